@@ -1,0 +1,103 @@
+"""The command `tcpstates` itself: its help, its errors and its exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tcpstates import __version__
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.cli.hints import instead_of
+from tcpstates.cli.options import GroupedOption, Options, listing_options
+from tcpstates.cli.output import OutputError, abandon_output, complain
+from tcpstates.errors import FilterSyntaxError, SourceUnavailable
+
+_EXAMPLES = """\
+\b
+Examples:
+  tcpstates -ltpn             who listens on which port
+  tcpstates -tulpen           the same, with UDP, users, inodes and cgroups
+  tcpstates -tanp close_wait  sockets that their process has to close
+  tcpstates -s                how many sockets are in which state
+  tcpstates -tan state time-wait state fin-wait-1
+  tcpstates -tac established  one number, for a script
+
+\b
+FILTER: states and groups in any system's spelling. `state X` or X selects,
+`exclude X` leaves out. Groups: all connected synchronized bucket big fin_wait
+half_open.
+
+Not to be confused with the tracer of the same name in bcc, which prints
+changes of state as they happen; this one shows what is there now.
+"""
+
+
+class ListingCommand(click.Command):
+    """A command whose --help shows the options in groups."""
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the options under their headings."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                is_ours = isinstance(parameter, GroupedOption)
+                heading = parameter.heading if is_ours else "Help"  # type: ignore[attr-defined]
+                groups.setdefault(heading, []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+@click.command(
+    cls=ListingCommand,
+    epilog=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@listing_options
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@click.version_option(
+    __version__, "-V", "--version", prog_name="tcpstates", message="%(prog)s %(version)s"
+)
+def tcpstates(**values: Any) -> None:
+    """Show sockets and their states, in the words of RFC 9293.
+
+    Without options: TCP sockets that are not listening.
+    """
+    from tcpstates.cli.listing import show
+
+    show(Options(**values))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; errors are one line each."""
+    try:
+        result = tcpstates.main(
+            arguments, prog_name="tcpstates", standalone_mode=False
+        )
+        return int(result or ExitCode.DONE)
+    except click.UsageError as error:
+        complain(_usage_text(error))
+        return ExitCode.USAGE
+    except FilterSyntaxError as error:
+        complain(str(error))
+        return ExitCode.USAGE
+    except (SourceUnavailable, OutputError) as error:
+        complain(str(error))
+        if isinstance(error, OutputError):
+            abandon_output()
+        return ExitCode.FAILED
+
+
+def _usage_text(error: click.UsageError) -> str:
+    """Return click's complaint as one line, or what to use instead."""
+    if isinstance(error, click.NoSuchOption):
+        instead = instead_of(error.option_name)
+        if instead:
+            return f"no such option: {error.option_name}; {instead}"
+    text = " ".join(error.format_message().split())
+    text = text[:1].lower() + text[1:]
+    return f"{text.rstrip('.')}; see tcpstates --help"

@@ -1,0 +1,94 @@
+"""Where text goes: data to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+from tcpstates.errors import TcpstatesError
+
+_DEFAULT_WIDTH = 80
+
+
+class OutputError(TcpstatesError):
+    """Standard output cannot be written: closed, full or broken."""
+
+
+class Output:
+    """Standard output as bytes, with what is known of the terminal behind it."""
+
+    def __init__(self) -> None:
+        """Look at the stream once; raise OutputError when it is closed."""
+        if sys.stdout is None:
+            raise OutputError("cannot write output: standard output is closed")
+        self._stream = sys.stdout.buffer
+        self.encoding = sys.stdout.encoding or "ascii"
+        self.is_terminal = sys.stdout.isatty()
+
+    @property
+    def width(self) -> int:
+        """Return the terminal's width in cells, from COLUMNS or the terminal."""
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isdecimal() and int(columns):
+            return int(columns)
+        try:
+            return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
+        except (OSError, ValueError):
+            return _DEFAULT_WIDTH
+
+    def wants_color(self, choice: str) -> bool:
+        """Tell whether to colour: --color, then NO_COLOR, then the terminal."""
+        if choice != "auto":
+            return choice == "always"
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            return False
+        return self.is_terminal or os.environ.get("CLICOLOR_FORCE", "0") != "0"
+
+    def write(self, chunks: Iterable[str]) -> None:
+        """Write texts as they come; characters that do not fit are escaped.
+
+        Raise OutputError, or BrokenPipeError when the reader has gone.
+        """
+        encoding, stream = self.encoding, self._stream
+        for chunk in chunks:
+            text = chunk.encode(encoding, "backslashreplace")
+            try:
+                stream.write(text)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise _cannot_write(error) from error
+
+    def flush(self) -> None:
+        """Write what is waiting; errors as from `write`."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _cannot_write(error) from error
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    return OutputError(f"cannot write output: {error.strerror}")
+
+
+def abandon_output() -> None:
+    """Let nothing more be written to standard output, not even at the exit."""
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error; a closed one is no reason to fail."""
+    from tcpstates.render.text import sanitise_line
+
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"tcpstates: {sanitise_line(text)}\n")
+            sys.stderr.flush()
+        except OSError:
+            pass  # there is nowhere left to say so

@@ -1,0 +1,59 @@
+"""Let a thread work ahead on an iterator, so that waiting and working overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Iterator[T]:
+    """Yield the same items, made by a thread once `alone` of them have come.
+
+    At most `ahead` items wait. Errors come out where they arose. The thread has
+    ended when this iterator is exhausted or closed.
+    """
+    taken = 0
+    for item in islice(items, alone):
+        taken += 1
+        yield item
+    if taken == alone:
+        yield from _through_thread(items, ahead)
+
+
+def _through_thread(items: Iterator[T], ahead: int) -> Iterator[T]:
+    from queue import Empty, Queue
+    from threading import Event, Thread
+
+    waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(ahead)
+    stop = Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                waiting.put((True, item))
+                if stop.is_set():
+                    return
+            waiting.put((False, None))
+        except BaseException as error:  # it belongs to the reader of the items
+            waiting.put((False, error))
+
+    thread = Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = waiting.get()
+            if isinstance(item, BaseException):
+                raise item
+            if not more:
+                return
+            yield item  # type: ignore[misc]  # None only comes without more
+    finally:
+        stop.set()
+        while thread.is_alive():
+            try:  # make room for the item that the thread may hold
+                waiting.get_nowait()
+            except Empty:
+                thread.join(0.01)

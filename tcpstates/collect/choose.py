@@ -1,0 +1,82 @@
+"""The sources by name, and which of them to try on this system."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import Batch, Limitation, Request, Source
+
+
+def load_netlink() -> Source:
+    """Return the source that asks the kernel's sock_diag."""
+    from tcpstates.collect.netlink import NetlinkSource
+
+    return NetlinkSource()
+
+
+def load_procfs() -> Source:
+    """Return the source that reads /proc/net."""
+    from tcpstates.collect.procfs import ProcfsSource
+
+    return ProcfsSource()
+
+
+def load_psutil() -> Source:
+    """Return the source that asks psutil."""
+    from tcpstates.collect.psutil_ import PsutilSource
+
+    return PsutilSource()
+
+
+# A parser of `netstat.exe -ano` is to join them, as the last resort on Windows.
+SOURCES: dict[str, Callable[[], Source]] = {
+    "netlink": load_netlink,
+    "procfs": load_procfs,
+    "psutil": load_psutil,
+}
+
+# What a source cannot tell although others can, in the user's words.
+MISSING: dict[str, str] = {
+    "netlink": "",
+    "procfs": "cookie, tcp_info, memory, interface, cgroup, mark, backlog limit",
+    "psutil": "queues, timers, uid, inode, cookie, tcp_info, memory, interface,"
+    " cgroup, mark, all but one process of a socket",
+}
+
+
+def source_order() -> tuple[str, ...]:
+    """Return the names to try, the one that tells most first."""
+    if sys.platform == "linux":
+        return ("netlink", "procfs", "psutil")
+    return ("psutil",)
+
+
+def read_sockets(
+    name: str, request: Request, limitations: list[Limitation]
+) -> tuple[str, Iterator[Batch]]:
+    """Return the source used and its batches.
+
+    `auto` steps down to the next source when one cannot be used, and says so in
+    `limitations`. A source that was asked for by name never steps down. Raise
+    SourceUnavailable when none is left.
+    """
+    order = source_order() if name == "auto" else (name,)
+    failures: list[SourceUnavailable] = []
+    for candidate in order:
+        batches = SOURCES[candidate]().read(request, limitations)
+        try:
+            first = next(batches, None)  # what fails, fails here
+        except SourceUnavailable as error:
+            failures.append(error)
+            continue
+        if failures:
+            text = f"{'; '.join(map(str, failures))}. Using {candidate} instead"
+            lost = MISSING[candidate]
+            limitations.append(Limitation("fell-back", f"{text}, without {lost}"))
+        return candidate, batches if first is None else chain((first,), batches)
+    if name == "auto" and len(failures) > 1:
+        raise SourceUnavailable("auto", "; ".join(map(str, failures)))
+    raise failures[-1]

@@ -1,0 +1,155 @@
+"""Names for numbers: users, services, interfaces, cgroups and hosts.
+
+Every answer is remembered. Host names come from strangers: only what RFC 952
+allows (with the underscore that is seen in practice) is taken for a name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+_WORKERS = 32  # questions under way at once
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+
+
+class SystemNames:
+    """Names as this system has them; see `model.Names`.
+
+    `numeric` looks up nothing but interfaces and cgroups, which are the kernel's.
+    """
+
+    def __init__(self, *, numeric: bool) -> None:
+        """Start with empty memories."""
+        self.numeric = numeric
+        self._users: dict[int, str | None] = {}
+        self._interfaces: dict[int, str | None] = {0: None}
+        self._services: dict[tuple[int, str], str] | None = None
+        self._hosts: dict[str, str | None] = {}
+        self._cgroups: dict[int, str] | None = None
+
+    def user(self, uid: int) -> str | None:
+        """Return a user's login name; None: there is none, or -n."""
+        if uid not in self._users:
+            self._users[uid] = None if self.numeric else _read_user(uid)
+        return self._users[uid]
+
+    def interface(self, index: int) -> str | None:
+        """Return an interface's name; None for index 0 and one that is gone."""
+        if index not in self._interfaces:
+            self._interfaces[index] = None
+            with suppress(OSError):
+                self._interfaces[index] = socket.if_indextoname(index)
+        return self._interfaces[index]
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Return a cgroup's path, "/" for the root; None: it is out of sight."""
+        if self._cgroups is None:
+            self._cgroups = _read_cgroups()
+        return self._cgroups.get(cgroup_id)
+
+    def service(self, port: int, protocol: str) -> str | None:
+        """Return a port's service name; None: there is none, or -n."""
+        if self._services is None:
+            self._services = {} if self.numeric else _read_services()
+        return self._services.get((port, protocol))
+
+    def host(self, address: str) -> str | None:
+        """Return a host's name, if `ask_hosts` has found it."""
+        return self._hosts.get(address)
+
+    def knows_hosts(self) -> bool:
+        """Tell whether any host has a name."""
+        return bool(self._hosts)
+
+    def ask_hosts(self, addresses: Iterable[str], seconds: float) -> None:
+        """Look up names at once, and come back after `seconds` at the latest.
+
+        The threads are daemons: a name server that does not answer delays
+        neither us nor the end of the program.
+        """
+        unknown = {a for a in addresses if a not in self._hosts} - set(_WILDCARDS)
+        if self.numeric or not unknown:
+            return
+        from queue import Empty, SimpleQueue
+        from threading import Thread
+        from time import monotonic
+
+        questions: SimpleQueue[str] = SimpleQueue()
+        answers: SimpleQueue[tuple[str, str | None]] = SimpleQueue()
+        for address in unknown:
+            questions.put(address)
+
+        def work() -> None:
+            with suppress(Empty):
+                while True:
+                    address = questions.get_nowait()
+                    answers.put((address, _read_host(address)))
+
+        for _ in range(min(_WORKERS, len(unknown))):
+            Thread(target=work, daemon=True).start()
+        deadline = monotonic() + seconds
+        with suppress(Empty):
+            while unknown:
+                address, name = answers.get(timeout=max(0.0, deadline - monotonic()))
+                unknown.discard(address)
+                self._hosts[address] = name
+        with suppress(Empty):  # late ones need not be asked any more
+            while True:
+                questions.get_nowait()
+
+
+def _read_host(address: str) -> str | None:
+    try:
+        name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+    except (OSError, UnicodeError):
+        return None
+    return name if _HOST_NAME.fullmatch(name) else None
+
+
+def _read_user(uid: int) -> str | None:
+    if sys.platform == "win32":
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+def _read_services() -> dict[tuple[int, str], str]:
+    """Return the names in services(5) by port and protocol.
+
+    getservbyport(3) reads the whole file for each port that has no name, 33 us,
+    and a busy host has tens of thousands of those.
+    """
+    path = "/etc/services"
+    if sys.platform == "win32":
+        path = os.path.expandvars(r"%SystemRoot%\System32\drivers\etc\services")
+    services: dict[tuple[int, str], str] = {}
+    with suppress(OSError), open(path, encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            words = line.partition("#")[0].split()
+            if len(words) < 2:
+                continue
+            port, _, protocol = words[1].partition("/")
+            if port.isdecimal():
+                services.setdefault((int(port), protocol), words[0])
+    return services
+
+
+def _read_cgroups() -> dict[int, str]:
+    """Return the paths of cgroup v2 by id, which is the directory's inode."""
+    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if os.path.exists(f"{mount}/cgroup.controllers"):
+            return {
+                os.stat(folder).st_ino: folder.removeprefix(mount) or "/"
+                for folder, _, _ in os.walk(mount)
+            }
+    return {}

@@ -1,0 +1,182 @@
+"""Find the processes that hold sockets, by one pass over `/proc/PID/fd`.
+
+Every process is looked at, even when each wanted socket has been found, because
+several may hold one socket: a forked child, a worker that inherited a listener.
+A process's directory is opened once and everything is read relative to it, so an
+answer cannot come from another process that was given the same pid meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from tcpstates.model import Owner
+
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
+_CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
+
+
+class OwnerTable:
+    """Which processes hold which of the wanted sockets.
+
+    A million entries are kept at once, so one holder is one integer (the pid and
+    the descriptor), and a tuple of them only where there are several.
+    """
+
+    def __init__(self, inodes: Iterable[int], root: str = "/proc") -> None:
+        """Look for these socket inodes; zero stands for none and is ignored."""
+        self._holders: dict[int, Any] = dict.fromkeys(inodes)
+        self._holders.pop(0, None)
+        self._names: dict[int, bytes | None] = {}
+        self._root = root
+        self.unreadable = 0  # processes whose descriptors we may not see
+        self.available = True  # False: there is no /proc
+
+    def scan(self) -> None:
+        """Look at every process, and at its threads for what is still missing."""
+        if not self._holders:
+            return
+        try:
+            pids = sorted(int(n) for n in os.listdir(self._root) if n.isdigit())
+        except OSError:
+            pids = []
+        if not pids:
+            self.available = False
+            return
+        for pid in pids:
+            self._scan_process(pid, threads=False)
+        # A thread can have a descriptor table of its own (unshare(CLONE_FILES)),
+        # and outlive the one that has the process's pid.
+        missing = sum(1 for holder in self._holders.values() if holder is None)
+        if missing:
+            for pid in pids:
+                missing -= self._scan_process(pid, threads=True)
+                if not missing:
+                    break
+
+    def _scan_process(self, pid: int, *, threads: bool) -> int:
+        """Note what one process holds; return how many sockets found their first."""
+        try:
+            directory = os.open(f"{self._root}/{pid}", _DIRECTORY)
+        except OSError:
+            return 0  # it has ended
+        try:
+            if threads:
+                found = sum(
+                    self._scan_table(directory, f"task/{tid}/fd", pid)
+                    for tid in _list(directory, "task")
+                    if tid != str(pid)
+                )
+            else:
+                found = self._scan_table(directory, "fd", pid)
+            if pid in self._names and self._names[pid] is None:
+                self._names[pid] = _read_name(directory)
+        finally:
+            os.close(directory)
+        return found
+
+    def _scan_table(self, process: int, path: str, pid: int) -> int:
+        """Note the sockets in one table of descriptors."""
+        holders, found = self._holders, 0
+        readlink, packed_pid = os.readlink, pid << 32
+        try:
+            table = os.open(path, _DIRECTORY, dir_fd=process)
+        except PermissionError:
+            self.unreadable += path == "fd"
+            return 0
+        except OSError:
+            return 0
+        try:
+            for name in os.listdir(table):
+                try:
+                    link = readlink(name, dir_fd=table)
+                except FileNotFoundError:
+                    continue  # closed meanwhile
+                if link[:8] != "socket:[":  # a file of that name starts with "/"
+                    continue
+                inode = int(link[8:-1])
+                if inode not in holders:
+                    continue
+                before, holder = holders[inode], packed_pid | int(name)
+                if before is None:
+                    holders[inode] = holder
+                    found += 1
+                elif isinstance(before, int):
+                    if before != holder:
+                        holders[inode] = (before, holder)
+                elif holder not in before:
+                    holders[inode] = (*before, holder)
+                self._names.setdefault(pid, None)
+        except PermissionError:
+            self.unreadable += path == "fd"
+        except (OSError, ValueError):
+            pass  # it has ended, or is not a socket's number
+        finally:
+            os.close(table)
+        return found
+
+    def owners(self, inode: int) -> tuple[Owner, ...]:
+        """Return the processes that hold a socket, by pid; none: empty."""
+        holder = self._holders.get(inode)
+        if holder is None:
+            return ()
+        several = (holder,) if isinstance(holder, int) else sorted(holder)
+        names = self._names
+        return tuple(
+            Owner(packed >> 32, names[packed >> 32], packed & 0xFFFFFFFF)
+            for packed in several
+        )
+
+
+def _list(directory: int, path: str) -> Iterator[str]:
+    """Yield the names in a directory below another; none when it went away."""
+    with suppress(OSError):
+        descriptor = os.open(path, _DIRECTORY, dir_fd=directory)
+        try:
+            yield from os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read_name(process: int) -> bytes | None:
+    """Return a process's name as the kernel has it: up to 15 bytes, any bytes."""
+    try:
+        descriptor = os.open("comm", os.O_RDONLY, dir_fd=process)
+        try:
+            return os.read(descriptor, 4096).removesuffix(b"\n")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
+
+
+def sees_all_processes(root: str = "/proc") -> bool:
+    """Tell whether our privileges show every process's descriptors.
+
+    It takes both capabilities: one opens the directory, one follows the links.
+    """
+    with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("CapEff:"):
+                held = int(line.split()[1], 16)
+                needed = 1 << _CAP_DAC_READ_SEARCH | 1 << _CAP_SYS_PTRACE
+                return held & needed == needed
+    return False
+
+
+def in_first_pid_namespace(root: str = "/proc") -> bool:
+    """Tell whether every process of the host has a pid here."""
+    try:
+        return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
+    except OSError:
+        return True
+
+
+def own_uid() -> int | None:
+    """Return the user id we act as; None where the system has none."""
+    return None if sys.platform == "win32" else os.geteuid()

@@ -1,0 +1,119 @@
+"""Read sockets and process names through psutil; the only file that imports it.
+
+psutil knows state, endpoints and process of a socket, on every system. It merges
+sockets that it cannot tell apart (SO_REUSEPORT twins of other users) into one,
+names one process where several hold a socket, and has no word for a UDP socket's
+state, so that is told from whether it has a peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tcpstates.collect.procfs import refuse_bound
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import Batch, ColumnBatch, Limitation, Request
+from tcpstates.states import OtherState, TcpState, find_state
+
+_SOCK_STREAM = 1  # the same number on every system
+_WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
+
+
+class PsutilSource:
+    """What psutil.net_connections tells: state, endpoints, one process."""
+
+    name = "psutil"
+
+    def read(
+        self, request: Request, limitations: list[Limitation]
+    ) -> Iterator[Batch]:
+        """Yield batches of everything at once; see `model.Source`."""
+        refuse_bound(self.name, request.states, limitations)
+        for (protocol, family), rows in self._read_groups(request).items():
+            batch = parse_connections(protocol, family, rows)
+            words = {str(state) for state in request.states}
+            unknown = request.unknown_states
+            yield batch.select(
+                lambda word, words=words, unknown=unknown: (
+                    word in words or (unknown and word.startswith("UNKNOWN"))
+                ),
+                "word",
+            )
+
+    def _read_groups(self, request: Request) -> dict[tuple[str, str], list[Any]]:
+        """Return psutil's rows by protocol and family."""
+        try:
+            import psutil
+
+            rows = psutil.net_connections(_kind(request))
+        except Exception as error:  # psutil raises what its system's calls raise
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise SourceUnavailable(self.name, reason) from error
+        from socket import AF_INET
+
+        groups: dict[tuple[str, str], list[Any]] = {}
+        for row in rows:
+            protocol = "tcp" if row.type == _SOCK_STREAM else "udp"
+            family = "ipv4" if row.family == AF_INET else "ipv6"
+            groups.setdefault((protocol, family), []).append(row)
+        return groups
+
+
+def _kind(request: Request) -> str:
+    """Return psutil's word for the protocols and families asked for."""
+    kind = "inet" if len(request.protocols) > 1 else next(iter(request.protocols))
+    if len(request.families) > 1:
+        return kind
+    return kind + next(iter(request.families)).removeprefix("ipv")
+
+
+def parse_connections(
+    protocol: str, family: str, rows: Sequence[Any]
+) -> ColumnBatch:
+    """Return psutil's records as a batch; an empty address is the wildcard."""
+    wildcard = (_WILDCARD[family], 0)
+    local = [tuple(row.laddr) or wildcard for row in rows]
+    remote = [tuple(row.raddr) or wildcard for row in rows]
+    raw = [str(row.status) for row in rows]
+    words = [
+        _word(status, protocol, connected=peer[1] != 0)
+        for status, peer in zip(raw, remote, strict=True)
+    ]
+    states = set(map(str, TcpState))
+    return ColumnBatch(
+        protocol,
+        family,
+        len(rows),
+        {
+            "word": words,
+            "state": [word if word in states else None for word in words],
+            "raw_state": raw,
+            "local_address": [address for address, _ in local],
+            "local_port": [port for _, port in local],
+            "remote_address": [address for address, _ in remote],
+            "remote_port": [port for _, port in remote],
+            "pid": [row.pid for row in rows],
+            "fd": [None if row.fd == -1 else row.fd for row in rows],
+        },
+    )
+
+
+def _word(status: str, protocol: str, *, connected: bool) -> str:
+    """Return what to show for psutil's status."""
+    if protocol == "udp":
+        return str(TcpState.ESTABLISHED if connected else OtherState.UNCONN)
+    state = find_state(status)
+    return f"UNKNOWN({status})" if state is None else str(state)
+
+
+def read_process_name(pid: int) -> bytes | None:
+    """Return a process's name; None when it is gone or not to be known."""
+    import os
+
+    import psutil
+
+    try:
+        return os.fsencode(psutil.Process(pid).name())
+    except (psutil.Error, OSError):
+        return None

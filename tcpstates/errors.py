@@ -1,0 +1,46 @@
+"""Every error that tcpstates raises on purpose. Each is one line for the user."""
+
+from __future__ import annotations
+
+
+class TcpstatesError(Exception):
+    """Root of the errors below; its text can be shown as it is."""
+
+
+class SourceUnavailable(TcpstatesError):
+    """A source cannot be used here, or stopped answering.
+
+    `reason` is the cause without the source's name.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        """Keep both parts, so that a fallback can name what it replaces."""
+        super().__init__(f"source {source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class ParseError(TcpstatesError):
+    """Input that is not what its source promises.
+
+    `line` counts from 1 and is None for binary input; `token` is the raw text.
+    """
+
+    def __init__(
+        self, source: str, problem: str, *, line: int | None = None, token: str = ""
+    ) -> None:
+        """Say where and what, and quote the token with its odd bytes escaped."""
+        where = source if line is None else f"{source}, line {line}"
+        quoted = f": {token[:80]!r}" if token else ""
+        super().__init__(f"{where}: {problem}{quoted}")
+        self.line = line
+        self.token = token
+
+
+class FilterSyntaxError(TcpstatesError):
+    """A filter that cannot be read. `position` is the index of the wrong word."""
+
+    def __init__(self, problem: str, position: int) -> None:
+        """Keep the position for whoever wants to point at the word."""
+        super().__init__(problem)
+        self.position = position

@@ -1,0 +1,208 @@
+"""What flows through the house: requests in, batches of sockets out.
+
+A *batch* is a few hundred sockets of one protocol and family, held as columns,
+because a million records are what a fast listing cannot afford: on 100,000
+sockets, columns cut from the kernel's answer and formatted by `map` take 0.12 s,
+one NamedTuple a row 0.31 s, one frozen dataclass a row 0.45 s.
+
+The columns of a batch, by name. Every value may be None where the source cannot
+tell; zero and the empty string are real values.
+
+| column | type | meaning |
+|---|---|---|
+| word | str | what to show as the state: an RFC 9293 name, or UNCONN, BOUND ... |
+| state | str | the RFC 9293 name; None where no state of the RFC equals it |
+| raw_state | str | the source's own word or code |
+| local_address, remote_address | str | numeric, without brackets or scope |
+| local_port, remote_port | int | 0 is the wildcard |
+| recv_q, send_q | int | bytes; of a LISTEN socket the backlog and its limit |
+| uid, inode | int | owner's user id; socket's inode, 0 when no file refers to it |
+| cookie | int | the kernel's identity of the socket, unique since boot |
+| interface_index | int | the interface it is bound to; 0: none |
+| timer | str | off, retransmit, keepalive, time-wait, probe, delayed-ack |
+| timer_ms | int | milliseconds until the timer fires |
+| retransmits | int | unanswered retransmissions or probes |
+| mark, cgroup_id | int | firewall mark; id of the cgroup v2 directory |
+| v6only | bool | an IPv6 listener that refuses IPv4 |
+| shutdown | int | bits: 1 the peer's FIN was received, 2 we sent ours |
+| congestion | str | name of the congestion control |
+| info, memory | dict | see `parse.tcp_info`, `parse.inet_diag.MEMORY_FIELDS` |
+| processes | tuple of Owner | None where not looked for |
+| no_process_reason | str | why `processes` is empty; see `Reason` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
+from typing import Any, NamedTuple, Protocol
+
+from tcpstates.states import GROUPS, AnyState
+
+PROTOCOLS = ("tcp", "udp")
+FAMILIES = ("ipv4", "ipv6")
+
+
+class Request(NamedTuple):
+    """What a source is asked for; it may leave out what it cannot tell."""
+
+    protocols: frozenset[str] = frozenset({"tcp"})
+    families: frozenset[str] = frozenset(FAMILIES)
+    states: frozenset[AnyState] = GROUPS["all"]
+    unknown_states: bool = True  # also what no word is known for
+    info: bool = False
+    memory: bool = False
+    processes: bool = False
+
+
+class Owner(NamedTuple):
+    """One process that holds a socket through one descriptor."""
+
+    pid: int
+    name: bytes | None  # as the kernel has it: any bytes; None: it went away
+    fd: int | None  # None where the source cannot tell
+
+
+class Reason:
+    """Why a socket has no process; the words are part of the output."""
+
+    TIME_WAIT = "time-wait"
+    REQUEST = "half-open"
+    NOT_ACCEPTED = "not accepted"
+    ORPHAN = "orphan"
+    HIDDEN = "hidden"
+    OTHER_PID_NAMESPACE = "other pid namespace"
+    UNATTRIBUTED = "unattributed"
+    UNKNOWN = "unknown"
+
+
+class Limitation(NamedTuple):
+    """Something that the user should know about how complete the answer is."""
+
+    kind: str  # a stable word for programs
+    text: str  # a line for people
+
+
+class Batch:
+    """Sockets of one protocol and family as columns; see this module's table."""
+
+    __slots__ = ("_columns", "family", "protocol")
+
+    def __init__(self, protocol: str, family: str) -> None:
+        """Start without columns; they are made when first asked for."""
+        self.protocol = protocol
+        self.family = family
+        self._columns: dict[str, Sequence[Any]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of sockets."""
+        raise NotImplementedError
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return one value a socket, None for each where the source cannot tell."""
+        values = self.known(name)
+        return [None] * len(self) if values is None else values
+
+    def known(self, name: str) -> Sequence[Any] | None:
+        """Return one value a socket, or None when the source cannot tell."""
+        values = self._columns.get(name)
+        if values is None:
+            values = self._make(name)
+            if values is not None:
+                self._columns[name] = values
+        return values
+
+    def put(self, name: str, values: Sequence[Any]) -> None:
+        """Add a column that another stage has found out."""
+        self._columns[name] = values
+
+    def _make(self, name: str) -> Sequence[Any] | None:
+        """Return the column, or None when this source cannot tell."""
+        raise NotImplementedError
+
+
+class ColumnBatch(Batch):
+    """A batch whose columns were all given to it."""
+
+    __slots__ = ("_count",)
+
+    def __init__(
+        self, protocol: str, family: str, count: int, columns: dict[str, Sequence[Any]]
+    ) -> None:
+        """Take the columns as they are; each has `count` values."""
+        super().__init__(protocol, family)
+        self._columns = columns
+        self._count = count
+
+    def __len__(self) -> int:
+        """Return the number of sockets."""
+        return self._count
+
+    def _make(self, name: str) -> Sequence[Any] | None:
+        return None
+
+    def select(self, keep: Callable[[Any], bool], name: str) -> ColumnBatch:
+        """Return the sockets whose value in column `name` is to be kept."""
+        chosen = list(map(keep, self._columns[name]))
+        if all(chosen):
+            return self
+        columns = {n: list(compress(v, chosen)) for n, v in self._columns.items()}
+        return ColumnBatch(self.protocol, self.family, sum(chosen), columns)
+
+
+class Source(Protocol):
+    """Where sockets are read from."""
+
+    name: str
+
+    def read(
+        self, request: Request, limitations: list[Limitation]
+    ) -> Iterator[Batch]:
+        """Yield batches; raise SourceUnavailable when there is nothing to read.
+
+        What the user should know is appended to `limitations`.
+        """
+
+
+class Names(Protocol):
+    """Names for numbers; every method returns None where there is none."""
+
+    def user(self, uid: int) -> str | None:
+        """Return a user's login name."""
+
+    def interface(self, index: int) -> str | None:
+        """Return a network interface's name."""
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Return a cgroup's path below the mount of cgroup v2."""
+
+    def service(self, port: int, protocol: str) -> str | None:
+        """Return a port's service name."""
+
+    def host(self, address: str) -> str | None:
+        """Return a host's name, if it has answered already."""
+
+    def knows_hosts(self) -> bool:
+        """Tell whether any host has a name."""
+
+
+class Listing:
+    """The answer to a request: batches once, and what limits them.
+
+    `limitations` is complete only when `batches` has been read to its end.
+    """
+
+    __slots__ = ("batches", "limitations", "source", "taken_at")
+
+    def __init__(
+        self,
+        source: str,
+        taken_at: float,
+        batches: Iterator[Batch],
+        limitations: list[Limitation],
+    ) -> None:
+        """Keep the parts; `taken_at` is in seconds since the epoch."""
+        self.source = source
+        self.taken_at = taken_at
+        self.batches = batches
+        self.limitations = limitations

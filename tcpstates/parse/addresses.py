@@ -1,0 +1,37 @@
+"""Text of binary addresses, remembered: a busy host shows few of them often.
+
+The memory is bounded, so that a million different peers do not fill it.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop
+
+_LIMIT = 20_000  # a cleared cache costs less than 5 MB of dictionary
+
+
+class _Ipv4(dict[int, str]):
+    """Keyed by the address as an integer of the host's byte order."""
+
+    def __missing__(self, number: int) -> str:
+        import sys
+
+        if len(self) >= _LIMIT:
+            self.clear()
+        packed = number.to_bytes(4, sys.byteorder)
+        text = self[number] = inet_ntop(AF_INET, packed)
+        return text
+
+
+class _Ipv6(dict[bytes, str]):
+    """Keyed by the 16 bytes of the address."""
+
+    def __missing__(self, packed: bytes) -> str:
+        if len(self) >= _LIMIT:
+            self.clear()
+        text = self[packed] = inet_ntop(AF_INET6, packed)
+        return text
+
+
+IPV4 = _Ipv4()
+IPV6 = _Ipv6()

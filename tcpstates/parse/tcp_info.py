@@ -1,0 +1,70 @@
+"""Name the parts of the kernel's `struct tcp_info` (`linux/tcp.h`).
+
+The structure has grown at its end with the kernels, so only what is there is
+named; a longer one from a newer kernel is read as far as it is known.
+"""
+
+from __future__ import annotations
+
+from struct import calcsize, unpack_from
+
+# In the kernel's order. Times are microseconds unless the name says otherwise,
+# rates bytes a second. A name that starts with "_" is skipped.
+_FIELDS = (
+    ("B", "_state congestion_state retransmits probes backoff options"),
+    ("B", "_window_scales _app_limited"),
+    ("I", "rto ato send_mss receive_mss"),
+    ("I", "unacked sacked lost retransmitting _fackets"),
+    ("I", "last_sent_ms _last_ack_sent_ms last_received_ms last_ack_ms"),
+    ("I", "path_mtu receive_ssthresh rtt rtt_variance send_ssthresh congestion_window"),
+    ("I", "advertised_mss reordering receive_rtt receive_space total_retransmits"),
+    ("Q", "pacing_rate max_pacing_rate bytes_acked bytes_received"),
+    ("I", "segments_out segments_in not_sent_bytes min_rtt"),
+    ("I", "data_segments_in data_segments_out"),
+    ("Q", "delivery_rate busy_time receive_window_limited send_buffer_limited"),
+    ("I", "delivered delivered_ce"),
+    ("Q", "bytes_sent bytes_retransmitted"),
+    ("I", "dsack_duplicates reordering_seen out_of_order_packets send_window"),
+    ("I", "receive_window rehash"),
+)
+_UNLIMITED = {"pacing_rate": 2**64 - 1, "max_pacing_rate": 2**64 - 1}
+_UNLIMITED |= {"send_ssthresh": 0x7FFFFFFF}  # TCP_INFINITE_SSTHRESH
+
+
+def _offsets() -> list[tuple[str, str, int, int]]:
+    """Return (name, format, start, end) of each field."""
+    layout = []
+    offset = 0
+    for code, names in _FIELDS:
+        size = calcsize(code)
+        for name in names.split():
+            layout.append((name, "=" + code, offset, offset + size))
+            offset += size
+    return layout
+
+
+_LAYOUT = _offsets()
+
+
+def _scales(packed: bytes) -> dict[str, int]:
+    """Return both window scales; a C compiler puts the first bit-field low."""
+    little = unpack_from("=H", b"\1\0")[0] == 1
+    low, high = packed[6] & 15, packed[6] >> 4
+    send, receive = (low, high) if little else (high, low)
+    return {"send_window_scale": send, "receive_window_scale": receive}
+
+
+def parse_tcp_info(packed: bytes) -> dict[str, int]:
+    """Return the known fields; "no limit" values are left out, as unknown ones."""
+    known = len(packed)
+    fields = {
+        name: unpack_from(code, packed, start)[0]
+        for name, code, start, end in _LAYOUT
+        if end <= known and not name.startswith("_")
+    }
+    if known >= 7:
+        fields |= _scales(packed)
+    for name, unlimited in _UNLIMITED.items():
+        if fields.get(name) == unlimited:
+            del fields[name]
+    return fields

@@ -1,0 +1,147 @@
+"""From a request to a listing: choose a source, read it, find the owners.
+
+Rows pass through while the source still answers, except where owners are wanted:
+then all are held, because the pass over /proc has to know what it looks for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from tcpstates.collect.choose import MISSING, read_sockets
+from tcpstates.model import Batch, Limitation, Listing, Owner, Reason, Request
+from tcpstates.states import TcpState
+
+_REASONS_WITHOUT_FILE = {
+    TcpState.TIME_WAIT: Reason.TIME_WAIT,
+    TcpState.SYN_RECEIVED: Reason.REQUEST,
+    TcpState.ESTABLISHED: Reason.NOT_ACCEPTED,
+    TcpState.CLOSE_WAIT: Reason.NOT_ACCEPTED,
+}
+_KERNEL_FINISHES = frozenset(
+    {TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2, TcpState.CLOSING, TcpState.LAST_ACK}
+)
+# Whatever the source, no process can hold a socket in these.
+_NEVER_HELD = {
+    TcpState.TIME_WAIT: Reason.TIME_WAIT,
+    TcpState.SYN_RECEIVED: Reason.REQUEST,
+}
+
+
+def list_sockets(request: Request, source: str = "auto") -> Listing:
+    """Return the sockets that a request asks for.
+
+    Raise SourceUnavailable when no source, or not the one named, can be used.
+    """
+    limitations: list[Limitation] = []
+    taken_at = time.time()
+    used, batches = read_sockets(source, request, limitations)
+    for wanted, option in ((request.info, "tcp_info"), (request.memory, "memory")):
+        if wanted and option in MISSING[used]:
+            text = f"source {used} does not tell {option}; netlink does"
+            limitations.append(Limitation("field-not-told", text))
+    if request.processes:
+        find = _with_pids if used == "psutil" else _with_owners
+        batches = find(batches, limitations)
+    return Listing(used, taken_at, batches, limitations)
+
+
+def _with_owners(
+    batches: Iterator[Batch], limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Add who holds each socket, found by its inode."""
+    from tcpstates.collect import owners
+
+    held = list(batches)
+    table = owners.OwnerTable(n for b in held for n in b.column("inode"))
+    table.scan()
+    if not table.available:
+        text = "/proc has no processes to look at: owners are unknown"
+        limitations.append(Limitation("no-process-information", text))
+        unseen = Reason.UNKNOWN
+    elif table.unreadable or not owners.sees_all_processes():
+        unseen = Reason.HIDDEN
+    elif owners.in_first_pid_namespace():
+        unseen = Reason.UNATTRIBUTED
+    else:
+        unseen = Reason.OTHER_PID_NAMESPACE
+    hidden: Counter[int] = Counter()
+    held.reverse()
+    while held:  # each batch can be forgotten once it is on its way
+        batch = held.pop()
+        processes = list(map(table.owners, batch.column("inode")))
+        batch.put("processes", processes)
+        batch.put("no_process_reason", _reasons(batch, processes, unseen))
+        if unseen == Reason.HIDDEN:
+            for uid, inode, found in zip(
+                batch.column("uid"), batch.column("inode"), processes, strict=True
+            ):
+                if inode and not found:
+                    hidden[uid] += 1
+        yield batch
+    if hidden:
+        limitations.append(_hidden(hidden))
+
+
+def _reasons(
+    batch: Batch, processes: list[tuple[Owner, ...]], unseen: str
+) -> list[str | None]:
+    """Say for each socket without a process why it has none."""
+    return [
+        None if found else unseen if inode else _reason_without_file(word)
+        for found, inode, word in zip(
+            processes, batch.column("inode"), batch.column("word"), strict=True
+        )
+    ]
+
+
+def _reason_without_file(word: str) -> str:
+    """Say why a socket that no file refers to is there."""
+    if word in _KERNEL_FINISHES:
+        return Reason.ORPHAN
+    for state, reason in _REASONS_WITHOUT_FILE.items():
+        if word == state:
+            return reason
+    return Reason.UNATTRIBUTED
+
+
+def _hidden(hidden: Counter[int]) -> Limitation:
+    """Tell how many owners our privileges do not show, and which would."""
+    number = hidden.total()
+    text = (
+        f"{number} {'owner is' if number == 1 else 'owners are'} hidden, of other"
+        " users' processes: run as root, or with the capabilities CAP_SYS_PTRACE"
+        " and CAP_DAC_READ_SEARCH"
+    )
+    return Limitation("owners-hidden", text)
+
+
+def _with_pids(
+    batches: Iterator[Batch], limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Add who holds each socket, where the source has told the process already."""
+    from tcpstates.collect.psutil_ import read_process_name
+
+    names: dict[int, bytes | None] = {}
+    unknown = 0
+    for batch in batches:
+        processes: list[tuple[Owner, ...]] = []
+        reasons: list[str | None] = []
+        for pid, fd, word in zip(
+            batch.column("pid"), batch.column("fd"), batch.column("word"), strict=True
+        ):
+            if pid is not None and pid not in names:
+                names[pid] = read_process_name(pid)
+            owner = () if pid is None else (Owner(pid, names[pid], fd),)
+            processes.append(owner)
+            reason = None if owner else _NEVER_HELD.get(word, Reason.UNKNOWN)
+            reasons.append(reason)
+            unknown += reason == Reason.UNKNOWN
+        batch.put("processes", processes)
+        batch.put("no_process_reason", reasons)
+        yield batch
+    if unknown:
+        text = f"{unknown} sockets without a known process: psutil does not tell why"
+        limitations.append(Limitation("owners-unknown", text))

@@ -1,0 +1,1 @@
+"""Text out of batches. Renderers return strings; only the command line writes."""

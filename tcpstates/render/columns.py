@@ -1,0 +1,277 @@
+"""The one table of columns: what each is called, and how a batch fills it.
+
+Cells are whole columns of text or numbers; a value that the source cannot tell
+is "-". What comes from processes and hosts is sanitised here, before any format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import add
+from typing import Any, NamedTuple
+
+from tcpstates.model import Batch, Names, Owner, Reason
+from tcpstates.render.text import (
+    format_ms,
+    format_name,
+    format_rate,
+    sanitise,
+)
+
+Cells = Sequence[Any]
+
+
+class Column(NamedTuple):
+    """One column of the listing."""
+
+    key: str
+    heading: str
+    cells: Callable[[Batch, Names], Cells]
+    right: bool = False  # numbers are aligned right
+    width: int = 0  # of a listing so long that its widths are not known in advance
+
+
+def _plain(name: str) -> Callable[[Batch, Names], Cells]:
+    """Return a filler for a column whose values can be shown as they are."""
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        values = batch.known(name)
+        if values is None:
+            return ["-"] * len(batch)
+        return ["-" if v is None else v for v in values] if None in values else values
+
+    return cells
+
+
+def _endpoints(side: str) -> Callable[[Batch, Names], Cells]:
+    """Return a filler for one side's address and port."""
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        addresses = _addresses(batch, side, names)
+        ports = _ports(batch.protocol, names)
+        texts = map(ports.__getitem__, batch.column(f"{side}_port"))
+        return list(map(add, addresses, texts))
+
+    return cells
+
+
+class _Ports(dict[int, str]):
+    """":port" by number, with the service's name where it is to be shown."""
+
+    def __init__(self, protocol: str, names: Names) -> None:
+        self._protocol = protocol
+        self._names = names
+        super().__init__()
+
+    def __missing__(self, port: int) -> str:
+        service = self._names.service(port, self._protocol) if port else None
+        text = self[port] = f":{sanitise(service) if service else port or '*'}"
+        return text
+
+
+_ports = lru_cache(maxsize=4)(_Ports)
+
+
+def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
+    """Return addresses as an endpoint shows them: [v6%scope], or the host's name."""
+    values = batch.column(f"{side}_address")
+    if batch.family == "ipv4" and not names.knows_hosts():
+        return values
+    shown = {address: _address(address, batch.family, names) for address in set(values)}
+    if batch.family == "ipv4":
+        return list(map(shown.__getitem__, values))
+    scopes = batch.known("interface_index")
+    if scopes is None or not any(scopes):
+        return list(map(shown.__getitem__, values))
+    return [
+        f"[{address}%{sanitise(names.interface(index) or str(index))}]"
+        if index and address.startswith("fe80:") and names.host(address) is None
+        else shown[address]
+        for address, index in zip(values, scopes, strict=True)
+    ]
+
+
+def _address(address: str, family: str, names: Names) -> str:
+    host = names.host(address)
+    if host is not None:
+        return sanitise(host)
+    return f"[{address}]" if family == "ipv6" else address
+
+
+def _user(batch: Batch, names: Names) -> Cells:
+    return [_user_text(uid, names) for uid in batch.column("uid")]
+
+
+def _user_text(uid: int | None, names: Names) -> str:
+    if uid is None:
+        return "-"
+    return sanitise(names.user(uid) or str(uid))
+
+
+def _interface(batch: Batch, names: Names) -> Cells:
+    return [
+        sanitise(names.interface(index) or str(index)) if index else "-"
+        for index in batch.column("interface_index")
+    ]
+
+
+def _cgroup(batch: Batch, names: Names) -> Cells:
+    return [
+        "-" if number is None else sanitise(names.cgroup(number) or f"id:{number}")
+        for number in batch.column("cgroup_id")
+    ]
+
+
+def _mark(batch: Batch, names: Names) -> Cells:
+    return ["-" if mark is None else f"{mark:#x}" for mark in batch.column("mark")]
+
+
+def _cookie(batch: Batch, names: Names) -> Cells:
+    return ["-" if n is None else f"{n:x}" for n in batch.column("cookie")]
+
+
+def _timer(batch: Batch, names: Names) -> Cells:
+    kinds = batch.known("timer")
+    if kinds is None:
+        return ["-"] * len(batch)
+    return [
+        "-"
+        if kind == "off"
+        else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
+        for kind, ms, retransmits in zip(
+            kinds,
+            batch.column("timer_ms"),
+            batch.column("retransmits"),
+            strict=True,
+        )
+    ]
+
+
+def _processes(batch: Batch, names: Names) -> Cells:
+    return [
+        format_owners(owners)
+        if owners
+        else f"(hidden: user {_user_text(uid, names)})"
+        if reason == Reason.HIDDEN
+        else f"({reason})"
+        for owners, reason, uid in zip(
+            batch.column("processes"),
+            batch.column("no_process_reason"),
+            batch.column("uid"),
+            strict=True,
+        )
+    ]
+
+
+def format_owners(owners: Sequence[Owner]) -> str:
+    """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
+    return ",".join(
+        f"{format_name(name)}(pid={pid})"
+        if fd is None
+        else f"{format_name(name)}(pid={pid},fd={fd})"
+        for pid, name, fd in owners
+    )
+
+
+# What people read of tcp_info, in this order; times in it are microseconds.
+_COUNTS = (
+    ("cwnd", "congestion_window"),
+    ("unacked", "unacked"),
+    ("lost", "lost"),
+    ("sent", "bytes_sent"),
+    ("acked", "bytes_acked"),
+    ("received", "bytes_received"),
+    ("not_sent", "not_sent_bytes"),
+)
+_AGES = (
+    ("last_sent", "last_sent_ms"),
+    ("last_received", "last_received_ms"),
+    ("last_ack", "last_ack_ms"),
+)
+
+
+def _info(batch: Batch, names: Names) -> Cells:
+    return [
+        "-" if info is None else format_info(info, congestion)
+        for info, congestion in zip(
+            batch.column("info"), batch.column("congestion"), strict=True
+        )
+    ]
+
+
+def format_info(info: dict[str, int], congestion: str | None) -> str:
+    """Return the parts of tcp_info that people read, as `name:value` words."""
+    words = [sanitise(congestion)] if congestion else []
+    if info.get("rtt"):
+        variance = info.get("rtt_variance", 0) / 1000
+        words.append(f"rtt:{info['rtt'] / 1000:g}/{variance:g}ms")
+    if "rto" in info:
+        words.append(f"rto:{format_ms(info['rto'] / 1000)}")
+    words += [f"{word}:{info[key]}" for word, key in _COUNTS if key in info]
+    if "total_retransmits" in info:
+        now = info.get("retransmitting", 0)
+        words.append(f"retransmits:{now}/{info['total_retransmits']}")
+    words += [f"{word}:{format_ms(info[key])}" for word, key in _AGES if key in info]
+    if info.get("delivery_rate"):
+        words.append(f"delivery_rate:{format_rate(info['delivery_rate'])}")
+    return " ".join(words)
+
+
+def _memory(batch: Batch, names: Names) -> Cells:
+    return [
+        "-" if memory is None else format_memory(memory)
+        for memory in batch.column("memory")
+    ]
+
+
+def format_memory(memory: dict[str, int]) -> str:
+    """Return a socket's memory in bytes, used of allowed, as `name:value` words."""
+    pairs = (("receive", "receive"), ("send", "send"))
+    words = [
+        f"{word}:{memory[f'{key}_allocated']}/{memory[f'{key}_buffer']}"
+        for word, key in pairs
+        if f"{key}_buffer" in memory
+    ]
+    rest = ("send_queued", "forward_allocated", "options", "backlog", "drops")
+    words += [f"{key}:{memory[key]}" for key in rest if key in memory]
+    return " ".join(words)
+
+
+PROTOCOL = Column("protocol", "Proto", lambda b, _: [b.protocol] * len(b))
+STATE = Column("state", "State", lambda b, _: b.column("word"), width=12)
+RECV_Q = Column("recv-q", "Recv-Q", _plain("recv_q"), right=True)
+SEND_Q = Column("send-q", "Send-Q", _plain("send_q"), right=True)
+LOCAL = Column("local", "Local address", _endpoints("local"), width=21)
+REMOTE = Column("remote", "Remote address", _endpoints("remote"), width=21)
+TIMER = Column("timer", "Timer", _timer, width=18)
+USER = Column("user", "User", _user, width=8)
+INODE = Column("inode", "Inode", _plain("inode"), right=True, width=8)
+INTERFACE = Column("interface", "Interface", _interface)
+COOKIE = Column("cookie", "Cookie", _cookie, right=True)
+MARK = Column("mark", "Mark", _mark, right=True)
+CGROUP = Column("cgroup", "Cgroup", _cgroup, width=12)
+PROCESS = Column("process", "Process", _processes)
+INFO = Column("info", "TCP info", _info)
+MEMORY = Column("memory", "Memory", _memory)
+
+BASIC = (PROTOCOL, STATE, RECV_Q, SEND_Q, LOCAL, REMOTE)
+EXTENDED = (USER, INODE, INTERFACE, COOKIE, MARK, CGROUP)
+
+
+def choose_columns(
+    *, timers: bool, extended: bool, processes: bool, info: bool, memory: bool
+) -> tuple[Column, ...]:
+    """Return the columns that the options show; the basic ones never change."""
+    chosen = list(BASIC)
+    if timers:
+        chosen.append(TIMER)
+    if extended:
+        chosen += EXTENDED
+    if processes:
+        chosen.append(PROCESS)
+    if info:
+        chosen.append(INFO)
+    if memory:
+        chosen.append(MEMORY)
+    return tuple(chosen)

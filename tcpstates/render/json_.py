@@ -1,0 +1,242 @@
+"""JSON of a listing and of counts, streamed; the keys are a contract (schema 1).
+
+Rows are made by formatting whole columns, as in `plain`, because `json.dumps` of
+a dictionary a row takes five times as long. The text is ASCII whatever the names
+hold, so it is the same in every locale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from tcpstates.model import Batch, Listing, Names, Owner, Request
+from tcpstates.render.counts import Counts, every_count
+from tcpstates.render.text import decode_name
+
+SCHEMA = 1
+
+
+def _string(value: str | None) -> str:
+    return "null" if value is None else encode_basestring_ascii(value)
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    return str(value)
+
+
+def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
+    """Return a filler for a column of numbers, None where it is unknown."""
+
+    def fill(batch: Batch, names: Names) -> Sequence[Any] | None:
+        values = batch.known(name)
+        if values is None:
+            return None
+        return list(map(_scalar, values)) if None in values else values
+
+    return fill
+
+
+def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
+    """Return a filler for a column of a few different texts."""
+
+    def fill(batch: Batch, names: Names) -> Sequence[str] | None:
+        values = batch.known(name)
+        if values is None:
+            return None
+        encoded = {value: _string(value) for value in set(values)}
+        return list(map(encoded.__getitem__, values))
+
+    return fill
+
+
+def _named(
+    name: str, find: Callable[[Names, int], str | None]
+) -> Callable[[Batch, Names], Sequence[str] | None]:
+    """Return a filler for the names of numbers."""
+
+    def fill(batch: Batch, names: Names) -> Sequence[str] | None:
+        values = batch.known(name)
+        if values is None:
+            return None
+        encoded = {
+            value: "null" if value is None else _string(find(names, value))
+            for value in set(values)
+        }
+        return list(map(encoded.__getitem__, values))
+
+    return fill
+
+
+def _backlog(queue: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
+    """Return a filler for what a queue's number means of a LISTEN socket."""
+
+    def fill(batch: Batch, names: Names) -> Sequence[Any] | None:
+        words = batch.column("word")
+        values = batch.known(queue)
+        if values is None or "LISTEN" not in words:
+            return None
+        return [
+            _scalar(value) if word == "LISTEN" else "null"
+            for word, value in zip(words, values, strict=True)
+        ]
+
+    return fill
+
+
+def _timers(batch: Batch, names: Names) -> Sequence[str] | None:
+    kinds = batch.known("timer")
+    if kinds is None:
+        return None
+    times, counts = batch.column("timer_ms"), batch.column("retransmits")
+    return [
+        "null"
+        if kind == "off"
+        else f'{{"kind": {_string(kind)}, "expires_ms": {_scalar(ms)},'
+        f' "retransmits": {_scalar(count)}}}'
+        for kind, ms, count in zip(kinds, times, counts, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _name_fields(name: bytes | None) -> str:
+    """Return a process's name; one that is not UTF-8 also in hexadecimal digits."""
+    if name is None:
+        return '"name": null, "name_raw": null'
+    text = name.decode("utf-8", "backslashreplace")
+    lossless = decode_name(name) == text
+    raw = None if lossless else name.hex()
+    return f'"name": {_string(text)}, "name_raw": {_string(raw)}'
+
+
+def _owners(owners: Sequence[Owner]) -> str:
+    return ", ".join(
+        f'{{"pid": {pid}, {_name_fields(name)}, "fd": {_scalar(fd)}}}'
+        for pid, name, fd in owners
+    )
+
+
+def _processes(batch: Batch, names: Names) -> Sequence[str] | None:
+    values = batch.known("processes")
+    return None if values is None else [f"[{_owners(owners)}]" for owners in values]
+
+
+def _objects(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
+    """Return a filler for a column of dictionaries of numbers."""
+
+    def fill(batch: Batch, names: Names) -> Sequence[str] | None:
+        values = batch.known(name)
+        if values is None:
+            return None
+        return ["null" if v is None else _object(v) for v in values]
+
+    return fill
+
+
+def _object(value: dict[str, int]) -> str:
+    return "{" + ", ".join(f'"{key}": {number}' for key, number in value.items()) + "}"
+
+
+# Key and filler, in the order of the output. A filler returns None for a whole
+# column of nulls. The schema may grow; nothing in it changes or goes.
+_FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] = (
+    ("protocol", lambda b, _: [f'"{b.protocol}"'] * len(b)),
+    ("family", lambda b, _: [f'"{b.family}"'] * len(b)),
+    ("state", _strings("state")),
+    ("raw_state", _strings("raw_state")),
+    ("local_address", _strings("local_address")),
+    ("local_port", _numbers("local_port")),
+    ("remote_address", _strings("remote_address")),
+    ("remote_port", _numbers("remote_port")),
+    ("recv_q", _numbers("recv_q")),
+    ("send_q", _numbers("send_q")),
+    ("backlog", _backlog("recv_q")),
+    ("backlog_limit", _backlog("send_q")),
+    ("uid", _numbers("uid")),
+    ("user", _named("uid", lambda names, uid: names.user(uid))),
+    ("inode", _numbers("inode")),
+    ("cookie", _numbers("cookie")),
+    ("interface", _named("interface_index", lambda names, i: names.interface(i))),
+    ("timer", _timers),
+    ("processes", _processes),
+    ("no_process_reason", _strings("no_process_reason")),
+)
+_EXTENDED_FIELDS = (
+    ("mark", _numbers("mark")),
+    ("cgroup", _named("cgroup_id", lambda names, number: names.cgroup(number))),
+    ("v6only", _numbers("v6only")),
+    ("shutdown", _numbers("shutdown")),
+)
+_INFO_FIELDS = (("congestion", _strings("congestion")), ("info", _objects("info")))
+_MEMORY_FIELDS = (("memory", _objects("memory")),)
+
+
+def render_json(
+    listing: Listing, names: Names, *, extended: bool, info: bool, memory: bool
+) -> Iterator[str]:
+    """Yield one JSON object, a socket a line; what limits it comes at its end."""
+    fields = list(_FIELDS)
+    fields += _EXTENDED_FIELDS if extended else ()
+    fields += _INFO_FIELDS if info else ()
+    fields += _MEMORY_FIELDS if memory else ()
+    yield _opening(listing) + '  "sockets": ['
+    separator = "\n"
+    for batch in listing.batches:
+        if len(batch):
+            yield separator + ",\n".join(_rows(batch, names, fields))
+            separator = ",\n"
+    yield "\n  ],\n" + _limitations(listing) + "}\n"
+
+
+def _rows(batch: Batch, names: Names, fields: Sequence[Any]) -> Iterable[str]:
+    parts, columns = [], []
+    for key, fill in fields:
+        values = fill(batch, names)
+        if values is None:
+            parts.append(f'"{key}": null')
+        else:
+            parts.append(f'"{key}": %s')
+            columns.append(values)
+    row = "    {" + ", ".join(parts) + "}"
+    return map(row.__mod__, zip(*columns, strict=True))
+
+
+def _opening(listing: Listing) -> str:
+    taken_at = datetime.fromtimestamp(listing.taken_at, timezone.utc)
+    text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        f'{{\n  "schema": {SCHEMA},\n  "source": {_string(listing.source)},\n'
+        f'  "taken_at": {_string(text)},\n'
+    )
+
+
+def _limitations(listing: Listing) -> str:
+    found = ", ".join(
+        f'{{"kind": {_string(limit.kind)}, "text": {_string(limit.text)}}}'
+        for limit in listing.limitations
+    )
+    return f'  "limitations": [{found}]\n'
+
+
+def render_count_json(listing: Listing, number: int) -> str:
+    """Return one number as a JSON object."""
+    return f'{_opening(listing)}  "count": {number},\n{_limitations(listing)}}}\n'
+
+
+def render_counts_json(listing: Listing, counts: Counts, request: Request) -> str:
+    """Return counts by protocol, family and state, zeros included."""
+    lines = [
+        f'    {{"protocol": "{protocol}", "family": "{family}",'
+        f' "state": {_string(word)}, "count": {counted}}}'
+        for protocol, family, word, counted in every_count(counts, request)
+    ]
+    body = ",\n".join(lines)
+    head = _opening(listing)
+    return f'{head}  "counts": [\n{body}\n  ],\n{_limitations(listing)}}}\n'

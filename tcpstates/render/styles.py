@@ -1,0 +1,51 @@
+"""Which colour a state has: what it means, the same in tables and long listings.
+
+Only the eight colours that terminals adapt to a dark or a light ground are used,
+without yellow, which is unreadable on white, and blue, which is so on black.
+"""
+
+from __future__ import annotations
+
+from tcpstates.states import OtherState, TcpState
+
+_LISTENING = "36"  # cyan
+_ALIVE = "32"  # green
+_OPENING = "35"  # magenta
+_STUCK_PRONE = "1;31"  # bold red: the process has to act, and no timer helps
+_CLOSING = ""  # as usual: the kernel finishes it
+_OVER = "2"  # dim
+
+_SGR: dict[str, str] = {
+    TcpState.LISTEN: _LISTENING,
+    OtherState.UNCONN: _LISTENING,
+    TcpState.ESTABLISHED: _ALIVE,
+    TcpState.SYN_SENT: _OPENING,
+    TcpState.SYN_RECEIVED: _OPENING,
+    TcpState.CLOSE_WAIT: _STUCK_PRONE,
+    TcpState.FIN_WAIT_1: _CLOSING,
+    TcpState.FIN_WAIT_2: _CLOSING,
+    TcpState.CLOSING: _CLOSING,
+    TcpState.LAST_ACK: _CLOSING,
+    TcpState.TIME_WAIT: _OVER,
+    TcpState.CLOSED: _OVER,
+}
+_RICH = {
+    _LISTENING: "cyan",
+    _ALIVE: "green",
+    _OPENING: "magenta",
+    _STUCK_PRONE: "bold red",
+    _CLOSING: "",
+    _OVER: "dim",
+}
+
+
+def paint(word: str, width: int = 0) -> str:
+    """Return a state's word in its colour, padded on the right."""
+    padded = f"{word:<{width}}"
+    codes = _SGR.get(word, "")
+    return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
+
+
+def rich_style(word: str) -> str:
+    """Return a state's colour in rich's words."""
+    return _RICH[_SGR.get(word, "")]

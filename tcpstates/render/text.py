@@ -1,0 +1,94 @@
+r"""Make text from strangers harmless, and say sizes and times briefly.
+
+Process names, host names and paths may hold any byte. `sanitise` is the one place
+where they lose what could move a cursor, break a row or turn text around.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+_MOST_CHARACTERS = 200
+_MOST_MARKS = 2  # combining marks on one character; more of them stall terminals
+
+
+@lru_cache(maxsize=4096)
+def sanitise(text: str) -> str:
+    r"""Return the text with everything but visible characters escaped.
+
+    Controls, line ends, bidirectional and zero-width characters become `\x1b`,
+    `\n`, `\u202e`; a byte that was no UTF-8 becomes `\xff`; a backslash is
+    doubled, so the result says exactly what was there.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS] + "..."
+    return sanitise_line(text.replace("\\", "\\\\"))
+
+
+def sanitise_line(text: str) -> str:
+    """Return a sentence of our own, with what it quotes escaped as by `sanitise`."""
+    if text.isascii() and text.isprintable():
+        return text
+    from unicodedata import category
+
+    out = []
+    marks = 0
+    for character in text:
+        kind = category(character)
+        marks = marks + 1 if kind in ("Mn", "Me") else 0
+        if "\udc80" <= character <= "\udcff":  # surrogateescape: a raw byte
+            out.append(f"\\x{ord(character) - 0xDC00:02x}")
+        elif (kind[0] in "CZ" and character != " ") or marks > _MOST_MARKS:
+            out.append(character.encode("unicode_escape").decode("ascii"))
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def decode_name(name: bytes) -> str:
+    """Return bytes as text that still holds every byte (surrogateescape)."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+_PLAIN_NAME = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-"
+)
+
+
+@lru_cache(maxsize=4096)
+def format_name(name: bytes | None) -> str:
+    """Return a process name, in quotes where it could be taken for more.
+
+    None, a process that ended before its name was read, is a question mark.
+    """
+    if name is None:
+        return "?"
+    text = sanitise(decode_name(name))
+    if text and _PLAIN_NAME.issuperset(text):
+        return text
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def format_ms(milliseconds: float) -> str:
+    """Return a time with the unit that suits it: 12ms, 4.2s, 3m20s, 2h05m, 4d03h."""
+    if milliseconds < 1000:
+        return f"{milliseconds:g}ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def format_rate(bytes_per_second: int) -> str:
+    """Return a rate in bits a second, as networks are sold: 1.2Gbit/s."""
+    bits = bytes_per_second * 8.0
+    for unit in ("", "K", "M", "G"):
+        if bits < 1000:
+            return f"{bits:.3g}{unit}bit/s"
+        bits /= 1000
+    return f"{bits:.3g}Tbit/s"
