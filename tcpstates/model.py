@@ -167,6 +167,8 @@ class Source(Protocol):
 class Names(Protocol):
     """Names for numbers; every method returns None where there is none."""
 
+    numeric: bool  # hosts, services and users are not looked up
+
     def user(self, uid: int) -> str | None:
         """Return a user's login name."""
 

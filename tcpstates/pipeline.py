@@ -55,13 +55,14 @@ def _with_owners(
     from tcpstates.collect import owners
 
     held = list(batches)
+    privileged = owners.sees_all_processes()
     table = owners.OwnerTable(n for b in held for n in b.column("inode"))
     table.scan()
     if not table.available:
         text = "/proc has no processes to look at: owners are unknown"
         limitations.append(Limitation("no-process-information", text))
         unseen = Reason.UNKNOWN
-    elif table.unreadable or not owners.sees_all_processes():
+    elif table.unreadable or not privileged:
         unseen = Reason.HIDDEN
     elif owners.in_first_pid_namespace():
         unseen = Reason.UNATTRIBUTED
@@ -82,7 +83,7 @@ def _with_owners(
                     hidden[uid] += 1
         yield batch
     if hidden:
-        limitations.append(_hidden(hidden))
+        limitations.append(_hidden(hidden.total(), privileged=privileged))
 
 
 def _reasons(
@@ -107,13 +108,14 @@ def _reason_without_file(word: str) -> str:
     return Reason.UNATTRIBUTED
 
 
-def _hidden(hidden: Counter[int]) -> Limitation:
+def _hidden(number: int, *, privileged: bool) -> Limitation:
     """Tell how many owners our privileges do not show, and which would."""
-    number = hidden.total()
+    are = "1 owner is" if number == 1 else f"{number} owners are"
     text = (
-        f"{number} {'owner is' if number == 1 else 'owners are'} hidden, of other"
-        " users' processes: run as root, or with the capabilities CAP_SYS_PTRACE"
-        " and CAP_DAC_READ_SEARCH"
+        f"{are} hidden: the system protects some processes even from root"
+        if privileged
+        else f"{are} hidden, in other users' processes: run as root, or with both"
+        " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
     )
     return Limitation("owners-hidden", text)
 

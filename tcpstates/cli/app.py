@@ -10,7 +10,13 @@ from tcpstates import __version__
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.hints import instead_of
 from tcpstates.cli.options import GroupedOption, Options, listing_options
-from tcpstates.cli.output import OutputError, abandon_output, complain
+from tcpstates.cli.output import (
+    Output,
+    OutputError,
+    ReaderGone,
+    complain,
+    output_error,
+)
 from tcpstates.errors import FilterSyntaxError, SourceUnavailable
 
 _EXAMPLES = """\
@@ -43,7 +49,7 @@ class ListingCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 is_ours = isinstance(parameter, GroupedOption)
                 heading = parameter.heading if is_ours else "Help"  # type: ignore[attr-defined]
                 groups.setdefault(heading, []).append(record)
@@ -62,42 +68,51 @@ class ListingCommand(click.Command):
 @click.version_option(
     __version__, "-V", "--version", prog_name="tcpstates", message="%(prog)s %(version)s"
 )
-def tcpstates(**values: Any) -> None:
+@click.pass_obj
+def tcpstates(output: Output, **values: Any) -> None:
     """Show sockets and their states, in the words of RFC 9293.
 
     Without options: TCP sockets that are not listening.
     """
     from tcpstates.cli.listing import show
 
-    show(Options(**values))
+    show(Options(**values), output)
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; errors are one line each."""
     try:
-        result = tcpstates.main(
-            arguments, prog_name="tcpstates", standalone_mode=False
-        )
-        return int(result or ExitCode.DONE)
+        output = Output()
+        try:
+            with tcpstates.make_context("tcpstates", arguments, obj=output) as context:
+                tcpstates.invoke(context)
+        except click.exceptions.Exit:
+            pass  # after --help and --version
+        except OSError as error:  # click could not print those
+            raise output_error(error) from error
+        output.flush()
     except click.UsageError as error:
         complain(_usage_text(error))
         return ExitCode.USAGE
     except FilterSyntaxError as error:
         complain(str(error))
         return ExitCode.USAGE
-    except (SourceUnavailable, OutputError) as error:
+    except ReaderGone:
+        pass
+    except (OutputError, SourceUnavailable) as error:
         complain(str(error))
-        if isinstance(error, OutputError):
-            abandon_output()
         return ExitCode.FAILED
+    return ExitCode.DONE
 
 
 def _usage_text(error: click.UsageError) -> str:
-    """Return click's complaint as one line, or what to use instead."""
+    """Return click's complaint as one line, with what to use instead."""
     if isinstance(error, click.NoSuchOption):
+        text = f"no such option: {error.option_name}"
         instead = instead_of(error.option_name)
-        if instead:
-            return f"no such option: {error.option_name}; {instead}"
-    text = " ".join(error.format_message().split())
-    text = text[:1].lower() + text[1:]
-    return f"{text.rstrip('.')}; see tcpstates --help"
+        if instead is None and error.possibilities:
+            instead = f"did you mean {' or '.join(sorted(error.possibilities))}?"
+    else:
+        text, instead = " ".join(error.format_message().split()).rstrip("."), None
+        text = text[:1].lower() + text[1:]
+    return f"{text}; {instead or 'see tcpstates --help'}"

@@ -23,9 +23,8 @@ _HEAD_ROWS = 512
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
-def show(options: Options) -> None:
+def show(options: Options, output: Output) -> None:
     """Print what the options ask for, then what limits it on standard error."""
-    output = Output()
     request = make_request(options)
     listing = list_sockets(request, options.source)
     names = SystemNames(numeric=options.numeric)

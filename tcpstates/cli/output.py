@@ -12,7 +12,18 @@ _DEFAULT_WIDTH = 80
 
 
 class OutputError(TcpstatesError):
-    """Standard output cannot be written: closed, full or broken."""
+    """Standard output cannot be written: it is closed, or its disk is full."""
+
+
+class ReaderGone(TcpstatesError):
+    """The reader has closed the pipe: it has seen enough, which is no error."""
+
+
+def output_error(error: OSError) -> TcpstatesError:
+    """Return what a failed write means."""
+    if isinstance(error, BrokenPipeError):
+        return ReaderGone("the reader has closed the pipe")
+    return OutputError(f"cannot write output: {error.strerror}")
 
 
 class Output:
@@ -48,38 +59,25 @@ class Output:
     def write(self, chunks: Iterable[str]) -> None:
         """Write texts as they come; characters that do not fit are escaped.
 
-        Raise OutputError, or BrokenPipeError when the reader has gone.
+        Raise OutputError, or ReaderGone.
         """
         encoding, stream = self.encoding, self._stream
         for chunk in chunks:
-            text = chunk.encode(encoding, "backslashreplace")
+            text = memoryview(chunk.encode(encoding, "backslashreplace"))
             try:
-                stream.write(text)
-            except BrokenPipeError:
-                raise
+                # An unbuffered stream (python -u) may take a part at a time.
+                while written := stream.write(text) if text else 0:
+                    text = text[written:]
             except OSError as error:
-                raise _cannot_write(error) from error
+                raise output_error(error) from error
 
     def flush(self) -> None:
-        """Write what is waiting; errors as from `write`."""
+        """Write what is waiting, click's own text too; errors as from `write`."""
         try:
+            sys.stdout.flush()
             self._stream.flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
-            raise _cannot_write(error) from error
-
-
-def _cannot_write(error: OSError) -> OutputError:
-    return OutputError(f"cannot write output: {error.strerror}")
-
-
-def abandon_output() -> None:
-    """Let nothing more be written to standard output, not even at the exit."""
-    if sys.stdout is not None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+            raise output_error(error) from error
 
 
 def complain(text: str) -> None:

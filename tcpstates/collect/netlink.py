@@ -1,8 +1,8 @@
 """Read sockets from the Linux kernel through NETLINK_SOCK_DIAG (sock_diag(7)).
 
 The kernel produces about 1.2 million sockets a second, and does so while nobody
-holds Python's lock. So after the first few datagrams a thread receives them, and
-what comes out of here can be formatted meanwhile.
+holds Python's lock. So after the first few datagrams a thread receives the rest,
+many at a time, and they are decoded and formatted meanwhile.
 """
 
 from __future__ import annotations
@@ -10,20 +10,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
 from struct import pack
 
 from tcpstates.collect.ahead import read_ahead
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.model import Batch, Limitation, Request
-from tcpstates.parse.inet_diag import DiagDecoder, encode_request, states_mask
+from tcpstates.parse.inet_diag import (
+    DiagDecoder,
+    encode_request,
+    ends_dump,
+    states_mask,
+)
 from tcpstates.states import OtherState
 
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
 _SOL_SOCKET, _SO_RCVTIMEO = 1, 20
-_DATAGRAM = 65536  # the kernel fills at most 32 KiB, whatever the buffer
+_DATAGRAM = 32768  # the kernel sends no more at once, whatever the buffer
 _DEADLINE = 5  # seconds without an answer
-_ALONE = 8  # batches read before a thread is worth its start
-_AHEAD = 32  # batches that may wait for the formatter: 1 MiB
+_ALONE = 8  # datagrams received before a thread is worth its start
+_AT_ONCE = 16  # datagrams by one call of that thread: half a MiB, 3 ms
+_AHEAD = 4  # such calls that may wait for their decoding
 
 
 class NetlinkSource:
@@ -48,8 +56,7 @@ class NetlinkSource:
             decoder = DiagDecoder(
                 protocol, sequence=sequence, bound=OtherState.BOUND in request.states
             )
-            answer = self._dump(message, decoder, limitations)
-            yield from read_ahead(answer, alone=_ALONE, ahead=_AHEAD)
+            yield from self._dump(message, decoder, limitations)
 
     def _dump(
         self,
@@ -62,8 +69,10 @@ class NetlinkSource:
             try:
                 channel.sendto(message, (0, 0))
                 decoder.port_id = channel.getsockname()[0]
-                while not decoder.done:
-                    yield from decoder.decode(_receive(channel))
+                received = read_ahead(_receive(channel), alone=_ALONE, ahead=_AHEAD)
+                with closing(received):
+                    for datagram in chain.from_iterable(received):
+                        yield from decoder.decode(datagram)
             except ParseError as error:
                 raise SourceUnavailable(self.name, str(error)) from error
             except BlockingIOError as error:
@@ -106,14 +115,31 @@ if sys.platform == "linux":
         channel.setsockopt(_SOL_SOCKET, _SO_RCVTIMEO, pack("@ll", _DEADLINE, 0))
         return channel
 
-    def _receive(channel: socket.socket) -> bytes:
-        """Return the next datagram from the kernel; other processes' are dropped."""
-        while True:
-            datagram, _, flags, sender = channel.recvmsg(_DATAGRAM)
-            if flags & socket.MSG_TRUNC:
-                raise ParseError("netlink", "datagram cut short")
-            if sender[0] == 0:
-                return datagram
+    def _receive(channel: socket.socket) -> Iterator[list[bytes]]:
+        """Yield the datagrams of a dump, one by one at first, then in lists."""
+        found: list[bytes] = []
+        for _ in range(_ALONE):
+            found = _receive_one(channel)
+            yield found
+            if found and ends_dump(found[-1]):
+                return
+        try:
+            from tcpstates.collect.recvmmsg import ManyReceiver
+
+            many = ManyReceiver(_AT_ONCE, _DATAGRAM)
+        except (ImportError, OSError, AttributeError):
+            many = None
+        while not (found and ends_dump(found[-1])):
+            one = many is None
+            found = _receive_one(channel) if one else many.receive(channel.fileno())
+            yield found
+
+    def _receive_one(channel: socket.socket) -> list[bytes]:
+        """Return the next datagram from the kernel; another process's is dropped."""
+        datagram, _, flags, sender = channel.recvmsg(_DATAGRAM)
+        if flags & socket.MSG_TRUNC:
+            raise ParseError("netlink", "datagram cut short")
+        return [] if sender[0] else [datagram]
 
 else:
     from typing import Any
@@ -121,5 +147,5 @@ else:
     def _open() -> Any:
         raise SourceUnavailable(NetlinkSource.name, "only Linux has it")
 
-    def _receive(channel: Any) -> bytes:
+    def _receive(channel: Any) -> Iterator[list[bytes]]:
         raise SourceUnavailable(NetlinkSource.name, "only Linux has it")

@@ -5,14 +5,18 @@ order; ports and addresses in the network's. An answer is a datagram of messages
 each a netlink header of 16 bytes, an `inet_diag_msg` of 72 and attributes.
 
 Messages of one kind have one length, so most datagrams are a table of equal rows
-and a column is one strided slice. Where they are not, the messages are walked one
-by one and grouped by length and family.
+and a column is one strided slice. Where they are not, the messages are sorted into
+such tables, by length and family.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from struct import Struct, pack, unpack_from
 from typing import Any
 
@@ -83,6 +87,9 @@ _FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
 _SRC, _DST, _IF, _EXPIRES, _RQUEUE, _WQUEUE = 24, 40, 56, 68, 72, 76
 _UID, _INODE, _ATTRIBUTES = 80, 84, 88
 _COOKIE = 60
+
+_WINDOW = 4096  # sockets among which a repeated one is looked for
+_MOST_LENGTHS = 32  # of messages; more are walked one by one
 _HEADER = Struct("=IHHII").unpack_from
 
 
@@ -145,8 +152,10 @@ class DiagDecoder:
         self.port_id = 0
         self._sequence = sequence
         self._words = _word_table(protocol, bound=bound)
-        self._recent: set[tuple[int]] = set()
-        self._older: set[tuple[int]] = set()
+        self._lengths: dict[int, None] = {}
+        self._pattern = _length_pattern(())
+        self._told: deque[DiagBatch] = deque()
+        self._recent: set[int] = set()
 
     def decode(self, datagram: bytes) -> list[DiagBatch]:
         """Return the datagram's sockets, without those already returned."""
@@ -154,11 +163,11 @@ class DiagDecoder:
             raise ParseError("netlink", f"datagram of {len(datagram)} bytes")
         stride = unpack_from("=I", datagram)[0]
         if self._is_uniform(datagram, stride):
-            groups = {(stride, datagram[_FAMILY]): datagram}
+            tables = [(stride, datagram[_FAMILY], datagram)]
         else:
-            groups = self._walk(datagram)
+            tables = self._sort(self._split(datagram))
         batches = []
-        for (length, number), rows in groups.items():
+        for length, number, rows in tables:
             family = _FAMILY_NAMES.get(number)
             if family is not None:
                 batch = DiagBatch(self.protocol, family, rows, length, self._words)
@@ -182,58 +191,102 @@ class DiagDecoder:
             and datagram[_FAMILY::stride].count(datagram[_FAMILY]) == count
         )
 
-    def _walk(self, datagram: bytes) -> dict[tuple[int, int], bytes]:
-        """Return the socket messages, joined by length and family."""
-        groups: dict[tuple[int, int], list[bytes]] = {}
+    def _split(self, datagram: bytes) -> list[bytes]:
+        """Return the messages, each with the padding that follows it.
+
+        Few lengths occur, so a pattern made of those seen splits a datagram
+        without a loop: 11 ms for 100,000 sockets instead of 55.
+        """
+        messages: list[bytes] = self._pattern.findall(datagram)
+        if sum(map(len, messages)) == len(datagram):
+            return messages
+        messages = []
         offset, end = 0, len(datagram)
-        reply_to = (self._sequence, self.port_id)
-        while offset < end and not self.done:
+        while offset < end:
             if end - offset < 16:
                 raise ParseError("netlink", "message header cut short")
-            length, kind, flags, *to = _HEADER(datagram, offset)
+            length = unpack_from("=I", datagram, offset)[0]
             if length < 16 or length > end - offset:
                 raise ParseError("netlink", f"message of {length} bytes")
-            if tuple(to) != reply_to:
-                pass  # an answer to someone else's question
-            elif kind in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK):
+            padded = length + 3 & ~3
+            messages.append(datagram[offset : offset + padded])
+            offset += padded
+            if length not in self._lengths and len(self._lengths) < _MOST_LENGTHS:
+                self._lengths[length] = None
+                self._pattern = _length_pattern(self._lengths)
+        return messages
+
+    def _sort(self, messages: list[bytes]) -> list[tuple[int, int, bytes]]:
+        """Return tables of equal rows: their stride, family number and bytes."""
+        alike: dict[bytes, list[bytes]] = {}
+        for head, run in groupby(messages, itemgetter(slice(0, _FAMILY + 1))):
+            alike.setdefault(head, []).extend(run)
+        tables = []
+        for head, rows in alike.items():
+            length, kind, flags, *reply_to = _HEADER(head)
+            if reply_to != [self._sequence, self.port_id]:
+                continue  # an answer to someone else's question
+            self.changed |= bool(flags & NLM_F_DUMP_INTR)
+            if kind in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK):
                 if length < _ATTRIBUTES:
                     raise ParseError("netlink", f"socket message of {length} bytes")
-                self.changed |= bool(flags & NLM_F_DUMP_INTR)
-                message = datagram[offset : offset + (length + 3 & ~3)]
-                groups.setdefault((len(message), message[_FAMILY]), []).append(message)
+                tables.append((len(rows[0]), head[_FAMILY], b"".join(rows)))
             elif kind in (NLMSG_DONE, NLMSG_ERROR):
-                # K: an unknown protocol answers DONE with a negative errno inside.
+                # An unknown protocol answers DONE with a negative errno inside.
                 self.done = True
-                self.changed |= bool(flags & NLM_F_DUMP_INTR)
                 if length >= 20:
-                    self.refused = max(0, -unpack_from("=i", datagram, offset + 16)[0])
-            offset += length + 3 & ~3
-        return {key: b"".join(messages) for key, messages in groups.items()}
+                    self.refused = max(0, -unpack_from("=i", rows[0], 16)[0])
+        return tables
 
     def _without_repeats(self, batch: DiagBatch) -> DiagBatch:
         """Drop sockets that the kernel has told of before.
 
         It resumes a dump by position, so a socket that enters a hash bucket during
         the read pushes others back into view. They are then among the last ones
-        told: two generations of at least 4096 cookies catch them, and keep the
-        memory flat. The check costs 7 ms for 100,000 sockets.
+        told: a window of some thousand catches them, and keeps the memory flat.
+        Half of a cookie shows that nothing repeats, 5 ms for 100,000 sockets; only
+        where it does are whole ones compared.
         """
-        cookies = batch.cookies()
-        now = set(cookies)
-        repeats = not (now.isdisjoint(self._recent) and now.isdisjoint(self._older))
-        if repeats or len(now) < len(cookies):
-            seen = self._recent | self._older
+        halves = batch.cookie_halves()
+        now = set(halves)
+        if len(now) < len(halves) or not now.isdisjoint(self._recent):
+            seen = {cookie for told in self._told for cookie in told.cookies()}
             keep = []
-            for index, cookie in enumerate(cookies):
+            for index, cookie in enumerate(batch.cookies()):
                 if cookie not in seen:
                     keep.append(index)
                 seen.add(cookie)
             batch = batch.pick(keep)
-        if len(self._recent) >= 4096:
-            self._older, self._recent = self._recent, now
-        else:
-            self._recent |= now
+        self._told.append(batch)
+        self._recent |= now
+        if len(self._recent) > 2 * _WINDOW:
+            while sum(map(len, self._told)) > _WINDOW:
+                self._told.popleft()
+            self._recent = {h for told in self._told for h in told.cookie_halves()}
         return batch
+
+
+def ends_dump(datagram: bytes) -> bool:
+    """Tell whether a datagram holds the end of its dump, or cannot be read."""
+    offset, end = 0, len(datagram)
+    while end - offset >= 16:
+        length, kind = unpack_from("=IH", datagram, offset)
+        if length < 16 or kind in (NLMSG_DONE, NLMSG_ERROR):
+            return True
+        offset += length + 3 & ~3
+    return offset != end
+
+
+def _length_pattern(lengths: Iterable[int]) -> re.Pattern[bytes]:
+    """Return what matches one message of any of these lengths."""
+    return re.compile(
+        b"|".join(
+            re.escape(pack("=I", length)) + b".{%d}" % ((length + 3 & ~3) - 4)
+            for length in lengths
+        )
+        or b"(?!)",
+        re.DOTALL,
+    )
 
 
 def _word_table(protocol: str, *, bound: bool) -> list[str]:
@@ -273,6 +326,10 @@ class DiagBatch(Batch):
         stride = self._stride
         rows = b"".join(self._rows[i * stride : (i + 1) * stride] for i in indexes)
         return DiagBatch(self.protocol, self.family, rows, stride, self._words)
+
+    def cookie_halves(self) -> list[int]:
+        """Return the lower 32 bits of the identities."""
+        return self._numbers(_COOKIE)
 
     def cookies(self) -> list[tuple[int]]:
         """Return the 64-bit identities, each alone in a tuple."""

@@ -39,9 +39,8 @@ _RICH = {
 }
 
 
-def paint(word: str, width: int = 0) -> str:
-    """Return a state's word in its colour, padded on the right."""
-    padded = f"{word:<{width}}"
+def paint(word: str, padded: str) -> str:
+    """Return a state's padded word in its colour."""
     codes = _SGR.get(word, "")
     return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
 

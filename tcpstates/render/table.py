@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import StringIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -50,14 +51,17 @@ _LEAST_IMPORTANT = (
     INODE,
     USER,
     TIMER,
+    PROCESS,
     PROTOCOL,
     SEND_Q,
     RECV_Q,
-    PROCESS,
     REMOTE,
 )
 _ALWAYS_BELOW = (INFO, MEMORY)
-_INDENT = 4
+_UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they speak for themselves
+_NOTHING = ("-", "", "0x0")  # not worth a word on a line of its own
+_GAP = 2  # between columns
+_INDENT = 4  # of the lines below a row
 
 
 class Screen(NamedTuple):
@@ -118,17 +122,31 @@ def render_table(
         column: max([len(column.heading) * header, *map(_cell_len, filled)])
         for column, filled in zip(columns, cells, strict=True)
     }
-    beside, below = list(columns), []
-    if not wide:
-        beside, below = _fit(columns, lengths, screen.width)
-    width = sum(lengths[column] + 2 for column in beside)
+    beside = list(columns) if wide else _fit(columns, lengths, screen.width)
+    below = [column for column in columns if column not in beside]
+    width = _width(beside, lengths)
     console = _console(screen, max(width, screen.width) if wide else None)
     by_column = dict(zip(columns, cells, strict=True))
-    table = _table(beside, by_column, header=header, console=console)
-    if not below:
-        console.print(table)
-        return _printed(console)
-    return _with_lines_below(table, below, by_column, console)
+    if width > console.width:  # not even state and address: very narrow
+        heads: list[Text | list[Segment]] = [
+            Text(f"{word} ", style=rich_style(word), overflow="fold").append(
+                by_column[LOCAL][row], style="default"
+            )
+            for row, word in enumerate(by_column[STATE])
+        ]
+        heading: list[list[Segment]] = []
+    else:
+        table = _table(beside, by_column, header=header)
+        lines = console.render_lines(table, pad=False)
+        number = len(lines) - len(cells[0])
+        heading, heads = lines[:number], list(lines[number:])
+    for line in heading:
+        console.print(_text(line))
+    for row, head in enumerate(heads):
+        console.print(head if isinstance(head, Text) else _text(head))
+        for words in _lines_below(below, by_column, row, console.width - _INDENT):
+            console.print(Padding(words, (0, 0, 0, min(_INDENT, console.width // 8))))
+    return _printed(console)
 
 
 def _cell_len(text: str) -> int:
@@ -137,18 +155,21 @@ def _cell_len(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
+def _width(columns: Sequence[Column], lengths: dict[Column, int]) -> int:
+    return sum(lengths[column] + _GAP for column in columns) - _GAP
+
+
 def _fit(
     columns: Sequence[Column], lengths: dict[Column, int], width: int
-) -> tuple[list[Column], list[Column]]:
-    """Return the columns that fit side by side, and those that go below."""
+) -> list[Column]:
+    """Return the columns that fit side by side; the others go below their row."""
     beside = [column for column in columns if column not in _ALWAYS_BELOW]
     for column in _LEAST_IMPORTANT:
-        if sum(lengths[c] + 2 for c in beside) - 2 <= width:
+        if _width(beside, lengths) <= width:
             break
-        # A cell that stands alone on its line may as well be the last to go.
         if column in beside:
             beside.remove(column)
-    return beside, [column for column in columns if column not in beside]
+    return beside
 
 
 def _table(
@@ -156,23 +177,18 @@ def _table(
     by_column: dict[Column, Sequence[str]],
     *,
     header: bool,
-    console: Console,
 ) -> Table:
     table = Table(
-        box=box.SIMPLE_HEAD if header else None,
+        box=box.SIMPLE_HEAD,
         show_header=header,
         show_edge=False,
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, _GAP - 1, 0, 0),
         header_style="bold",
     )
     for column in beside:
-        table.add_column(
-            Text(column.heading),
-            justify="right" if column.right else "left",
-            overflow="fold",
-            no_wrap=False,
-        )
+        justify: Any = "right" if column.right else "left"
+        table.add_column(Text(column.heading), justify=justify, no_wrap=True)
     for row in zip(*(by_column[column] for column in beside), strict=True):
         table.add_row(
             *(
@@ -183,59 +199,38 @@ def _table(
     return table
 
 
-def _with_lines_below(
-    table: Table,
-    below: Sequence[Column],
+def _text(line: Sequence[Segment]) -> Text:
+    """Return a rendered line as text that is printed as it is."""
+    text = Text(no_wrap=True, overflow="ignore", end="")
+    for segment in line:
+        text.append(segment.text.rstrip("\n"), style=segment.style)
+    text.rstrip()
+    text.end = "\n"
+    return text
+
+
+def _lines_below(
+    columns: Sequence[Column],
     by_column: dict[Column, Sequence[str]],
-    console: Console,
-) -> str:
-    """Print each row of the table followed by its own cells that do not fit."""
-    rows = len(next(iter(by_column.values())))
-    lines = console.render_lines(table, pad=False)
-    heading = len(lines) - rows
-    if heading < 0 or heading > 2:  # rows were folded: a very narrow terminal
-        return _one_below_the_other(by_column, console)
-    for index, line in enumerate(lines):
-        for segment in line:
-            console.print(Text(segment.text, style=segment.style or ""), end="")
-        console.print()
-        if index >= heading:
-            row = index - heading
-            words = _words(below, by_column, row)
-            if words.plain:
-                console.print(Padding(words, (0, 0, 0, min(_INDENT, console.width // 8))))
-    return _printed(console)
+    row: int,
+    width: int,
+) -> list[Text]:
+    """Return a row's other cells as "name value" words, in lines of whole words.
 
-
-def _words(
-    columns: Sequence[Column], by_column: dict[Column, Sequence[str]], row: int
-) -> Text:
-    """Return a row's cells as "heading value" words; what is unknown is left out."""
-    words = Text(overflow="fold")
+    A cell longer than a line is folded; what is unknown is left out.
+    """
+    lines: list[Text] = []
     for column in columns:
         value = by_column[column][row]
-        if value in ("-", "") or (column is REMOTE and value.endswith(":*")):
+        if value in _NOTHING or (column is REMOTE and value.endswith(":*")):
             continue
-        if words.plain:
-            words.append("  ")
-        if column not in (PROCESS, INFO, MEMORY, PROTOCOL):
-            words.append(f"{column.heading.lower()} ", style="dim")
-        words.append(value)
-    return words
-
-
-def _one_below_the_other(
-    by_column: dict[Column, Sequence[str]], console: Console
-) -> str:
-    """Print each socket as a few lines of words, for terminals of 20 columns."""
-    columns = [c for c in by_column if c not in (STATE, LOCAL)]
-    for row, word in enumerate(by_column[STATE]):
-        head = Text(word, style=rich_style(word), overflow="fold")
-        console.print(head.append(f" {by_column[LOCAL][row]}", style="default"))
-        words = _words(columns, by_column, row)
-        if words.plain:
-            console.print(words)
-    return _printed(console)
+        label = "" if column in _UNLABELLED else f"{column.key} "
+        item = Text(label, style="dim", overflow="fold").append(value, style="default")
+        if lines and lines[-1].cell_len + 2 + item.cell_len <= width:
+            lines[-1].append("  ").append_text(item)
+        else:
+            lines.append(item)
+    return lines
 
 
 def render_summary(
@@ -243,7 +238,11 @@ def render_summary(
 ) -> str:
     """Return the counts by state as a table, zeros dimmed."""
     table = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold"
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),
+        header_style="bold",
     )
     table.add_column(Text("state"))
     for heading in headings:
