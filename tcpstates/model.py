@@ -26,14 +26,14 @@ tell; zero and the empty string are real values.
 | v6only | bool | an IPv6 listener that refuses IPv4 |
 | shutdown | int | bits: 1 the peer's FIN was received, 2 we sent ours |
 | congestion | str | name of the congestion control |
-| info, memory | dict | see `parse.tcp_info`, `parse.inet_diag.MEMORY_FIELDS` |
+| info, memory | dict | see `parse.tcp_info`, `parse.diag_batch.MEMORY_FIELDS` |
 | processes | tuple of Owner | None where not looked for |
 | no_process_reason | str | why `processes` is empty; see `Reason` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple, Protocol
 
@@ -53,6 +53,12 @@ class Request(NamedTuple):
     info: bool = False
     memory: bool = False
     processes: bool = False
+
+    def wants(self, word: str) -> bool:
+        """Tell whether a socket whose state is shown as `word` was asked for."""
+        if word.startswith("UNKNOWN"):
+            return self.unknown_states
+        return word in self.states  # members are equal to their names
 
 
 class Owner(NamedTuple):
@@ -127,11 +133,15 @@ class ColumnBatch(Batch):
     __slots__ = ("_count",)
 
     def __init__(
-        self, protocol: str, family: str, count: int, columns: dict[str, Sequence[Any]]
+        self,
+        protocol: str,
+        family: str,
+        count: int,
+        columns: Mapping[str, Sequence[Any]],
     ) -> None:
         """Take the columns as they are; each has `count` values."""
         super().__init__(protocol, family)
-        self._columns = columns
+        self._columns = dict(columns)
         self._count = count
 
     def __len__(self) -> int:
@@ -155,9 +165,7 @@ class Source(Protocol):
 
     name: str
 
-    def read(
-        self, request: Request, limitations: list[Limitation]
-    ) -> Iterator[Batch]:
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches; raise SourceUnavailable when there is nothing to read.
 
         What the user should know is appended to `limitations`.
@@ -168,6 +176,9 @@ class Names(Protocol):
     """Names for numbers; every method returns None where there is none."""
 
     numeric: bool  # hosts, services and users are not looked up
+
+    def __hash__(self) -> int:
+        """Return what tells one memory of names from another."""
 
     def user(self, uid: int) -> str | None:
         """Return a user's login name."""

@@ -23,8 +23,13 @@ class TcpState(str, Enum):
     TIME_WAIT = "TIME_WAIT"
     CLOSED = "CLOSED"
 
-    __str__ = str.__str__
-    __format__ = str.__format__
+    def __str__(self) -> str:
+        """Return the name as it is displayed."""
+        return self.value
+
+    def __format__(self, spec: str) -> str:
+        """Format the name as any text."""
+        return format(self.value, spec)
 
 
 class OtherState(str, Enum):
@@ -37,8 +42,13 @@ class OtherState(str, Enum):
     DELETE_TCB = "DELETE_TCB"  # being deleted (Windows)
     NONE = "NONE"  # psutil: the protocol has no states
 
-    __str__ = str.__str__
-    __format__ = str.__format__
+    def __str__(self) -> str:
+        """Return the name as it is displayed."""
+        return self.value
+
+    def __format__(self, spec: str) -> str:
+        """Format the name as any text."""
+        return format(self.value, spec)
 
 
 AnyState = TcpState | OtherState
@@ -154,11 +164,13 @@ def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
 
 
 # What a listing without -a and -l leaves out, and -l shows: as in ss.
-LISTENING = frozenset({TcpState.LISTEN, TcpState.CLOSED, OtherState.UNCONN})
+LISTENING: frozenset[AnyState] = frozenset(
+    {TcpState.LISTEN, TcpState.CLOSED, OtherState.UNCONN}
+)
 
 _ALL: frozenset[AnyState] = frozenset({*TcpState, *OtherState} - {OtherState.BOUND})
 _CONNECTED = _ALL - LISTENING
-_BUCKET = frozenset({TcpState.SYN_RECEIVED, TcpState.TIME_WAIT})
+_BUCKET: frozenset[AnyState] = frozenset({TcpState.SYN_RECEIVED, TcpState.TIME_WAIT})
 
 # `all` lacks BOUND, because Linux tells of such sockets only when asked by name.
 GROUPS: dict[str, frozenset[AnyState]] = {

@@ -66,10 +66,14 @@ class ListingCommand(click.Command):
 @listing_options
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @click.version_option(
-    __version__, "-V", "--version", prog_name="tcpstates", message="%(prog)s %(version)s"
+    __version__,
+    "-V",
+    "--version",
+    prog_name="tcpstates",
+    message="%(prog)s %(version)s",
 )
 @click.pass_obj
-def tcpstates(output: Output, **values: Any) -> None:
+def tcpstates(output: Output, /, **values: Any) -> None:
     """Show sockets and their states, in the words of RFC 9293.
 
     Without options: TCP sockets that are not listening.

@@ -29,7 +29,7 @@ def show(options: Options, output: Output) -> None:
     listing = list_sockets(request, options.source)
     names = SystemNames(numeric=options.numeric)
     try:
-        if options.count:
+        if options.count_only:
             output.write(_count(options, listing))
         elif options.summary:
             output.write(_summary(options, request, listing, output))
@@ -58,12 +58,13 @@ def make_request(options: Options) -> Request:
     families = zip(FAMILIES, (options.ipv4, options.ipv6), strict=True)
     return Request(
         protocols=protocols or frozenset(PROTOCOLS if options.summary else ("tcp",)),
-        families=frozenset(n for n, wanted in families if wanted) or frozenset(FAMILIES),
+        families=frozenset(n for n, wanted in families if wanted)
+        or frozenset(FAMILIES),
         states=states,
         unknown_states=unknown,
         info=options.info,
         memory=options.memory,
-        processes=options.processes and not (options.count or options.summary),
+        processes=options.processes and not (options.count_only or options.summary),
     )
 
 
@@ -92,7 +93,9 @@ def _summary(
     if output.is_terminal:
         from tcpstates.render.table import Screen, render_summary
 
-        screen = Screen(output.width, output.wants_color(options.color), output.encoding)
+        screen = Screen(
+            output.width, output.wants_color(options.color), output.encoding
+        )
         yield render_summary(headings, rows, screen)
     else:
         yield render_summary_plain(headings, rows, header=not options.no_header)
@@ -155,7 +158,7 @@ def _listing(
     if output.is_terminal:
         from tcpstates.render.counts import describe_counts
 
-        yield describe_counts(words) + "\n"
+        yield describe_counts(words, output.width) + "\n"
 
 
 def _take(batches: Iterator[Batch], rows: int) -> tuple[list[Batch], bool]:

@@ -28,7 +28,7 @@ class Options(NamedTuple):
     memory: bool
     numeric: bool
     resolve: bool
-    count: bool
+    count_only: bool
     summary: bool
     json: bool
     no_header: bool
@@ -85,7 +85,13 @@ _DECORATORS = (
     _flag(
         _SHOWN, "-r", "--resolve", text="Wait 10 seconds for host names instead of 1."
     ),
-    _flag(_FORM, "-c", "--count", text="Print how many there are and nothing else."),
+    _flag(
+        _FORM,
+        "-c",
+        "--count",
+        "count_only",
+        text="Print how many there are and nothing else.",
+    ),
     _flag(_FORM, "-s", "--summary", text="Print counts by state, zeros included."),
     _flag(_FORM, "--json", text="Print JSON; the man page lists the fields."),
     _flag(_FORM, "-H", "--no-header", text="No heading."),

@@ -9,7 +9,7 @@ import click
 from tcpstates.collect.choose import SOURCES
 
 
-class SourceName(click.ParamType):
+class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """The name of a source, or auto."""
 
     name = "source"
@@ -23,13 +23,13 @@ class SourceName(click.ParamType):
     ) -> str:
         """Return the name; fail with the nearest one when there is none such."""
         known = ["auto", *SOURCES]
-        if value in known:
-            return str(value)
-        from difflib import get_close_matches
+        if value not in known:
+            from difflib import get_close_matches
 
-        near = get_close_matches(str(value).lower(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)}"
-        self.fail(f"no such source: {value!r}; {hint}", param, ctx)
+            near = get_close_matches(str(value).lower(), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)}"
+            self.fail(f"no such source: {value!r}; {hint}", param, ctx)
+        return str(value)
 
 
 SOURCE = SourceName()

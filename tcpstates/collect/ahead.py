@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Iterator[T]:
+def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Generator[T]:
     """Yield the same items, made by a thread once `alone` of them have come.
 
     At most `ahead` items wait. Errors come out where they arose. The thread has
@@ -23,7 +23,7 @@ def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Iterator[T]:
         yield from _through_thread(items, ahead)
 
 
-def _through_thread(items: Iterator[T], ahead: int) -> Iterator[T]:
+def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
     from queue import Empty, Queue
     from threading import Event, Thread
 
@@ -37,7 +37,7 @@ def _through_thread(items: Iterator[T], ahead: int) -> Iterator[T]:
                 if stop.is_set():
                     return
             waiting.put((False, None))
-        except BaseException as error:  # it belongs to the reader of the items
+        except BaseException as error:  # noqa: BLE001 it belongs to the reader of the items
             waiting.put((False, error))
 
     thread = Thread(target=work, name="read-ahead", daemon=True)

@@ -49,9 +49,8 @@ MISSING: dict[str, str] = {
 
 def source_order() -> tuple[str, ...]:
     """Return the names to try, the one that tells most first."""
-    if sys.platform == "linux":
-        return ("netlink", "procfs", "psutil")
-    return ("psutil",)
+    is_linux = sys.platform == "linux"
+    return ("netlink", "procfs", "psutil") if is_linux else ("psutil",)
 
 
 def read_sockets(

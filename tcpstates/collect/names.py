@@ -113,14 +113,12 @@ def _read_host(address: str) -> str | None:
 
 
 def _read_user(uid: int) -> str | None:
-    if sys.platform == "win32":
-        return None
-    import pwd
+    if sys.platform != "win32":
+        import pwd
 
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return None
+        with suppress(KeyError):
+            return pwd.getpwuid(uid).pw_name
+    return None
 
 
 def _read_services() -> dict[tuple[int, str], str]:

@@ -17,12 +17,8 @@ from struct import pack
 from tcpstates.collect.ahead import read_ahead
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.model import Batch, Limitation, Request
-from tcpstates.parse.inet_diag import (
-    DiagDecoder,
-    encode_request,
-    ends_dump,
-    states_mask,
-)
+from tcpstates.parse.diag_states import states_mask
+from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.states import OtherState
 
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
@@ -39,9 +35,7 @@ class NetlinkSource:
 
     name = "netlink"
 
-    def read(
-        self, request: Request, limitations: list[Limitation]
-    ) -> Iterator[Batch]:
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""
         mask = states_mask(request.states, unknown=request.unknown_states)
         for sequence, (protocol, family) in enumerate(_dumps(request), start=1):
@@ -126,12 +120,14 @@ if sys.platform == "linux":
         try:
             from tcpstates.collect.recvmmsg import ManyReceiver
 
-            many = ManyReceiver(_AT_ONCE, _DATAGRAM)
+            many: ManyReceiver | None = ManyReceiver(_AT_ONCE, _DATAGRAM)
         except (ImportError, OSError, AttributeError):
             many = None
         while not (found and ends_dump(found[-1])):
-            one = many is None
-            found = _receive_one(channel) if one else many.receive(channel.fileno())
+            if many is None:
+                found = _receive_one(channel)
+            else:
+                found = many.receive(channel.fileno())
             yield found
 
     def _receive_one(channel: socket.socket) -> list[bytes]:

@@ -9,7 +9,6 @@ answer cannot come from another process that was given the same pid meanwhile.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -102,15 +101,8 @@ class OwnerTable:
                 inode = int(link[8:-1])
                 if inode not in holders:
                     continue
-                before, holder = holders[inode], packed_pid | int(name)
-                if before is None:
-                    holders[inode] = holder
-                    found += 1
-                elif isinstance(before, int):
-                    if before != holder:
-                        holders[inode] = (before, holder)
-                elif holder not in before:
-                    holders[inode] = (*before, holder)
+                found += holders[inode] is None
+                self._add(inode, packed_pid | int(name))
                 self._names.setdefault(pid, None)
         except PermissionError:
             self.unreadable += path == "fd"
@@ -119,6 +111,17 @@ class OwnerTable:
         finally:
             os.close(table)
         return found
+
+    def _add(self, inode: int, holder: int) -> None:
+        """Note one more holder of a socket."""
+        before = self._holders[inode]
+        if before is None:
+            self._holders[inode] = holder
+        elif isinstance(before, int):
+            if before != holder:
+                self._holders[inode] = (before, holder)
+        elif holder not in before:
+            self._holders[inode] = (*before, holder)
 
     def owners(self, inode: int) -> tuple[Owner, ...]:
         """Return the processes that hold a socket, by pid; none: empty."""
@@ -175,8 +178,3 @@ def in_first_pid_namespace(root: str = "/proc") -> bool:
         return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
     except OSError:
         return True
-
-
-def own_uid() -> int | None:
-    """Return the user id we act as; None where the system has none."""
-    return None if sys.platform == "win32" else os.geteuid()

@@ -24,9 +24,7 @@ class ProcfsSource:
         """Read below another root in tests."""
         self._root = root
 
-    def read(
-        self, request: Request, limitations: list[Limitation]
-    ) -> Iterator[Batch]:
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches while the kernel prints; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
         skipped = found = 0
@@ -52,17 +50,11 @@ class ProcfsSource:
     def _read_file(
         self, path: str, parser: ProcNetParser, request: Request
     ) -> Iterator[Batch]:
-        words = {str(state) for state in request.states}
-        unknown = request.unknown_states
-
-        def wanted(word: str) -> bool:
-            return word in words or (unknown and word.startswith("UNKNOWN"))
-
         try:
             with open(path, encoding="ascii", errors="backslashreplace") as table:
                 table.readline()  # the heading
                 while lines := table.readlines(_CHUNK):
-                    yield parser.parse(lines).select(wanted, "word")
+                    yield parser.parse(lines).select(request.wants, "word")
         except OSError as error:
             reason = f"{path}: {error.strerror}"
             raise SourceUnavailable(self.name, reason) from error

@@ -25,21 +25,12 @@ class PsutilSource:
 
     name = "psutil"
 
-    def read(
-        self, request: Request, limitations: list[Limitation]
-    ) -> Iterator[Batch]:
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches of everything at once; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
         for (protocol, family), rows in self._read_groups(request).items():
             batch = parse_connections(protocol, family, rows)
-            words = {str(state) for state in request.states}
-            unknown = request.unknown_states
-            yield batch.select(
-                lambda word, words=words, unknown=unknown: (
-                    word in words or (unknown and word.startswith("UNKNOWN"))
-                ),
-                "word",
-            )
+            yield batch.select(request.wants, "word")
 
     def _read_groups(self, request: Request) -> dict[tuple[str, str], list[Any]]:
         """Return psutil's rows by protocol and family."""
@@ -68,9 +59,7 @@ def _kind(request: Request) -> str:
     return kind + next(iter(request.families)).removeprefix("ipv")
 
 
-def parse_connections(
-    protocol: str, family: str, rows: Sequence[Any]
-) -> ColumnBatch:
+def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> ColumnBatch:
     """Return psutil's records as a batch; an empty address is the wildcard."""
     wildcard = (_WILDCARD[family], 0)
     local = [tuple(row.laddr) or wildcard for row in rows]

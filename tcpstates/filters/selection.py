@@ -47,7 +47,9 @@ def parse_selection(words: Sequence[str], default: Selection) -> Selection:
             chosen = (chosen or frozenset()) | states
         clause = None
     if clause is not None:
-        raise FilterSyntaxError(f"{clause}: a state is missing after it", len(words) - 1)
+        raise FilterSyntaxError(
+            f"{clause}: a state is missing after it", len(words) - 1
+        )
     return default if chosen is None else Selection(chosen, unknown)
 
 

@@ -18,6 +18,7 @@ from tcpstates.states import OtherState, find_state
 # "tr" of a row; a kernel before 7.1 has no delayed-ack timer here either.
 _TIMERS = {"00": "off", "01": "retransmit", "02": "keepalive", "03": "time-wait"}
 _TIMERS |= {"04": "probe", "05": "delayed-ack"}
+_WINDOW = 4096  # sockets among which a repeated one is looked for
 _TICK_MS = 10  # USER_HZ is 100 in this file on every architecture
 
 
@@ -38,10 +39,7 @@ class _Endpoints(dict[str, tuple[str, int]]):
             int(address[i : i + 8], 16).to_bytes(4, self._byte_order)
             for i in range(0, len(address), 8)
         )
-        if len(packed) == 4:
-            text = "%d.%d.%d.%d" % tuple(packed)
-        else:
-            text = IPV6[packed]
+        text = ".".join(map(str, packed)) if len(packed) == 4 else IPV6[packed]
         value = self[field] = text, int(port, 16)
         return value
 
@@ -56,16 +54,43 @@ class ProcNetParser:
         self.skipped = 0
         self._endpoints = _Endpoints(byte_order)
         self._words = _WordTable(protocol)
+        self._recent: set[tuple[str, str, str]] = set()
+        self._older: set[tuple[str, str, str]] = set()
 
     def parse(self, lines: Sequence[str]) -> ColumnBatch:
         """Return the sockets of these lines (without the heading)."""
         rows = [line.split(None, 10) for line in lines]
         try:
-            return self._columns(rows)
+            batch = self._columns(rows)
         except (ValueError, IndexError):
             good = [row for row in rows if self._is_readable(row)]
             self.skipped += len(rows) - len(good)
-            return self._columns(good)
+            rows, batch = good, self._columns(good)
+        kept = self._without_repeats(rows)
+        return batch if kept is rows else self._columns(kept)
+
+    def _without_repeats(self, rows: list[list[str]]) -> list[list[str]]:
+        """Drop the sockets that the kernel has printed just before.
+
+        It goes on by position after each page, so what enters a hash bucket pushes
+        others back into view. A row without an inode cannot be told from its like.
+        """
+        keys = [(row[1], row[2], row[9]) for row in rows]
+        now = set(keys)
+        repeats = not (now.isdisjoint(self._recent) and now.isdisjoint(self._older))
+        if repeats or len(now) < len(keys):
+            seen = self._recent | self._older
+            kept = []
+            for key, row in zip(keys, rows, strict=True):
+                if key not in seen or row[9] == "0":
+                    kept.append(row)
+                seen.add(key)
+            rows = kept
+        if len(self._recent) > _WINDOW:
+            self._older, self._recent = self._recent, now
+        else:
+            self._recent |= now
+        return rows
 
     def _is_readable(self, row: list[str]) -> bool:
         try:

@@ -77,7 +77,10 @@ class _Ports(dict[int, str]):
         return text
 
 
-_ports = lru_cache(maxsize=4)(_Ports)
+@lru_cache(maxsize=4)
+def _ports(protocol: str, names: Names) -> _Ports:
+    """Return the one memory of ports for these names."""
+    return _Ports(protocol, names)
 
 
 def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
@@ -205,9 +208,15 @@ _AGES = (
 
 def _info(batch: Batch, names: Names) -> Cells:
     return [
-        "-" if info is None else format_info(info, congestion)
-        for info, congestion in zip(
-            batch.column("info"), batch.column("congestion"), strict=True
+        "-"
+        if info is None
+        # A listener has no peer, so its numbers would mean nothing.
+        else format_info({} if word == "LISTEN" else info, congestion)
+        for info, congestion, word in zip(
+            batch.column("info"),
+            batch.column("congestion"),
+            batch.column("word"),
+            strict=True,
         )
     ]
 

@@ -92,10 +92,13 @@ def render_summary_plain(
     )
 
 
-def describe_counts(words: Counter[str]) -> str:
-    """Return the line below a table: how many sockets, and of which states."""
+def describe_counts(words: Counter[str], width: int) -> str:
+    """Return what stands below a table: how many sockets, and of which states."""
+    from textwrap import fill
+
     total = words.total()
     if not total:
         return "no sockets match"
     parts = ", ".join(f"{number} {word}" for word, number in words.most_common())
-    return f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
+    text = f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
+    return fill(text, max(1, width), break_on_hyphens=False)

@@ -24,12 +24,19 @@ def _string(value: str | None) -> str:
     return "null" if value is None else encode_basestring_ascii(value)
 
 
-def _scalar(value: Any) -> str:
-    if value is None:
-        return "null"
-    if value is True or value is False:
-        return "true" if value else "false"
-    return str(value)
+def _scalar(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _truths(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
+    """Return a filler for a column of truth values."""
+    words = {None: "null", True: "true", False: "false"}
+
+    def fill(batch: Batch, names: Names) -> Sequence[str] | None:
+        values = batch.known(name)
+        return None if values is None else list(map(words.__getitem__, values))
+
+    return fill
 
 
 def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
@@ -171,7 +178,7 @@ _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] 
 _EXTENDED_FIELDS = (
     ("mark", _numbers("mark")),
     ("cgroup", _named("cgroup_id", lambda names, number: names.cgroup(number))),
-    ("v6only", _numbers("v6only")),
+    ("v6only", _truths("v6only")),
     ("shutdown", _numbers("shutdown")),
 )
 _INFO_FIELDS = (("congestion", _strings("congestion")), ("info", _objects("info")))

@@ -19,48 +19,20 @@ from rich.table import Table
 from rich.text import Text
 
 from tcpstates.render.columns import (
-    BASIC,
-    CGROUP,
-    COOKIE,
     INFO,
-    INODE,
-    INTERFACE,
     LOCAL,
-    MARK,
     MEMORY,
     PROCESS,
     PROTOCOL,
-    RECV_Q,
     REMOTE,
-    SEND_Q,
     STATE,
-    TIMER,
-    USER,
     Column,
 )
+from tcpstates.render.fit import GAP, Cells, fit_table
 from tcpstates.render.styles import rich_style
 
-# The first to leave a narrow table. State and local address stay.
-_LEAST_IMPORTANT = (
-    INFO,
-    MEMORY,
-    MARK,
-    COOKIE,
-    CGROUP,
-    INTERFACE,
-    INODE,
-    USER,
-    TIMER,
-    PROCESS,
-    PROTOCOL,
-    SEND_Q,
-    RECV_Q,
-    REMOTE,
-)
-_ALWAYS_BELOW = (INFO, MEMORY)
 _UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they speak for themselves
 _NOTHING = ("-", "", "0x0")  # not worth a word on a line of its own
-_GAP = 2  # between columns
 _INDENT = 4  # of the lines below a row
 
 
@@ -108,88 +80,66 @@ def _printed(console: Console) -> str:
 
 def render_table(
     columns: Sequence[Column],
-    cells: Sequence[Sequence[str]],
+    filled: Sequence[Sequence[str]],
     screen: Screen,
     *,
     header: bool = True,
     wide: bool = False,
 ) -> str:
-    """Return the sockets as a table; `cells` are columns, all of one length.
+    """Return the sockets as a table; `filled` are columns, all of one length.
 
     `wide` keeps every column beside the others, however long the lines get.
     """
-    lengths = {
-        column: max([len(column.heading) * header, *map(_cell_len, filled)])
-        for column, filled in zip(columns, cells, strict=True)
-    }
-    beside = list(columns) if wide else _fit(columns, lengths, screen.width)
-    below = [column for column in columns if column not in beside]
-    width = _width(beside, lengths)
-    console = _console(screen, max(width, screen.width) if wide else None)
-    by_column = dict(zip(columns, cells, strict=True))
-    if width > console.width:  # not even state and address: very narrow
-        heads: list[Text | list[Segment]] = [
-            Text(f"{word} ", style=rich_style(word), overflow="fold").append(
-                by_column[LOCAL][row], style="default"
-            )
-            for row, word in enumerate(by_column[STATE])
-        ]
-        heading: list[list[Segment]] = []
+    cells: Cells = dict(zip(columns, filled, strict=True))
+    fit = fit_table(cells, screen.width, header=header, wide=wide)
+    console = _console(screen, max(fit.width, screen.width) if wide else None)
+    if fit.width > console.width:
+        heading: list[Text] = []
+        rows = [[line] for line in _bare_rows(cells)]
     else:
-        table = _table(beside, by_column, header=header)
-        lines = console.render_lines(table, pad=False)
-        number = len(lines) - len(cells[0])
-        heading, heads = lines[:number], list(lines[number:])
+        if PROCESS in cells:
+            cells[PROCESS] = fit.processes
+        table = _table(fit.beside, cells, header=header)
+        lines = [_text(line) for line in console.render_lines(table, pad=False)]
+        heights = [1 + cell.count("\n") for cell in fit.processes]
+        if not (heights and PROCESS in fit.beside):
+            heights = [1] * len(filled[0])
+        start = len(lines) - sum(heights)
+        heading, rows = lines[:start], []
+        for height in heights:
+            rows.append(lines[start : start + height])
+            start += height
     for line in heading:
-        console.print(_text(line))
-    for row, head in enumerate(heads):
-        console.print(head if isinstance(head, Text) else _text(head))
-        for words in _lines_below(below, by_column, row, console.width - _INDENT):
+        console.print(line)
+    for number, row in enumerate(rows):
+        for line in row:
+            console.print(line)
+        for words in _lines_below(fit.below, cells, number, console.width - _INDENT):
             console.print(Padding(words, (0, 0, 0, min(_INDENT, console.width // 8))))
     return _printed(console)
 
 
-def _cell_len(text: str) -> int:
-    from rich.cells import cell_len
-
-    return len(text) if text.isascii() else cell_len(text)
-
-
-def _width(columns: Sequence[Column], lengths: dict[Column, int]) -> int:
-    return sum(lengths[column] + _GAP for column in columns) - _GAP
+def _bare_rows(cells: Cells) -> list[Text]:
+    """Return state and local address of each row, where not even these fit."""
+    return [
+        Text(overflow="fold").append(f"{word} ", rich_style(word)).append(local)
+        for word, local in zip(cells[STATE], cells[LOCAL], strict=True)
+    ]
 
 
-def _fit(
-    columns: Sequence[Column], lengths: dict[Column, int], width: int
-) -> list[Column]:
-    """Return the columns that fit side by side; the others go below their row."""
-    beside = [column for column in columns if column not in _ALWAYS_BELOW]
-    for column in _LEAST_IMPORTANT:
-        if _width(beside, lengths) <= width:
-            break
-        if column in beside:
-            beside.remove(column)
-    return beside
-
-
-def _table(
-    beside: Sequence[Column],
-    by_column: dict[Column, Sequence[str]],
-    *,
-    header: bool,
-) -> Table:
+def _table(beside: Sequence[Column], cells: Cells, *, header: bool) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         show_header=header,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, GAP - 1, 0, 0),
         header_style="bold",
     )
     for column in beside:
         justify: Any = "right" if column.right else "left"
         table.add_column(Text(column.heading), justify=justify, no_wrap=True)
-    for row in zip(*(by_column[column] for column in beside), strict=True):
+    for row in zip(*(cells[column] for column in beside), strict=True):
         table.add_row(
             *(
                 Text(text, style=rich_style(text) if column is STATE else "")
@@ -211,7 +161,7 @@ def _text(line: Sequence[Segment]) -> Text:
 
 def _lines_below(
     columns: Sequence[Column],
-    by_column: dict[Column, Sequence[str]],
+    cells: Cells,
     row: int,
     width: int,
 ) -> list[Text]:
@@ -221,11 +171,11 @@ def _lines_below(
     """
     lines: list[Text] = []
     for column in columns:
-        value = by_column[column][row]
+        value = cells[column][row].replace("\n", "")
         if value in _NOTHING or (column is REMOTE and value.endswith(":*")):
             continue
         label = "" if column in _UNLABELLED else f"{column.key} "
-        item = Text(label, style="dim", overflow="fold").append(value, style="default")
+        item = Text(overflow="fold").append(label, style="dim").append(value)
         if lines and lines[-1].cell_len + 2 + item.cell_len <= width:
             lines[-1].append("  ").append_text(item)
         else:
@@ -241,7 +191,7 @@ def render_summary(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, GAP - 1, 0, 0),
         header_style="bold",
     )
     table.add_column(Text("state"))
@@ -255,6 +205,3 @@ def render_summary(
     console = _console(screen)
     console.print(table)
     return _printed(console)
-
-
-assert set(_LEAST_IMPORTANT) >= set(BASIC) - {STATE, LOCAL}  # noqa: S101

@@ -72,11 +72,13 @@ def listener(
     return made
 
 
-def connected(server: socket.socket, address: str | None = None) -> tuple[
-    socket.socket, socket.socket
-]:
+def connected(
+    server: socket.socket, address: str | None = None
+) -> tuple[socket.socket, socket.socket]:
     """Return both ends of a connection to a listener."""
-    client = socket.create_connection((address or server.getsockname()[0], port(server)))
+    client = socket.create_connection(
+        (address or server.getsockname()[0], port(server))
+    )
     accepted, _ = server.accept()
     _HELD.extend((client, accepted))
     return client, accepted
@@ -131,7 +133,7 @@ def build() -> dict[str, int]:
     _HELD.append(socket.create_connection(waiting.getsockname()))
 
     # The end that closes its half waits in FIN_WAIT_2, the other in CLOSE_WAIT.
-    half, other = connected(v4)
+    half, _ = connected(v4)
     half.shutdown(socket.SHUT_WR)
     parts["fin_wait_2"] = port(half)
     reach("05", port(half))
@@ -151,7 +153,7 @@ def build() -> dict[str, int]:
     parts["full"] = port(full)
     _HELD.append(socket.create_connection(full.getsockname()))
     stuck = socket.socket()
-    stuck.setblocking(False)
+    stuck.settimeout(0)
     stuck.connect_ex(full.getsockname())
     _HELD.append(stuck)
     parts["syn_sent"] = port(stuck)

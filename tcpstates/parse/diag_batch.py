@@ -1,0 +1,231 @@
+"""Columns of equal `inet_diag_msg` rows (`linux/inet_diag.h`), cut when asked for.
+
+Integers are in the host's byte order; ports and addresses in the network's. A row
+is a netlink header of 16 bytes, an `inet_diag_msg` of 72, and attributes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from struct import Struct, pack, unpack_from
+from typing import Any
+
+from tcpstates.model import Batch
+from tcpstates.parse.addresses import IPV4, IPV6
+from tcpstates.parse.diag_states import RAW_WORDS
+from tcpstates.parse.tcp_info import parse_tcp_info
+from tcpstates.states import TcpState
+
+# INET_DIAG_* attributes. MD5SIG (18) holds secrets: it is never looked at.
+_INFO, _CONG, _SKMEMINFO, _SHUTDOWN = 2, 4, 7, 8
+_SKV6ONLY, _MARK, _CGROUP_ID = 11, 15, 21
+
+# SK_MEMINFO_*, linux/sock_diag.h: all bytes but the last, which counts packets.
+MEMORY_FIELDS = (
+    "receive_allocated",
+    "receive_buffer",
+    "send_allocated",
+    "send_buffer",
+    "forward_allocated",
+    "send_queued",
+    "options",
+    "backlog",
+    "drops",
+)
+# idiag_timer, net/ipv4/inet_diag.c; 5 since Linux 7.1
+_TIMERS = ("off", "retransmit", "keepalive", "time-wait", "probe", "delayed-ack")
+
+# Offsets in a message, its netlink header included.
+FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
+_SRC, _DST, _IF, _EXPIRES, _RQUEUE, _WQUEUE = 24, 40, 56, 68, 72, 76
+_UID, _INODE, ATTRIBUTES = 80, 84, 88
+_COOKIE = 60
+
+
+# The bits of a request's idiag_ext that ask for an attribute.
+WITH_INFO = 1 << _INFO - 1 | 1 << _CONG - 1
+WITH_MEMORY = 1 << _SKMEMINFO - 1
+
+_KNOWN_WORDS = {str(state): str(state) for state in TcpState}
+
+
+class DiagBatch(Batch):
+    """Equal rows of one datagram; every column is cut out when asked for."""
+
+    __slots__ = ("_rows", "_stride", "_words")
+
+    def __init__(
+        self, protocol: str, family: str, rows: bytes, stride: int, words: list[str]
+    ) -> None:
+        """Keep the rows, each `stride` bytes with its netlink header."""
+        super().__init__(protocol, family)
+        self._rows = rows
+        self._stride = stride
+        self._words = words
+
+    def __len__(self) -> int:
+        """Return the number of sockets."""
+        return len(self._rows) // self._stride
+
+    def pick(self, indexes: Sequence[int]) -> DiagBatch:
+        """Return a batch of only these rows."""
+        stride = self._stride
+        rows = b"".join(self._rows[i * stride : (i + 1) * stride] for i in indexes)
+        return DiagBatch(self.protocol, self.family, rows, stride, self._words)
+
+    def cookie_halves(self) -> list[int]:
+        """Return the lower 32 bits of the identities."""
+        return self._numbers(_COOKIE)
+
+    def cookies(self) -> list[tuple[int]]:
+        """Return the 64-bit identities, each alone in a tuple."""
+        layout = Struct(f"={_COOKIE}xQ{self._stride - _COOKIE - 8}x")
+        return list(layout.iter_unpack(self._rows))
+
+    def _make(self, name: str) -> Sequence[Any] | None:
+        number = _NUMBERS.get(name)
+        if number is not None:
+            return self._numbers(number)
+        maker = _MAKERS.get(name)
+        return None if maker is None else maker(self)
+
+    def _numbers(self, offset: int) -> list[int]:
+        """Return the 32-bit integers at an offset."""
+        words = memoryview(self._rows).cast("I")
+        return words[offset // 4 :: self._stride // 4].tolist()
+
+    def _ports(self, offset: int) -> list[int]:
+        halves = memoryview(self._rows).cast("H")
+        ports = array("H", halves[offset // 2 :: self._stride // 2].tobytes())
+        if _LITTLE_ENDIAN:
+            ports.byteswap()
+        return ports.tolist()
+
+    def _addresses(self, offset: int) -> list[str]:
+        if self.family == "ipv4":
+            return list(map(IPV4.__getitem__, self._numbers(offset)))
+        layout = Struct(f"={offset}x16s{self._stride - offset - 16}x")
+        return [IPV6[packed] for (packed,) in layout.iter_unpack(self._rows)]
+
+    def _word(self) -> list[str]:
+        return list(map(self._words.__getitem__, self._rows[_STATE :: self._stride]))
+
+    def _state(self) -> list[str | None]:
+        return list(map(_KNOWN_WORDS.get, self.column("word")))
+
+    def _raw_state(self) -> list[str]:
+        known = len(RAW_WORDS)
+        codes = self._rows[_STATE :: self._stride]
+        return [RAW_WORDS[code] if code < known else str(code) for code in codes]
+
+    def _timer(self) -> list[str | None] | None:
+        if self.protocol == "udp":
+            return None  # kernels have sent uninitialised memory (CVE-2021-47597)
+        kinds = self._rows[_TIMER :: self._stride]
+        known = len(_TIMERS)
+        return [_TIMERS[k] if k < known else f"unknown({k})" for k in kinds]
+
+    def _timer_ms(self) -> list[int | None] | None:
+        if self.protocol == "udp":
+            return None
+        # Old kernels let an expired timer wrap around to near 2**32.
+        return [ms if ms < 1 << 31 else None for ms in self._numbers(_EXPIRES)]
+
+    def _retransmits(self) -> Sequence[int] | None:
+        return None if self.protocol == "udp" else self._rows[_RETRANS :: self._stride]
+
+    def _attribute(self, kind: int) -> list[bytes | None]:
+        """Return each row's attribute of that kind, None where it has none."""
+        rows, stride = self._rows, self._stride
+        first = _attributes(rows[:stride])
+        headers = memoryview(rows).cast("I")
+        uniform = all(
+            headers[(start - 4) // 4 :: stride // 4].tobytes()
+            == rows[start - 4 : start] * len(self)
+            for start, _ in first.values()
+        )
+        if uniform:
+            place = first.get(kind)
+            if place is None:
+                return [None] * len(self)
+            starts = (place[0] + row for row in range(0, len(rows), stride))
+            return [rows[start : start + place[1]] for start in starts]
+        found: list[bytes | None] = []
+        for offset in range(0, len(rows), stride):
+            row = rows[offset : offset + stride]
+            place = _attributes(row).get(kind)
+            found.append(None if place is None else row[place[0] : sum(place)])
+        return found
+
+    def _integers(self, kind: int) -> list[int | None]:
+        return [
+            None if value is None else int.from_bytes(value, _ORDER)
+            for value in self._attribute(kind)
+        ]
+
+    def _v6only(self) -> list[bool | None]:
+        return [None if v is None else bool(v) for v in self._integers(_SKV6ONLY)]
+
+    def _congestion(self) -> list[str | None]:
+        return [
+            None if v is None else v.rstrip(b"\0").decode("ascii", "backslashreplace")
+            for v in self._attribute(_CONG)
+        ]
+
+    def _memory(self) -> list[dict[str, int] | None]:
+        found: list[dict[str, int] | None] = []
+        for value in self._attribute(_SKMEMINFO):
+            numbers = array("I", (value or b"")[: len(value or b"") & ~3])
+            named = dict(zip(MEMORY_FIELDS, numbers, strict=False))
+            found.append(named or None)
+        return found
+
+    def _info(self) -> list[dict[str, int] | None]:
+        return [
+            None if v is None else parse_tcp_info(v) for v in self._attribute(_INFO)
+        ]
+
+
+def _attributes(row: bytes) -> dict[int, tuple[int, int]]:
+    """Return where each attribute's value starts in a row, and its length."""
+    places = {}
+    offset, end = ATTRIBUTES, len(row)
+    while end - offset >= 4:
+        length, kind = unpack_from("=HH", row, offset)
+        if length < 4 or length > end - offset:
+            break
+        places[kind & 0x3FFF] = (offset + 4, length - 4)
+        offset += length + 3 & ~3
+    return places
+
+
+_LITTLE_ENDIAN = pack("=H", 1) == b"\1\0"
+_ORDER: Any = "little" if _LITTLE_ENDIAN else "big"
+_NUMBERS = {
+    "recv_q": _RQUEUE,
+    "send_q": _WQUEUE,
+    "uid": _UID,
+    "inode": _INODE,
+    "interface_index": _IF,
+}
+_MAKERS: dict[str, Any] = {
+    "word": DiagBatch._word,
+    "state": DiagBatch._state,
+    "raw_state": DiagBatch._raw_state,
+    "local_port": lambda batch: batch._ports(_SPORT),
+    "remote_port": lambda batch: batch._ports(_DPORT),
+    "local_address": lambda batch: batch._addresses(_SRC),
+    "remote_address": lambda batch: batch._addresses(_DST),
+    "cookie": lambda batch: [cookie for (cookie,) in batch.cookies()],
+    "timer": DiagBatch._timer,
+    "timer_ms": DiagBatch._timer_ms,
+    "retransmits": DiagBatch._retransmits,
+    "mark": lambda batch: batch._integers(_MARK),
+    "cgroup_id": lambda batch: batch._integers(_CGROUP_ID),
+    "shutdown": lambda batch: batch._integers(_SHUTDOWN),
+    "v6only": DiagBatch._v6only,
+    "congestion": DiagBatch._congestion,
+    "info": DiagBatch._info,
+    "memory": DiagBatch._memory,
+}

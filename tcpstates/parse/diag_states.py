@@ -1,0 +1,55 @@
+"""The kernel's numbers for socket states (`linux/tcp_states.h`), both ways."""
+
+from __future__ import annotations
+
+from tcpstates.states import AnyState, OtherState, TcpState
+
+_STATES: dict[int, AnyState] = {
+    1: TcpState.ESTABLISHED,
+    2: TcpState.SYN_SENT,
+    3: TcpState.SYN_RECEIVED,
+    4: TcpState.FIN_WAIT_1,
+    5: TcpState.FIN_WAIT_2,
+    6: TcpState.TIME_WAIT,
+    7: TcpState.CLOSED,
+    8: TcpState.CLOSE_WAIT,
+    9: TcpState.LAST_ACK,
+    10: TcpState.LISTEN,
+    11: TcpState.CLOSING,
+    12: TcpState.SYN_RECEIVED,  # TCP_NEW_SYN_RECV
+    13: OtherState.BOUND,  # TCP_BOUND_INACTIVE, Linux 6.8: may be asked for only
+}
+_ESTABLISHED, _CLOSE, _BOUND_INACTIVE = 1, 7, 13
+_UDP_STATES: dict[int, AnyState] = {
+    _ESTABLISHED: TcpState.ESTABLISHED,
+    _CLOSE: OtherState.UNCONN,
+}
+# What the reader of an ss listing would call them; `raw_state` of this source.
+# fmt: off
+RAW_WORDS = (
+    "0", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
+    "UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING", "NEW-SYN-RECV",
+    "BOUND-INACTIVE",
+)
+# fmt: on
+
+
+def states_mask(states: frozenset[AnyState], *, unknown: bool) -> int:
+    """Return the kernel's bit mask for states; `unknown`: also what it adds later."""
+    mask = sum(1 << code for code, state in _STATES.items() if state in states)
+    if OtherState.UNCONN in states:
+        mask |= 1 << _CLOSE
+    if unknown:
+        mask |= 0xFFFFFFFF << (_BOUND_INACTIVE + 1) & 0xFFFFFFFF
+    return mask
+
+
+def word_table(protocol: str, *, bound: bool) -> list[str]:
+    """Return what to show for each of the 256 values of a state byte."""
+    known = _STATES if protocol == "tcp" else _UDP_STATES
+    words = [f"UNKNOWN({code})" for code in range(256)]
+    for code, state in known.items():
+        words[code] = str(state)
+    if bound and protocol == "tcp":
+        words[_CLOSE] = str(OtherState.BOUND)
+    return words

@@ -1,0 +1,135 @@
+"""Whatever goes wrong: one clear line, a documented exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import COMMAND, finish, run_command
+
+from tcpstates.cli.exit_codes import ExitCode
+
+LINUX = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="Linux's devices and sources"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("--colour", "no such option: --colour; did you mean --color"),
+        ("-ltQ", "no such option: -Q; the columns never change"),
+        ("-x", "no such option: -x; tcpstates shows TCP and UDP only"),
+        ("--kill", "no such option: --kill; tcpstates changes nothing"),
+        ("--source netlnk", "no such source: 'netlnk'; did you mean netlink?"),
+        ("--source linux9", "choose auto, netlink, procfs, psutil"),
+        ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
+        ("-tan clse_wait", "no such state: 'clse_wait'; did you mean close_wait"),
+        ("state", "state: a state is missing after it"),
+        ("--json=1", "option '--json' does not take a value"),
+        ("\x1b[31m", r"no such state: '\x1b[31m'"),
+        ("-\x1b", r"no such option: -\x1b"),
+    ],
+)
+def test_usage_errors_are_one_line(arguments: str, text: str) -> None:
+    finished = run_command(*arguments.split(" "))
+    assert finished.returncode == ExitCode.USAGE
+    assert finished.stdout == ""
+    assert finished.stderr.startswith("tcpstates: ")
+    assert text in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert "\x1b" not in finished.stderr
+
+
+@LINUX
+@pytest.mark.parametrize(
+    "arguments", ["-tan", "--json -a", "-s", "-c", "--help", "--version"]
+)
+def test_a_full_disk_is_told(arguments: str) -> None:
+    with open("/dev/full", "w") as full:
+        finished = run_command(
+            *arguments.split(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert finished.returncode == ExitCode.FAILED
+    assert (
+        finished.stderr == "tcpstates: cannot write output: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", ["-tan", "--help"])
+def test_a_closed_output_is_told(arguments: str) -> None:
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, arguments]
+    finished = finish(closing)
+    assert finished.returncode == ExitCode.FAILED
+    assert "standard output is closed" in finished.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "<&-", "2>/dev/full"])
+def test_other_streams_do_not_matter(redirection: str) -> None:
+    closing = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, "-lnt"]
+    finished = finish(closing)
+    assert finished.returncode == ExitCode.DONE
+    assert finished.stdout.startswith("Proto")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        for argument in ("-tan", "--json", "--help"):
+            finished = run_command(argument, stdout=writer, stderr=subprocess.PIPE)
+            assert (finished.returncode, finished.stderr) == (ExitCode.DONE, "")
+    finally:
+        os.close(writer)
+
+
+def test_an_interrupt_ends_quietly() -> None:
+    # It is sent when the first words arrive at a reader that then reads no more.
+    program = (
+        "import os, signal, sys\n"
+        "sys.argv = ['tcpstates', '-lnt']\n"
+        "from tcpstates.cli import listing\n"
+        "def interrupt(*_):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return iter(())\n"
+        "listing.list_sockets = interrupt\n"
+        "from tcpstates.__main__ import main\n"
+        "main()\n"
+    )
+    finished = finish([sys.executable, "-c", program])
+    assert finished.returncode == ExitCode.INTERRUPTED
+    assert (finished.stdout, finished.stderr) == ("", "")
+    assert signal.getsignal(signal.SIGINT) is not None
+
+
+def test_a_source_that_cannot_be_used_is_told() -> None:
+    finished = run_command("--source", "psutil", "bound")
+    assert finished.returncode == ExitCode.FAILED
+    assert "source psutil: cannot tell of BOUND sockets" in finished.stderr
+    assert finished.stdout == ""
+
+
+ENVIRONMENTS = {
+    "nothing": {},
+    "C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    "ascii": {"PYTHONIOENCODING": "ascii:strict"},
+    "latin": {"PYTHONIOENCODING": "latin-1"},
+    "unbuffered": {"PYTHONUNBUFFERED": "1"},
+    "no home": {"HOME": "/nowhere", "TERM": "dumb"},
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_any_environment_will_do(name: str) -> None:
+    inherited = {
+        key: os.environ[key] for key in ("PATH", "SYSTEMROOT") if key in os.environ
+    }
+    for arguments in (["-lntpe"], ["-s"], ["--json"], ["--help"]):
+        finished = run_command(*arguments, env=inherited | ENVIRONMENTS[name])
+        assert finished.returncode == ExitCode.DONE, finished.stderr
+        assert finished.stdout

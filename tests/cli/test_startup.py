@@ -1,0 +1,63 @@
+"""A command loads what it uses: start-up is what a quick tool is measured by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("rich", "psutil", "json", "ctypes", "subprocess", "unicodedata", "asyncio")
+PROGRAM = """
+import sys
+sys.argv = ["tcpstates", *sys.argv[1:]]
+import os
+os._exit = lambda code: None
+from tcpstates.__main__ import main
+main()
+sys.stdout.flush()
+sys.stderr.write(" ".join(sys.modules))
+"""
+
+
+def modules(*arguments: str) -> set[str]:
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(finished.stderr.split())
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere psutil is the source"
+)
+@pytest.mark.parametrize(
+    ("arguments", "may"),
+    [
+        ("-ltn", ()),
+        ("-ltnp", ()),
+        ("-tan", ()),
+        ("-tulpen", ()),
+        ("-tanoim", ()),
+        ("-c", ()),
+        ("-s", ()),
+        ("--json -tan", ("json",)),
+        ("--help", ()),
+        ("--version", ()),
+    ],
+)
+def test_piped_commands_load_nothing_heavy(
+    arguments: str, may: tuple[str, ...]
+) -> None:
+    loaded = modules(*arguments.split())
+    assert not loaded & set(HEAVY) - set(may)
+
+
+def test_help_and_version_load_no_source() -> None:
+    for argument in ("--help", "--version"):
+        loaded = modules(argument)
+        assert not {m for m in loaded if m.startswith("tcpstates.parse")}
+        assert "tcpstates.collect.netlink" not in loaded

@@ -1,0 +1,123 @@
+"""Who holds a socket is read from any /proc, whatever is odd about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcpstates.collect.owners import OwnerTable, sees_all_processes
+from tcpstates.model import Owner
+
+
+class FakeProc:
+    """A folder that looks like /proc as far as owners are concerned."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def process(self, pid: int, name: bytes = b"prog\n", **fds: str) -> Path:
+        folder = self.root / str(pid)
+        (folder / "fd").mkdir(parents=True)
+        (folder / "comm").write_bytes(name)
+        self.links(folder / "fd", fds)
+        return folder
+
+    def thread(self, pid: int, tid: int, **fds: str) -> None:
+        folder = self.root / str(pid) / "task" / str(tid) / "fd"
+        folder.mkdir(parents=True)
+        self.links(folder, fds)
+
+    def links(self, folder: Path, fds: dict[str, str]) -> None:
+        for fd, target in fds.items():
+            (folder / fd.removeprefix("fd")).symlink_to(target)
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    return FakeProc(tmp_path)
+
+
+def scan(proc: FakeProc, *inodes: int) -> OwnerTable:
+    table = OwnerTable(inodes, str(proc.root))
+    table.scan()
+    return table
+
+
+def test_every_holder_is_listed_by_pid(proc: FakeProc) -> None:
+    proc.process(20, b"worker\n", fd7="socket:[5]")
+    proc.process(3, b"master\n", fd4="socket:[5]", fd9="socket:[5]", fd1="/dev/null")
+    proc.process(100, b"other\n", fd3="socket:[6]")
+    assert scan(proc, 5, 7).owners(5) == (
+        Owner(3, b"master", 4),
+        Owner(3, b"master", 9),
+        Owner(20, b"worker", 7),
+    )
+    assert scan(proc, 5).owners(7) == ()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/tmp/socket:[5]",
+        "socket:[5] (deleted)",
+        "socket:5",
+        "socket:[x]",
+        "anon_inode:[5]",
+    ],
+)
+def test_only_a_sockets_own_link_counts(proc: FakeProc, link: str) -> None:
+    proc.process(3, fd4=link)
+    assert scan(proc, 5).owners(5) == ()
+
+
+def test_a_thread_with_its_own_table_is_found(proc: FakeProc) -> None:
+    proc.process(3, b"threaded\n", fd4="socket:[5]")
+    proc.thread(3, 3, fd4="socket:[5]")
+    proc.thread(3, 4, fd11="socket:[6]")
+    table = scan(proc, 5, 6)
+    assert table.owners(6) == (Owner(3, b"threaded", 11),)
+    assert table.owners(5) == (Owner(3, b"threaded", 4),)
+
+
+def test_a_name_is_taken_whole(proc: FakeProc) -> None:
+    proc.process(3, b"a) R 1 (\nx\n\n", fd4="socket:[5]")
+    assert scan(proc, 5).owners(5) == (Owner(3, b"a) R 1 (\nx\n", 4),)
+
+
+def test_a_process_without_a_name_went_away(proc: FakeProc) -> None:
+    (proc.process(3, fd4="socket:[5]") / "comm").unlink()
+    assert scan(proc, 5).owners(5) == (Owner(3, None, 4),)
+
+
+def test_a_broken_table_does_not_stop_the_others(proc: FakeProc) -> None:
+    (proc.root / "7").mkdir()
+    (proc.root / "8").write_text("no folder")
+    proc.process(9, fd4="socket:[5]")
+    assert len(scan(proc, 5).owners(5)) == 1
+
+
+def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
+    for root in (tmp_path, tmp_path / "missing"):
+        table = OwnerTable([5], str(root))
+        table.scan()
+        assert not table.available
+        assert table.owners(5) == ()
+
+
+def test_no_wanted_socket_needs_no_scan(tmp_path: Path) -> None:
+    table = OwnerTable([0, 0], str(tmp_path / "missing"))
+    table.scan()
+    assert table.available
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "all_seen"),
+    [(0x80004, True), (0x80000, False), (0x4, False), (0, False), (2**41 - 1, True)],
+)
+def test_it_takes_both_capabilities(
+    tmp_path: Path, capabilities: int, all_seen: bool
+) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/status").write_text(f"Name:\tx\nCapEff:\t{capabilities:016x}\n")
+    assert sees_all_processes(str(tmp_path)) is all_seen

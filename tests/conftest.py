@@ -1,0 +1,91 @@
+"""Fixtures: the command, and a laboratory of real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUPPORT = Path(__file__).parent / "support"
+COMMAND = (sys.executable, "-m", "tcpstates")
+Finished = subprocess.CompletedProcess[str]
+
+
+def finish(command: Sequence[str], **settings: Any) -> Finished:
+    """Run a command to its end, its output as text; a hang is a failure."""
+    if "stdout" not in settings:
+        settings["capture_output"] = True
+    return subprocess.run(command, text=True, timeout=60, check=False, **settings)
+
+
+def run_command(*arguments: str, **settings: Any) -> Finished:
+    """Run tcpstates."""
+    return finish([*COMMAND, *arguments], **settings)
+
+
+class Lab:
+    """Sockets in a private network namespace, and a way to run commands there."""
+
+    command = COMMAND
+
+    def __init__(self, enter: Sequence[str], parts: dict[str, int]) -> None:
+        self.enter = list(enter)
+        self.parts = parts
+
+    def run(self, *arguments: str) -> Finished:
+        """Run any command inside the namespace."""
+        return finish([*self.enter, *arguments])
+
+    def tcpstates(self, *arguments: str) -> Finished:
+        """Run tcpstates inside the namespace."""
+        return self.run(*COMMAND, *arguments)
+
+    def sockets(self, *arguments: str) -> list[dict[str, object]]:
+        """Return the sockets that tcpstates reports as JSON."""
+        finished = self.tcpstates("--json", *arguments)
+        assert finished.returncode == 0, finished.stderr
+        found: list[dict[str, object]] = json.loads(finished.stdout)["sockets"]
+        return found
+
+
+def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
+    """Start a script of `support` in a new namespace; end it afterwards."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("private network namespaces are Linux's")
+    for needed in ("unshare", "nsenter"):
+        if shutil.which(needed) is None:
+            pytest.skip(f"{needed} is missing (Debian: util-linux)")
+    is_root = os.geteuid() == 0
+    make = ["unshare", "-n"] if is_root else ["unshare", "-r", "-n"]
+    command = [*make, sys.executable, str(SUPPORT / script), *arguments]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line and process.wait(10) == 1 and not is_root:
+            pytest.skip("this user may not make namespaces")
+        parts = json.loads(line)
+        enter = ["nsenter", "-t", str(parts["main"]), "-n"]
+        if not is_root:
+            enter += ["-U", "--preserve-credentials"]
+        yield Lab(enter, parts)
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Return a laboratory that the tests of one file share."""
+    yield from enter_lab("lab.py")

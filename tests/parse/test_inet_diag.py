@@ -1,0 +1,294 @@
+"""What the kernel's sock_diag sends is decoded, whatever it sends."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import diag
+from tcpstates.errors import ParseError
+from tcpstates.parse.diag_batch import _MAKERS, _NUMBERS, DiagBatch
+from tcpstates.parse.diag_states import states_mask
+from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
+from tcpstates.states import GROUPS, OtherState, TcpState
+
+
+def decoder(protocol: str = "tcp", *, bound: bool = False) -> DiagDecoder:
+    made = DiagDecoder(protocol, sequence=1, bound=bound)
+    made.port_id = 77
+    return made
+
+
+def values(batches: list[DiagBatch], column: str) -> list[Any]:
+    return [value for batch in batches for value in batch.column(column)]
+
+
+def test_a_request_has_the_kernels_layout() -> None:
+    request = encode_request("tcp", "ipv6", mask=0x402, sequence=9, info=True)
+    head = struct.pack("=IHHII", 72, 20, 0x301, 9, 0)
+    assert request == head + struct.pack("=BBBBI", 10, 6, 0b1010, 0, 0x402) + bytes(48)
+
+
+def test_both_families_are_asked_with_the_first_version() -> None:
+    request = encode_request("tcp", None, mask=0x402, sequence=9, memory=True)
+    head = struct.pack("=IHHII", 76, 18, 0x301, 9, 0)
+    body = bytes([0, 0, 0, 0b1000000]) + bytes(48) + struct.pack("=II", 0x402, 0)
+    assert request == head + body
+
+
+def test_the_mask_of_all_states_lacks_only_bound() -> None:
+    assert states_mask(GROUPS["all"], unknown=True) == 0xFFFFDFFE
+    assert states_mask(frozenset({OtherState.BOUND}), unknown=False) == 1 << 13
+    syn_received = frozenset({TcpState.SYN_RECEIVED})
+    assert states_mask(syn_received, unknown=False) == 1 << 3 | 1 << 12
+
+
+def test_every_column_of_a_socket() -> None:
+    message = diag.message(
+        1,
+        family=socket.AF_INET6,
+        timer=2,
+        retransmits=3,
+        ports=(443, 51234),
+        addresses=("fe80::1", "2001:db8::2"),
+        interface=7,
+        cookie=0x1122334455667788,
+        expires=29996,
+        queues=(5, 6),
+        uid=1000,
+        inode=4242,
+        attributes=(
+            (8, b"\1"),
+            (15, struct.pack("=I", 0x2A)),
+            (21, struct.pack("=Q", 99)),
+            (4, b"cubic\0"),
+            (7, struct.pack("=9I", *range(9))),
+        ),
+    )
+    (batch,) = decoder().decode(message)
+    assert (batch.protocol, batch.family, len(batch)) == ("tcp", "ipv6", 1)
+    expected = {
+        "word": "ESTABLISHED",
+        "state": "ESTABLISHED",
+        "raw_state": "ESTAB",
+        "local_address": "fe80::1",
+        "local_port": 443,
+        "remote_address": "2001:db8::2",
+        "remote_port": 51234,
+        "recv_q": 5,
+        "send_q": 6,
+        "uid": 1000,
+        "inode": 4242,
+        "cookie": 0x1122334455667788,
+        "interface_index": 7,
+        "timer": "keepalive",
+        "timer_ms": 29996,
+        "retransmits": 3,
+        "mark": 0x2A,
+        "cgroup_id": 99,
+        "shutdown": 1,
+        "congestion": "cubic",
+        "info": None,
+        "v6only": None,
+    }
+    assert {key: batch.column(key)[0] for key in expected} == expected
+    assert batch.column("memory")[0]["drops"] == 8
+
+
+@pytest.mark.parametrize("code", range(1, 14))
+def test_every_state_code(code: int) -> None:
+    names = [
+        "ESTABLISHED",
+        "SYN_SENT",
+        "SYN_RECEIVED",
+        "FIN_WAIT_1",
+        "FIN_WAIT_2",
+        "TIME_WAIT",
+        "CLOSED",
+        "CLOSE_WAIT",
+        "LAST_ACK",
+        "LISTEN",
+        "CLOSING",
+        "SYN_RECEIVED",
+        "BOUND",
+    ]
+    assert values(decoder().decode(diag.message(code)), "word") == [names[code - 1]]
+
+
+def test_an_unknown_state_and_timer_are_kept() -> None:
+    batches = decoder().decode(diag.message(200, timer=9))
+    assert values(batches, "word") == ["UNKNOWN(200)"]
+    assert values(batches, "state") == [None]
+    assert values(batches, "raw_state") == ["200"]
+    assert values(batches, "timer") == ["unknown(9)"]
+
+
+def test_bound_sockets_come_as_closed_ones() -> None:
+    batches = decoder(bound=True).decode(diag.message(7))
+    assert values(batches, "word") == ["BOUND"]
+    assert values(batches, "state") == [None]
+
+
+def test_udp_has_two_words_and_no_timer() -> None:
+    both = diag.message(1, timer=77, expires=12) + diag.message(7, cookie=2)
+    batches = decoder("udp").decode(both)
+    assert values(batches, "word") == ["ESTABLISHED", "UNCONN"]
+    assert values(batches, "timer") == [None, None]
+    assert values(batches, "timer_ms") == [None, None]
+
+
+def test_an_expired_timer_that_wrapped_is_unknown() -> None:
+    batches = decoder().decode(diag.message(timer=1, expires=2**32 - 10))
+    assert values(batches, "timer_ms") == [None]
+
+
+def test_mixed_messages_lose_nothing() -> None:
+    short = [diag.message(6, cookie=n, inode=0) for n in range(1, 20)]
+    marked = [
+        diag.message(1, cookie=n, attributes=((15, b"\1\0\0\0"),))
+        for n in range(20, 60)
+    ]
+    ipv6 = [
+        diag.message(10, cookie=n, family=10, addresses=("::", "::"))
+        for n in range(60, 70)
+    ]
+    mixed = [m for trio in zip(short, marked, ipv6, strict=False) for m in trio]
+    mixed += short[10:] + marked[10:]
+    for _ in range(2):  # the second time with the lengths known
+        found = decoder()
+        batches = found.decode(b"".join(mixed))
+        assert sorted(values(batches, "cookie")) == list(range(1, 70))
+        assert {b.family for b in batches} == {"ipv4", "ipv6"}
+        again = found.decode(b"".join(diag.message(1, cookie=n) for n in range(70, 75)))
+        assert values(again, "cookie") == list(range(70, 75))
+        assert values(batches, "mark").count(1) == 40
+
+
+def test_attributes_of_unequal_rows_of_one_length() -> None:
+    rows = diag.message(cookie=1, attributes=((15, b"\5\0\0\0"),)) + diag.message(
+        cookie=2, attributes=((8, b"\2"),)
+    )
+    batches = decoder().decode(rows)
+    assert values(batches, "mark") == [5, None]
+    assert values(batches, "shutdown") == [None, 2]
+
+
+def test_a_socket_told_twice_is_returned_once() -> None:
+    found = decoder()
+    first = [diag.message(1, cookie=n) for n in range(1, 101)]
+    again = [diag.message(6, cookie=n) for n in range(90, 120)]
+    batches = found.decode(b"".join(first)) + found.decode(b"".join(again))
+    assert values(batches, "cookie") == list(range(1, 120))
+
+
+def test_cookies_that_differ_only_above_are_two_sockets() -> None:
+    rows = diag.message(cookie=5) + diag.message(cookie=5 | 1 << 40)
+    assert values(decoder().decode(rows), "cookie") == [5, 5 | 1 << 40]
+
+
+def test_repeats_are_found_far_back_and_memory_stays_small() -> None:
+    found = decoder()
+    told: list[int] = []
+    for start in range(1, 40_000, 200):
+        rows = b"".join(diag.message(cookie=n) for n in range(start, start + 200))
+        told += values(found.decode(rows), "cookie")
+    assert len(told) == len(set(told)) == 40_000
+    assert sum(map(len, found._told)) < 20_000
+    repeat = b"".join(diag.message(cookie=n) for n in range(37_000, 37_200))
+    assert values(found.decode(repeat), "cookie") == []
+
+
+def test_answers_to_others_are_ignored() -> None:
+    strange = diag.message(sequence=2) + diag.message(port_id=1, cookie=2)
+    found = decoder()
+    assert found.decode(strange + diag.done()) == []
+    assert found.done
+    assert not decoder().decode(diag.message(sequence=2))
+
+
+@pytest.mark.parametrize("kind", [2, 3], ids=["ERROR", "DONE"])
+def test_an_errno_ends_the_dump(kind: int) -> None:
+    found = decoder()
+    found.decode(diag.netlink(kind, struct.pack("=i", -2)))
+    assert (found.done, found.refused) == (True, 2)
+
+
+def test_an_end_behind_sockets_is_seen() -> None:
+    found = decoder()
+    datagram = diag.message() + diag.done()
+    assert len(values(found.decode(datagram), "word")) == 1
+    assert (found.done, found.refused) == (True, 0)
+    assert ends_dump(datagram)
+    assert not ends_dump(diag.message())
+
+
+def test_an_interrupted_dump_is_noticed() -> None:
+    found = decoder()
+    found.decode(diag.message(flags=2 | 0x10))
+    assert found.changed
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        b"\0" * 8,
+        b"\x01\0\0\0" * 4,
+        diag.message()[:-4],
+        diag.message() + b"\x10\0\0\0",
+        diag.netlink(20, b"\0" * 40),
+        diag.message() + b"\xff\xff\xff\xff" + b"\0" * 12,
+    ],
+    ids=["empty", "short", "length 1", "cut", "tail", "short socket", "long length"],
+)
+def test_broken_datagrams_are_errors(datagram: bytes) -> None:
+    with pytest.raises(ParseError):
+        decoder().decode(datagram)
+
+
+def test_the_secret_attribute_is_not_kept() -> None:
+    secret = b"MD5-KEY-" * 4
+    (batch,) = decoder().decode(diag.message(attributes=((18, secret),)))
+    shown = repr([batch.column(name) for name in _MAKERS])
+    assert "MD5-KEY" not in shown
+
+
+@given(st.binary(max_size=600))
+def test_random_bytes_give_rows_or_an_error(datagram: bytes) -> None:
+    ends_dump(datagram)
+    try:
+        batches = decoder().decode(datagram)
+    except ParseError:
+        return
+    for batch in batches:
+        batch.column("word")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 255),
+            st.integers(0, 255),
+            st.lists(st.tuples(st.integers(0, 30), st.binary(max_size=80)), max_size=3),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_any_attributes_and_codes_give_every_row(
+    rows: list[tuple[int, int, list[tuple[int, bytes]]]],
+) -> None:
+    datagram = b"".join(
+        diag.message(state, timer=timer, cookie=n, attributes=tuple(attributes))
+        for n, (state, timer, attributes) in enumerate(rows, start=1)
+    )
+    batches = decoder().decode(datagram)
+    assert sum(map(len, batches)) == len(rows)
+    for batch in batches:
+        for name in (*_MAKERS, *_NUMBERS):
+            assert len(batch.column(name)) == len(batch)

@@ -1,0 +1,120 @@
+"""The tables of /proc/net are read, of either byte order, whole or broken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcpstates.parse.proc_net import ProcNetParser
+
+DATA = Path(__file__).parents[1] / "data" / "procfs"
+FILES = {
+    "tcp": ("tcp", "ipv4"),
+    "tcp6": ("tcp", "ipv6"),
+    "udp": ("udp", "ipv4"),
+    "udp6": ("udp", "ipv6"),
+}
+STATES = {
+    "tcp": {
+        "LISTEN": 6, "SYN_SENT": 1, "SYN_RECEIVED": 1, "ESTABLISHED": 5, "FIN_WAIT_1": 1, "CLOSING": 1,
+        "LAST_ACK": 1, "TIME_WAIT": 3,
+    },
+    "tcp6": {
+        "LISTEN": 6, "SYN_SENT": 1, "SYN_RECEIVED": 1, "ESTABLISHED": 8, "FIN_WAIT_2": 1, "CLOSE_WAIT": 1, "TIME_WAIT": 1
+    },
+    "udp": {"ESTABLISHED": 1, "UNCONN": 2},
+    "udp6": {"ESTABLISHED": 2, "UNCONN": 2},
+}  # fmt: skip
+
+
+def lines(name: str, order: str = "little") -> list[str]:
+    return (DATA / order / "net" / name).read_text().splitlines()[1:]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_recorded_tables(name: str, order: str) -> None:
+    parser = ProcNetParser(*FILES[name], order)
+    batch = parser.parse(lines(name, order))
+    assert Counter(batch.column("word")) == STATES[name]
+    assert parser.skipped == 0
+    little = ProcNetParser(*FILES[name], "little").parse(lines(name))
+    for column in ("local_address", "remote_address", "local_port", "inode", "uid"):
+        assert batch.column(column) == little.column(column)
+
+
+def test_a_row_is_what_it_says() -> None:
+    line = (
+        "   1: 0100007F:1F90 0200007F:C351 08 00000000:00000001 02:000005A0 00000000"
+        "  1000        2 4242 1 0000000000000000 20 4 30 10 -1"
+    )
+    batch = ProcNetParser("tcp", "ipv4", "little").parse([line])
+    expected = {
+        "word": "CLOSE_WAIT",
+        "raw_state": "08",
+        "local_address": "127.0.0.1",
+        "local_port": 8080,
+        "remote_address": "127.0.0.2",
+        "remote_port": 50001,
+        "recv_q": 1,
+        "send_q": 0,
+        "uid": 1000,
+        "inode": 4242,
+        "timer": "keepalive",
+        "timer_ms": 14400,
+        "retransmits": 2,
+        "cookie": None,
+    }
+    assert {key: batch.column(key)[0] for key in expected} == expected
+
+
+def test_the_limit_of_a_backlog_is_not_known() -> None:
+    batch = ProcNetParser("tcp", "ipv4", "little").parse(lines("tcp"))
+    limits = zip(batch.column("word"), batch.column("send_q"), strict=True)
+    assert all((limit is None) == (word == "LISTEN") for word, limit in limits)
+
+
+BROKEN = {
+    "torn": "   1: 0100007F:1F90 02000",
+    "empty": "",
+    "no numbers": "   1: ZZZZZZZZ:1F90 0200007F:C351 08 0:1 02:5 0 0 0 1 1 0",
+    "short address": "   1: 0100:1F90 0200007F:C351 08 0:1 02:5 0 0 0 1 1 0",
+    "nul": "\0\0\0",
+    "long": "A" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_line_is_counted_and_the_others_stay(broken: str) -> None:
+    parser = ProcNetParser("tcp", "ipv4", "little")
+    good = lines("tcp")
+    batch = parser.parse([*good[:5], BROKEN[broken], *good[5:]])
+    assert len(batch) == len(good)
+    assert parser.skipped == 1
+
+
+def test_an_unknown_state_is_kept() -> None:
+    line = lines("tcp")[0].replace(" 0A ", " 0F ")
+    batch = ProcNetParser("tcp", "ipv4", "little").parse([line])
+    assert batch.column("word") == ["UNKNOWN(15)"]
+    assert batch.column("state") == [None]
+
+
+def test_a_socket_printed_twice_is_returned_once() -> None:
+    parser = ProcNetParser("tcp", "ipv4", "little")
+    held = [line for line in lines("tcp") if line.split()[9] != "0"]
+    first = parser.parse([*held, held[0]])
+    assert len(first) == len(held)
+    assert len(parser.parse(held)) == 0
+    waiting = [line for line in lines("tcp") if line.split()[9] == "0"]
+    assert len(parser.parse(waiting + waiting)) == 2 * len(waiting)
+
+
+@given(st.lists(st.text(max_size=200), max_size=5))
+def test_any_text_is_rows_or_skipped(text: list[str]) -> None:
+    parser = ProcNetParser("udp", "ipv6", "little")
+    assert len(parser.parse(text)) + parser.skipped == len(text)

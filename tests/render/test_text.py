@@ -1,0 +1,95 @@
+"""Nothing that a stranger wrote reaches a terminal as it is."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcpstates.render.text import (
+    decode_name,
+    format_ms,
+    format_name,
+    format_rate,
+    sanitise,
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"nginx", "nginx"),
+        (b"a(b", '"a(b"'),
+        (b") R 1 (", '") R 1 ("'),
+        (b"\x1b[31mRED", '"\\x1b[31mRED"'),
+        (b"x\x1b]52;c;aGk=\x07", '"x\\x1b]52;c;aGk=\\x07"'),
+        (b"a\nLISTEN 9 9", '"a\\nLISTEN 9 9"'),
+        (b"\xff\xfe\xc3(", '"\\xff\\xfe\\xc3("'),
+        (b"\xc2\x9b31m", '"\\x9b31m"'),
+        ("\u202eevil".encode(), '"\\u202eevil"'),
+        ("a\u200bb".encode(), '"a\\u200bb"'),
+        ("line\u2028end".encode(), '"line\\u2028end"'),
+        (b"[/red]", '"[/red]"'),
+        (b'a",pid=1)) b', '"a\\",pid=1)) b"'),
+        (b"back\\x1b", '"back\\\\x1b"'),
+        ("größe".encode(), '"größe"'),
+        (b"", '""'),
+        (None, "?"),
+    ],
+)
+def test_names(raw: bytes | None, shown: str) -> None:
+    assert format_name(raw) == shown
+
+
+def test_marks_do_not_pile_up() -> None:
+    assert sanitise("e" + "\u0301" * 500).count("\u0301") == 2
+
+
+def test_names_are_bounded() -> None:
+    assert len(sanitise("a" * 10**6)) < 300
+
+
+@given(st.binary(max_size=64))
+def test_any_name_is_visible_text_of_one_line(name: bytes) -> None:
+    shown = format_name(name)
+    assert shown
+    assert all(c == " " or unicodedata.category(c)[0] not in "CZ" for c in shown)
+    shown.encode()  # no lone surrogates
+
+
+@given(st.binary(max_size=64), st.binary(max_size=64))
+def test_different_names_look_different(one: bytes, other: bytes) -> None:
+    if one != other:
+        assert format_name(one) != format_name(other)
+
+
+def test_decoding_loses_nothing() -> None:
+    raw = bytes(range(256))
+    assert decode_name(raw).encode("utf-8", "surrogateescape") == raw
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [
+        (0, "0ms"),
+        (999, "999ms"),
+        (1000, "1.0s"),
+        (59_940, "59.9s"),
+        (59_999, "60.0s"),
+        (60_000, "1m00s"),
+        (7_199_000, "1h59m"),
+        (90_000_000, "1d01h"),
+    ],
+)
+def test_times(milliseconds: int, shown: str) -> None:
+    assert format_ms(milliseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [(1, "8bit/s"), (125_000, "1Mbit/s"), (1_250_000_000, "10Gbit/s")],
+)
+def test_rates(rate: int, shown: str) -> None:
+    assert format_rate(rate) == shown

@@ -1,0 +1,93 @@
+"""The man page and the program say the same."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+import tcpstates
+from tcpstates.cli.app import tcpstates as command
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.collect.choose import SOURCES
+from tcpstates.model import Reason
+from tcpstates.states import GROUPS, TcpState
+
+PAGE = Path(__file__).parents[1] / "man" / "tcpstates.1"
+TEXT = PAGE.read_text().replace(r"\-", "-")
+
+
+def section(name: str) -> str:
+    return TEXT.split(f".SH {name}\n")[1].split("\n.SH ")[0]
+
+
+def options() -> set[str]:
+    context = click.Context(command)
+    return {
+        name
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option)
+        for name in parameter.opts
+    }
+
+
+def test_every_option_is_in_the_page_and_none_else() -> None:
+    described = re.findall(r"(?<![\w-])--?[\w-]+", section("OPTIONS"))
+    assert options() <= set(described)
+    examples = {"-ltpn"}
+    assert set(described) - examples <= options() | {"-h", "--help"}
+
+
+def test_the_version_and_the_exit_codes_agree() -> None:
+    assert f'"tcpstates {tcpstates.__version__}"' in TEXT
+    codes = re.findall(r"\.TP\n\.B (\d+)\n", section("EXIT STATUS"))
+    assert codes == [str(int(code)) for code in ExitCode]
+
+
+def test_states_groups_sources_and_reasons_are_described() -> None:
+    assert all(str(state) in section("STATES") for state in TcpState)
+    assert all(f"\n.B {name}\n" in section("FILTERS") for name in GROUPS)
+    assert all(f"\n.B {name}\n" in section("SOURCES") for name in ("auto", *SOURCES))
+    reasons = {v for k, v in vars(Reason).items() if k.isupper()}
+    described = re.findall(r"\.B \(([\w -]+)", section("PROCESSES"))
+    assert set(described) == reasons
+
+
+def test_every_json_key_is_described() -> None:
+    from tcpstates.render import json_
+
+    words = set(re.findall(r"\w+", section("JSON")))
+    groups = (
+        json_._FIELDS,
+        json_._EXTENDED_FIELDS,
+        json_._INFO_FIELDS,
+        json_._MEMORY_FIELDS,
+    )
+    assert {key for fields in groups for key, _ in fields} <= words
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is missing")
+def test_the_page_is_well_formed() -> None:
+    checked = subprocess.run(
+        ["groff", "-man", "-ww", "-z", str(PAGE)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_examples_in_help_and_page_are_understood() -> None:
+    from conftest import run_command
+
+    text = run_command("--help").stdout
+    examples = re.findall(r"^ +tcpstates (-.*?)(?:  .*)?$", text, re.MULTILINE)
+    examples += re.findall(r"\.B tcpstates (-.*)", section("EXAMPLES"))
+    assert len(examples) >= 12
+    for example in examples:
+        finished = run_command(*example.split(), "-n")
+        assert finished.returncode == 0, finished.stderr

@@ -1,0 +1,165 @@
+"""Every system's words lead to the states of RFC 9293, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcpstates.states import (
+    GROUPS,
+    OtherState,
+    TcpState,
+    find_state,
+    find_states,
+    nearest_words,
+)
+
+S = TcpState
+# One row a system: the words that it uses, in the order of ORDER.
+ORDER = (
+    S.ESTABLISHED,
+    S.SYN_SENT,
+    S.SYN_RECEIVED,
+    S.FIN_WAIT_1,
+    S.FIN_WAIT_2,
+    S.TIME_WAIT,
+    S.CLOSED,
+    S.CLOSE_WAIT,
+    S.LAST_ACK,
+    S.LISTEN,
+    S.CLOSING,
+)
+SYSTEMS = {
+    "proc": "01 02 03 04 05 06 07 08 09 0A 0B",
+    "ss": "ESTAB SYN-SENT SYN-RECV FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT UNCONN CLOSE-WAIT"
+    " LAST-ACK LISTEN CLOSING",
+    "ss filter": "established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed"
+    " close-wait last-ack listening closing",
+    "net-tools": "ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE"
+    " CLOSE_WAIT LAST_ACK LISTEN CLOSING",
+    "windows": "ESTABLISHED SYN_SENT SYN_RECEIVED FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT"
+    " CLOSED CLOSE_WAIT LAST_ACK LISTENING CLOSING",
+    "powershell": "Established SynSent SynReceived FinWait1 FinWait2 TimeWait Closed"
+    " CloseWait LastAck Listen Closing",
+    "bsd": "ESTABLISHED SYN_SENT SYN_RCVD FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT CLOSED"
+    " CLOSE_WAIT LAST_ACK LISTEN CLOSING",
+    "mib": "MIB_TCP_STATE_ESTAB MIB_TCP_STATE_SYN_SENT MIB_TCP_STATE_SYN_RCVD"
+    " MIB_TCP_STATE_FIN_WAIT1 MIB_TCP_STATE_FIN_WAIT2 MIB_TCP_STATE_TIME_WAIT"
+    " MIB_TCP_STATE_CLOSED MIB_TCP_STATE_CLOSE_WAIT MIB_TCP_STATE_LAST_ACK"
+    " MIB_TCP_STATE_LISTEN MIB_TCP_STATE_CLOSING",
+    "snmp": "established synSent synReceived finWait1 finWait2 timeWait closed"
+    " closeWait lastAck listen closing",
+    "german windows": "HERGESTELLT SYN_GESENDET SYN_EMPFANGEN FIN_WARTEN_1 FIN_WARTEN_2"
+    " WARTEND CLOSED SCHLIESSEN_WARTEN LETZTES_ACK ABHÖREN SCHLIESSEND",
+    "brazilian net-tools": "ESTABELECIDA SYN_ENVIADO SYN_RECEBIDO ESPERA_FIN1"
+    " ESPERA_FIN2 TIME_WAIT FECHAR ESPERANDO_FECHAR ÚLTIMO_ACK OUÇA FECHANDO",
+    "psutil": "CONN_ESTABLISHED CONN_SYN_SENT CONN_SYN_RECV CONN_FIN_WAIT1"
+    " CONN_FIN_WAIT2 CONN_TIME_WAIT CONN_CLOSE CONN_CLOSE_WAIT CONN_LAST_ACK"
+    " CONN_LISTEN CONN_CLOSING",
+    "bsd kernel": "TCPS_ESTABLISHED TCPS_SYN_SENT TCPS_SYN_RECEIVED TCPS_FIN_WAIT_1"
+    " TCPS_FIN_WAIT_2 TCPS_TIME_WAIT TCPS_CLOSED TCPS_CLOSE_WAIT TCPS_LAST_ACK"
+    " TCPS_LISTEN TCPS_CLOSING",
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_systems_words_are_the_eleven_states(system: str) -> None:
+    assert [find_state(word) for word in SYSTEMS[system].split()] == list(ORDER)
+
+
+@pytest.mark.parametrize("state", TcpState, ids=str)
+@pytest.mark.parametrize("separator", ["", "-", "_", " "], ids=["", "-", "_", "blank"])
+@pytest.mark.parametrize(
+    "case", [str.upper, str.lower, str.title], ids=lambda f: f.__name__
+)
+def test_case_and_separators_do_not_matter(
+    state: TcpState, separator: str, case: type
+) -> None:
+    assert find_state(case(state.value.replace("_", separator))) is state
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("0C", S.SYN_RECEIVED),
+        ("NEW_SYN_RECV", S.SYN_RECEIVED),
+        ("SYN_SEND", S.SYN_SENT),
+        ("timeD_WAIT", S.TIME_WAIT),
+        ("VERBUNDEN", S.ESTABLISHED),
+        ("NASLOUCHÁ", S.LISTEN),
+        ("LYSSNAR", S.LISTEN),
+        ("POSLEDNÍ ACK", S.LAST_ACK),
+        ("DELETE_TCB", OtherState.DELETE_TCB),
+        ("DeleteTCB", OtherState.DELETE_TCB),
+        ("Bound", OtherState.BOUND),
+        ("bound-inactive", OtherState.BOUND),
+        ("IDLE", OtherState.IDLE),
+        ("CONN_NONE", OtherState.NONE),
+    ],
+)
+def test_other_words(word: str, state: object) -> None:
+    assert find_state(word) is state
+
+
+def test_unconn_of_udp_is_no_state() -> None:
+    assert find_state("UNCONN", "udp") is OtherState.UNCONN
+    assert find_state("07", "udp") is OtherState.UNCONN
+    assert find_state("UNCONN", "tcp") is S.CLOSED
+
+
+@pytest.mark.parametrize(
+    "word", ["", "WAIT", "SYN", "0", "1", "0E", "FF", "TCP", "CONN", "ECTED", "LISTENN"]
+)
+def test_unknown_words_are_not_guessed(word: str) -> None:
+    assert find_state(word) is None
+
+
+def test_no_spelling_means_two_states() -> None:
+    from tcpstates import states
+
+    words = [
+        (word, state)
+        for state, spellings in states._SPELLINGS.items()
+        for word in (state.value.replace("_", ""), *spellings)
+    ]
+    assert len({word for word, _ in words}) == len(words)
+    assert all(states.reduce_spelling(word) == word for word, _ in words)
+
+
+def test_groups_are_those_of_ss() -> None:
+    tcp = set(TcpState)
+    assert GROUPS["all"] & tcp == tcp
+    assert GROUPS["connected"] & tcp == tcp - {S.LISTEN, S.CLOSED}
+    assert GROUPS["synchronized"] & tcp == tcp - {S.LISTEN, S.CLOSED, S.SYN_SENT}
+    assert GROUPS["bucket"] == {S.SYN_RECEIVED, S.TIME_WAIT}
+    assert GROUPS["big"] & tcp == tcp - {S.SYN_RECEIVED, S.TIME_WAIT}
+    assert find_states("FIN-WAIT") == {S.FIN_WAIT_1, S.FIN_WAIT_2}
+    assert find_states("half-open") == {S.SYN_RECEIVED}
+
+
+def test_closed_and_unconn_select_the_same() -> None:
+    assert (
+        find_states("closed")
+        == find_states("unconn")
+        == {
+            S.CLOSED,
+            OtherState.UNCONN,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("clse_wait", "CLOSE_WAIT"),
+        ("listn", "LISTEN"),
+        ("syn_reecv", "SYN_RECEIVED"),
+        ("conected", "connected"),
+        ("timewiat", "TIME_WAIT"),
+    ],
+)
+def test_nearest_words(word: str, near: str) -> None:
+    assert nearest_words(word)[0] == near
+
+
+def test_a_state_is_printed_as_its_name() -> None:
+    assert f"{S.FIN_WAIT_1} {S.FIN_WAIT_1!s:>12}" == "FIN_WAIT_1   FIN_WAIT_1"
