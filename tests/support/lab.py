@@ -22,7 +22,7 @@ _PR_SET_NAME, _CLONE_FILES = 15, 0x400
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TCP_DEFER_ACCEPT = 9
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_HELD: list[object] = []  # sockets that nobody may collect
+HELD: list[object] = []  # sockets that nobody may collect
 
 
 def loopback_up() -> None:
@@ -68,7 +68,7 @@ def listener(
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
     made.bind((address, 0))
     made.listen(backlog)
-    _HELD.append(made)
+    HELD.append(made)
     return made
 
 
@@ -80,7 +80,7 @@ def connected(
         (address or server.getsockname()[0], port(server))
     )
     accepted, _ = server.accept()
-    _HELD.extend((client, accepted))
+    HELD.extend((client, accepted))
     return client, accepted
 
 
@@ -130,7 +130,7 @@ def build() -> dict[str, int]:
 
     waiting = listener()
     parts["unaccepted"] = port(waiting)
-    _HELD.append(socket.create_connection(waiting.getsockname()))
+    HELD.append(socket.create_connection(waiting.getsockname()))
 
     # The end that closes its half waits in FIN_WAIT_2, the other in CLOSE_WAIT.
     half, _ = connected(v4)
@@ -151,11 +151,11 @@ def build() -> dict[str, int]:
     # A full accept queue drops SYNs: the client stays in SYN_SENT.
     full = listener(backlog=0)
     parts["full"] = port(full)
-    _HELD.append(socket.create_connection(full.getsockname()))
+    HELD.append(socket.create_connection(full.getsockname()))
     stuck = socket.socket()
     stuck.settimeout(0)
     stuck.connect_ex(full.getsockname())
-    _HELD.append(stuck)
+    HELD.append(stuck)
     parts["syn_sent"] = port(stuck)
     reach("02", port(stuck))
 
@@ -163,7 +163,7 @@ def build() -> dict[str, int]:
     deferred = listener()
     deferred.setsockopt(socket.IPPROTO_TCP, _TCP_DEFER_ACCEPT, 60)
     parts["half_open"] = port(deferred)
-    _HELD.append(socket.create_connection(deferred.getsockname()))
+    HELD.append(socket.create_connection(deferred.getsockname()))
     reach("03", port(deferred))
 
     parts["shared"] = port(listener())
@@ -175,12 +175,12 @@ def build() -> dict[str, int]:
         twin.bind(("127.0.0.1", parts.get("twins", 0)))
         twin.listen(number)
         parts["twins"] = port(twin)
-        _HELD.append(twin)
+        HELD.append(twin)
 
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     parts["bound"] = port(bound)
-    _HELD.append(bound)
+    HELD.append(bound)
 
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         plain = socket.socket(family, socket.SOCK_DGRAM)
@@ -188,7 +188,7 @@ def build() -> dict[str, int]:
         talking = socket.socket(family, socket.SOCK_DGRAM)
         talking.connect(plain.getsockname())
         talking.send(b"datagram")
-        _HELD.extend((plain, talking))
+        HELD.extend((plain, talking))
         parts[f"udp{'4' if family == socket.AF_INET else '6'}"] = port(plain)
 
     parts["own_table"] = private_table()

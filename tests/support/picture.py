@@ -8,18 +8,18 @@ of well-known servers; the addresses are those for documentation (RFC 5737).
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from lab import connected, in_child, loopback_up, rename
+from lab import HELD, connected, in_child, loopback_up, rename
 from terminal import on_terminal
 
 WIDTH = 118
@@ -34,41 +34,35 @@ def serve(address: str, number: int, backlog: int = 128) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((address, number))
     made.listen(backlog)
+    HELD.append(made)
     return made
 
 
 def sshd() -> None:
     """Listen, and hold one connection."""
-    global kept
     listening = serve("0.0.0.0", 22)
-    kept = [listening, *connected(listening, HOST)]
+    connected(listening, HOST)
 
 
 def nginx() -> None:
     """Share a listener between a master and two workers."""
-    global kept
     listening = serve("0.0.0.0", 443, 511)
-    kept = [listening]
     for _ in range(2):
         in_child(lambda: None, b"nginx")
 
 
 def postgres() -> None:
     """Listen; one client waits to be accepted."""
-    global kept
     listening = serve("127.0.0.1", 5432)
-    kept = [listening, socket.create_connection(("127.0.0.1", 5432))]
+    HELD.append(socket.create_connection(("127.0.0.1", 5432)))
 
 
 def billing_api() -> None:
     """Leak connections: the peer has closed, the program has not."""
-    global kept
     listening = serve("0.0.0.0", 8080)
-    kept = [listening]
     for _ in range(3):
-        client, server = connected(listening, HOST)
+        client, _ = connected(listening, HOST)
         client.close()
-        kept.append(server)
     client, server = connected(listening, HOST)
     client.close()
     server.close()
@@ -86,14 +80,16 @@ def main() -> None:
     ):
         in_child(work, name)
     rename(b"picture")
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))
+    console = Console(record=True, width=WIDTH, file=StringIO())
     for words in ("-ltpn", "-tanp exclude listen"):
         command = [sys.executable, "-m", "tcpstates", *words.split()]
         screen = on_terminal(command, WIDTH)
         console.print(Text(f"$ tcpstates {words}", style="bold"))
         console.print(Text.from_ansi(screen.rstrip().replace("\r", "")))
     # The pattern loads fonts from a server; the reader's own will do.
-    pattern = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    pattern = re.sub(
+        r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL
+    )
     svg = console.export_svg(title="tcpstates", code_format=pattern)
     svg = re.sub(
         r' x="([\d.]+)"([^>]*) textLength="([\d.]+)"([^>]*)>((?:&#160;)+)', moved, svg
