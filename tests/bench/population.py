@@ -2,7 +2,7 @@
 
 Run inside a private namespace only (`measure.py` sees to that). The mix is that
 of a busy server: both ends of loopback connections, mostly ESTABLISHED, with
-five per cent each of CLOSE_WAIT, FIN_WAIT_2 and TIME_WAIT, a tenth of it IPv6.
+five per cent each of CLOSE_WAIT, FIN_WAIT_2 and TIME_WAIT, about a sixth of it IPv6.
 Several processes share the work, because a process has a limit of descriptors.
 
 TIME_WAIT lasts 60 seconds, so it has to be made anew: `Population.refresh`.
@@ -21,12 +21,12 @@ from pathlib import Path
 SPARE_DESCRIPTORS = 200
 PAIRS_PER_LISTENER = 10_000
 SHARE = 20  # one in 20 sockets is in each of the three closing states
-IPV6_EVERY = 10  # every tenth listener
+IPV6_EVERY = 6  # every sixth worker
 
 
 def listen(worker: int, number: int) -> socket.socket:
     """Open a listener whose address gives it an ephemeral port range of its own."""
-    if number % IPV6_EVERY == IPV6_EVERY - 1:
+    if worker % IPV6_EVERY == IPV6_EVERY - 1:
         listener = socket.socket(socket.AF_INET6)
         listener.bind(("::1", 0))
     else:

@@ -46,14 +46,14 @@ def sshd() -> None:
 
 def nginx() -> None:
     """Share a listener between a master and two workers."""
-    listening = serve("0.0.0.0", 443, 511)
+    serve("0.0.0.0", 443, 511)
     for _ in range(2):
         in_child(lambda: None, b"nginx")
 
 
 def postgres() -> None:
     """Listen; one client waits to be accepted."""
-    listening = serve("127.0.0.1", 5432)
+    serve("127.0.0.1", 5432)
     HELD.append(socket.create_connection(("127.0.0.1", 5432)))
 
 

@@ -1,0 +1,221 @@
+"""Time tcpstates against ss, netstat, lsof and psutil on the same sockets.
+
+    .venv/bin/python tests/bench/measure.py [--sizes 10,1000,100000] [--rounds 5]
+
+As root. It makes a private network namespace, fills it (`population.py`), runs
+each command as a whole process in turn, round after round, its output in a pipe
+(one row: on a pseudo-terminal), and prints medians, ratios and peak memory as
+Markdown. Every command has a time limit; the sockets go with the workers. A
+million sockets take 6 GB of memory and ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import pty
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
+
+from lab import loopback_up
+from population import Population
+
+LIMIT = 200  # seconds for one command
+QUADRATIC = 100_000  # above it `ss -p` and `netstat -p` do not end
+OURS = (sys.executable, "-m", "tcpstates")
+PSUTIL = "import psutil\nfor c in psutil.net_connections('tcp'): print(c)"
+
+
+class Command(NamedTuple):
+    """What to time, and what it is measured against."""
+
+    name: str
+    words: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    most: int = 10**9  # sockets
+    terminal: bool = False
+
+
+def ours(arguments: str, *against: str, terminal: bool = False) -> Command:
+    """Return one of our own commands."""
+    words = (*OURS, *arguments.split())
+    name = f"tcpstates {arguments}" + (" (terminal)" if terminal else "")
+    return Command(name, words, against, terminal=terminal)
+
+
+def theirs(line: str, most: int = 10**9) -> Command:
+    """Return a command of another tool."""
+    return Command(line, tuple(line.split()), most=most)
+
+
+CLICK = "python -c 'import click'"
+COMMANDS = (
+    theirs("ss -tan"),
+    ours("-tan", "ss -tan"),
+    ours("-tas", "ss -tan"),
+    ours("-tac", "ss -tan"),
+    ours("--json -tan", "tcpstates -tan"),
+    ours("-tan", "tcpstates -tan", terminal=True),
+    theirs("ss -tan state close-wait"),
+    ours("-tan close_wait", "ss -tan state close-wait"),
+    theirs("lsof -nP -iTCP"),
+    theirs("ss -tanp", QUADRATIC),
+    theirs("netstat -tanp", QUADRATIC // 10),
+    ours("-tanp", "ss -tanp", "lsof -nP -iTCP"),
+    theirs("netstat -tan"),
+    theirs("busybox netstat -tan"),
+    theirs("cat /proc/net/tcp /proc/net/tcp6"),
+    Command("psutil", (sys.executable, "-c", PSUTIL)),
+    ours("-tan --source procfs", "psutil", "netstat -tan"),
+    ours("-tan --source psutil", "psutil"),
+    Command(CLICK, (sys.executable, "-c", "import click")),
+    theirs("ss -ltn"),
+    ours("-ltn", CLICK, "ss -ltn"),
+    ours("-ltnp", CLICK),
+    ours("-s", CLICK),
+    ours("--version", CLICK),
+)
+
+
+class Result(NamedTuple):
+    """One run: seconds on the clock, or None where the limit was reached."""
+
+    seconds: float | None
+    peak_mb: float
+
+
+def run(command: Command) -> Result:
+    """Run a command to its end, its output drained by another process."""
+    with output(terminal=command.terminal) as stdout:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command.words, stdout=stdout, stderr=subprocess.DEVNULL
+        )
+        os.close(stdout)
+        try:
+            process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return Result(None, 0)
+        return Result(time.perf_counter() - started, 0)
+
+
+def peak_memory(command: Command) -> float:
+    """Return a command's peak of resident memory in MB, watched from outside.
+
+    The kernel's own figure for a finished child includes ours at its start.
+    """
+    peak = 0
+    with output(terminal=command.terminal) as stdout:
+        process = subprocess.Popen(
+            command.words, stdout=stdout, stderr=subprocess.DEVNULL
+        )
+        os.close(stdout)
+        deadline = time.monotonic() + LIMIT
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError, ValueError, IndexError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                peak = max(peak, int(status.split("VmHWM:")[1].split()[0]))
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    return peak / 1024
+
+
+@contextmanager
+def output(*, terminal: bool) -> Iterator[int]:
+    """Give a descriptor to write to, whose other end is read until it closes."""
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    drain = subprocess.Popen(
+        ["cat"], stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        drain.wait()
+
+
+def measure(sockets: int, rounds: int) -> dict[str, Result]:
+    """Return the median of each command among so many sockets."""
+    commands = [
+        command
+        for command in COMMANDS
+        if sockets <= command.most and shutil.which(command.words[0])
+    ]
+    population = Population(sockets)
+    try:
+        times: dict[str, list[float]] = {command.name: [] for command in commands}
+        for _ in range(rounds):
+            population.refresh()
+            for command in list(commands):
+                seconds = run(command).seconds
+                if seconds is None:
+                    commands.remove(command)
+                    continue
+                times[command.name].append(seconds)
+        return {
+            command.name: Result(
+                statistics.median(times[command.name]), peak_memory(command)
+            )
+            for command in commands
+        }
+    finally:
+        population.close()
+
+
+def report(sockets: int, results: dict[str, Result]) -> str:
+    """Return the results as a Markdown table."""
+    lines = [
+        f"\n{sockets:,} sockets\n",
+        "| command | seconds | peak MB | ratio of time |",
+        "|---|--:|--:|---|",
+    ]
+    for command in COMMANDS:
+        result = results.get(command.name)
+        if result is None or result.seconds is None:
+            continue
+        ratios = [
+            f"{result.seconds / other.seconds:.2f} of `{name}`"
+            for name in command.against
+            if (other := results.get(name)) and other.seconds
+        ]
+        lines.append(
+            f"| `{command.name}` | {result.seconds:.3f} | {result.peak_mb:.0f}"
+            f" | {', '.join(ratios)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Enter a namespace of our own, measure each size, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sizes", default="10,1000,100000")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    if os.environ.get("TCPSTATES_BENCH") != "inside":
+        os.environ["TCPSTATES_BENCH"] = "inside"
+        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+    loopback_up()
+    sys.stdout.write(
+        f"Linux {platform.release()}, {os.cpu_count()} cores,"
+        f" Python {platform.python_version()}, medians of {arguments.rounds} rounds\n"
+    )
+    for size in map(int, arguments.sizes.split(",")):
+        sys.stdout.write(report(size, measure(size, arguments.rounds)))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
