@@ -72,7 +72,7 @@ def _with_owners(
     held.reverse()
     while held:  # each batch can be forgotten once it is on its way
         batch = held.pop()
-        processes = list(map(table.owners, batch.column("inode")))
+        processes = table.owners(batch.column("inode"))
         batch.put("processes", processes)
         batch.put("no_process_reason", _reasons(batch, processes, unseen))
         if unseen == Reason.HIDDEN:

@@ -17,6 +17,8 @@ from tcpstates.model import Owner
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
+_NOT_WANTED = ()  # what no holder is
+_FD = 0xFFFFFFFF  # of a packed holder, whose upper part is the pid
 _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
 
 
@@ -99,40 +101,45 @@ class OwnerTable:
                 if link[:8] != "socket:[":  # a file of that name starts with "/"
                     continue
                 inode = int(link[8:-1])
-                if inode not in holders:
-                    continue
-                found += holders[inode] is None
-                self._add(inode, packed_pid | int(name))
-                self._names.setdefault(pid, None)
+                before = holders.get(inode, _NOT_WANTED)
+                if before is None:
+                    holders[inode] = packed_pid | int(name)
+                    found += 1
+                elif before is not _NOT_WANTED:
+                    self._add(inode, packed_pid | int(name))
+                    self._names.setdefault(pid, None)
         except PermissionError:
             self.unreadable += path == "fd"
         except (OSError, ValueError):
             pass  # it has ended, or is not a socket's number
         finally:
             os.close(table)
+        if found:
+            self._names.setdefault(pid, None)
         return found
 
     def _add(self, inode: int, holder: int) -> None:
         """Note one more holder of a socket."""
         before = self._holders[inode]
-        if before is None:
-            self._holders[inode] = holder
-        elif isinstance(before, int):
-            if before != holder:
-                self._holders[inode] = (before, holder)
-        elif holder not in before:
+        if isinstance(before, int):
+            before = (before,)
+        if holder not in before:
             self._holders[inode] = (*before, holder)
 
-    def owners(self, inode: int) -> tuple[Owner, ...]:
-        """Return the processes that hold a socket, by pid; none: empty."""
-        holder = self._holders.get(inode)
-        if holder is None:
-            return ()
-        several = (holder,) if isinstance(holder, int) else sorted(holder)
+    def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
+        """Return the processes that hold each socket, by pid; none: empty."""
         names = self._names
+        return [
+            (Owner(holder >> 32, names[holder >> 32], holder & _FD),)
+            if type(holder) is int
+            else self._several(holder or ())
+            for holder in map(self._holders.get, inodes)
+        ]
+
+    def _several(self, holders: Iterable[int]) -> tuple[Owner, ...]:
         return tuple(
-            Owner(packed >> 32, names[packed >> 32], packed & 0xFFFFFFFF)
-            for packed in several
+            Owner(holder >> 32, self._names[holder >> 32], holder & _FD)
+            for holder in sorted(holders)
         )
 
 

@@ -9,9 +9,10 @@ listing 100,000 sockets takes 0.12 s instead of 0.19.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
-_MSG_TRUNC, _MSG_WAITFORONE = 0x20, 0x10000
+_MSG_TRUNC, _MSG_DONTWAIT, _MSG_WAITFORONE = 0x20, 0x40, 0x10000
 
 
 class _Sender(ctypes.Structure):
@@ -62,27 +63,29 @@ class ManyReceiver:
             message.header.vectors = ctypes.pointer(self._vectors[i])
             message.header.vector_count = 1
 
-    def receive(self, descriptor: int) -> list[bytes]:
-        """Return what has come, at least one datagram; others' are left out.
+    def receive(self, descriptor: int, *, wait: bool) -> list[bytes]:
+        """Return the datagrams that have come; other processes' are left out.
 
-        Raise OSError, BlockingIOError after the socket's own deadline.
+        With `wait` there is at least one, or BlockingIOError is raised after the
+        socket's own deadline; without it the list may be empty.
         """
+        flags = _MSG_WAITFORONE if wait else _MSG_DONTWAIT
         for message in self._messages:
             message.header.name_length = ctypes.sizeof(_Sender)
         while True:
-            number = self._receive(
-                descriptor, self._messages, self._count, _MSG_WAITFORONE, None
-            )
+            number = self._receive(descriptor, self._messages, self._count, flags, None)
             if number >= 0:
                 break
-            error = ctypes.get_errno()
-            if error != 4:  # EINTR: a signal whose handler had nothing to say
-                raise OSError(error, os.strerror(error))
+            code = ctypes.get_errno()
+            if code == errno.EAGAIN and not wait:
+                return []
+            if code != errno.EINTR:  # a signal whose handler had nothing to say
+                raise OSError(code, os.strerror(code))
         view = memoryview(self._buffer)
         found = []
         for i in range(number):
             if self._messages[i].header.flags & _MSG_TRUNC:
-                raise OSError(90, "datagram cut short")  # EMSGSIZE
+                raise OSError(errno.EMSGSIZE, "datagram cut short")
             if self._senders[i].port_id == 0:
                 start = i * self._size
                 found.append(bytes(view[start : start + self._messages[i].length]))

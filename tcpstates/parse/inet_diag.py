@@ -11,10 +11,7 @@ such tables, by length and family.
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator
 from struct import Struct, pack, unpack_from
 
 from tcpstates.errors import ParseError
@@ -38,6 +35,7 @@ _FAMILY_NUMBERS = {"ipv4": 2, "ipv6": 10}
 _FAMILY_NAMES = {2: "ipv4", 10: "ipv6"}
 
 _WINDOW = 4096  # sockets among which a repeated one is looked for
+_BATCH = 200  # sockets
 _MOST_LENGTHS = 32  # of messages; more are walked one by one
 _HEADER = Struct("=IHHII").unpack_from
 
@@ -71,6 +69,10 @@ def encode_request(
     return header + body
 
 
+# Rows of one length, given first, and one family.
+Table = tuple[tuple[int, int], bytes]
+
+
 class DiagDecoder:
     """Turns the datagrams of one dump into batches.
 
@@ -91,42 +93,91 @@ class DiagDecoder:
         self._words = word_table(protocol, bound=bound)
         self._lengths: dict[int, None] = {}
         self._pattern = _length_pattern(())
-        self._told: deque[DiagBatch] = deque()
+        self._waiting: dict[tuple[int, int], list[bytes]] = {}  # parts of tables
         self._recent: set[int] = set()
+        self._older: set[int] = set()
+        self._told: list[DiagBatch] = []
+        self._told_before: list[DiagBatch] = []
 
     def decode(self, datagram: bytes) -> list[DiagBatch]:
         """Return the datagram's sockets, without those already returned."""
         if len(datagram) < 16 or len(datagram) % 4:
             raise ParseError("netlink", f"datagram of {len(datagram)} bytes")
         stride = unpack_from("=I", datagram)[0]
-        if self._is_uniform(datagram, stride):
-            tables = [(stride, datagram[FAMILY], datagram)]
+        families = datagram[FAMILY :: max(stride, 1)]
+        is_uniform = families.count(families[:1]) == len(families) > 0
+        if is_uniform and self._is_table(datagram, stride):
+            tables = [((stride, families[0]), datagram)]
         else:
-            tables = self._sort(self._split(datagram))
-        batches = []
-        for length, number, rows in tables:
-            family = _FAMILY_NAMES.get(number)
-            if family is not None:
-                batch = DiagBatch(self.protocol, family, rows, length, self._words)
-                batches.append(self._without_repeats(batch))
-        return batches
+            tables = self._by_length(self._split(datagram))
+        for kind, rows in tables:
+            self._waiting.setdefault(kind, []).append(rows)
+        return [self._without_repeats(batch) for batch in self._ready()]
 
-    def _is_uniform(self, datagram: bytes, stride: int) -> bool:
-        """Tell whether every message has the first one's header and family."""
-        if stride < ATTRIBUTES or len(datagram) % stride or stride % 4:
+    def _is_table(self, rows: bytes, stride: int) -> bool:
+        """Tell whether all rows are of one length and are sockets we asked for."""
+        if stride < ATTRIBUTES or stride % 4 or len(rows) % stride:
             return False
-        count = len(datagram) // stride
-        words = memoryview(datagram).cast("I")
+        count = len(rows) // stride
+        words = memoryview(rows).cast("I")
         return (
-            datagram[4] in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK)
-            and not datagram[6] & NLM_F_DUMP_INTR
-            and datagram[8:16] == pack("=II", self._sequence, self.port_id)
+            rows[4] in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK)
+            and not rows[6] & NLM_F_DUMP_INTR
+            and rows[8:16] == pack("=II", self._sequence, self.port_id)
             and all(
-                words[i :: stride // 4].tobytes() == datagram[4 * i : 4 * i + 4] * count
+                words[i :: stride // 4].tobytes() == rows[4 * i : 4 * i + 4] * count
                 for i in range(4)
             )
-            and datagram[FAMILY::stride].count(datagram[FAMILY]) == count
         )
+
+    def _by_length(self, messages: list[bytes]) -> list[Table]:
+        """Return tables of messages of several kinds, by length and family."""
+        tables = []
+        for length in set(map(len, messages)):
+            alike = [message for message in messages if len(message) == length]
+            rows = b"".join(alike)
+            if not self._is_table(rows, length):
+                tables += self._one_by_one(alike)
+                continue
+            families = set(rows[FAMILY::length])
+            for family in families:
+                if len(families) > 1:
+                    rows = b"".join([m for m in alike if m[FAMILY] == family])
+                tables.append(((length, family), rows))
+        return tables
+
+    def _one_by_one(self, messages: list[bytes]) -> list[Table]:
+        """Return tables of messages whose headers differ; heed the end of the dump."""
+        tables = []
+        for message in messages:
+            length, kind, flags, *reply_to = _HEADER(message)
+            if reply_to != [self._sequence, self.port_id]:
+                continue  # an answer to someone else's question
+            self.changed |= bool(flags & NLM_F_DUMP_INTR)
+            if kind in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK):
+                if length < ATTRIBUTES:
+                    raise ParseError("netlink", f"socket message of {length} bytes")
+                tables.append(((len(message), message[FAMILY]), message))
+            elif kind in (NLMSG_DONE, NLMSG_ERROR):
+                # An unknown protocol answers DONE with a negative errno inside.
+                self.done = True
+                if length >= 20:
+                    self.refused = max(0, -unpack_from("=i", message, 16)[0])
+        return tables
+
+    def _ready(self) -> Iterator[DiagBatch]:
+        """Yield what is enough for a batch, and at the end of the dump the rest.
+
+        A batch costs 50 us however few its rows are, and among mixed sockets every
+        datagram holds a few of each kind.
+        """
+        enough = 0 if self.done else _BATCH
+        for (stride, number), parts in list(self._waiting.items()):
+            if sum(map(len, parts)) > enough * stride:
+                rows = b"".join(self._waiting.pop((stride, number)))
+                family = _FAMILY_NAMES.get(number)
+                if family is not None:
+                    yield DiagBatch(self.protocol, family, rows, stride, self._words)
 
     def _split(self, datagram: bytes) -> list[bytes]:
         """Return the messages, each with the padding that follows it.
@@ -153,53 +204,33 @@ class DiagDecoder:
                 self._pattern = _length_pattern(self._lengths)
         return messages
 
-    def _sort(self, messages: list[bytes]) -> list[tuple[int, int, bytes]]:
-        """Return tables of equal rows: their stride, family number and bytes."""
-        alike: dict[bytes, list[bytes]] = {}
-        for head, run in groupby(messages, itemgetter(slice(0, FAMILY + 1))):
-            alike.setdefault(head, []).extend(run)
-        tables = []
-        for head, rows in alike.items():
-            length, kind, flags, *reply_to = _HEADER(head)
-            if reply_to != [self._sequence, self.port_id]:
-                continue  # an answer to someone else's question
-            self.changed |= bool(flags & NLM_F_DUMP_INTR)
-            if kind in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK):
-                if length < ATTRIBUTES:
-                    raise ParseError("netlink", f"socket message of {length} bytes")
-                tables.append((len(rows[0]), head[FAMILY], b"".join(rows)))
-            elif kind in (NLMSG_DONE, NLMSG_ERROR):
-                # An unknown protocol answers DONE with a negative errno inside.
-                self.done = True
-                if length >= 20:
-                    self.refused = max(0, -unpack_from("=i", rows[0], 16)[0])
-        return tables
-
     def _without_repeats(self, batch: DiagBatch) -> DiagBatch:
         """Drop sockets that the kernel has told of before.
 
         It resumes a dump by position, so a socket that enters a hash bucket during
         the read pushes others back into view. They are then among the last ones
-        told: a window of some thousand catches them, and keeps the memory flat.
+        told: two generations of some thousand catch them, and keep the memory flat.
         Half of a cookie shows that nothing repeats, 5 ms for 100,000 sockets; only
         where it does are whole ones compared.
         """
         halves = batch.cookie_halves()
         now = set(halves)
-        if len(now) < len(halves) or not now.isdisjoint(self._recent):
-            seen = {cookie for told in self._told for cookie in told.cookies()}
+        repeats = not (now.isdisjoint(self._recent) and now.isdisjoint(self._older))
+        if repeats or len(now) < len(halves):
+            told = (*self._told, *self._told_before)
+            seen = {cookie for before in told for cookie in before.cookies()}
             keep = []
             for index, cookie in enumerate(batch.cookies()):
                 if cookie not in seen:
                     keep.append(index)
                 seen.add(cookie)
             batch = batch.pick(keep)
-        self._told.append(batch)
-        self._recent |= now
-        if len(self._recent) > 2 * _WINDOW:
-            while sum(map(len, self._told)) > _WINDOW:
-                self._told.popleft()
-            self._recent = {h for told in self._told for h in told.cookie_halves()}
+        if len(self._recent) > _WINDOW:
+            self._older, self._recent = self._recent, now
+            self._told_before, self._told = self._told, [batch]
+        else:
+            self._recent |= now
+            self._told.append(batch)
         return batch
 
 

@@ -181,12 +181,18 @@ def _processes(batch: Batch, names: Names) -> Cells:
 
 def format_owners(owners: Sequence[Owner]) -> str:
     """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
-    return ",".join(
-        f"{format_name(name)}(pid={pid})"
-        if fd is None
-        else f"{format_name(name)}(pid={pid},fd={fd})"
-        for pid, name, fd in owners
-    )
+    if len(owners) == 1:
+        ((pid, name, fd),) = owners
+        return (
+            f"{_holder(name, pid)})" if fd is None else f"{_holder(name, pid)},fd={fd})"
+        )
+    return ",".join([format_owners((owner,)) for owner in owners])
+
+
+@lru_cache(maxsize=4096)
+def _holder(name: bytes | None, pid: int) -> str:
+    """Return how a process starts, of which many sockets may follow."""
+    return f"{format_name(name)}(pid={pid}"
 
 
 # What people read of tcp_info, in this order; times in it are microseconds.

@@ -23,12 +23,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+from population import Population
 
 from lab import loopback_up
-from population import Population
 
 LIMIT = 200  # seconds for one command
 QUADRATIC = 100_000  # above it `ss -p` and `netstat -p` do not end
@@ -88,27 +90,23 @@ COMMANDS = (
 
 
 class Result(NamedTuple):
-    """One run: seconds on the clock, or None where the limit was reached."""
+    """Median seconds on the clock, and the peak of resident memory in MB."""
 
-    seconds: float | None
+    seconds: float
     peak_mb: float
 
 
-def run(command: Command) -> Result:
-    """Run a command to its end, its output drained by another process."""
+def run(command: Command) -> float | None:
+    """Run a command to its end; return its seconds, None when it took too long."""
     with output(terminal=command.terminal) as stdout:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command.words, stdout=stdout, stderr=subprocess.DEVNULL
-        )
-        os.close(stdout)
-        try:
-            process.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return Result(None, 0)
-        return Result(time.perf_counter() - started, 0)
+        process = start(command, stdout)
+        limit = Timer(LIMIT, process.kill)
+        limit.start()
+        process.wait()
+        seconds = time.perf_counter() - started
+        limit.cancel()
+    return None if seconds >= LIMIT else seconds
 
 
 def peak_memory(command: Command) -> float:
@@ -118,19 +116,21 @@ def peak_memory(command: Command) -> float:
     """
     peak = 0
     with output(terminal=command.terminal) as stdout:
-        process = subprocess.Popen(
-            command.words, stdout=stdout, stderr=subprocess.DEVNULL
-        )
-        os.close(stdout)
-        deadline = time.monotonic() + LIMIT
-        while process.poll() is None and time.monotonic() < deadline:
+        process = start(command, stdout)
+        while process.poll() is None:
             with suppress(OSError, ValueError, IndexError):
                 status = Path(f"/proc/{process.pid}/status").read_text()
                 peak = max(peak, int(status.split("VmHWM:")[1].split()[0]))
             time.sleep(0.001)
-        process.kill()
-        process.wait()
     return peak / 1024
+
+
+def start(command: Command, stdout: int) -> subprocess.Popen[bytes]:
+    """Start a command that writes to `stdout`, which is then closed here."""
+    try:
+        return subprocess.Popen(command.words, stdout=stdout, stderr=subprocess.DEVNULL)
+    finally:
+        os.close(stdout)
 
 
 @contextmanager
@@ -148,28 +148,26 @@ def output(*, terminal: bool) -> Iterator[int]:
 
 
 def measure(sockets: int, rounds: int) -> dict[str, Result]:
-    """Return the median of each command among so many sockets."""
+    """Return what each command took among so many sockets."""
     commands = [
         command
         for command in COMMANDS
         if sockets <= command.most and shutil.which(command.words[0])
     ]
+    times: dict[Command, list[float]] = {command: [] for command in commands}
     population = Population(sockets)
     try:
-        times: dict[str, list[float]] = {command.name: [] for command in commands}
         for _ in range(rounds):
             population.refresh()
-            for command in list(commands):
-                seconds = run(command).seconds
+            for command in list(times):
+                seconds = run(command)
                 if seconds is None:
-                    commands.remove(command)
-                    continue
-                times[command.name].append(seconds)
+                    del times[command]
+                else:
+                    times[command].append(seconds)
         return {
-            command.name: Result(
-                statistics.median(times[command.name]), peak_memory(command)
-            )
-            for command in commands
+            command.name: Result(statistics.median(taken), peak_memory(command))
+            for command, taken in times.items()
         }
     finally:
         population.close()
@@ -184,12 +182,12 @@ def report(sockets: int, results: dict[str, Result]) -> str:
     ]
     for command in COMMANDS:
         result = results.get(command.name)
-        if result is None or result.seconds is None:
+        if result is None:
             continue
         ratios = [
             f"{result.seconds / other.seconds:.2f} of `{name}`"
             for name in command.against
-            if (other := results.get(name)) and other.seconds
+            if (other := results.get(name))
         ]
         lines.append(
             f"| `{command.name}` | {result.seconds:.3f} | {result.peak_mb:.0f}"
@@ -203,18 +201,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", default="10,1000,100000")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if os.environ.get("TCPSTATES_BENCH") != "inside":
-        os.environ["TCPSTATES_BENCH"] = "inside"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
-    loopback_up()
+    if arguments.inside:
+        loopback_up()
+        size = int(arguments.sizes)
+        sys.stdout.write(report(size, measure(size, arguments.rounds)))
+        return
     sys.stdout.write(
         f"Linux {platform.release()}, {os.cpu_count()} cores,"
         f" Python {platform.python_version()}, medians of {arguments.rounds} rounds\n"
     )
-    for size in map(int, arguments.sizes.split(",")):
-        sys.stdout.write(report(size, measure(size, arguments.rounds)))
+    for size in arguments.sizes.split(","):
         sys.stdout.flush()
+        again = [sys.executable, __file__, "--inside", "--sizes", size]
+        again += ["--rounds", str(arguments.rounds)]
+        subprocess.run(["unshare", "-n", *again], check=True)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,17 @@ TIME_WAIT lasts 60 seconds, so it has to be made anew: `Population.refresh`.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import signal
 import socket
 import sys
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1  # prctl(2): end with the process that started us
 SPARE_DESCRIPTORS = 200
 PAIRS_PER_LISTENER = 10_000
 SHARE = 20  # one in 20 sockets is in each of the three closing states
@@ -31,6 +34,7 @@ def listen(worker: int, number: int) -> socket.socket:
         listener.bind(("::1", 0))
     else:
         listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((f"127.{worker + 1}.{number + 1}.1", 8080))
     listener.listen(4096)
     return listener
@@ -53,6 +57,7 @@ def close_first(listener: socket.socket) -> None:
 
 def hold(pipe: Connection, worker: int, sockets: int) -> None:
     """Work of one process: make its share, then serve until told to end."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     time_waits = sockets // SHARE

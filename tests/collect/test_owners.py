@@ -48,12 +48,12 @@ def test_every_holder_is_listed_by_pid(proc: FakeProc) -> None:
     proc.process(20, b"worker\n", fd7="socket:[5]")
     proc.process(3, b"master\n", fd4="socket:[5]", fd9="socket:[5]", fd1="/dev/null")
     proc.process(100, b"other\n", fd3="socket:[6]")
-    assert scan(proc, 5, 7).owners(5) == (
+    assert scan(proc, 5, 7).owners([5])[0] == (
         Owner(3, b"master", 4),
         Owner(3, b"master", 9),
         Owner(20, b"worker", 7),
     )
-    assert scan(proc, 5).owners(7) == ()
+    assert scan(proc, 5).owners([7])[0] == ()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_every_holder_is_listed_by_pid(proc: FakeProc) -> None:
 )
 def test_only_a_sockets_own_link_counts(proc: FakeProc, link: str) -> None:
     proc.process(3, fd4=link)
-    assert scan(proc, 5).owners(5) == ()
+    assert scan(proc, 5).owners([5])[0] == ()
 
 
 def test_a_thread_with_its_own_table_is_found(proc: FakeProc) -> None:
@@ -76,25 +76,25 @@ def test_a_thread_with_its_own_table_is_found(proc: FakeProc) -> None:
     proc.thread(3, 3, fd4="socket:[5]")
     proc.thread(3, 4, fd11="socket:[6]")
     table = scan(proc, 5, 6)
-    assert table.owners(6) == (Owner(3, b"threaded", 11),)
-    assert table.owners(5) == (Owner(3, b"threaded", 4),)
+    assert table.owners([6])[0] == (Owner(3, b"threaded", 11),)
+    assert table.owners([5])[0] == (Owner(3, b"threaded", 4),)
 
 
 def test_a_name_is_taken_whole(proc: FakeProc) -> None:
     proc.process(3, b"a) R 1 (\nx\n\n", fd4="socket:[5]")
-    assert scan(proc, 5).owners(5) == (Owner(3, b"a) R 1 (\nx\n", 4),)
+    assert scan(proc, 5).owners([5])[0] == (Owner(3, b"a) R 1 (\nx\n", 4),)
 
 
 def test_a_process_without_a_name_went_away(proc: FakeProc) -> None:
     (proc.process(3, fd4="socket:[5]") / "comm").unlink()
-    assert scan(proc, 5).owners(5) == (Owner(3, None, 4),)
+    assert scan(proc, 5).owners([5])[0] == (Owner(3, None, 4),)
 
 
 def test_a_broken_table_does_not_stop_the_others(proc: FakeProc) -> None:
     (proc.root / "7").mkdir()
     (proc.root / "8").write_text("no folder")
     proc.process(9, fd4="socket:[5]")
-    assert len(scan(proc, 5).owners(5)) == 1
+    assert len(scan(proc, 5).owners([5])[0]) == 1
 
 
 def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
         table = OwnerTable([5], str(root))
         table.scan()
         assert not table.available
-        assert table.owners(5) == ()
+        assert table.owners([5])[0] == ()
 
 
 def test_no_wanted_socket_needs_no_scan(tmp_path: Path) -> None:
