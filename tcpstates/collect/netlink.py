@@ -20,6 +20,10 @@ from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.states import OtherState
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcpstates.collect.recvmmsg import ManyReceiver
+
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
 _SOL_SOCKET, _SO_RCVTIMEO = 1, 20
 _DATAGRAM = 32768  # the kernel sends no more at once, whatever the buffer
@@ -116,23 +120,27 @@ if sys.platform == "linux":
             yield found
             if found and ends_dump(found[-1]):
                 return
-        try:
-            from tcpstates.collect.recvmmsg import ManyReceiver
-
-            many: ManyReceiver | None = ManyReceiver(_AT_ONCE, _DATAGRAM)
-        except (ImportError, OSError, AttributeError):
-            many = None
+        many = _many_receiver()
         while not (found and ends_dump(found[-1])):
             if many is None:
                 found = _receive_one(channel)
                 yield found
-            else:
-                found = many.receive(channel.fileno(), wait=True)
-                while found:  # as long as the kernel has the next at hand
-                    last = found
-                    yield found
-                    found = many.receive(channel.fileno(), wait=False)
-                found = last
+                continue
+            more = many.receive(channel.fileno(), wait=True)
+            while more:
+                found = more
+                yield found
+                # As long as the kernel has the next at hand, this was not the last.
+                more = many.receive(channel.fileno(), wait=False)
+
+    def _many_receiver() -> ManyReceiver | None:
+        """Return a receiver of many datagrams; None where libc has no such call."""
+        try:
+            from tcpstates.collect.recvmmsg import ManyReceiver
+
+            return ManyReceiver(_AT_ONCE, _DATAGRAM)
+        except (ImportError, OSError, AttributeError):
+            return None
 
     def _receive_one(channel: socket.socket) -> list[bytes]:
         """Return the next datagram from the kernel; another process's is dropped."""

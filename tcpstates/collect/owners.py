@@ -82,38 +82,24 @@ class OwnerTable:
         return found
 
     def _scan_table(self, process: int, path: str, pid: int) -> int:
-        """Note the sockets in one table of descriptors."""
-        holders, found = self._holders, 0
-        readlink, packed_pid = os.readlink, pid << 32
+        """Note the sockets in one table of descriptors; return as above."""
+        found = 0
         try:
             table = os.open(path, _DIRECTORY, dir_fd=process)
+            try:
+                for name, inode in _read_sockets(table):
+                    before = self._holders.get(inode, _NOT_WANTED)
+                    if before is None:
+                        self._holders[inode] = pid << 32 | name
+                        found += 1
+                    elif before is not _NOT_WANTED:
+                        self._add(inode, pid << 32 | name)
+            finally:
+                os.close(table)
         except PermissionError:
             self.unreadable += path == "fd"
-            return 0
         except OSError:
-            return 0
-        try:
-            for name in os.listdir(table):
-                try:
-                    link = readlink(name, dir_fd=table)
-                except FileNotFoundError:
-                    continue  # closed meanwhile
-                if link[:8] != "socket:[":  # a file of that name starts with "/"
-                    continue
-                inode = int(link[8:-1])
-                before = holders.get(inode, _NOT_WANTED)
-                if before is None:
-                    holders[inode] = packed_pid | int(name)
-                    found += 1
-                elif before is not _NOT_WANTED:
-                    self._add(inode, packed_pid | int(name))
-                    self._names.setdefault(pid, None)
-        except PermissionError:
-            self.unreadable += path == "fd"
-        except (OSError, ValueError):
-            pass  # it has ended, or is not a socket's number
-        finally:
-            os.close(table)
+            pass  # it has ended
         if found:
             self._names.setdefault(pid, None)
         return found
@@ -125,6 +111,7 @@ class OwnerTable:
             before = (before,)
         if holder not in before:
             self._holders[inode] = (*before, holder)
+            self._names.setdefault(holder >> 32, None)
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
         """Return the processes that hold each socket, by pid; none: empty."""
@@ -141,6 +128,21 @@ class OwnerTable:
             Owner(holder >> 32, self._names[holder >> 32], holder & _FD)
             for holder in sorted(holders)
         )
+
+
+def _read_sockets(table: int) -> Iterator[tuple[int, int]]:
+    """Yield descriptor and inode of each socket in a directory of links.
+
+    Only an exact "socket:[N]" is one; a file of that name starts with "/".
+    """
+    readlink = os.readlink
+    for name in os.listdir(table):
+        try:
+            link = readlink(name, dir_fd=table)
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        if link[:8] == "socket:[" and link[8:-1].isdecimal():
+            yield int(name), int(link[8:-1])
 
 
 def _list(directory: int, path: str) -> Iterator[str]:
