@@ -153,9 +153,11 @@ class ColumnBatch(Batch):
 
     def select(self, keep: Callable[[Any], bool], name: str) -> ColumnBatch:
         """Return the sockets whose value in column `name` is to be kept."""
-        chosen = list(map(keep, self._columns[name]))
-        if all(chosen):
+        values = self._columns[name]
+        kept = {value: keep(value) for value in set(values)}
+        if all(kept.values()):
             return self
+        chosen = list(map(kept.__getitem__, values))
         columns = {n: list(compress(v, chosen)) for n, v in self._columns.items()}
         return ColumnBatch(self.protocol, self.family, sum(chosen), columns)
 

@@ -88,12 +88,14 @@ def run(arguments: list[str]) -> int:
     try:
         output = Output()
         try:
-            with tcpstates.make_context("tcpstates", arguments, obj=output) as context:
-                tcpstates.invoke(context)
+            context = tcpstates.make_context("tcpstates", arguments, obj=output)
         except click.exceptions.Exit:
             pass  # after --help and --version
         except OSError as error:  # click could not print those
             raise output_error(error) from error
+        else:
+            with context:
+                tcpstates.invoke(context)
         output.flush()
     except click.UsageError as error:
         complain(_usage_text(error))
@@ -105,6 +107,9 @@ def run(arguments: list[str]) -> int:
         pass
     except (OutputError, SourceUnavailable) as error:
         complain(str(error))
+        return ExitCode.FAILED
+    except OSError as error:
+        complain(f"cannot go on: {error}")
         return ExitCode.FAILED
     return ExitCode.DONE
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from time import monotonic
 
+from tcpstates.ahead import read_ahead
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
@@ -152,9 +154,13 @@ def _listing(
         from tcpstates.render.plain import render_plain
 
         header = not options.no_header
-        yield from render_plain(
-            head, batches, columns, names, header=header, color=color
-        )
+        texts = render_plain(head, batches, columns, names, header=header, color=color)
+        if output.is_terminal:
+            # A terminal takes as long to write to as the text takes to make.
+            with closing(read_ahead(texts, alone=1, ahead=8)) as made:
+                yield from made
+        else:
+            yield from texts
     if output.is_terminal:
         from tcpstates.render.counts import describe_counts
 

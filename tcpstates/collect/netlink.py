@@ -12,15 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from struct import pack
+from typing import TYPE_CHECKING
 
-from tcpstates.collect.ahead import read_ahead
+from tcpstates.ahead import read_ahead
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.model import Batch, Limitation, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.states import OtherState
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcpstates.collect.recvmmsg import ManyReceiver
 
@@ -40,8 +40,10 @@ class NetlinkSource:
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""
-        mask = states_mask(request.states, unknown=request.unknown_states)
         for sequence, (protocol, family) in enumerate(_dumps(request), start=1):
+            mask = states_mask(protocol, request.states, unknown=request.unknown_states)
+            if not mask:
+                continue
             message = encode_request(
                 protocol,
                 family,

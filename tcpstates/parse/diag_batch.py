@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 from struct import Struct, pack, unpack_from
 from typing import Any
 
@@ -106,7 +107,8 @@ class DiagBatch(Batch):
         if self.family == "ipv4":
             return list(map(IPV4.__getitem__, self._numbers(offset)))
         layout = Struct(f"={offset}x16s{self._stride - offset - 16}x")
-        return [IPV6[packed] for (packed,) in layout.iter_unpack(self._rows)]
+        packed = chain.from_iterable(layout.iter_unpack(self._rows))
+        return list(map(IPV6.__getitem__, packed))
 
     def _word(self) -> list[str]:
         return list(map(self._words.__getitem__, self._rows[_STATE :: self._stride]))

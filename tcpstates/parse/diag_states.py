@@ -34,14 +34,20 @@ RAW_WORDS = (
 # fmt: on
 
 
-def states_mask(states: frozenset[AnyState], *, unknown: bool) -> int:
-    """Return the kernel's bit mask for states; `unknown`: also what it adds later."""
+def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) -> int:
+    """Return the kernel's bit mask for states; `unknown`: also what it adds later.
+
+    A TCP socket that is CLOSED is in none of the kernel's tables, and not to ask for
+    it lets the kernel leave out the large one when only listeners are wanted. UDP
+    sockets are in one of two states.
+    """
     mask = sum(1 << code for code, state in _STATES.items() if state in states)
-    if OtherState.UNCONN in states:
-        mask |= 1 << _CLOSE
     if unknown:
         mask |= 0xFFFFFFFF << (_BOUND_INACTIVE + 1) & 0xFFFFFFFF
-    return mask
+    if protocol == "tcp":
+        return mask & ~(1 << _CLOSE)
+    mask &= 1 << _ESTABLISHED
+    return mask | (1 << _CLOSE if OtherState.UNCONN in states else 0)
 
 
 def word_table(protocol: str, *, bound: bool) -> list[str]:

@@ -1,88 +1,97 @@
-"""Read the lines of `/proc/net/tcp`, `tcp6`, `udp` and `udp6`.
+"""Read the text of `/proc/net/tcp`, `tcp6`, `udp` and `udp6`.
 
-Layout: `net/ipv4/tcp_ipv4.c`, get_tcp4_sock() and its siblings. Fields, split at
-blanks: sl, local, remote, st, tx:rx, tr:when, retrnsmt, uid, timeout, inode ...
-TIME_WAIT and half-open rows end early, but not before the inode. An address is
-printed as words of 32 bits in the host's byte order, a port as a number.
+Layout: `net/ipv4/tcp_ipv4.c`, get_tcp4_sock() and its siblings. TIME_WAIT and
+half-open rows end early, but not before the inode. An address is printed as words
+of 32 bits in the host's byte order, a port as a number.
+
+One pattern splits a whole text and checks each line, so a line that is torn or odd
+simply does not match; everything after that is arithmetic that cannot fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from itertools import compress
+from operator import itemgetter
 from typing import Any
 
-from tcpstates.model import ColumnBatch
+from tcpstates.model import Batch
 from tcpstates.parse.addresses import IPV6
 from tcpstates.states import OtherState, find_state
 
-# "tr" of a row; a kernel before 7.1 has no delayed-ack timer here either.
+_HEX = "([0-9A-F]+)"
+_ROW = re.compile(
+    r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # local
+    r" ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # remote
+    rf" ([0-9A-F]{{2}}) {_HEX}:{_HEX}"  # state, tx_queue:rx_queue
+    rf" {_HEX}:{_HEX} {_HEX}"  # tr, tm->when, retrnsmt
+    r" +(\d+) +(-?\d+) (\d+)(?= |$)",  # uid, timeout, inode
+    re.MULTILINE,
+)
+_LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _STATE, _TX, _RX = range(7)
+_TIMER, _WHEN, _RETRANSMITS, _UID, _PROBES, _INODE = range(7, 13)
+_IDENTITY = itemgetter(_LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _INODE)
+
+# "tr"; 05 since Linux 7.1
 _TIMERS = {"00": "off", "01": "retransmit", "02": "keepalive", "03": "time-wait"}
 _TIMERS |= {"04": "probe", "05": "delayed-ack"}
-_WINDOW = 4096  # sockets among which a repeated one is looked for
 _TICK_MS = 10  # USER_HZ is 100 in this file on every architecture
+_WINDOW = 4096  # sockets among which a repeated one is looked for
+_MOST_REMEMBERED = 20_000
 
-
-class _Endpoints(dict[str, tuple[str, int]]):
-    """Decoded "address:port" fields, remembered up to a bound."""
-
-    def __init__(self, byte_order: Any) -> None:
-        self._byte_order = byte_order
-        super().__init__()
-
-    def __missing__(self, field: str) -> tuple[str, int]:
-        if len(self) >= 20_000:
-            self.clear()
-        address, _, port = field.partition(":")
-        if len(address) not in (8, 32) or len(port) != 4:
-            raise ValueError(field)
-        packed = b"".join(
-            int(address[i : i + 8], 16).to_bytes(4, self._byte_order)
-            for i in range(0, len(address), 8)
-        )
-        text = ".".join(map(str, packed)) if len(packed) == 4 else IPV6[packed]
-        value = self[field] = text, int(port, 16)
-        return value
+Row = tuple[str, ...]
 
 
 class ProcNetParser:
-    """Turns lines of one file into batches and counts those it cannot read."""
+    """Turns the text of one file into batches and counts lines it cannot read."""
 
-    def __init__(self, protocol: str, family: str, byte_order: str) -> None:
-        """Expect the file of that protocol and family; `byte_order` of its host."""
+    def __init__(
+        self,
+        protocol: str,
+        family: str,
+        byte_order: Any,
+        wants: Callable[[str], bool] = lambda word: True,
+    ) -> None:
+        """Expect the file of that protocol and family; `byte_order` of its host.
+
+        `wants` tells of a state's word whether its sockets are to be returned.
+        """
         self.protocol = protocol
         self.family = family
         self.skipped = 0
-        self._endpoints = _Endpoints(byte_order)
-        self._words = _WordTable(protocol)
-        self._recent: set[tuple[str, str, str]] = set()
-        self._older: set[tuple[str, str, str]] = set()
+        self._wants = wants
+        self._words = _Words(protocol)
+        self._addresses = _Addresses(byte_order)
+        self._recent: set[Row] = set()
+        self._older: set[Row] = set()
 
-    def parse(self, lines: Sequence[str]) -> ColumnBatch:
-        """Return the sockets of these lines (without the heading)."""
-        rows = [line.split(None, 10) for line in lines]
-        try:
-            batch = self._columns(rows)
-        except (ValueError, IndexError):
-            good = [row for row in rows if self._is_readable(row)]
-            self.skipped += len(rows) - len(good)
-            rows, batch = good, self._columns(good)
-        kept = self._without_repeats(rows)
-        return batch if kept is rows else self._columns(kept)
+    def parse(self, text: str) -> ProcBatch:
+        """Return the sockets of some whole lines (without the heading)."""
+        rows: list[Row] = _ROW.findall(text)
+        lines = text.count("\n") + (not text.endswith("\n")) if text else 0
+        self.skipped += lines - len(rows)
+        rows = self._without_repeats(rows)
+        codes = [row[_STATE] for row in rows]
+        wanted = {code: self._wants(self._words[code]) for code in set(codes)}
+        if not all(wanted.values()):
+            rows = list(compress(rows, map(wanted.__getitem__, codes)))
+        return ProcBatch(self.protocol, self.family, rows, self._words, self._addresses)
 
-    def _without_repeats(self, rows: list[list[str]]) -> list[list[str]]:
+    def _without_repeats(self, rows: list[Row]) -> list[Row]:
         """Drop the sockets that the kernel has printed just before.
 
         It goes on by position after each page, so what enters a hash bucket pushes
         others back into view. A row without an inode cannot be told from its like.
         """
-        keys = [(row[1], row[2], row[9]) for row in rows]
+        keys = list(map(_IDENTITY, rows))
         now = set(keys)
         repeats = not (now.isdisjoint(self._recent) and now.isdisjoint(self._older))
         if repeats or len(now) < len(keys):
             seen = self._recent | self._older
             kept = []
             for key, row in zip(keys, rows, strict=True):
-                if key not in seen or row[9] == "0":
+                if key not in seen or row[_INODE] == "0":
                     kept.append(row)
                 seen.add(key)
             rows = kept
@@ -92,84 +101,132 @@ class ProcNetParser:
             self._recent |= now
         return rows
 
-    def _is_readable(self, row: list[str]) -> bool:
-        try:
-            self._columns([row])
-        except (ValueError, IndexError):
-            return False
-        return True
 
-    def _columns(self, rows: list[list[str]]) -> ColumnBatch:
-        if not rows:
-            return ColumnBatch(self.protocol, self.family, 0, {"word": []})
-        if min(map(len, rows)) < 10:
-            raise ValueError("short line")
-        _, local, remote, code, queues, timer, retransmits, uid, probes, inode = (
-            list(column) for column in list(zip(*rows, strict=False))[:10]
-        )
-        words = [self._words[c] for c in code]
-        ends = [self._endpoints[field] for field in local]
-        peers = [self._endpoints[field] for field in remote]
-        sent, received = zip(*(_pair(field) for field in queues), strict=True)
-        columns: dict[str, Sequence[Any]] = {
-            "word": words,
-            "state": [_state(word) for word in words],
-            "raw_state": code,
-            "local_address": [address for address, _ in ends],
-            "local_port": [port for _, port in ends],
-            "remote_address": [address for address, _ in peers],
-            "remote_port": [port for _, port in peers],
-            "recv_q": received,
-            # The limit of a LISTEN socket's backlog is not in this file.
-            "send_q": [
-                None if word == "LISTEN" else n
-                for word, n in zip(words, sent, strict=True)
-            ],
-            "uid": list(map(int, uid)),
-            "inode": list(map(int, inode)),
-        }
-        if self.protocol == "tcp":
-            columns |= _timer_columns(timer, retransmits, probes)
-        return ColumnBatch(self.protocol, self.family, len(rows), columns)
-
-
-class _WordTable(dict[str, str]):
-    """What to show for a state code; an unknown one keeps its code."""
+class _Words(dict[str, str]):
+    """What to show for a state code; an unknown one keeps its number."""
 
     def __init__(self, protocol: str) -> None:
         self._protocol = protocol
         super().__init__()
 
     def __missing__(self, code: str) -> str:
-        number = int(code, 16)
-        state = find_state(f"{number:02X}", self._protocol)
-        word = self[code] = f"UNKNOWN({number})" if state is None else str(state)
+        state = find_state(code, self._protocol)
+        word = f"UNKNOWN({int(code, 16)})" if state is None else str(state)
+        self[code] = word
         return word
 
 
-def _state(word: str) -> str | None:
-    """Return the RFC state of a word to show; None where there is none."""
-    return None if word.startswith("UNKNOWN") or word in _STATELESS else word
+class _Addresses(dict[str, str]):
+    """Text of hexadecimal addresses, remembered up to a bound."""
+
+    def __init__(self, byte_order: Any) -> None:
+        self._byte_order = byte_order
+        super().__init__()
+
+    def __missing__(self, field: str) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        packed = b"".join(
+            int(field[i : i + 8], 16).to_bytes(4, self._byte_order)
+            for i in range(0, len(field), 8)
+        )
+        text = ".".join(map(str, packed)) if len(packed) == 4 else IPV6[packed]
+        self[field] = text
+        return text
+
+
+class ProcBatch(Batch):
+    """Rows of one file as text; every column is converted when asked for."""
+
+    __slots__ = ("_addresses", "_fields", "_words")
+
+    def __init__(
+        self,
+        protocol: str,
+        family: str,
+        rows: list[Row],
+        words: _Words,
+        addresses: _Addresses,
+    ) -> None:
+        """Turn rows of checked fields into columns."""
+        super().__init__(protocol, family)
+        self._fields = list(zip(*rows, strict=True)) or [()] * 13
+        self._words = words
+        self._addresses = addresses
+
+    def __len__(self) -> int:
+        """Return the number of sockets."""
+        return len(self._fields[_STATE])
+
+    def _make(self, name: str) -> Sequence[Any] | None:
+        maker = _MAKERS.get(name)
+        return None if maker is None else maker(self)
+
+    def _decimals(self, field: int) -> list[int]:
+        return list(map(int, self._fields[field]))
+
+    def _hexadecimals(self, field: int) -> list[int]:
+        return [int(digits, 16) for digits in self._fields[field]]
+
+    def _text(self, field: int) -> list[str]:
+        return list(map(self._addresses.__getitem__, self._fields[field]))
+
+    def _word(self) -> list[str]:
+        return list(map(self._words.__getitem__, self._fields[_STATE]))
+
+    def _state(self) -> list[str | None]:
+        known = {
+            word: None if word in _STATELESS or word.startswith("UNKNOWN") else word
+            for word in set(self.column("word"))
+        }
+        return list(map(known.__getitem__, self.column("word")))
+
+    def _send_q(self) -> list[int | None]:
+        """Return bytes; the limit of a LISTEN socket's backlog is not printed."""
+        return [
+            None if word == "LISTEN" else number
+            for word, number in zip(
+                self.column("word"), self._hexadecimals(_TX), strict=True
+            )
+        ]
+
+    def _timer(self) -> list[str] | None:
+        if self.protocol == "udp":
+            return None
+        return [_TIMERS.get(code, f"unknown({code})") for code in self._fields[_TIMER]]
+
+    def _timer_ms(self) -> list[int] | None:
+        if self.protocol == "udp":
+            return None
+        return [ticks * _TICK_MS for ticks in self._hexadecimals(_WHEN)]
+
+    def _retransmits(self) -> list[int] | None:
+        """Return one number, as sock_diag does; probes are printed apart here."""
+        kinds = self._timer()
+        if kinds is None:
+            return None
+        return [
+            int(probes) if kind in ("keepalive", "probe") else int(count, 16)
+            for kind, count, probes in zip(
+                kinds, self._fields[_RETRANSMITS], self._fields[_PROBES], strict=True
+            )
+        ]
 
 
 _STATELESS = frozenset(map(str, OtherState))
-
-
-def _pair(field: str) -> tuple[int, int]:
-    first, _, second = field.partition(":")
-    return int(first, 16), int(second, 16)
-
-
-def _timer_columns(
-    timer: list[str], retransmits: list[str], probes: list[str]
-) -> dict[str, Sequence[Any]]:
-    kinds = [_TIMERS.get(field[:2], f"unknown({field[:2]})") for field in timer]
-    return {
-        "timer": kinds,
-        "timer_ms": [int(field[3:], 16) * _TICK_MS for field in timer],
-        # Probes are counted apart here; the kernel's sock_diag gives one number.
-        "retransmits": [
-            int(probe) if kind in ("keepalive", "probe") else int(count, 16)
-            for kind, count, probe in zip(kinds, retransmits, probes, strict=True)
-        ],
-    }
+_MAKERS: dict[str, Callable[[ProcBatch], Sequence[Any] | None]] = {
+    "word": ProcBatch._word,
+    "state": ProcBatch._state,
+    "raw_state": lambda batch: batch._fields[_STATE],
+    "local_address": lambda batch: batch._text(_LOCAL),
+    "local_port": lambda batch: batch._hexadecimals(_LOCAL_PORT),
+    "remote_address": lambda batch: batch._text(_REMOTE),
+    "remote_port": lambda batch: batch._hexadecimals(_REMOTE_PORT),
+    "recv_q": lambda batch: batch._hexadecimals(_RX),
+    "send_q": ProcBatch._send_q,
+    "uid": lambda batch: batch._decimals(_UID),
+    "inode": lambda batch: batch._decimals(_INODE),
+    "timer": ProcBatch._timer,
+    "timer_ms": ProcBatch._timer_ms,
+    "retransmits": ProcBatch._retransmits,
+}

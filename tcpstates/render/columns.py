@@ -26,8 +26,8 @@ class Column(NamedTuple):
 
     key: str
     heading: str
-    cells: Callable[[Batch, Names], Cells]
-    right: bool = False  # numbers are aligned right
+    cells: Callable[[Batch, Names], Cells]  # text, of a right column also numbers
+    right: bool = False
     width: int = 0  # of a listing so long that its widths are not known in advance
     varied: bool = True  # False: the same few values again and again
 

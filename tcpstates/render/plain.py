@@ -74,10 +74,11 @@ def _filler(column: Column, width: int, *, color: bool) -> Filler:
     """Return what pads a column's cells."""
     if not column.varied:
         return partial(map, _Padded(column, width, color=color).__getitem__)
+    if column.right:
+        return lambda cells: map(str.rjust, map(str, cells), repeat(width))
     if not width:
-        return partial(map, str)
-    pad = str.rjust if column.right else str.ljust
-    return lambda cells: map(pad, map(str, cells), repeat(width))
+        return lambda cells: cells
+    return lambda cells: map(str.ljust, cells, repeat(width))
 
 
 class _Padded(dict[Any, str]):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("rich", "psutil", "json", "ctypes", "subprocess", "unicodedata", "asyncio")
+HEAVY = ("rich", "psutil", "json", "subprocess", "unicodedata", "asyncio")
 PROGRAM = """
 import sys
 sys.argv = ["tcpstates", *sys.argv[1:]]

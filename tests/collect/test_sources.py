@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tcpstates.ahead import read_ahead
 from tcpstates.collect import choose
-from tcpstates.collect.ahead import read_ahead
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, parse_connections
 from tcpstates.errors import SourceUnavailable

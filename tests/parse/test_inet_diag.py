@@ -15,7 +15,7 @@ from tcpstates.errors import ParseError
 from tcpstates.parse.diag_batch import _MAKERS, _NUMBERS, DiagBatch
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
-from tcpstates.states import GROUPS, OtherState, TcpState
+from tcpstates.states import GROUPS, LISTENING, OtherState, TcpState
 
 
 def decoder(protocol: str = "tcp", *, bound: bool = False) -> DiagDecoder:
@@ -46,11 +46,19 @@ def test_both_families_are_asked_with_the_first_version() -> None:
     assert request == head + body
 
 
-def test_the_mask_of_all_states_lacks_only_bound() -> None:
-    assert states_mask(GROUPS["all"], unknown=True) == 0xFFFFDFFE
-    assert states_mask(frozenset({OtherState.BOUND}), unknown=False) == 1 << 13
+def test_the_mask_of_all_states_lacks_bound_and_what_tcp_never_shows() -> None:
+    every = GROUPS["all"]
+    assert states_mask("tcp", every, unknown=True) == 0xFFFFDF7E
+    assert states_mask("udp", every, unknown=True) == 1 << 1 | 1 << 7
+    assert states_mask("tcp", frozenset({OtherState.BOUND}), unknown=False) == 1 << 13
     syn_received = frozenset({TcpState.SYN_RECEIVED})
-    assert states_mask(syn_received, unknown=False) == 1 << 3 | 1 << 12
+    assert states_mask("tcp", syn_received, unknown=False) == 1 << 3 | 1 << 12
+
+
+def test_listeners_are_asked_for_alone() -> None:
+    assert states_mask("tcp", LISTENING, unknown=False) == 1 << 10
+    assert states_mask("udp", LISTENING, unknown=False) == 1 << 7
+    assert states_mask("udp", frozenset({TcpState.LISTEN}), unknown=False) == 0
 
 
 def test_every_column_of_a_socket() -> None:
@@ -75,7 +83,7 @@ def test_every_column_of_a_socket() -> None:
             (7, struct.pack("=9I", *range(9))),
         ),
     )
-    (batch,) = decoder().decode(message)
+    (batch,) = decoded(decoder(), message)
     assert (batch.protocol, batch.family, len(batch)) == ("tcp", "ipv6", 1)
     expected = {
         "word": "ESTABLISHED",
@@ -122,11 +130,11 @@ def test_every_state_code(code: int) -> None:
         "SYN_RECEIVED",
         "BOUND",
     ]
-    assert values(decoder().decode(diag.message(code)), "word") == [names[code - 1]]
+    assert values(decoded(decoder(), diag.message(code)), "word") == [names[code - 1]]
 
 
 def test_an_unknown_state_and_timer_are_kept() -> None:
-    batches = decoder().decode(diag.message(200, timer=9))
+    batches = decoded(decoder(), diag.message(200, timer=9))
     assert values(batches, "word") == ["UNKNOWN(200)"]
     assert values(batches, "state") == [None]
     assert values(batches, "raw_state") == ["200"]
@@ -134,21 +142,21 @@ def test_an_unknown_state_and_timer_are_kept() -> None:
 
 
 def test_bound_sockets_come_as_closed_ones() -> None:
-    batches = decoder(bound=True).decode(diag.message(7))
+    batches = decoded(decoder(bound=True), diag.message(7))
     assert values(batches, "word") == ["BOUND"]
     assert values(batches, "state") == [None]
 
 
 def test_udp_has_two_words_and_no_timer() -> None:
     both = diag.message(1, timer=77, expires=12) + diag.message(7, cookie=2)
-    batches = decoder("udp").decode(both)
+    batches = decoded(decoder("udp"), both)
     assert values(batches, "word") == ["ESTABLISHED", "UNCONN"]
     assert values(batches, "timer") == [None, None]
     assert values(batches, "timer_ms") == [None, None]
 
 
 def test_an_expired_timer_that_wrapped_is_unknown() -> None:
-    batches = decoder().decode(diag.message(timer=1, expires=2**32 - 10))
+    batches = decoded(decoder(), diag.message(timer=1, expires=2**32 - 10))
     assert values(batches, "timer_ms") == [None]
 
 
@@ -169,7 +177,9 @@ def test_mixed_messages_lose_nothing() -> None:
         batches = decoded(found, b"".join(mixed))
         assert sorted(values(batches, "cookie")) == list(range(1, 70))
         assert {b.family for b in batches} == {"ipv4", "ipv6"}
-        again = found.decode(b"".join(diag.message(1, cookie=n) for n in range(70, 75)))
+        again = decoded(
+            found, b"".join(diag.message(1, cookie=n) for n in range(70, 75))
+        )
         assert values(again, "cookie") == list(range(70, 75))
         assert values(batches, "mark").count(1) == 40
 
@@ -178,7 +188,7 @@ def test_attributes_of_unequal_rows_of_one_length() -> None:
     rows = diag.message(cookie=1, attributes=((15, b"\5\0\0\0"),)) + diag.message(
         cookie=2, attributes=((8, b"\2"),)
     )
-    batches = decoder().decode(rows)
+    batches = decoded(decoder(), rows)
     assert values(batches, "mark") == [5, None]
     assert values(batches, "shutdown") == [None, 2]
 
@@ -187,13 +197,13 @@ def test_a_socket_told_twice_is_returned_once() -> None:
     found = decoder()
     first = [diag.message(1, cookie=n) for n in range(1, 101)]
     again = [diag.message(6, cookie=n) for n in range(90, 120)]
-    batches = found.decode(b"".join(first)) + found.decode(b"".join(again))
+    batches = decoded(found, b"".join(first)) + decoded(found, b"".join(again))
     assert values(batches, "cookie") == list(range(1, 120))
 
 
 def test_cookies_that_differ_only_above_are_two_sockets() -> None:
     rows = diag.message(cookie=5) + diag.message(cookie=5 | 1 << 40)
-    assert values(decoder().decode(rows), "cookie") == [5, 5 | 1 << 40]
+    assert values(decoded(decoder(), rows), "cookie") == [5, 5 | 1 << 40]
 
 
 def test_repeats_are_found_far_back_and_memory_stays_small() -> None:
@@ -201,11 +211,11 @@ def test_repeats_are_found_far_back_and_memory_stays_small() -> None:
     told: list[int] = []
     for start in range(1, 40_000, 200):
         rows = b"".join(diag.message(cookie=n) for n in range(start, start + 200))
-        told += values(found.decode(rows), "cookie")
+        told += values(decoded(found, rows), "cookie")
     assert len(told) == len(set(told)) == 40_000
-    assert sum(map(len, found._told)) < 20_000
+    assert sum(map(len, found._told + found._told_before)) < 20_000
     repeat = b"".join(diag.message(cookie=n) for n in range(37_000, 37_200))
-    assert values(found.decode(repeat), "cookie") == []
+    assert values(decoded(found, repeat), "cookie") == []
 
 
 def test_answers_to_others_are_ignored() -> None:
@@ -213,7 +223,7 @@ def test_answers_to_others_are_ignored() -> None:
     found = decoder()
     assert found.decode(strange + diag.done()) == []
     assert found.done
-    assert not decoder().decode(diag.message(sequence=2))
+    assert not decoded(decoder(), diag.message(sequence=2))
 
 
 @pytest.mark.parametrize("kind", [2, 3], ids=["ERROR", "DONE"])
@@ -258,7 +268,7 @@ def test_broken_datagrams_are_errors(datagram: bytes) -> None:
 
 def test_the_secret_attribute_is_not_kept() -> None:
     secret = b"MD5-KEY-" * 4
-    (batch,) = decoder().decode(diag.message(attributes=((18, secret),)))
+    (batch,) = decoded(decoder(), diag.message(attributes=((18, secret),)))
     shown = repr([batch.column(name) for name in _MAKERS])
     assert "MD5-KEY" not in shown
 

@@ -1,0 +1,117 @@
+"""On a machine that is blocked, broken or bare, rows still come, or a reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from conftest import COMMAND, Finished, Lab
+
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is missing (Debian: strace)"
+)
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount"
+)
+
+
+def failing(lab: Lab, call: str, fault: str, *arguments: str) -> Finished:
+    """Run tcpstates with a system call that fails."""
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:{fault}"]
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", *inject]
+    return lab.run(*strace, *COMMAND, *arguments)
+
+
+def words(finished: Finished) -> list[str]:
+    """Return the states and addresses listed."""
+    return sorted(
+        " ".join(line.split()[1:2] + line.split()[4:6])
+        for line in finished.stdout.splitlines()[1:]
+    )
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    "error", ["EPERM", "EACCES", "EAFNOSUPPORT", "EPROTONOSUPPORT"]
+)
+def test_without_netlink_procfs_is_read_and_it_is_said(lab: Lab, error: str) -> None:
+    finished = failing(lab, "socket", f"error={error}", "-tan")
+    assert finished.returncode == 0
+    assert words(finished) == words(lab.tcpstates("-tan"))
+    assert finished.stderr.startswith("tcpstates: source netlink: ")
+    assert "Using procfs instead, without cookie" in finished.stderr
+    assert finished.stderr.count("\n") == 1
+
+
+@needs_strace
+def test_netlink_asked_for_by_name_is_not_replaced(lab: Lab) -> None:
+    finished = failing(lab, "socket", "error=EPERM", "-tan", "--source", "netlink")
+    assert finished.returncode == 3
+    assert finished.stdout == ""
+    assert finished.stderr == "tcpstates: source netlink: Operation not permitted\n"
+
+
+@needs_strace
+@pytest.mark.parametrize("fault", ["error=ENOBUFS", "retval=0", "error=EIO"])
+def test_an_answer_that_cannot_be_had_is_replaced(lab: Lab, fault: str) -> None:
+    finished = failing(lab, "recvmsg", fault, "-tan")
+    assert finished.returncode == 0
+    assert words(finished) == words(lab.tcpstates("-tan"))
+    assert "Using procfs instead" in finished.stderr
+
+
+def calls_before_the_scan(lab: Lab, call: str) -> int:
+    """Return how many calls a command makes that does not look at processes."""
+    strace = ["strace", "-f", "-qq", "-e", f"trace={call}", "-o", "/dev/stdout"]
+    counted = lab.run(*strace, *COMMAND, "-tanH", "closing")
+    return counted.stdout.count("(")
+
+
+@needs_strace
+@pytest.mark.parametrize("call", ["readlink,readlinkat", "openat", "getdents64"])
+@pytest.mark.parametrize("error", ["ESRCH", "EACCES", "ENOENT", "EMFILE", "EIO"])
+def test_processes_that_vanish_cost_no_row(lab: Lab, call: str, error: str) -> None:
+    # A few more: the modules that the scan needs are opened first. And only some:
+    # those that print are opened after it.
+    first = calls_before_the_scan(lab, call) + 12
+    fault = f"error={error}:when={first}..{first + 15}"
+    finished = failing(lab, call, fault, "-tanp")
+    assert finished.returncode == 0, finished.stderr
+    assert words(finished) == words(lab.tcpstates("-tan"))
+    assert "Traceback" not in finished.stderr
+
+
+@needs_root
+def test_without_proc_the_sockets_are_there_and_owners_unknown(lab: Lab) -> None:
+    bare = 'mount -t tmpfs none /proc && exec "$@"'
+    finished = lab.run("unshare", "-m", "sh", "-c", bare, "sh", *COMMAND, "-ltnp")
+    assert finished.returncode == 0, finished.stderr
+    rows = finished.stdout.splitlines()[1:]
+    assert len(rows) == len(lab.sockets("-ltn"))
+    assert all(row.endswith("(unknown)") for row in rows)
+    assert "owners are unknown" in finished.stderr
+
+
+@needs_root
+@pytest.mark.parametrize("hidepid", ["1", "2"])
+def test_hidden_processes_are_said_to_be_hidden(lab: Lab, hidepid: str) -> None:
+    hiding = f'mount -t proc -o hidepid={hidepid} proc /proc && exec "$@"'
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if lab.run(*nobody, *COMMAND, "-V").returncode:
+        pytest.skip("another user cannot read this installation")
+    finished = lab.run(
+        "unshare", "-m", "sh", "-c", hiding, "sh", *nobody, *COMMAND, "-ltnp"
+    )
+    assert finished.returncode == 0, finished.stderr
+    rows = finished.stdout.splitlines()[1:]
+    assert len(rows) == len(lab.sockets("-ltn"))
+    assert all("(hidden: user 0)" in row for row in rows)
+
+
+@pytest.mark.parametrize("limit", [8, 20])
+def test_few_descriptors_are_enough(lab: Lab, limit: int) -> None:
+    limited = f'ulimit -n {limit} && exec "$@"'
+    finished = lab.run("sh", "-c", limited, "sh", *COMMAND, "-tanp")
+    assert finished.returncode == 0, finished.stderr
+    assert words(finished) == words(lab.tcpstates("-tan"))
