@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 SUPPORT = Path(__file__).parent / "support"
-COMMAND = (sys.executable, "-m", "tcpstates")
+# The installed command, not the source that may lie around it.
+COMMAND = (str(Path(sys.executable).with_name("tcpstates")),)
 Finished = subprocess.CompletedProcess[str]
 
 

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
 _SOL_SOCKET, _SO_RCVTIMEO = 1, 20
 _DATAGRAM = 32768  # the kernel sends no more at once, whatever the buffer
+_SEQUENCE = 1  # each request has a socket of its own
 _DEADLINE = 5  # seconds without an answer
 _ALONE = 8  # datagrams received before a thread is worth its start
 _AT_ONCE = 8  # datagrams by one call of that thread: 256 KiB, 1.5 ms
 _AHEAD = 8  # such calls that may wait for their decoding
+
+
+class _Refused(SourceUnavailable):
+    """The kernel understood us, and has no such sockets to tell of."""
 
 
 class NetlinkSource:
@@ -40,22 +45,64 @@ class NetlinkSource:
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""
-        for sequence, (protocol, family) in enumerate(_dumps(request), start=1):
-            mask = states_mask(protocol, request.states, unknown=request.unknown_states)
-            if not mask:
-                continue
-            message = encode_request(
-                protocol,
-                family,
-                mask=mask,
-                sequence=sequence,
-                info=request.info,
-                memory=request.memory,
+        for protocol, family in _dumps(request):
+            try:
+                yield from self._ask(protocol, family, request, limitations)
+            except _Refused as error:
+                yield from self._instead(protocol, family, request, limitations, error)
+
+    def _instead(
+        self,
+        protocol: str,
+        family: str | None,
+        request: Request,
+        limitations: list[Limitation],
+        error: _Refused,
+    ) -> Iterator[Batch]:
+        """Yield what a kernel without that request has; it answered with an error.
+
+        UDP has a module of its own, which containers often cannot load.
+        """
+        if family is None:
+            for one in sorted(request.families):
+                yield from self._ask(protocol, one, request, limitations)
+        elif protocol == "udp":
+            from tcpstates.collect.procfs import ProcfsSource
+
+            only = request._replace(
+                protocols=frozenset({protocol}), families=frozenset({family})
             )
-            decoder = DiagDecoder(
-                protocol, sequence=sequence, bound=OtherState.BOUND in request.states
-            )
-            yield from self._dump(message, decoder, limitations)
+            yield from ProcfsSource().read(only, limitations)
+            text = f"no UDP from netlink ({error.reason}): read from /proc/net instead"
+            limitation = Limitation("udp-from-procfs", text)
+            if limitation not in limitations:
+                limitations.append(limitation)
+        else:
+            raise error
+
+    def _ask(
+        self,
+        protocol: str,
+        family: str | None,
+        request: Request,
+        limitations: list[Limitation],
+    ) -> Iterator[Batch]:
+        """Yield the sockets of one protocol and family; None: of both."""
+        mask = states_mask(protocol, request.states, unknown=request.unknown_states)
+        if not mask:
+            return
+        message = encode_request(
+            protocol,
+            family,
+            mask=mask,
+            sequence=_SEQUENCE,
+            info=request.info,
+            memory=request.memory,
+        )
+        decoder = DiagDecoder(
+            protocol, sequence=_SEQUENCE, bound=OtherState.BOUND in request.states
+        )
+        yield from self._dump(message, decoder, limitations)
 
     def _dump(
         self,
@@ -80,7 +127,7 @@ class NetlinkSource:
             except OSError as error:
                 raise SourceUnavailable(self.name, _text(error)) from error
         if decoder.refused:
-            raise SourceUnavailable(self.name, os.strerror(decoder.refused))
+            raise _Refused(self.name, os.strerror(decoder.refused))
         if decoder.changed:
             text = "the kernel's tables changed while they were read"
             limitations.append(Limitation("changed-while-read", text))

@@ -62,22 +62,23 @@ def _kind(request: Request) -> str:
 def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> ColumnBatch:
     """Return psutil's records as a batch; an empty address is the wildcard."""
     wildcard = (_WILDCARD[family], 0)
-    local = [tuple(row.laddr) or wildcard for row in rows]
-    remote = [tuple(row.raddr) or wildcard for row in rows]
-    raw = [str(row.status) for row in rows]
-    words = [
-        _word(status, protocol, connected=peer[1] != 0)
-        for status, peer in zip(raw, remote, strict=True)
-    ]
-    states = set(map(str, TcpState))
+    local = [row.laddr or wildcard for row in rows]
+    remote = [row.raddr or wildcard for row in rows]
+    raw = [row.status for row in rows]
+    if protocol == "udp":
+        words = [_UDP_WORDS[port != 0] for _, port in remote]
+    else:
+        known = {status: _word(str(status)) for status in set(raw)}
+        words = list(map(known.__getitem__, raw))
+    states = {word: word if word in _STATES else None for word in set(words)}
     return ColumnBatch(
         protocol,
         family,
         len(rows),
         {
             "word": words,
-            "state": [word if word in states else None for word in words],
-            "raw_state": raw,
+            "state": list(map(states.__getitem__, words)),
+            "raw_state": list(map(str, raw)),
             "local_address": [address for address, _ in local],
             "local_port": [port for _, port in local],
             "remote_address": [address for address, _ in remote],
@@ -88,10 +89,13 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
     )
 
 
-def _word(status: str, protocol: str, *, connected: bool) -> str:
-    """Return what to show for psutil's status."""
-    if protocol == "udp":
-        return str(TcpState.ESTABLISHED if connected else OtherState.UNCONN)
+_STATES = frozenset(map(str, TcpState))
+# A UDP socket's, by whether it has a peer.
+_UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
+
+
+def _word(status: str) -> str:
+    """Return what to show for psutil's status of a TCP socket."""
     state = find_state(status)
     return f"UNKNOWN({status})" if state is None else str(state)
 

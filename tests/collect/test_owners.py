@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tcpstates.collect import owners as owners_module
+from tcpstates.collect.helper import Helper
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
 from tcpstates.model import Owner
 
@@ -103,6 +106,30 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
         table.scan()
         assert not table.available
         assert table.owners([5])[0] == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_helper_changes_nothing(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for pid in range(1, 200):
+        shared = {f"fd{n}": f"socket:[{n}]" for n in range(3, 6)}
+        proc.process(pid, b"p%d\n" % pid, fd9=f"socket:[{1000 + pid}]", **shared)
+    inodes = [3, 4, 5, 77, *range(1001, 1200)]
+    alone = scan(proc, *inodes).owners(inodes)
+    monkeypatch.setattr(owners_module, "_WORTH_HELP", 0)
+    if dies:
+        monkeypatch.setattr(Helper, "answer", lambda *_: os._exit(1))
+    started = []
+    start = Helper.start
+    monkeypatch.setattr(
+        Helper, "start", lambda pids: started.append(start(pids)) or started[-1]
+    )
+    assert scan(proc, *inodes).owners(inodes) == alone
+    assert len(alone[0]) == 199
+    assert len(started) == 1
 
 
 def test_no_wanted_socket_needs_no_scan(tmp_path: Path) -> None:

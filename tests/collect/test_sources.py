@@ -26,6 +26,51 @@ LITTLE_ENDIAN = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """Return the requests made of a kernel that refuses some."""
+    from tcpstates.collect import netlink
+
+    asked: list[tuple[str, str | None]] = []
+
+    def ask(
+        self: object, protocol: str, family: str | None, *_: object
+    ) -> Iterator[Batch]:
+        asked.append((protocol, family))
+        if family is None or protocol == "udp":
+            raise netlink._Refused("netlink", "No such file or directory")
+        yield ColumnBatch(protocol, family, 1, {"word": ["LISTEN"]})
+
+    monkeypatch.setattr(netlink.NetlinkSource, "_ask", ask)
+    return asked
+
+
+def test_a_kernel_that_lacks_a_request_is_asked_otherwise(
+    refusing: list[tuple[str, str | None]],
+) -> None:
+    from tcpstates.collect.netlink import NetlinkSource
+
+    batches = list(NetlinkSource().read(Request(), []))
+    assert sum(map(len, batches)) == 2
+    assert refusing == [("tcp", None), ("tcp", "ipv4"), ("tcp", "ipv6")]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/net")
+def test_udp_without_its_module_comes_from_procfs(
+    refusing: list[tuple[str, str | None]],
+) -> None:
+    from tcpstates.collect.netlink import NetlinkSource
+
+    limitations: list[Limitation] = []
+    request = Request(protocols=frozenset({"udp"}))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind(("127.0.0.1", 0))
+        batches = list(NetlinkSource().read(request, limitations))
+        ports = {port for batch in batches for port in batch.column("local_port")}
+        assert ours.getsockname()[1] in ports
+    assert [limit.kind for limit in limitations] == ["udp-from-procfs"]
+
+
 class FakeSource:
     """A source that fails, or has one socket."""
 
