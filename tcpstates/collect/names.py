@@ -74,7 +74,7 @@ class SystemNames:
         neither us nor the end of the program.
         """
         unknown = {a for a in addresses if a not in self._hosts} - set(_WILDCARDS)
-        if self.numeric or not unknown:
+        if self.numeric or not unknown or seconds <= 0:
             return
         from queue import Empty, SimpleQueue
         from threading import Thread

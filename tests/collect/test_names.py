@@ -87,4 +87,9 @@ def test_a_silent_name_server_costs_the_deadline_and_no_more(
     assert len(asked) <= 33
     assert names.host("198.51.100.1") is None
     assert names.host("192.0.2.1") in ("quick.example", None)
+    names.ask_hosts([f"203.0.113.{n}" for n in range(200)], -1.0)
+    assert len(asked) <= 33
     released.set()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -130,6 +130,7 @@ def test_a_helper_changes_nothing(
     assert scan(proc, *inodes).owners(inodes) == alone
     assert len(alone[0]) == 199
     assert len(started) == 1
+    assert started[0] is not None
 
 
 def test_no_wanted_socket_needs_no_scan(tmp_path: Path) -> None:
