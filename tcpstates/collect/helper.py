@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterator
@@ -28,7 +27,8 @@ class Helper:
     @classmethod
     def start(cls, pids: list[int]) -> Helper | None:
         """Fork; None where that is not possible, safe or useful."""
-        if sys.platform == "win32" or (os.cpu_count() or 1) < 2:
+        fork = getattr(os, "fork", None)  # Windows has none
+        if fork is None or (os.cpu_count() or 1) < 2:
             return None
         if threading.active_count() > 1 or len(pids) * 4 > _PIPE:
             return None
@@ -37,7 +37,7 @@ class Helper:
             os.write(fill, b"".join(pid.to_bytes(4, "little") for pid in pids))
             os.close(fill)
             reading, writing = os.pipe()
-            child = os.fork()
+            child = fork()
         except OSError:
             return None  # the few descriptors that may be open go with the program
         if child == 0:

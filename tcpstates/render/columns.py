@@ -11,12 +11,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tcpstates.model import Batch, Names, Owner, Reason
-from tcpstates.render.text import (
-    format_ms,
-    format_name,
-    format_rate,
-    sanitise,
-)
+from tcpstates.render.details import format_info, format_memory
+from tcpstates.render.text import format_ms, format_name, sanitise
 
 Cells = Sequence[Any]
 
@@ -195,23 +191,6 @@ def _holder(name: bytes | None, pid: int) -> str:
     return f"{format_name(name)}(pid={pid}"
 
 
-# What people read of tcp_info, in this order; times in it are microseconds.
-_COUNTS = (
-    ("cwnd", "congestion_window"),
-    ("unacked", "unacked"),
-    ("lost", "lost"),
-    ("sent", "bytes_sent"),
-    ("acked", "bytes_acked"),
-    ("received", "bytes_received"),
-    ("not_sent", "not_sent_bytes"),
-)
-_AGES = (
-    ("last_sent", "last_sent_ms"),
-    ("last_received", "last_received_ms"),
-    ("last_ack", "last_ack_ms"),
-)
-
-
 def _info(batch: Batch, names: Names) -> Cells:
     return [
         "-"
@@ -227,42 +206,11 @@ def _info(batch: Batch, names: Names) -> Cells:
     ]
 
 
-def format_info(info: dict[str, int], congestion: str | None) -> str:
-    """Return the parts of tcp_info that people read, as `name:value` words."""
-    words = [sanitise(congestion)] if congestion else []
-    if info.get("rtt"):
-        variance = info.get("rtt_variance", 0) / 1000
-        words.append(f"rtt:{info['rtt'] / 1000:g}/{variance:g}ms")
-    if "rto" in info:
-        words.append(f"rto:{format_ms(info['rto'] / 1000)}")
-    words += [f"{word}:{info[key]}" for word, key in _COUNTS if key in info]
-    if "total_retransmits" in info:
-        now = info.get("retransmitting", 0)
-        words.append(f"retransmits:{now}/{info['total_retransmits']}")
-    words += [f"{word}:{format_ms(info[key])}" for word, key in _AGES if key in info]
-    if info.get("delivery_rate"):
-        words.append(f"delivery_rate:{format_rate(info['delivery_rate'])}")
-    return " ".join(words)
-
-
 def _memory(batch: Batch, names: Names) -> Cells:
     return [
         "-" if memory is None else format_memory(memory)
         for memory in batch.column("memory")
     ]
-
-
-def format_memory(memory: dict[str, int]) -> str:
-    """Return a socket's memory in bytes, used of allowed, as `name:value` words."""
-    pairs = (("receive", "receive"), ("send", "send"))
-    words = [
-        f"{word}:{memory[f'{key}_allocated']}/{memory[f'{key}_buffer']}"
-        for word, key in pairs
-        if f"{key}_buffer" in memory
-    ]
-    rest = ("send_queued", "forward_allocated", "options", "backlog", "drops")
-    words += [f"{key}:{memory[key]}" for key in rest if key in memory]
-    return " ".join(words)
 
 
 PROTOCOL = Column("protocol", "Proto", _protocol, varied=False)

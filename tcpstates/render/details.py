@@ -1,0 +1,52 @@
+"""What the kernel knows of one connection, as words a person can read."""
+
+from __future__ import annotations
+
+from tcpstates.render.text import format_ms, format_rate, sanitise
+
+# What people read of tcp_info, in this order; times in it are microseconds.
+_COUNTS = (
+    ("cwnd", "congestion_window"),
+    ("unacked", "unacked"),
+    ("lost", "lost"),
+    ("sent", "bytes_sent"),
+    ("acked", "bytes_acked"),
+    ("received", "bytes_received"),
+    ("not_sent", "not_sent_bytes"),
+)
+_AGES = (
+    ("last_sent", "last_sent_ms"),
+    ("last_received", "last_received_ms"),
+    ("last_ack", "last_ack_ms"),
+)
+
+
+def format_info(info: dict[str, int], congestion: str | None) -> str:
+    """Return the parts of tcp_info that people read, as `name:value` words."""
+    words = [sanitise(congestion)] if congestion else []
+    if info.get("rtt"):
+        variance = info.get("rtt_variance", 0) / 1000
+        words.append(f"rtt:{info['rtt'] / 1000:g}/{variance:g}ms")
+    if "rto" in info:
+        words.append(f"rto:{format_ms(info['rto'] / 1000)}")
+    words += [f"{word}:{info[key]}" for word, key in _COUNTS if key in info]
+    if "total_retransmits" in info:
+        now = info.get("retransmitting", 0)
+        words.append(f"retransmits:{now}/{info['total_retransmits']}")
+    words += [f"{word}:{format_ms(info[key])}" for word, key in _AGES if key in info]
+    if info.get("delivery_rate"):
+        words.append(f"delivery_rate:{format_rate(info['delivery_rate'])}")
+    return " ".join(words)
+
+
+def format_memory(memory: dict[str, int]) -> str:
+    """Return a socket's memory in bytes, used of allowed, as `name:value` words."""
+    pairs = (("receive", "receive"), ("send", "send"))
+    words = [
+        f"{word}:{memory[f'{key}_allocated']}/{memory[f'{key}_buffer']}"
+        for word, key in pairs
+        if f"{key}_buffer" in memory
+    ]
+    rest = ("send_queued", "forward_allocated", "options", "backlog", "drops")
+    words += [f"{key}:{memory[key]}" for key in rest if key in memory]
+    return " ".join(words)
