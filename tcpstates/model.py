@@ -53,6 +53,7 @@ class Request(NamedTuple):
     info: bool = False
     memory: bool = False
     processes: bool = False
+    step_down: bool = False  # a source may read elsewhere what it lacks, and say so
 
     def wants(self, word: str) -> bool:
         """Tell whether a socket whose state is shown as `word` was asked for."""

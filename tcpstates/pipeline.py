@@ -25,8 +25,8 @@ _KERNEL_FINISHES = frozenset(
 )
 # Whatever the source, no process can hold a socket in these.
 _NEVER_HELD = {
-    TcpState.TIME_WAIT: Reason.TIME_WAIT,
-    TcpState.SYN_RECEIVED: Reason.REQUEST,
+    state: _REASONS_WITHOUT_FILE[state]
+    for state in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED)
 }
 
 

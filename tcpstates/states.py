@@ -163,7 +163,8 @@ def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
     return state
 
 
-# What a listing without -a and -l leaves out, and -l shows: as in ss.
+# What -l shows, as in ss, and a listing without -a and -l leaves out, as in netstat;
+# ss leaves out TIME_WAIT and SYN_RECEIVED there too.
 LISTENING: frozenset[AnyState] = frozenset(
     {TcpState.LISTEN, TcpState.CLOSED, OtherState.UNCONN}
 )
@@ -204,7 +205,9 @@ def nearest_words(word: str) -> list[str]:
     from difflib import get_close_matches
 
     names = {reduce_spelling(n): n for n in (*map(str, TcpState), *GROUPS)}
-    candidates = [*names, *(s for s in _BY_SPELLING if len(s) > 2)]
+    told = (*TcpState, OtherState.UNCONN, OtherState.BOUND)
+    spellings = (s for s, state in _BY_SPELLING.items() if state in told)
+    candidates = [*names, *(s for s in spellings if len(s) > 2)]
     found = get_close_matches(reduce_spelling(word), candidates, n=3, cutoff=0.6)
     meant = [names.get(f) or str(_BY_SPELLING[f]) for f in found]
     return list(dict.fromkeys(meant))

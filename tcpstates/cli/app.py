@@ -78,6 +78,8 @@ def tcpstates(output: Output, /, **values: Any) -> None:
 
     Without options: TCP sockets that are not listening.
     """
+    if values["count_only"] and values["summary"]:
+        raise click.UsageError("-c and -s exclude each other")
     from tcpstates.cli.listing import show
 
     show(Options(**values), output)

@@ -98,7 +98,7 @@ def _summary(
         screen = Screen(
             output.width, output.wants_color(options.color), output.encoding
         )
-        yield render_summary(headings, rows, screen)
+        yield render_summary(headings, rows, screen, header=not options.no_header)
     else:
         yield render_summary_plain(headings, rows, header=not options.no_header)
 

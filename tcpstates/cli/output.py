@@ -54,7 +54,11 @@ class Output:
             return choice == "always"
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             return False
-        return self.is_terminal or os.environ.get("CLICOLOR_FORCE", "0") != "0"
+        return self.is_terminal or os.environ.get("CLICOLOR_FORCE") not in (
+            None,
+            "",
+            "0",
+        )
 
     def write(self, chunks: Iterable[str]) -> None:
         """Write texts as they come; characters that do not fit are escaped.

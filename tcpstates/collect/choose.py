@@ -39,11 +39,12 @@ SOURCES: dict[str, Callable[[], Source]] = {
 }
 
 # What a source cannot tell although others can, in the user's words.
-MISSING: dict[str, str] = {
-    "netlink": "",
-    "procfs": "cookie, tcp_info, memory, interface, cgroup, mark, backlog limit",
-    "psutil": "queues, timers, uid, inode, cookie, tcp_info, memory, interface,"
-    " cgroup, mark, all but one process of a socket",
+_NETLINK_ALONE = ("cookie", "tcp_info", "memory", "interface", "cgroup", "mark")
+_NOT_OF_PSUTIL = ("queues", "timers", "uid", "inode", "other processes of a socket")
+MISSING: dict[str, tuple[str, ...]] = {
+    "netlink": (),
+    "procfs": (*_NETLINK_ALONE, "backlog limit"),
+    "psutil": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
 }
 
 
@@ -63,6 +64,7 @@ def read_sockets(
     SourceUnavailable when none is left.
     """
     order = source_order() if name == "auto" else (name,)
+    request = request._replace(step_down=name == "auto")
     failures: list[SourceUnavailable] = []
     for candidate in order:
         batches = SOURCES[candidate]().read(request, limitations)
@@ -73,7 +75,7 @@ def read_sockets(
             continue
         if failures:
             text = f"{'; '.join(map(str, failures))}. Using {candidate} instead"
-            lost = MISSING[candidate]
+            lost = ", ".join(MISSING[candidate])
             limitations.append(Limitation("fell-back", f"{text}, without {lost}"))
         return candidate, batches if first is None else chain((first,), batches)
     if name == "auto" and len(failures) > 1:

@@ -109,7 +109,9 @@ def _read_host(address: str) -> str | None:
         name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):
         return None
-    return name if _HOST_NAME.fullmatch(name) else None
+    # A name that ends in a number would pass for an address (RFC 1123, 2.1).
+    is_name = _HOST_NAME.fullmatch(name) and not name.rpartition(".")[2].isdecimal()
+    return name if is_name else None
 
 
 def _read_user(uid: int) -> str | None:
@@ -146,8 +148,9 @@ def _read_cgroups() -> dict[int, str]:
     """Return the paths of cgroup v2 by id, which is the directory's inode."""
     for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
         if os.path.exists(f"{mount}/cgroup.controllers"):
-            return {
-                os.stat(folder).st_ino: folder.removeprefix(mount) or "/"
-                for folder, _, _ in os.walk(mount)
-            }
+            paths = {}
+            for folder, _, _ in os.walk(mount):
+                with suppress(OSError):  # it was removed during the walk
+                    paths[os.stat(folder).st_ino] = folder.removeprefix(mount) or "/"
+            return paths
     return {}

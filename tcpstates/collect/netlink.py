@@ -66,7 +66,7 @@ class NetlinkSource:
         if family is None:
             for one in sorted(request.families):
                 yield from self._ask(protocol, one, request, limitations)
-        elif protocol == "udp":
+        elif protocol == "udp" and request.step_down:
             from tcpstates.collect.procfs import ProcfsSource
 
             only = request._replace(

@@ -2,7 +2,9 @@
 
 Every process is looked at, even when each wanted socket has been found, because
 several may hold one socket: a forked child, a worker that inherited a listener. To
-stop at the first holder would be quicker, and would hide the others.
+stop at the first holder would be quicker, and would hide the others. The descriptor
+tables that threads may have for themselves are read only for sockets that no process
+was found for: nearly every thread shares its process's, and a server has thousands.
 A process's directory is opened once and everything is read relative to it, so an
 answer cannot come from another process that was given the same pid meanwhile.
 """
@@ -124,7 +126,7 @@ class OwnerTable:
                 )
             else:
                 found = self._scan_table(directory, "fd", pid)
-            if pid in self._names and self._names[pid] is None:
+            if self._names.get(pid, b"") is None:
                 self._names[pid] = _read_name(directory)
         finally:
             os.close(directory)
@@ -143,8 +145,6 @@ class OwnerTable:
             self.unreadable += path == "fd"
         except OSError:
             pass  # it has ended
-        if found:
-            self._names.setdefault(pid, None)
         return found
 
     def _scan_links(self, table: int, packed_pid: int) -> int:
@@ -153,6 +153,7 @@ class OwnerTable:
         This runs once a descriptor of the host: of its 5 us the kernel takes 4.
         """
         found, holders, readlink = 0, self._holders, os.readlink
+        names, pid = self._names, packed_pid >> 32
         for name in os.listdir(table):
             try:
                 link = readlink(name, dir_fd=table)
@@ -167,8 +168,10 @@ class OwnerTable:
             before = holders.get(inode, _NOT_WANTED)
             if before is None:
                 holders[inode] = packed_pid | int(name)
+                names.setdefault(pid, None)
                 found += 1
             elif before is not _NOT_WANTED:
+                names.setdefault(pid, None)
                 self._add(inode, packed_pid | int(name))
         return found
 
@@ -179,7 +182,6 @@ class OwnerTable:
             before = (before,)
         if holder not in before:
             self._holders[inode] = (*before, holder)
-            self._names.setdefault(holder >> 32, None)
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
         """Return the processes that hold each socket, by pid; none: empty."""

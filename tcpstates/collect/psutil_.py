@@ -28,7 +28,12 @@ class PsutilSource:
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches of everything at once; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
-        for (protocol, family), rows in self._read_groups(request).items():
+        groups = self._read_groups(request)
+        hidden = [r for rows in groups.values() for r in rows if r.pid is None]
+        if any(not row.raddr for row in hidden):
+            text = "psutil merges alike sockets of processes that it may not see"
+            limitations.append(Limitation("sockets-merged", text))
+        for (protocol, family), rows in groups.items():
             batch = parse_connections(protocol, family, rows)
             yield batch.select(request.wants, "word")
 

@@ -2,7 +2,7 @@
 
 Python's own `recvmsg` takes the interpreter's lock after each datagram, and so
 waits for the thread that formats the last one: with it a reading thread gains
-nothing. One call for 16 datagrams leaves the lock alone for 3 ms at a time, and
+nothing. One call for 8 datagrams leaves the lock alone for 1.5 ms at a time, and
 listing 100,000 sockets takes 0.12 s instead of 0.19.
 """
 

@@ -53,7 +53,18 @@ def parse_selection(words: Sequence[str], default: Selection) -> Selection:
     return default if chosen is None else Selection(chosen, unknown)
 
 
+# What begins or belongs to ss's expressions, which are not understood yet.
+_EXPRESSIONS = {"sport", "dport", "src", "dst", "dev", "fwmark", "cgroup", "autobound"}
+_EXPRESSIONS |= {"not", "and", "or", "!", "&", "|", "(", ")", "=", "==", "!="}
+
+
 def _complaint(word: str) -> str:
+    first = word.strip().lower().partition(" ")[0]
+    if first in _EXPRESSIONS or first[:1] in ("(", ":"):
+        return (
+            f"{word!r}: only states can be selected by, not addresses or ports;"
+            " filter the output, or use ss"
+        )
     near = " or ".join(name.lower() for name in nearest_words(word))
     if near:
         return f"no such state: {word!r}; did you mean {near}?"

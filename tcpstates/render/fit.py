@@ -7,6 +7,7 @@ below their row. Addresses are never cut.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,6 +48,8 @@ _LEAST_IMPORTANT = (
 )
 _ALWAYS_BELOW = (INFO, MEMORY)
 GAP = 2  # cells between columns
+# A name, which may be quoted and hold anything, then pid and descriptor.
+_HOLDER = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')
 
 Cells = dict[Column, Sequence[str]]
 
@@ -101,8 +104,8 @@ def cell_length(text: str) -> int:
 
 def split_holders(cell: str) -> list[str]:
     """Return the processes of a cell, each but the last with its comma."""
-    parts = cell.split("),")
-    return [f"{part})," for part in parts[:-1]] + [parts[-1]]
+    parts = _HOLDER.findall(cell)
+    return parts if "".join(parts) == cell else [cell]
 
 
 def wrap_holders(cell: str, width: int) -> str:

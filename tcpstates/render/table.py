@@ -171,6 +171,8 @@ def _lines_below(
     """
     lines: list[Text] = []
     for column in columns:
+        if column is PROTOCOL and len(set(cells[column])) == 1:
+            continue  # it would say the same below every row
         value = cells[column][row].replace("\n", "")
         if value in _NOTHING or (column is REMOTE and value.endswith(":*")):
             continue
@@ -184,11 +186,16 @@ def _lines_below(
 
 
 def render_summary(
-    headings: Sequence[str], rows: Sequence[tuple[str, list[int]]], screen: Screen
+    headings: Sequence[str],
+    rows: Sequence[tuple[str, list[int]]],
+    screen: Screen,
+    *,
+    header: bool,
 ) -> str:
     """Return the counts by state as a table, zeros dimmed."""
     table = Table(
         box=box.SIMPLE_HEAD,
+        show_header=header,
         show_edge=False,
         pad_edge=False,
         padding=(0, GAP - 1, 0, 0),

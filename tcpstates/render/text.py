@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-_MOST_CHARACTERS = 200
+_MOST_CHARACTERS = 4096  # PATH_MAX: a cgroup's path may be long
 _MOST_MARKS = 2  # combining marks on one character; more of them stall terminals
 
 

@@ -28,6 +28,7 @@ LINUX = pytest.mark.skipif(
         ("--source linux9", "choose auto, netlink, procfs, psutil"),
         ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
         ("-tan clse_wait", "no such state: 'clse_wait'; did you mean close_wait"),
+        ("-cs", "-c and -s exclude each other"),
         ("state", "state: a state is missing after it"),
         ("--json=1", "option '--json' does not take a value"),
         ("\x1b[31m", r"no such state: '\x1b[31m'"),

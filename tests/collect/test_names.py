@@ -52,6 +52,7 @@ def test_interfaces() -> None:
         ("[red]", None),
         ("=cmd", None),
         ("-rf", None),
+        ("8.8.8.8", None),
         ("x" * 300, None),
         ("", None),
     ],

@@ -62,13 +62,15 @@ def test_udp_without_its_module_comes_from_procfs(
     from tcpstates.collect.netlink import NetlinkSource
 
     limitations: list[Limitation] = []
-    request = Request(protocols=frozenset({"udp"}))
+    request = Request(protocols=frozenset({"udp"}), step_down=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind(("127.0.0.1", 0))
         batches = list(NetlinkSource().read(request, limitations))
         ports = {port for batch in batches for port in batch.column("local_port")}
         assert ours.getsockname()[1] in ports
     assert [limit.kind for limit in limitations] == ["udp-from-procfs"]
+    with pytest.raises(SourceUnavailable):  # netlink was asked for by name
+        list(NetlinkSource().read(request._replace(step_down=False), []))
 
 
 class FakeSource:

@@ -46,6 +46,7 @@ def test_only_a_first_exclude_keeps_unknown_states() -> None:
     [
         ("clse_wait", 0, "did you mean close_wait"),
         ("state nothing", 1, "no such state: 'nothing'"),
+        ("sport = :22", 0, "only states can be selected by"),
         ("listen exclude", 1, "exclude: a state is missing"),
         ("x\x1b[31m", 0, "the states are listen"),
     ],
