@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -42,9 +41,11 @@ class SystemNames:
     def interface(self, index: int) -> str | None:
         """Return an interface's name; None for index 0 and one that is gone."""
         if index not in self._interfaces:
+            from socket import if_indextoname
+
             self._interfaces[index] = None
             with suppress(OSError):
-                self._interfaces[index] = socket.if_indextoname(index)
+                self._interfaces[index] = if_indextoname(index)
         return self._interfaces[index]
 
     def cgroup(self, cgroup_id: int) -> str | None:
@@ -105,6 +106,8 @@ class SystemNames:
 
 
 def _read_host(address: str) -> str | None:
+    import socket
+
     try:
         name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):

@@ -5,7 +5,7 @@ The memory is bounded, so that a million different peers do not fill it.
 
 from __future__ import annotations
 
-from socket import AF_INET, AF_INET6, inet_ntop
+import sys
 
 _LIMIT = 20_000  # a cleared cache costs less than 5 MB of dictionary
 
@@ -14,12 +14,10 @@ class _Ipv4(dict[int, str]):
     """Keyed by the address as an integer of the host's byte order."""
 
     def __missing__(self, number: int) -> str:
-        import sys
-
         if len(self) >= _LIMIT:
             self.clear()
         packed = number.to_bytes(4, sys.byteorder)
-        text = self[number] = inet_ntop(AF_INET, packed)
+        text = self[number] = ".".join(map(str, packed))
         return text
 
 
@@ -27,6 +25,8 @@ class _Ipv6(dict[bytes, str]):
     """Keyed by the 16 bytes of the address."""
 
     def __missing__(self, packed: bytes) -> str:
+        from socket import AF_INET6, inet_ntop
+
         if len(self) >= _LIMIT:
             self.clear()
         text = self[packed] = inet_ntop(AF_INET6, packed)
