@@ -127,8 +127,9 @@ def _bare_rows(cells: Cells) -> list[Text]:
     ]
 
 
-def _table(beside: Sequence[Column], cells: Cells, *, header: bool) -> Table:
-    table = Table(
+def _bare_table(*, header: bool) -> Table:
+    """Return a table without columns, in the one look that ours have."""
+    return Table(
         box=box.SIMPLE_HEAD,
         show_header=header,
         show_edge=False,
@@ -136,6 +137,10 @@ def _table(beside: Sequence[Column], cells: Cells, *, header: bool) -> Table:
         padding=(0, GAP - 1, 0, 0),
         header_style="bold",
     )
+
+
+def _table(beside: Sequence[Column], cells: Cells, *, header: bool) -> Table:
+    table = _bare_table(header=header)
     for column in beside:
         justify: Any = "right" if column.right else "left"
         table.add_column(Text(column.heading), justify=justify, no_wrap=True)
@@ -193,14 +198,7 @@ def render_summary(
     header: bool,
 ) -> str:
     """Return the counts by state as a table, zeros dimmed."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_header=header,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, GAP - 1, 0, 0),
-        header_style="bold",
-    )
+    table = _bare_table(header=header)
     table.add_column(Text("state"))
     for heading in headings:
         table.add_column(Text(heading), justify="right")
