@@ -185,10 +185,10 @@ class OwnerTable:
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
         """Return the processes that hold each socket, by pid; none: empty."""
-        names = self._names
+        name = self._names.get  # None also of a process that went away unread
         make = tuple.__new__  # what Owner() calls, in half the time
         return [
-            (make(Owner, (holder >> 32, names[holder >> 32], holder & _FD)),)
+            (make(Owner, (holder >> 32, name(holder >> 32), holder & _FD)),)
             if type(holder) is int
             else self._several(holder or ())
             for holder in map(self._holders.get, inodes)
@@ -196,7 +196,7 @@ class OwnerTable:
 
     def _several(self, holders: Iterable[int]) -> tuple[Owner, ...]:
         return tuple(
-            Owner(holder >> 32, self._names[holder >> 32], holder & _FD)
+            Owner(holder >> 32, self._names.get(holder >> 32), holder & _FD)
             for holder in sorted(holders)
         )
 

@@ -93,6 +93,13 @@ def test_a_process_without_a_name_went_away(proc: FakeProc) -> None:
     assert scan(proc, 5).owners([5])[0] == (Owner(3, None, 4),)
 
 
+def test_a_holder_whose_name_nobody_read_is_still_listed(proc: FakeProc) -> None:
+    proc.process(3, fd4="socket:[5]")
+    table = scan(proc, 5)
+    table._names.clear()  # as after a helper that ended in the middle of its answer
+    assert table.owners([5])[0] == (Owner(3, None, 4),)
+
+
 def test_a_broken_table_does_not_stop_the_others(proc: FakeProc) -> None:
     (proc.root / "7").mkdir()
     (proc.root / "8").write_text("no folder")
