@@ -38,9 +38,13 @@ class ParseError(TcpstatesError):
 
 
 class FilterSyntaxError(TcpstatesError):
-    """A filter that cannot be read. `position` is the index of the wrong word."""
+    """A filter that cannot be read, or that this source cannot answer.
 
-    def __init__(self, problem: str, position: int) -> None:
-        """Keep the position for whoever wants to point at the word."""
+    `text` is the whole filter, `span` the start and end of the wrong words in it.
+    """
+
+    def __init__(self, problem: str, text: str, span: tuple[int, int]) -> None:
+        """Keep the place for whoever wants to point at it."""
         super().__init__(problem)
-        self.position = position
+        self.text = text
+        self.span = span

@@ -27,15 +27,16 @@ tell; zero and the empty string are real values.
 | shutdown | int | bits: 1 the peer's FIN was received, 2 we sent ours |
 | congestion | str | name of the congestion control |
 | info, memory | dict | see `parse.tcp_info`, `parse.diag_batch.MEMORY_FIELDS` |
+| info.NAME | int | one field of tcp_info; None: the socket has none |
 | processes | tuple of Owner | None where not looked for |
 | no_process_reason | str | why `processes` is empty; see `Reason` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tcpstates.states import GROUPS, AnyState
 
@@ -53,6 +54,7 @@ class Request(NamedTuple):
     info: bool = False
     memory: bool = False
     processes: bool = False
+    program: bytes = b""  # inet_diag bytecode: what it drops is not wanted
     step_down: bool = False  # a source may read elsewhere what it lacks, and say so
 
     def wants(self, word: str) -> bool:
@@ -90,6 +92,9 @@ class Limitation(NamedTuple):
     text: str  # a line for people
 
 
+B = TypeVar("B", bound="Batch")
+
+
 class Batch:
     """Sockets of one protocol and family as columns; see this module's table."""
 
@@ -123,6 +128,21 @@ class Batch:
         """Add a column that another stage has found out."""
         self._columns[name] = values
 
+    def keep(self: B, chosen: Sequence[Any]) -> B:
+        """Return the sockets for which `chosen` is true, with every column known."""
+        if all(chosen):
+            return self
+        kept = self._only(chosen)
+        kept._columns = {
+            name: list(compress(values, chosen))
+            for name, values in self._columns.items()
+        }
+        return kept
+
+    def _only(self: B, chosen: Sequence[Any]) -> B:
+        """Return a batch of the chosen sockets that can make their columns anew."""
+        raise NotImplementedError
+
     def _make(self, name: str) -> Sequence[Any] | None:
         """Return the column, or None when this source cannot tell."""
         raise NotImplementedError
@@ -152,15 +172,9 @@ class ColumnBatch(Batch):
     def _make(self, name: str) -> Sequence[Any] | None:
         return None
 
-    def select(self, keep: Callable[[Any], bool], name: str) -> ColumnBatch:
-        """Return the sockets whose value in column `name` is to be kept."""
-        values = self._columns[name]
-        kept = {value: keep(value) for value in set(values)}
-        if all(kept.values()):
-            return self
-        chosen = list(map(kept.__getitem__, values))
-        columns = {n: list(compress(v, chosen)) for n, v in self._columns.items()}
-        return ColumnBatch(self.protocol, self.family, sum(chosen), columns)
+    def _only(self, chosen: Sequence[Any]) -> ColumnBatch:
+        count = sum(map(bool, chosen))
+        return ColumnBatch(self.protocol, self.family, count, {})
 
 
 class Source(Protocol):

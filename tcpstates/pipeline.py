@@ -9,10 +9,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tcpstates.collect.choose import MISSING, read_sockets
 from tcpstates.model import Batch, Limitation, Listing, Owner, Reason, Request
-from tcpstates.states import TcpState
+from tcpstates.states import LISTENING, TcpState
+
+if TYPE_CHECKING:  # loaded only where there is a filter
+    from tcpstates.filters.selection import Selection
 
 _REASONS_WITHOUT_FILE = {
     TcpState.TIME_WAIT: Reason.TIME_WAIT,
@@ -30,22 +34,59 @@ _NEVER_HELD = {
 }
 
 
-def list_sockets(request: Request, source: str = "auto") -> Listing:
-    """Return the sockets that a request asks for.
+def list_sockets(
+    request: Request,
+    source: str = "auto",
+    selection: Selection | None = None,
+    *,
+    in_kernel: bool = True,
+) -> Listing:
+    """Return the sockets that a request asks for, and a filter selects.
 
-    Raise SourceUnavailable when no source, or not the one named, can be used.
+    Without `in_kernel` the kernel does none of the filter's work, which takes longer
+    and changes nothing. Raise SourceUnavailable when no source, or not the one named,
+    can be used, and FilterSyntaxError when it cannot tell what the filter asks for.
     """
     limitations: list[Limitation] = []
     taken_at = time.time()
+    if selection is not None:
+        if selection.needs_listeners:
+            asked = request._replace(states=LISTENING, unknown_states=False)
+            _, listeners = read_sockets(source, asked, [])
+            selection = selection.with_listeners(listeners)
+        request = selection.restrict(request, in_kernel=in_kernel)
     used, batches = read_sockets(source, request, limitations)
     for wanted, option in ((request.info, "tcp_info"), (request.memory, "memory")):
         if wanted and option in MISSING[used]:
             text = f"source {used} does not tell {option}; netlink does"
             limitations.append(Limitation("field-not-told", text))
+    if selection is not None:
+        selection.check(lambda need: _untold(need, used, limitations))
+        batches = selection.without_processes(batches)
     if request.processes:
         find = _with_pids if used == "psutil" else _with_owners
         batches = find(batches, limitations)
+    if selection is not None:
+        batches = _decided(batches, selection, limitations)
     return Listing(used, taken_at, batches, limitations)
+
+
+def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:
+    """Say who tells what a filter needs, where the source used does not."""
+    if need not in MISSING[used]:
+        return None
+    others = " and ".join(name for name in MISSING if need not in MISSING[name])
+    does = "do" if " " in others else "does"
+    why = "".join(f" ({text})" for kind, text in limitations if kind == "fell-back")
+    return f"source {used} does not tell {need}; {others} {does}{why}"
+
+
+def _decided(
+    batches: Iterator[Batch], selection: Selection, limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Yield what the selection keeps now that owners are known."""
+    yield from selection.with_processes(batches)
+    limitations.extend(selection.limitations())
 
 
 def _with_owners(

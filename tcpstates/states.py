@@ -169,17 +169,19 @@ LISTENING: frozenset[AnyState] = frozenset(
     {TcpState.LISTEN, TcpState.CLOSED, OtherState.UNCONN}
 )
 
-_ALL: frozenset[AnyState] = frozenset({*TcpState, *OtherState} - {OtherState.BOUND})
-_CONNECTED = _ALL - LISTENING
+# Without BOUND, because Linux tells of such sockets only when asked by name.
+ALL_STATES: frozenset[AnyState] = frozenset(
+    {*TcpState, *OtherState} - {OtherState.BOUND}
+)
+_CONNECTED = ALL_STATES - LISTENING
 _BUCKET: frozenset[AnyState] = frozenset({TcpState.SYN_RECEIVED, TcpState.TIME_WAIT})
 
-# `all` lacks BOUND, because Linux tells of such sockets only when asked by name.
 GROUPS: dict[str, frozenset[AnyState]] = {
-    "all": _ALL,
+    "all": ALL_STATES,
     "connected": _CONNECTED,
     "synchronized": _CONNECTED - {TcpState.SYN_SENT},
     "bucket": _BUCKET,
-    "big": _ALL - _BUCKET,
+    "big": ALL_STATES - _BUCKET,
     "fin_wait": frozenset({TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2}),
     "half_open": frozenset({TcpState.SYN_RECEIVED}),
 }
@@ -213,7 +215,13 @@ def nearest_words(word: str) -> list[str]:
     return list(dict.fromkeys(meant))
 
 
-def word_list() -> str:
+def state_words() -> tuple[str, ...]:
     """Return every state and group in the spelling that messages use."""
+    others = (OtherState.UNCONN, OtherState.BOUND)
+    return (*(str(s).lower() for s in (*TcpState, *others)), *GROUPS)
+
+
+def word_list() -> str:
+    """Return the states of RFC 9293 and the groups, as a sentence names them."""
     states = " ".join(str(s).lower() for s in TcpState)
     return f"{states}; groups: {' '.join(GROUPS)}"

@@ -16,6 +16,7 @@ from tcpstates.cli.output import (
     ReaderGone,
     complain,
     output_error,
+    point_at,
 )
 from tcpstates.errors import FilterSyntaxError, SourceUnavailable
 
@@ -106,6 +107,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.USAGE
     except FilterSyntaxError as error:
         complain(str(error))
+        point_at(error.text, error.span)
         return ExitCode.USAGE
     except ReaderGone:
         pass

@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from tcpstates.ahead import read_ahead
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
-from tcpstates.filters.selection import Selection, parse_selection
 from tcpstates.model import FAMILIES, PROTOCOLS, Batch, Listing, Request
 from tcpstates.pipeline import list_sockets
 from tcpstates.render.columns import choose_columns
 from tcpstates.render.counts import count_sockets, count_states
-from tcpstates.states import GROUPS, LISTENING
+from tcpstates.states import ALL_STATES, LISTENING
+
+if TYPE_CHECKING:  # loaded only where there is a filter
+    from tcpstates.filters.selection import Selection
 
 # A table of so many rows is drawn in 0.1 s; nobody looks at more of them at once.
 _TABLE_ROWS = 200
@@ -28,7 +31,8 @@ _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 def show(options: Options, output: Output) -> None:
     """Print what the options ask for, then what limits it on standard error."""
     request = make_request(options)
-    listing = list_sockets(request, options.source)
+    selection = make_selection(options, request)
+    listing = list_sockets(request, options.source, selection)
     names = SystemNames(numeric=options.numeric)
     try:
         if options.count_only:
@@ -46,15 +50,13 @@ def show(options: Options, output: Output) -> None:
 
 
 def make_request(options: Options) -> Request:
-    """Return what to ask a source for."""
-    words = options.words
+    """Return what to ask a source for, as far as the options say."""
     if options.all_states or (options.summary and not options.listening):
-        default = Selection(GROUPS["all"], unknown=True)
+        states, unknown = ALL_STATES, True
     elif options.listening:
-        default = Selection(LISTENING, unknown=False)
+        states, unknown = LISTENING, False
     else:
-        default = Selection(GROUPS["all"] - LISTENING, unknown=True)
-    states, unknown = parse_selection(words, default)
+        states, unknown = ALL_STATES - LISTENING, True
     chosen = zip(PROTOCOLS, (options.tcp, options.udp), strict=True)
     protocols = frozenset(name for name, wanted in chosen if wanted)
     families = zip(FAMILIES, (options.ipv4, options.ipv6), strict=True)
@@ -68,6 +70,17 @@ def make_request(options: Options) -> Request:
         memory=options.memory,
         processes=options.processes and not (options.count_only or options.summary),
     )
+
+
+def make_selection(options: Options, request: Request) -> Selection | None:
+    """Return the filter, None where there is none."""
+    if not options.words:
+        return None
+    from tcpstates.collect.lookup import SystemLookup
+    from tcpstates.filters.selection import read_selection
+
+    lookup = SystemLookup(request.protocols)
+    return read_selection(options.words, lookup, request)
 
 
 def _count(options: Options, listing: Listing) -> Iterator[str]:

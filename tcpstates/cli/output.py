@@ -85,12 +85,25 @@ class Output:
 
 
 def complain(text: str) -> None:
-    """Print one line on standard error; a closed one is no reason to fail."""
+    """Print one line on standard error."""
     from tcpstates.render.text import sanitise_line
 
+    _tell(f"tcpstates: {sanitise_line(text)}\n")
+
+
+def point_at(text: str, span: tuple[int, int]) -> None:
+    """Print a text on standard error, and below it what marks a part of it."""
+    from tcpstates.render.text import mark_part
+
+    line, mark = mark_part(text, span, _DEFAULT_WIDTH - 4)
+    _tell(f"  {line}\n  {mark}\n")
+
+
+def _tell(text: str) -> None:
+    """Write to standard error; a closed one is no reason to fail."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"tcpstates: {sanitise_line(text)}\n")
+            sys.stderr.write(text)
             sys.stderr.flush()
         except OSError:
             pass  # there is nowhere left to say so

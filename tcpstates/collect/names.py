@@ -57,7 +57,10 @@ class SystemNames:
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name; None: there is none, or -n."""
         if self._services is None:
-            self._services = {} if self.numeric else _read_services()
+            self._services = {}
+            if not self.numeric:
+                named = read_services().items()
+                self._services = {place: names[0] for place, names in named}
         return self._services.get((port, protocol))
 
     def host(self, address: str) -> str | None:
@@ -126,8 +129,8 @@ def _read_user(uid: int) -> str | None:
     return None
 
 
-def _read_services() -> dict[tuple[int, str], str]:
-    """Return the names in services(5) by port and protocol.
+def read_services() -> dict[tuple[int, str], list[str]]:
+    """Return the names in services(5) by port and protocol, the official one first.
 
     getservbyport(3) reads the whole file for each port that has no name, 33 us,
     and a busy host has tens of thousands of those.
@@ -135,7 +138,7 @@ def _read_services() -> dict[tuple[int, str], str]:
     path = "/etc/services"
     if sys.platform == "win32":
         path = os.path.expandvars(r"%SystemRoot%\System32\drivers\etc\services")
-    services: dict[tuple[int, str], str] = {}
+    services: dict[tuple[int, str], list[str]] = {}
     with suppress(OSError), open(path, encoding="ascii", errors="replace") as lines:
         for line in lines:
             words = line.partition("#")[0].split()
@@ -143,13 +146,18 @@ def _read_services() -> dict[tuple[int, str], str]:
                 continue
             port, _, protocol = words[1].partition("/")
             if port.isdecimal():
-                services.setdefault((int(port), protocol), words[0])
+                names = services.setdefault((int(port), protocol), [])
+                names += [words[0], *words[2:]]
     return services
+
+
+# Where cgroup v2 is mounted; the second beside version 1.
+CGROUP_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 
 
 def _read_cgroups() -> dict[int, str]:
     """Return the paths of cgroup v2 by id, which is the directory's inode."""
-    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+    for mount in CGROUP_MOUNTS:
         if os.path.exists(f"{mount}/cgroup.controllers"):
             paths = {}
             for folder, _, _ in os.walk(mount):

@@ -87,7 +87,33 @@ class NetlinkSource:
         request: Request,
         limitations: list[Limitation],
     ) -> Iterator[Batch]:
-        """Yield the sockets of one protocol and family; None: of both."""
+        """Yield the sockets of one protocol and family; None: of both.
+
+        Where the kernel refuses the program (an operation that it does not know, or
+        marks without the privilege), it is asked for everything: the filter is
+        applied to what it tells in any case.
+        """
+        batches = self._ask_once(protocol, family, request, limitations)
+        try:
+            first = next(batches, None)
+        except _Refused:
+            if not request.program:
+                raise
+            whole = request._replace(program=b"")
+            batches = self._ask_once(protocol, family, whole, limitations)
+            first = next(batches, None)
+        if first is not None:
+            yield first
+            yield from batches
+
+    def _ask_once(
+        self,
+        protocol: str,
+        family: str | None,
+        request: Request,
+        limitations: list[Limitation],
+    ) -> Iterator[Batch]:
+        """Yield what the kernel answers to one request."""
         mask = states_mask(protocol, request.states, unknown=request.unknown_states)
         if not mask:
             return
@@ -98,6 +124,7 @@ class NetlinkSource:
             sequence=_SEQUENCE,
             info=request.info,
             memory=request.memory,
+            program=request.program,
         )
         decoder = DiagDecoder(
             protocol, sequence=_SEQUENCE, bound=OtherState.BOUND in request.states

@@ -35,7 +35,9 @@ class PsutilSource:
             limitations.append(Limitation("sockets-merged", text))
         for (protocol, family), rows in groups.items():
             batch = parse_connections(protocol, family, rows)
-            yield batch.select(request.wants, "word")
+            words = batch.column("word")
+            wanted = {word: request.wants(word) for word in set(words)}
+            yield batch.keep(list(map(wanted.__getitem__, words)))
 
     def _read_groups(self, request: Request) -> dict[tuple[str, str], list[Any]]:
         """Return psutil's rows by protocol and family."""

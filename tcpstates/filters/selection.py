@@ -1,71 +1,162 @@
-"""Turn the words after the options into a set of states.
+"""What the user's filter means for each stage: source, owners, the rows themselves.
 
-The words are ss's clauses `state X` and `exclude X`, with states and groups in
-any spelling, repeated; a bare X means `state X`. As in ss, a `state` clause
-replaces what -a, -l or nothing would select, and a first `exclude` starts from
-all states.
+A state in the filter replaces what -a, -l or nothing would select, as in ss. The
+states that the filter leaves possible are all that a source is asked for, and what
+the kernel can decide of the rest is compiled for it. Then everything is applied to
+the rows, first without the processes, because finding those takes longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.states import GROUPS, AnyState, find_states, nearest_words, word_list
+from tcpstates.filters.bytecode import compile_filter
+from tcpstates.filters.conditions import (
+    Condition,
+    InStates,
+    Listener,
+    ServerSide,
+)
+from tcpstates.filters.holders import OfProcess
+from tcpstates.filters.measures import Age
+from tcpstates.filters.parser import parse_filter
+from tcpstates.filters.syntax import (
+    Expression,
+    answer,
+    conditions,
+    possible_states,
+    replace,
+    terms,
+    to_text,
+    weaken,
+)
+from tcpstates.filters.values import Lookup
+from tcpstates.model import Batch, Limitation, Request
+from tcpstates.states import LISTENING
 
-_CLAUSES = ("state", "exclude")
+
+class Selection:
+    """A filter, and the states that the options select without it."""
+
+    def __init__(self, expression: Expression, text: str, default: InStates) -> None:
+        """Keep the tree; `text` is what the places of its terms refer to."""
+        self._expression = expression
+        self._text = text
+        self._default = default
+        self._undecided = 0
+
+    def __str__(self) -> str:
+        """Return the filter as it can be given again."""
+        return to_text(self._expression)
+
+    def asks_for(self, kind: type[Condition]) -> bool:
+        """Tell whether one of the conditions is of a kind."""
+        return any(isinstance(found, kind) for found in conditions(self._expression))
+
+    @property
+    def needs_listeners(self) -> bool:
+        """Tell whether it matters who listens: see `with_listeners`."""
+        return self.asks_for(ServerSide)
+
+    def restrict(self, request: Request, *, in_kernel: bool = True) -> Request:
+        """Return the request, for no more than what the filter can select.
+
+        Without `in_kernel` the kernel is given no program.
+        """
+        states, unknown = possible_states(self._expression)
+        is_only_listening = self._default.states <= LISTENING
+        lifts = self.needs_listeners and not is_only_listening
+        if not (self.asks_for(InStates) or lifts):
+            states = states & self._default.states
+            unknown = unknown and self._default.unknown
+        needs = {need for c in conditions(self._expression) for need in c.needs}
+        return request._replace(
+            states=states,
+            unknown_states=unknown,
+            info=request.info or "tcp_info" in needs,
+            processes=request.processes or self.asks_for(OfProcess),
+            program=compile_filter(self._expression) if in_kernel else b"",
+        )
+
+    def with_listeners(self, batches: Iterable[Batch]) -> Selection:
+        """Return the selection that knows who listens, as these batches tell."""
+        listeners = [
+            Listener(batch.protocol, batch.family, address, port)
+            for batch in batches
+            for address, port in zip(
+                batch.column("local_address"), batch.column("local_port"), strict=True
+            )
+        ]
+
+        def learn(condition: Condition) -> Condition:
+            if isinstance(condition, ServerSide):
+                return condition.with_listeners(listeners)
+            return condition
+
+        expression = replace(self._expression, learn)
+        return Selection(expression, self._text, self._default)
+
+    def check(self, explain: Callable[[str], str | None]) -> None:
+        """Raise FilterSyntaxError for a term that a source cannot answer.
+
+        `explain` says of what a condition needs why it is missing, None: it is not.
+        """
+        for term in terms(self._expression):
+            for need in (need for c in conditions(term) for need in c.needs):
+                problem = explain(need)
+                if problem is not None:
+                    raise FilterSyntaxError(problem, self._text, term.span)
+
+    def without_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the sockets that match as far as it can be told without owners."""
+        if not self.asks_for(OfProcess):
+            yield from self._apply(batches)
+            return
+        weaker = weaken(self._expression, lambda c: not isinstance(c, OfProcess))
+        for batch in batches:
+            found = answer(weaker, batch, self._text)
+            yield batch.keep([value is not False for value in found])
+
+    def with_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the sockets that match, where that takes their owners."""
+        return self._apply(batches) if self.asks_for(OfProcess) else batches
+
+    def _apply(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield what matches, and count what nobody can tell of."""
+        if all(isinstance(found, InStates) for found in conditions(self._expression)):
+            yield from batches  # a source tells of no others
+            return
+        for batch in batches:
+            found = answer(self._expression, batch, self._text)
+            if None in found:
+                self._undecided += sum(value is None for value in found)
+                found = [value is True for value in found]
+            yield batch.keep(found)
+
+    def limitations(self) -> Iterator[Limitation]:
+        """Yield what was left open; complete when all batches have passed."""
+        if not self._undecided:
+            return
+        number = self._undecided
+        one = number == 1
+        reasons = []
+        if self.asks_for(OfProcess):
+            reasons.append("its process is hidden" if one else "processes are hidden")
+        if self.asks_for(Age):
+            reasons.append("at most bounds of an age are known")
+        why = " or ".join(reasons) or "the source does not tell enough"
+        more = "1 more socket" if one else f"{number} more sockets"
+        yield Limitation("may-match", f"{more} may match: {why}")
 
 
-class Selection(NamedTuple):
-    """States to show; `unknown`: also sockets in a state that has no word."""
+def read_selection(
+    arguments: Sequence[str], lookup: Lookup, request: Request
+) -> Selection:
+    """Return what the arguments select; FilterSyntaxError points at a wrong word.
 
-    states: frozenset[AnyState]
-    unknown: bool
-
-
-def parse_selection(words: Sequence[str], default: Selection) -> Selection:
-    """Return what the words select, the default where there are none.
-
-    Raise FilterSyntaxError for a word that is no state or group.
+    The states of the request are those of a filter that names none.
     """
-    chosen: frozenset[AnyState] | None = None
-    unknown = False
-    clause = None
-    for position, word in enumerate(words):
-        if clause is None and word.lower() in _CLAUSES:
-            clause = word.lower()
-            continue
-        states = find_states(word)
-        if states is None:
-            raise FilterSyntaxError(_complaint(word), position)
-        if clause == "exclude":
-            if chosen is None:
-                chosen, unknown = GROUPS["all"], True
-            chosen = chosen - states
-        else:
-            chosen = (chosen or frozenset()) | states
-        clause = None
-    if clause is not None:
-        raise FilterSyntaxError(
-            f"{clause}: a state is missing after it", len(words) - 1
-        )
-    return default if chosen is None else Selection(chosen, unknown)
-
-
-# What begins or belongs to ss's expressions, which are not understood yet.
-_EXPRESSIONS = {"sport", "dport", "src", "dst", "dev", "fwmark", "cgroup", "autobound"}
-_EXPRESSIONS |= {"not", "and", "or", "!", "&", "|", "(", ")", "=", "==", "!="}
-
-
-def _complaint(word: str) -> str:
-    first = word.strip().lower().partition(" ")[0]
-    if first in _EXPRESSIONS or first[:1] in ("(", ":"):
-        return (
-            f"{word!r}: only states can be selected by, not addresses or ports;"
-            " filter the output, or use ss"
-        )
-    near = " or ".join(name.lower() for name in nearest_words(word))
-    if near:
-        return f"no such state: {word!r}; did you mean {near}?"
-    return f"no such state: {word!r}; the states are {word_list()}"
+    expression, text = parse_filter(arguments, lookup)
+    default = InStates(request.states, unknown=request.unknown_states)
+    return Selection(expression, text, default)

@@ -30,6 +30,7 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_DUMP_INTR = 0x10
 _NLM_F_REQUEST_DUMP = 0x301
+_INET_DIAG_REQ_BYTECODE = 1
 
 _FAMILY_NUMBERS = {"ipv4": 2, "ipv6": 10}
 _FAMILY_NAMES = {2: "ipv4", 10: "ipv6"}
@@ -48,10 +49,12 @@ def encode_request(
     sequence: int,
     info: bool = False,
     memory: bool = False,
+    program: bytes = b"",
 ) -> bytes:
     """Return a dump request; family None (TCP only) asks for both in one walk.
 
-    `info` asks for tcp_info and the congestion control, `memory` for skmeminfo.
+    `info` asks for tcp_info and the congestion control, `memory` for skmeminfo, and
+    `program` is bytecode that decides which sockets are told of.
     """
     extensions = 0
     if info:
@@ -65,6 +68,8 @@ def encode_request(
         kind = SOCK_DIAG_BY_FAMILY
         number = 6 if protocol == "tcp" else 17
         body = pack("=BBBBI48x", _FAMILY_NUMBERS[family], number, extensions, 0, mask)
+    if program:
+        body += pack("=HH", 4 + len(program), _INET_DIAG_REQ_BYTECODE) + program
     header = pack("=IHHII", 16 + len(body), kind, _NLM_F_REQUEST_DUMP, sequence, 0)
     return header + body
 
@@ -219,12 +224,11 @@ class DiagDecoder:
         if repeats or len(now) < len(halves):
             told = (*self._told, *self._told_before)
             seen = {cookie for before in told for cookie in before.cookies()}
-            keep = []
-            for index, cookie in enumerate(batch.cookies()):
-                if cookie not in seen:
-                    keep.append(index)
+            fresh = []
+            for cookie in batch.cookies():
+                fresh.append(cookie not in seen)
                 seen.add(cookie)
-            batch = batch.pick(keep)
+            batch = batch.keep(fresh)
         if len(self._recent) > _WINDOW:
             self._older, self._recent = self._recent, now
             self._told_before, self._told = self._told, [batch]

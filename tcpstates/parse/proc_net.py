@@ -76,7 +76,10 @@ class ProcNetParser:
         wanted = {code: self._wants(self._words[code]) for code in set(codes)}
         if not all(wanted.values()):
             rows = list(compress(rows, map(wanted.__getitem__, codes)))
-        return ProcBatch(self.protocol, self.family, rows, self._words, self._addresses)
+        fields = list(zip(*rows, strict=True)) or [()] * 13
+        return ProcBatch(
+            self.protocol, self.family, fields, self._words, self._addresses
+        )
 
     def _without_repeats(self, rows: list[Row]) -> list[Row]:
         """Drop the sockets that the kernel has printed just before.
@@ -144,19 +147,25 @@ class ProcBatch(Batch):
         self,
         protocol: str,
         family: str,
-        rows: list[Row],
+        fields: list[tuple[str, ...]],
         words: _Words,
         addresses: _Addresses,
     ) -> None:
-        """Turn rows of checked fields into columns."""
+        """Keep the columns of checked fields."""
         super().__init__(protocol, family)
-        self._fields = list(zip(*rows, strict=True)) or [()] * 13
+        self._fields = fields
         self._words = words
         self._addresses = addresses
 
     def __len__(self) -> int:
         """Return the number of sockets."""
         return len(self._fields[_STATE])
+
+    def _only(self, chosen: Sequence[Any]) -> ProcBatch:
+        fields = [tuple(compress(field, chosen)) for field in self._fields]
+        return ProcBatch(
+            self.protocol, self.family, fields, self._words, self._addresses
+        )
 
     def _make(self, name: str) -> Sequence[Any] | None:
         maker = _MAKERS.get(name)

@@ -44,6 +44,8 @@ def _offsets() -> list[tuple[str, str, int, int]]:
 
 
 _LAYOUT = _offsets()
+# Where the fields of 32 bits stand, for a reader of whole columns.
+OFFSETS_32 = {name: start for name, code, start, _ in _LAYOUT if code == "=I"}
 
 
 def _scales(packed: bytes) -> dict[str, int]:

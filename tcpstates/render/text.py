@@ -45,6 +45,38 @@ def sanitise_line(text: str) -> str:
     return "".join(out)
 
 
+def mark_part(text: str, span: tuple[int, int], width: int) -> tuple[str, str]:
+    """Return a text as one line, and a line of carets that mark a part of it.
+
+    Of a text wider than `width` only what lies around the part is shown.
+    """
+    start, end = span
+    before, part, after = (
+        sanitise_line(piece) for piece in (text[:start], text[start:end], text[end:])
+    )
+    part = part[:width]
+    room = max(0, width - len(part))
+    if len(before) + len(after) > room:
+        shown = max(room // 2, room - len(after))
+        if len(before) > shown:
+            before = "..." + before[len(before) - max(0, shown - 3) :]
+        left = max(0, room - len(before))
+        if len(after) > left:
+            after = after[: max(0, left - 3)] + "..."
+    carets = "^" * max(1, _cells(part))
+    return before + part + after, " " * _cells(before) + carets
+
+
+def _cells(text: str) -> int:
+    """Return how many places a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    wide = sum(east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(combining(character) > 0 for character in text)
+
+
 def decode_name(name: bytes) -> str:
     """Return bytes as text that still holds every byte (surrogateescape)."""
     return name.decode("utf-8", "surrogateescape")

@@ -1,0 +1,116 @@
+"""What this system knows by name, for filters: see `filters.values.Lookup`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from threading import Thread
+
+from tcpstates.collect.names import CGROUP_MOUNTS, read_services
+
+_HOST_SECONDS = 5.0
+_PORT_RANGE = (32768, 60999)  # Linux's default; others: RFC 6335
+_DYNAMIC_PORTS = (49152, 65535)
+_FIN_TIMEOUT_SECONDS = 60
+_SYSCTL = "/proc/sys/net/ipv4"
+
+
+class SystemLookup:
+    """Names of this system; each question is asked when a filter needs it."""
+
+    def __init__(self, protocols: Collection[str]) -> None:
+        """Know the services of these protocols only."""
+        self._protocols = protocols
+
+    def ports(self, service: str) -> frozenset[int]:
+        """Return the ports of a service."""
+        return frozenset(
+            port
+            for (port, protocol), names in read_services().items()
+            if protocol in self._protocols and service.lower() in names
+        )
+
+    def addresses(self, host: str) -> list[str]:
+        """Return a host's addresses; none when the name servers do not answer."""
+        found: list[str] = []
+
+        def ask() -> None:
+            from socket import SOCK_STREAM, getaddrinfo
+
+            with suppress(OSError, UnicodeError):
+                for *_, address in getaddrinfo(host, None, type=SOCK_STREAM):
+                    found.append(str(address[0]))
+
+        asking = Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(_HOST_SECONDS)
+        return list(dict.fromkeys(found))
+
+    def interface(self, name: str) -> int | None:
+        """Return an interface's number."""
+        from socket import if_nametoindex
+
+        try:
+            return if_nametoindex(name)
+        except (OSError, ValueError):  # ValueError: a zero byte
+            return None
+
+    def cgroup(self, path: str) -> int | None:
+        """Return a cgroup's number: the inode of its directory."""
+        for mount in CGROUP_MOUNTS:
+            if os.path.exists(f"{mount}/cgroup.controllers"):
+                with suppress(OSError, ValueError):
+                    inside = path.removeprefix(mount).strip("/")
+                    return os.stat(f"{mount}/{inside}").st_ino
+        return None
+
+    def uid(self, user: str) -> int | None:
+        """Return a user's number."""
+        if sys.platform != "win32":
+            import pwd
+
+            with suppress(KeyError, ValueError):
+                return pwd.getpwnam(user).pw_uid
+        return None
+
+    def names(self, kind: str) -> Iterable[str]:
+        """Return every name of a kind: service, interface or user."""
+        if kind == "service":
+            return (
+                name
+                for (_, protocol), names in read_services().items()
+                if protocol in self._protocols
+                for name in names
+            )
+        if kind == "interface":
+            from socket import if_nameindex
+
+            with suppress(OSError):
+                return [name for _, name in if_nameindex()]
+        if kind == "user" and sys.platform != "win32":
+            import pwd
+
+            return [entry.pw_name for entry in pwd.getpwall()]
+        return ()
+
+    def port_range(self) -> tuple[int, int]:
+        """Return the first and the last port that the system hands out itself."""
+        numbers = _read_numbers("ip_local_port_range")
+        if len(numbers) == 2:
+            return numbers[0], numbers[1]
+        return _PORT_RANGE if sys.platform == "linux" else _DYNAMIC_PORTS
+
+    def fin_timeout_ms(self) -> int:
+        """Return how long FIN_WAIT_2 may last once the socket is closed."""
+        return 1000 * (_read_numbers("tcp_fin_timeout") or [_FIN_TIMEOUT_SECONDS])[0]
+
+
+def _read_numbers(name: str) -> list[int]:
+    """Return the numbers of one of the kernel's settings; none where it has not it."""
+    try:
+        with open(f"{_SYSCTL}/{name}", encoding="ascii") as setting:
+            return list(map(int, setting.read().split()))
+    except (OSError, ValueError):
+        return []

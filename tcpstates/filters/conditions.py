@@ -1,0 +1,271 @@
+"""What a filter can ask of sockets, answered for a batch at once.
+
+Here is what a condition is, and those that the kernel understands (`bytecode`); those
+of `measures` and `holders` are answered only here.
+
+An answer is one of three: True, False, or None where nobody can tell (the process
+of a socket may be hidden; an age may be known as bounds only). What a socket does
+not have at all, as a TIME_WAIT socket no round-trip time, is False, not None.
+
+Ports, addresses, users and the like repeat, so their verdicts are remembered:
+0.04 us a socket, however long the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from tcpstates.model import Batch
+from tcpstates.states import AnyState
+
+Answer = Sequence["bool | None"]
+Ranges = tuple[tuple[float, float], ...]  # both ends included
+
+_MOST_REMEMBERED = 20_000
+
+
+class CannotTell(Exception):
+    """The source has not told what a condition asks for; the text says why."""
+
+
+class Condition:
+    """One question; `needs` are the words of `choose.MISSING` it depends on."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        raise NotImplementedError
+
+
+class Verdicts(dict[Any, "bool | None"]):
+    """Answers by value, remembered up to a bound."""
+
+    def __init__(self, judge: Callable[[Any], bool | None]) -> None:
+        """Take what finds the answer for a value."""
+        self._judge = judge
+        super().__init__()
+
+    def __missing__(self, value: Any) -> bool | None:
+        """Find an answer and remember it."""
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        verdict = self[value] = self._judge(value)
+        return verdict
+
+
+class OfOneColumn(Condition):
+    """A condition on a column whose values repeat."""
+
+    column: ClassVar[str]
+
+    def __init__(self) -> None:
+        """Start without verdicts."""
+        self._verdicts = Verdicts(self.judge)
+
+    def judge(self, value: Any) -> bool | None:
+        """Answer for one value of the column."""
+        raise NotImplementedError
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        return list(map(self._verdicts.__getitem__, batch.column(self.column)))
+
+
+class InStates(OfOneColumn):
+    """Whether the state is one of these."""
+
+    column = "word"
+
+    def __init__(self, states: frozenset[AnyState], *, unknown: bool) -> None:
+        """Take the states; `unknown`: also those that have no word."""
+        super().__init__()
+        self.states = states
+        self.unknown = unknown
+
+    def judge(self, value: str) -> bool:
+        """Answer for what is shown as the state."""
+        return self.unknown if value.startswith("UNKNOWN") else value in self.states
+
+
+def in_ranges(value: float, ranges: Ranges) -> bool:
+    """Tell whether a number is in one of the ranges."""
+    return any(low <= value <= high for low, high in ranges)
+
+
+class Ports(OfOneColumn):
+    """Whether one side's port is in one of the ranges; 0 is the wildcard."""
+
+    def __init__(self, side: str, ranges: Ranges) -> None:
+        """Take "local" or "remote", and the ranges."""
+        super().__init__()
+        self.side = side
+        self.ranges = ranges
+        self.column = f"{side}_port"  # type: ignore[misc]  # it is an instance's
+
+    def judge(self, value: int) -> bool:
+        """Answer for one port."""
+        return in_ranges(value, self.ranges)
+
+
+class Autobound(Ports):
+    """Whether the local port is one of those that the system hands out itself."""
+
+
+class Prefix(NamedTuple):
+    """A network: the first `bits` bits of `address`, of 4 or of 16 bytes."""
+
+    address: bytes
+    bits: int
+
+    @property
+    def family(self) -> str:
+        """Return the name of its address family."""
+        return "ipv4" if len(self.address) == 4 else "ipv6"
+
+    def holds(self, packed: bytes) -> bool:
+        """Tell whether an address is in it.
+
+        As in the kernel, an IPv4 network holds IPv4 addresses mapped into IPv6 too.
+        """
+        if len(packed) == 16 and len(self.address) == 4:
+            if packed[:12] != _MAPPED:
+                return False
+            packed = packed[12:]
+        if len(packed) != len(self.address):
+            return False
+        shift = 8 * len(packed) - self.bits
+        mine, theirs = (int.from_bytes(a, "big") for a in (self.address, packed))
+        return mine >> shift == theirs >> shift
+
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+class Hosts(OfOneColumn):
+    """Whether one side's address is in one of the networks."""
+
+    def __init__(self, side: str, prefixes: tuple[Prefix, ...]) -> None:
+        """Take "local" or "remote", and the networks."""
+        super().__init__()
+        self.side = side
+        self.prefixes = prefixes
+        self.column = f"{side}_address"  # type: ignore[misc]
+
+    def judge(self, value: str) -> bool:
+        """Answer for one address, as text."""
+        from socket import AF_INET, AF_INET6, inet_pton
+
+        family = AF_INET6 if ":" in value else AF_INET
+        packed = inet_pton(family, value.partition("%")[0])
+        return any(prefix.holds(packed) for prefix in self.prefixes)
+
+
+class OfFamily(Condition):
+    """Whether it is a socket of that address family, mapped addresses or not."""
+
+    def __init__(self, family: str) -> None:
+        """Take "ipv4" or "ipv6"."""
+        self.family = family
+
+    def test(self, batch: Batch) -> Answer:
+        """Return the same answer for each socket."""
+        return [batch.family == self.family] * len(batch)
+
+
+class Device(OfOneColumn):
+    """Whether the socket is bound to one of these interfaces."""
+
+    needs = ("interface",)
+    column = "interface_index"
+
+    def __init__(self, indexes: frozenset[int]) -> None:
+        """Take the interfaces' numbers."""
+        super().__init__()
+        self.indexes = indexes
+
+    def judge(self, value: int) -> bool:
+        """Answer for one interface's number."""
+        return value in self.indexes
+
+
+class Mark(OfOneColumn):
+    """Whether the firewall mark, as far as the mask goes, is this one."""
+
+    needs = ("mark",)
+    column = "mark"
+
+    def __init__(self, mark: int, mask: int) -> None:
+        """Take both as numbers of 32 bits."""
+        super().__init__()
+        self.mark = mark
+        self.mask = mask
+
+    def judge(self, value: int | None) -> bool | None:
+        """Answer for one mark."""
+        return None if value is None else value & self.mask == self.mark
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; CannotTell without the privilege."""
+        answers = super().test(batch)
+        if len(batch) and answers.count(None) == len(answers):
+            raise CannotTell(
+                "the kernel tells marks to who has the capability CAP_NET_ADMIN only:"
+                " run as root"
+            )
+        return answers
+
+
+class Cgroup(OfOneColumn):
+    """Whether the socket was made in this cgroup."""
+
+    needs = ("cgroup",)
+    column = "cgroup_id"
+
+    def __init__(self, number: int) -> None:
+        """Take the cgroup's number, the inode of its directory."""
+        super().__init__()
+        self.number = number
+
+    def judge(self, value: int | None) -> bool:
+        """Answer for one number; half-open and TIME_WAIT sockets have none."""
+        return value == self.number
+
+
+class Listener(NamedTuple):
+    """Where someone waits for connections."""
+
+    protocol: str
+    family: str
+    address: str
+    port: int
+
+
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+
+
+class ServerSide(Condition):
+    """Whether the socket listens, or was made by a listener, on one of the ports."""
+
+    def __init__(self, ranges: Ranges, listeners: Iterable[Listener] = ()) -> None:
+        """Take ranges of ports, and the listeners that there are now."""
+        self.ranges = ranges
+        self.listeners = frozenset(listeners)
+
+    def with_listeners(self, listeners: Iterable[Listener]) -> ServerSide:
+        """Return the same question, with what is known of listeners."""
+        meant = (n for n in listeners if in_ranges(n.port, self.ranges))
+        return ServerSide(self.ranges, meant)
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        kind = batch.protocol, batch.family
+        here = {(n.address, n.port) for n in self.listeners if n[:2] == kind}
+        anywhere = {port for address, port in here if address in _WILDCARDS}
+        return [
+            port in anywhere or (address, port) in here
+            for address, port in zip(
+                batch.column("local_address"), batch.column("local_port"), strict=True
+            )
+        ]

@@ -1,0 +1,278 @@
+"""The keys of the filter language: what each is called, takes and means."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tcpstates.filters.conditions import (
+    Autobound,
+    Cgroup,
+    Condition,
+    Device,
+    InStates,
+    Mark,
+    Ranges,
+    ServerSide,
+)
+from tcpstates.filters.holders import ProcessId, ProcessName, ProcessPattern
+from tcpstates.filters.measures import (
+    Age,
+    Idle,
+    Number,
+    Retransmits,
+    RoundTrip,
+    Timer,
+    User,
+)
+from tcpstates.filters.syntax import AnyOf, Expression
+from tcpstates.filters.values import (
+    BadValue,
+    Lookup,
+    compared,
+    nearest,
+    read_endpoints,
+    read_number,
+    read_port_ranges,
+    read_ports,
+    read_ranges,
+    read_size,
+    read_time,
+)
+from tcpstates.states import AnyState, find_states, nearest_words, word_list
+
+# Every spelling of an operator, and the one that filters are written with.
+OPERATORS = {
+    **dict.fromkeys(("=", "==", "eq"), "="),
+    **dict.fromkeys(("!=", "ne", "neq"), "!="),
+    **dict.fromkeys(("<", "lt"), "<"),
+    **dict.fromkeys(("<=", "le", "leq"), "<="),
+    **dict.fromkeys((">", "gt"), ">"),
+    **dict.fromkeys((">=", "ge", "geq"), ">="),
+    "~": "~",
+    "!~": "!~",
+    "in": "in",
+}
+# What an operator denies.
+NEGATIONS = {"!=": "=", "!~": "~", "not in": "in"}
+
+_EQUAL = ("=", "!=", "in", "not in")
+_ORDER = ("<", "<=", ">", ">=")
+
+Reader = Callable[[str, Sequence[str], Lookup], Expression]
+
+
+class Key(NamedTuple):
+    """A key: the operators that it takes, and what makes a condition of it."""
+
+    operators: tuple[str, ...]
+    read: Reader  # the operator is never a negation
+    value: str = ""  # what a value is, for messages and completion
+    free_text: bool = False  # a value may hold anything
+    may_stand_alone: bool = False
+
+
+def _states(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    _refuse_list(operator, texts)
+    chosen: frozenset[AnyState] = frozenset()
+    return InStates(chosen.union(*map(read_states, texts)), unknown=False)
+
+
+def read_states(word: str) -> frozenset[AnyState]:
+    """Return the states of a word; BadValue names the nearest ones."""
+    found = find_states(word)
+    if found is None:
+        near = " or ".join(name.lower() for name in nearest_words(word))
+        hint = f"did you mean {near}?" if near else f"the states are {word_list()}"
+        raise BadValue(f"no such state: {word!r}; {hint}")
+    return found
+
+
+def _refuse_list(operator: str, texts: Sequence[str]) -> None:
+    if operator == "=" and "," in texts[0]:
+        raise BadValue(f"a list takes `in`: in {texts[0]}")
+
+
+def _endpoints(*sides: str) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        _refuse_list(operator, texts)
+        return AnyOf(tuple(read_endpoints(side, texts, lookup) for side in sides))
+
+    return read
+
+
+def _ports(*sides: str) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        return AnyOf(tuple(read_ports(side, operator, texts, lookup) for side in sides))
+
+    return read
+
+
+def _number(make: Callable[[Ranges], Condition]) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        return make(read_ranges(operator, texts))
+
+    return read
+
+
+def _inode(ranges: Ranges) -> Condition:
+    return Number("inode", ranges, "inode")
+
+
+def _bytes(column: str) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        return Number(
+            column, compared(operator, read_size(texts[0]), whole=True), "queues"
+        )
+
+    return read
+
+
+def _time(make: Callable[[Ranges], Condition]) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        return make(compared(operator, read_time(texts[0])))
+
+    return read
+
+
+def _age(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    return Age(compared(operator, read_time(texts[0])), lookup.fin_timeout_ms())
+
+
+def _device(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    indexes = set()
+    for text in texts:
+        index = lookup.interface(text)
+        if index is None:
+            if not text.isdecimal():
+                near = nearest(text, lookup.names("interface"))
+                raise BadValue(f"no such interface: {text!r}{near}")
+            index = int(text)
+        indexes.add(index)
+    return Device(frozenset(indexes))
+
+
+def _mark(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    mark, slash, mask = texts[0].partition("/")
+    numbers = read_number(mark), read_number(mask) if slash else 0xFFFFFFFF
+    if max(numbers) > 0xFFFFFFFF:
+        raise BadValue("a mark has 32 bits, up to 0xffffffff")
+    return Mark(*numbers)
+
+
+def _cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    number = lookup.cgroup(texts[0])
+    if number is None:
+        raise BadValue(
+            f"no such cgroup: {texts[0]!r}; -e shows the cgroups that sockets are in"
+        )
+    return Cgroup(number)
+
+
+def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    uids = set()
+    for text in texts:
+        uid = int(text) if text.isdecimal() else lookup.uid(text)
+        if uid is None:
+            near = nearest(text, lookup.names("user"))
+            raise BadValue(f"no such user: {text!r}{near}")
+        uids.add(uid)
+    return User(frozenset(uids))
+
+
+_TIMER_WORDS = {
+    "off": "off",
+    "retransmit": "retransmit",
+    "on": "retransmit",  # ss, net-tools
+    "keepalive": "keepalive",
+    "timewait": "time-wait",
+    "probe": "probe",
+    "persist": "probe",  # ss
+    "delayedack": "delayed-ack",
+    "delack": "delayed-ack",  # ss
+}
+TIMERS = tuple(dict.fromkeys(_TIMER_WORDS.values()))
+
+
+def _timer(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    kinds = set()
+    for text in texts:
+        kind = _TIMER_WORDS.get(reduce_word(text))
+        if kind is None:
+            raise BadValue(f"no such timer: {text!r}; they are {' '.join(TIMERS)}")
+        kinds.add(kind)
+    return Timer(frozenset(kinds))
+
+
+def _process(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    if operator != "~":
+        return ProcessName(map(os.fsencode, texts))
+    try:
+        return ProcessPattern(re.compile(os.fsencode(texts[0])))
+    except re.error as error:
+        raise BadValue(f"no regular expression: {texts[0]!r}, {error}") from error
+
+
+def _listener(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    return ServerSide(read_port_ranges(operator, texts or ("*",), lookup))
+
+
+def _autobound(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    return Autobound("local", (lookup.port_range(),))
+
+
+_HOST = "a host or network, with :port or without"
+_PORT = "a port or a service"
+_NUMBER_TEXT = "a whole number"
+_BYTES = "bytes, as 64k or 1M"
+_DURATION = "a time, as 20ms, 5s, 5m"
+
+KEYS: dict[str, Key] = {
+    "state": Key(_EQUAL, _states, "a state or a group"),
+    "src": Key(_EQUAL, _endpoints("local"), _HOST),
+    "dst": Key(_EQUAL, _endpoints("remote"), _HOST),
+    "host": Key(_EQUAL, _endpoints("local", "remote"), _HOST),
+    "sport": Key((*_EQUAL, *_ORDER), _ports("local"), _PORT),
+    "dport": Key((*_EQUAL, *_ORDER), _ports("remote"), _PORT),
+    "port": Key(_EQUAL, _ports("local", "remote"), _PORT),
+    "listener": Key(_EQUAL, _listener, _PORT, may_stand_alone=True),
+    "autobound": Key((), _autobound, may_stand_alone=True),
+    "dev": Key(_EQUAL, _device, "an interface"),
+    "fwmark": Key(("=", "!="), _mark, "a number, or number/mask"),
+    "cgroup": Key(("=", "!="), _cgroup, "a path below cgroup v2", free_text=True),
+    "process": Key((*_EQUAL, "~", "!~"), _process, "a name", free_text=True),
+    "pid": Key((*_EQUAL, *_ORDER), _number(ProcessId), _NUMBER_TEXT),
+    "user": Key(_EQUAL, _user, "a login name or a uid"),
+    "inode": Key((*_EQUAL, *_ORDER), _number(_inode), _NUMBER_TEXT),
+    "recv-q": Key(("=", "!=", *_ORDER), _bytes("recv_q"), _BYTES),
+    "send-q": Key(("=", "!=", *_ORDER), _bytes("send_q"), _BYTES),
+    "retrans": Key((*_EQUAL, *_ORDER), _number(Retransmits), _NUMBER_TEXT),
+    "timer": Key(_EQUAL, _timer, "a timer"),
+    "age": Key(_ORDER, _age, _DURATION),
+    "idle": Key(_ORDER, _time(Idle), _DURATION),
+    "rtt": Key(_ORDER, _time(RoundTrip), _DURATION),
+}
+_ALIASES = {
+    "local": "src",
+    "remote": "dst",
+    "proc": "process",
+    "uid": "user",
+    "interface": "dev",
+    "mark": "fwmark",
+    "retransmits": "retrans",
+}
+
+
+def reduce_word(word: str) -> str:
+    """Return a word without case, hyphens and underscores."""
+    return word.lower().replace("-", "").replace("_", "")
+
+
+_BY_SPELLING = {reduce_word(name): name for name in KEYS} | _ALIASES
+
+
+def find_key(word: str) -> str | None:
+    """Return the key that a word is; None when it is none."""
+    return _BY_SPELLING.get(reduce_word(word))

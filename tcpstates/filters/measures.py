@@ -1,0 +1,145 @@
+"""Conditions on a socket's user, queues, timers and times."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import and_
+
+from tcpstates import ages
+from tcpstates.filters.conditions import (
+    Answer,
+    Condition,
+    OfOneColumn,
+    Ranges,
+    in_ranges,
+)
+from tcpstates.model import Batch
+
+
+class User(Condition):
+    """Whether the socket belongs to one of these users."""
+
+    needs = ("uid",)
+
+    def __init__(self, uids: frozenset[int]) -> None:
+        """Take the users' numbers."""
+        self.uids = uids
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket.
+
+        The kernel says 0 where it has forgotten the user: in TIME_WAIT, and half-open.
+        """
+        owned = map(self.uids.__contains__, batch.column("uid"))
+        if not (0 in self.uids and batch.protocol == "tcp"):
+            return list(owned)
+        forgotten = zip(batch.column("timer"), batch.column("word"), strict=True)
+        known = [t != "time-wait" and w != "SYN_RECEIVED" for t, w in forgotten]
+        return list(map(and_, owned, known))
+
+
+class Number(Condition):
+    """Whether a number is in one of the ranges."""
+
+    def __init__(self, column: str, ranges: Ranges, needs: str) -> None:
+        """Take the column of the batch, the ranges, and what the source must tell."""
+        self.column = column
+        self.ranges = ranges
+        self.needs = (needs,)  # type: ignore[misc]
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        values = batch.column(self.column)
+        if None in values:
+            judge = partial(in_ranges, ranges=self.ranges)
+            return [None if value is None else judge(value) for value in values]
+        if len(self.ranges) == 1:
+            ((low, high),) = self.ranges
+            return [low <= value <= high for value in values]
+        return [in_ranges(value, self.ranges) for value in values]
+
+
+class Retransmits(Number):
+    """How many retransmissions or probes the peer has not answered."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        """Take the ranges."""
+        super().__init__("retransmits", ranges, "timers")
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; UDP repeats nothing."""
+        if batch.protocol == "udp":
+            return [False] * len(batch)
+        return super().test(batch)
+
+
+class Timer(OfOneColumn):
+    """Whether this is the timer that runs."""
+
+    needs = ("timers",)
+    column = "timer"
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        """Take words of the column `timer`."""
+        super().__init__()
+        self.kinds = kinds
+
+    def judge(self, value: str | None) -> bool:
+        """Answer for one kind; UDP has no timers."""
+        return value in self.kinds
+
+
+class Idle(Condition):
+    """How long no data have moved, in either direction."""
+
+    needs = ("tcp_info",)
+
+    def __init__(self, ranges: Ranges) -> None:
+        """Take ranges of milliseconds."""
+        self.ranges = ranges
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; half a connection is never idle."""
+        return [
+            ms is not None and in_ranges(ms, self.ranges) for ms in ages.idle_ms(batch)
+        ]
+
+
+class RoundTrip(Condition):
+    """How long the peer's acknowledgment takes, smoothed by the kernel."""
+
+    needs = ("tcp_info",)
+
+    def __init__(self, ranges: Ranges) -> None:
+        """Take ranges of milliseconds."""
+        self.ranges = ranges
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; 0 is "not measured yet"."""
+        return [
+            bool(us) and in_ranges(us / 1000, self.ranges)
+            for us in batch.column("info.rtt")
+        ]
+
+
+class Age(Condition):
+    """How long the socket has been in its state, as far as that is known."""
+
+    needs = ("tcp_info", "timers")
+
+    def __init__(self, ranges: Ranges, fin_timeout_ms: int) -> None:
+        """Take one range of milliseconds; and how long FIN_WAIT_2 may last."""
+        ((self.low, self.high),) = ranges
+        self._fin_timeout_ms = fin_timeout_ms
+
+    def test(self, batch: Batch) -> Answer:
+        """Return True or False where both bounds of the age are on one side."""
+        answers: list[bool | None] = []
+        for least, most in ages.age_bounds_ms(batch, self._fin_timeout_ms):
+            if least >= self.low and most <= self.high:
+                answers.append(True)
+            elif most < self.low or least > self.high:
+                answers.append(False)
+            else:
+                answers.append(None)
+        return answers

@@ -1,0 +1,277 @@
+"""Read a filter: ss's grammar, with more keys and the precedence that ss documents.
+
+    filter  = [clauses] or              OR  = or | ||
+    or      = and { OR and }            AND = and & &&
+    and     = not { [AND] not }         NOT = not !
+    not     = NOT not | "(" or ")" | clauses | term
+    clauses = clause { clause }
+    clause  = [state] NAME | exclude NAME
+    term    = KEY [[operator] value]
+
+Clauses in a row add up. At the beginning, and no AND or OR behind them, they hold for
+the whole expression, as in ss, which allows them only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tcpstates.filters.conditions import InStates
+from tcpstates.filters.keys import (
+    KEYS,
+    NEGATIONS,
+    OPERATORS,
+    Key,
+    find_key,
+    read_states,
+    reduce_word,
+)
+from tcpstates.filters.syntax import AllOf, AnyOf, Expression, Not, Term
+from tcpstates.filters.values import BadValue, Lookup, nearest
+from tcpstates.filters.words import AND, NOT, OR, Word, Words, quote
+from tcpstates.states import ALL_STATES, AnyState, find_states, state_words
+
+_DEEPEST = 50  # parentheses and `not` inside each other
+_EXCLUDE = ("exclude", "excl")
+_CLAUSES = ("state", *_EXCLUDE)
+
+
+def parse_filter(arguments: Sequence[str], lookup: Lookup) -> tuple[Expression, str]:
+    """Return the tree of a filter, and the text that its terms' places refer to.
+
+    Raise FilterSyntaxError, which points at what is wrong.
+    """
+    words = Words(arguments)
+    return _Parser(words, lookup).read(), words.text
+
+
+class _Parser:
+    """The words, and how deep in parentheses they are."""
+
+    def __init__(self, words: Words, lookup: Lookup) -> None:
+        self._words = words
+        self._depth = 0
+        self._lookup = lookup
+
+    def read(self) -> Expression:
+        """Return the whole filter; what is empty selects everything."""
+        if self._words.peek() is None:
+            return AllOf(())
+        found = self._leading() or self._any()
+        behind = self._words.peek()
+        if behind is not None:  # what an expression cannot go on with
+            raise self._words.error("there is no parenthesis to close", behind)
+        return found
+
+    def _leading(self) -> Expression | None:
+        """Return a filter that begins with states as ss has it; None: it does not.
+
+        There they are no part of the expression behind them, whatever it is.
+        """
+        if not self._begins_clause():
+            return None
+        clauses = self._clauses(alone=False)
+        if self._words.peek() is None:
+            return clauses
+        if self._words.comes((*AND, *OR, ")")):
+            self._words.start_again()
+            return None
+        return AllOf((clauses, self._any()))
+
+    # Connecting words, the weakest first.
+
+    def _any(self) -> Expression:
+        parts = [self._all()]
+        while self._words.comes(OR):
+            self._words.take()
+            parts.append(self._all())
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+
+    def _all(self) -> Expression:
+        parts = [self._not()]
+        while self._words.peek() is not None and not self._words.comes((*OR, ")")):
+            if self._words.comes(AND):
+                self._words.take()
+            parts.append(self._not())
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+    def _not(self) -> Expression:
+        word = self._words.peek()
+        if word is None or word.among((*AND, *OR, ")")):
+            raise self._words.error("a condition is missing here", word)
+        if not word.among((*NOT, "(")):
+            return self._term(alone=False)
+        if self._depth == _DEEPEST:
+            raise self._words.error(f"nested more than {_DEEPEST} deep", word)
+        self._depth += 1
+        self._words.take()
+        if word.text == "(":
+            found = self._any()
+            if not self._words.comes((")",)):
+                raise self._words.error("this parenthesis is not closed", word)
+            self._words.take()
+        elif self._words.comes((*NOT, "(")):
+            found = Not(self._not())
+        elif self._words.peek() is None or self._words.comes((*AND, *OR, ")")):
+            found = Not(self._not())  # it says what is missing
+        else:
+            found = Not(self._term(alone=True))
+        self._depth -= 1
+        return found
+
+    # Conditions.
+
+    def _term(self, *, alone: bool) -> Expression:
+        """Return one condition; `alone`: one clause of states, not those in a row."""
+        if self._begins_clause():
+            return self._clauses(alone=alone)
+        word = self._words.take()
+        name = None if word.quoted or word.symbol else find_key(word.text)
+        if name is None:
+            raise self._words.error(self._complaint(word), word)
+        return self._condition(name, KEYS[name], word)
+
+    def _complaint(self, word: Word) -> str:
+        if word.symbol:
+            return f"a key, as dport or process, is missing before {word.text}"
+        if word.text.startswith(":") or word.text[:1].isdecimal():
+            return f"{word.text}: of which side? Write sport, dport, src or dst before"
+        known = {reduce_word(name): name for name in (*state_words(), *KEYS)}
+        near = nearest(reduce_word(word.text), known)
+        for spelling, meant in known.items():
+            near = near.replace(spelling, meant)
+        hint = near or "; see FILTERS in the man page"
+        return f"no such state or key: {word.text!r}{hint}"
+
+    def _begins_clause(self) -> bool:
+        """Tell whether a state comes, with `state` or `exclude` before it or bare."""
+        word = self._words.peek()
+        if word is None or word.quoted or word.symbol:
+            return False
+        if word.among(_CLAUSES):
+            return not (word.among(("state",)) and self._operator(ahead=1))
+        if find_key(word.text):  # IDLE is a state of Solaris, too
+            return word.among(("idle",)) and not self._operator(ahead=1)
+        return find_states(word.text) is not None
+
+    def _clauses(self, *, alone: bool) -> Term:
+        """Return the clauses in a row as one term: ss adds the states up."""
+        chosen: frozenset[AnyState] = frozenset()
+        unknown = False
+        texts: list[str] = []
+        words: list[Word] = []
+        while not texts or (self._begins_clause() and not alone):
+            clause = "state"
+            if self._words.comes(_CLAUSES):
+                words.append(self._words.take())
+                clause = "exclude" if words[-1].among(_EXCLUDE) else "state"
+            named = self._words.peek()
+            if named is None or named.symbol:
+                raise self._words.error(f"{clause}: a state is missing after it", named)
+            words.append(self._words.take())
+            try:
+                states = read_states(named.text)
+            except BadValue as error:
+                raise self._words.error(str(error), named) from error
+            if clause == "exclude":
+                if not texts:
+                    chosen, unknown = ALL_STATES, True
+                chosen = chosen - states
+            else:
+                chosen = chosen | states
+            texts.append(f"{clause} {quote(named.text)}")
+        span = (words[0].start, words[-1].end)
+        meaning = InStates(chosen, unknown=unknown)
+        return Term(meaning, " ".join(texts), span, compound=len(texts) > 1)
+
+    def _operator(self, ahead: int = 0) -> str | None:
+        """Return the operator that comes, None where none does."""
+        word = self._words.peek(ahead)
+        if word is None or word.quoted:
+            return None
+        if word.among(("not",)) and self._words.comes(("in",), ahead + 1):
+            return "not in"
+        return OPERATORS.get(word.text.lower())
+
+    def _condition(self, name: str, key: Key, first: Word) -> Term:
+        operator = self._operator()
+        written = operator or "="
+        if operator:
+            places = [self._words.take() for _ in operator.split()]
+            if operator not in key.operators:
+                takes = (
+                    f"takes {' '.join(key.operators)}" if key.operators else "is all"
+                )
+                raise self._words.error(f"{name} {takes}, not {operator}", *places)
+        elif key.may_stand_alone and not self._begins_port(key):
+            return Term(self._meaning(key, "=", (), [first]), name, first[1:3])
+        elif key.operators and "=" not in key.operators:
+            takes = " ".join(key.operators)
+            raise self._words.error(f"{name} takes {takes}", self._words.peek())
+        values, words = self._values(name, key, is_list=written.endswith("in"))
+        meaning = self._meaning(key, written, values, words)
+        text = f"{name} {written} {','.join(map(quote, values))}"
+        return Term(meaning, text, (first.start, words[-1].end))
+
+    def _begins_port(self, key: Key) -> bool:
+        """Tell whether a key that may stand alone has a value: `listener :443`."""
+        word = self._words.peek()
+        return bool(key.operators and word and word.text[:1] in ":0123456789") and (
+            not self._begins_clause()
+        )
+
+    def _meaning(
+        self, key: Key, operator: str, values: Sequence[str], words: Sequence[Word]
+    ) -> Expression:
+        denied = NEGATIONS.get(operator)
+        try:
+            meaning = key.read(denied or operator, values, self._lookup)
+        except BadValue as error:
+            raise self._words.error(str(error), words[0], words[-1]) from error
+        return Not(meaning) if denied else meaning
+
+    def _values(
+        self, name: str, key: Key, *, is_list: bool
+    ) -> tuple[list[str], list[Word]]:
+        """Return the values and the words that they stand in."""
+        values: list[str] = []
+        words: list[Word] = []
+        goes_on = True
+        while goes_on:
+            word = self._words.peek()
+            whole = self._whole_argument(word, key, is_list=is_list)
+            if word is None or (whole is None and not self._is_value(word)):
+                raise self._words.error(f"{name}: {key.value} is missing here", word)
+            if whole is not None:
+                values.append(whole)
+                words += self._words.take_argument(whole)
+                break
+            words.append(self._words.take())
+            if word.quoted or not is_list:
+                values.append(word.text)
+            else:
+                values += [text for text in word.text.split(",") if text]
+            after = self._words.peek()
+            goes_on = is_list and (
+                word.text.endswith(",")
+                or (after is not None and after.text.startswith(","))
+            )
+        if not values:
+            raise self._words.error(f"{name}: {key.value} is missing here", words[0])
+        return values, words
+
+    def _is_value(self, word: Word) -> bool:
+        return not word.symbol and not word.among((*NOT, *AND, *OR))
+
+    def _whole_argument(
+        self, word: Word | None, key: Key, *, is_list: bool
+    ) -> str | None:
+        """Return an argument that is one free text: process = 'my (old) server'."""
+        if word is None or not key.free_text or is_list or word.argument is None:
+            return None
+        argument = word.argument
+        if word.quoted and argument[:1] in "\"'":
+            return None
+        if argument.endswith(")") and "(" not in argument and self._depth:
+            return None  # it closes what another argument has opened
+        return argument
