@@ -186,5 +186,6 @@ def _with_pids(
         batch.put("no_process_reason", reasons)
         yield batch
     if unknown:
-        text = f"{unknown} sockets without a known process: psutil does not tell why"
+        are = "1 socket has" if unknown == 1 else f"{unknown} sockets have"
+        text = f"{are} no known process: psutil does not tell why"
         limitations.append(Limitation("owners-unknown", text))

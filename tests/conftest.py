@@ -36,9 +36,23 @@ class Lab:
 
     command = COMMAND
 
-    def __init__(self, enter: Sequence[str], parts: dict[str, int]) -> None:
+    def __init__(
+        self,
+        enter: Sequence[str],
+        parts: dict[str, int],
+        process: subprocess.Popen[str],
+    ) -> None:
         self.enter = list(enter)
         self.parts = parts
+        self._process = process
+
+    def ask(self, question: object) -> Any:
+        """Return what the script of the laboratory answers to a line of JSON."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
     def run(self, *arguments: str) -> Finished:
         """Run any command inside the namespace."""
@@ -79,7 +93,7 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
         enter = ["nsenter", "-t", str(parts["main"]), "-n"]
         if not is_root:
             enter += ["-U", "--preserve-credentials"]
-        yield Lab(enter, parts)
+        yield Lab(enter, parts, process)
     finally:
         process.stdin.close()
         process.wait(30)

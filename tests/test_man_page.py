@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import tcpstates
 from tcpstates.cli.app import tcpstates as command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.collect.choose import SOURCES
+from tcpstates.filters.keys import KEYS, OPERATORS, find_key
 from tcpstates.model import Reason
 from tcpstates.states import GROUPS, TcpState
 
@@ -86,8 +88,40 @@ def test_examples_in_help_and_page_are_understood() -> None:
 
     text = run_command("--help").stdout
     examples = re.findall(r"^ +tcpstates (-.*?)(?:  .*)?$", text, re.MULTILINE)
-    examples += re.findall(r"\.B tcpstates (-.*)", section("EXAMPLES"))
-    assert len(examples) >= 12
+    for place in ("EXAMPLES", "FILTERS"):
+        examples += re.findall(r"\.B tcpstates (-.*)", section(place))
+    use = (PAGE.parents[1] / "README.md").read_text().split("## Use")[1]
+    examples += re.findall(
+        r"^tcpstates ((?:-|completion).*?)(?: +#.*)?$", use, re.MULTILINE
+    )
+    assert len(examples) >= 30
     for example in examples:
-        finished = run_command(*example.split(), "-n")
+        finished = run_command(*shlex.split(example))
         assert finished.returncode == 0, finished.stderr
+
+
+def test_the_language_of_filters_is_described() -> None:
+    keys = section("FILTERS").split(".SS Keys")[1].split(".PP\n")[0]
+    entries = re.findall(r"\.TP\n\.BR? ([^\n]+)\n(.*?)(?=\.TP|$)", keys, re.DOTALL)
+    described = {}
+    for names, text in entries:
+        takes = re.findall(r"^Operators: (.*)\.$", text, re.MULTILINE)
+        for name in re.findall(r"[\w-]+", names):
+            described[name] = takes[0] if takes else None
+    assert {find_key(name) for name in described} == set(KEYS)
+    assert set(KEYS) <= set(described)
+    every = tuple(o for o in dict.fromkeys(OPERATORS.values()) if "~" not in o)
+    for name, takes in described.items():
+        operators = {o for o in KEYS[find_key(name) or ""].operators if o != "not in"}
+        if takes is not None:
+            words = every if takes == "all but ~" else takes.split()
+            assert operators == set(words), name
+    spelled = set(re.findall(r"\S+", section("FILTERS").replace(",", " ")))
+    assert set(OPERATORS) <= {word.strip('";') for word in spelled}
+
+
+def test_commands_are_described() -> None:
+    from tcpstates.cli.commands import COMMANDS
+
+    described = re.findall(r'^\.BR? "?(\w+)', section("COMMANDS"), re.MULTILINE)
+    assert set(described) == set(COMMANDS)

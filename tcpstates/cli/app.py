@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from tcpstates import __version__
+from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.hints import instead_of
 from tcpstates.cli.options import GroupedOption, Options, listing_options
@@ -18,6 +20,7 @@ from tcpstates.cli.output import (
     output_error,
     point_at,
 )
+from tcpstates.cli.types import FILTER_WORD
 from tcpstates.errors import FilterSyntaxError, SourceUnavailable
 
 _EXAMPLES = """\
@@ -26,14 +29,17 @@ Examples:
   tcpstates -ltpn             who listens on which port
   tcpstates -tulpen           the same, with UDP, users, inodes and cgroups
   tcpstates -tanp close_wait  sockets that their process has to close
+  tcpstates -tan dport = :443 dst 10.0.0.0/8
+  tcpstates -tanp close_wait and process = nginx
   tcpstates -s                how many sockets are in which state
-  tcpstates -tan state time-wait state fin-wait-1
   tcpstates -tac established  one number, for a script
 
 \b
-FILTER: states and groups in any system's spelling. `state X` or X selects,
-`exclude X` leaves out. Groups: all connected synchronized bucket big fin_wait
-half_open.
+FILTER: ss's expressions, with more keys. States in any system's spelling, and
+groups: all connected synchronized bucket big fin_wait half_open; keys: src dst
+host sport dport port listener autobound dev fwmark cgroup process pid user
+inode recv-q send-q retrans timer age idle rtt; = != < <= > >= in ~; not, and,
+or, parentheses.
 
 Not to be confused with the tracer of the same name in bcc, which prints
 changes of state as they happen; this one shows what is there now.
@@ -54,6 +60,7 @@ class ListingCommand(click.Command):
                 is_ours = isinstance(parameter, GroupedOption)
                 heading = parameter.heading if is_ours else "Help"  # type: ignore[attr-defined]
                 groups.setdefault(heading, []).append(record)
+        groups["Commands"] = [(name, e.summary) for name, e in COMMANDS.items()]
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -65,7 +72,7 @@ class ListingCommand(click.Command):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @listing_options
-@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
 @click.version_option(
     __version__,
     "-V",
@@ -90,17 +97,13 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; errors are one line each."""
     try:
         output = Output()
-        try:
-            context = tcpstates.make_context(
-                "tcpstates", split_flags(arguments), obj=output
-            )
-        except click.exceptions.Exit:
-            pass  # after --help and --version
-        except OSError as error:  # click could not print those
-            raise output_error(error) from error
+        instruction = os.environ.get(VARIABLE)
+        if instruction:
+            from tcpstates.cli.commands.completion import answer
+
+            answer(instruction, tcpstates, output)
         else:
-            with context:
-                tcpstates.invoke(context)
+            _invoke(arguments, output)
         output.flush()
     except click.UsageError as error:
         complain(_usage_text(error))
@@ -118,6 +121,25 @@ def run(arguments: list[str]) -> int:
         complain(f"cannot go on: {error}")
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def _invoke(arguments: list[str], output: Output) -> None:
+    """Run the command that the first argument names, or the listing."""
+    command: click.Command = tcpstates
+    name = "tcpstates"
+    if arguments and arguments[0] in COMMANDS:
+        command = COMMANDS[arguments[0]].load()
+        name, arguments = f"tcpstates {arguments[0]}", arguments[1:]
+    else:
+        arguments = split_flags(arguments)
+    try:
+        context = command.make_context(name, arguments, obj=output)
+    except click.exceptions.Exit:
+        return  # after --help and --version
+    except OSError as error:  # click could not print those
+        raise output_error(error) from error
+    with context:
+        command.invoke(context)
 
 
 def split_flags(arguments: list[str]) -> list[str]:

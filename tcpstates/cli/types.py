@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tcpstates.collect.choose import SOURCES
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -31,5 +34,43 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(f"no such source: {value!r}; {hint}", param, ctx)
         return str(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Return the names that begin so."""
+        from click.shell_completion import CompletionItem
+
+        known = ("auto", *SOURCES)
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
 
 SOURCE = SourceName()
+
+
+class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A word of a filter, which is read only when all are there."""
+
+    name = "filter"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Return the words that can come here; as the first one, commands too."""
+        from click.shell_completion import CompletionItem
+
+        from tcpstates.cli.commands import COMMANDS
+        from tcpstates.cli.offers import next_words, spelled_like
+
+        before = [
+            word
+            for argument in ctx.params.get("words") or ()
+            for word in str(argument).split()
+        ]
+        words = list(next_words(before))
+        if not before:
+            words += [(name, entry.summary) for name, entry in COMMANDS.items()]
+        spelled = ((spelled_like(word, incomplete), text) for word, text in words)
+        return [CompletionItem(word, help=text) for word, text in spelled if word]
+
+
+FILTER_WORD = FilterWord()

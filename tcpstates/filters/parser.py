@@ -199,15 +199,14 @@ class _Parser:
         if operator:
             places = [self._words.take() for _ in operator.split()]
             if operator not in key.operators:
-                takes = (
-                    f"takes {' '.join(key.operators)}" if key.operators else "is all"
-                )
-                raise self._words.error(f"{name} {takes}, not {operator}", *places)
+                takes = " ".join(key.operators) or "no value"
+                problem = f"{name} takes {takes}, not {operator}"
+                raise self._words.error(problem, *places)
         elif key.may_stand_alone and not self._begins_port(key):
             return Term(self._meaning(key, "=", (), [first]), name, first[1:3])
         elif key.operators and "=" not in key.operators:
-            takes = " ".join(key.operators)
-            raise self._words.error(f"{name} takes {takes}", self._words.peek())
+            problem = f"{name}: an operator is missing: {' '.join(key.operators)}"
+            raise self._words.error(problem, self._words.peek())
         values, words = self._values(name, key, is_list=written.endswith("in"))
         meaning = self._meaning(key, written, values, words)
         text = f"{name} {written} {','.join(map(quote, values))}"

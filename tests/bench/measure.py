@@ -15,6 +15,7 @@ import argparse
 import os
 import platform
 import pty
+import re
 import shutil
 import statistics
 import subprocess
@@ -70,6 +71,9 @@ COMMANDS = (
     ours("-tan", "tcpstates -tan", terminal=True),
     theirs("ss -tan state close-wait"),
     ours("-tan close_wait", "ss -tan state close-wait"),
+    theirs("ss -tan dport = :443"),
+    ours("-tan dport = :443", "ss -tan dport = :443", "ss -tan"),
+    ours("-tan recv-q > 0", "ss -tan"),
     theirs("lsof -nP -iTCP"),
     theirs("ss -tanp", QUADRATIC),
     theirs("netstat -tanp", QUADRATIC // 10),
@@ -90,10 +94,11 @@ COMMANDS = (
 
 
 class Result(NamedTuple):
-    """Median seconds on the clock, and the peak of resident memory in MB."""
+    """Median seconds on the clock, the peak of resident memory in MB, and bytes."""
 
     seconds: float
     peak_mb: float
+    received: int | None  # bytes from the kernel's sock_diag; None: not counted
 
 
 def run(command: Command) -> float | None:
@@ -125,6 +130,20 @@ def peak_memory(command: Command) -> float:
     return peak / 1024
 
 
+def received(command: Command) -> int | None:
+    """Return how many bytes a filtered listing has received, as strace tells."""
+    if "=" not in command.name or not shutil.which("strace"):
+        return None
+    calls = ("strace", "-qq", "-f", "-e", "trace=recvmsg,recvmmsg", *command.words)
+    traced = subprocess.run(
+        calls, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
+    )
+    # ss looks at each datagram's length before it takes it.
+    lines = [line for line in traced.stderr.splitlines() if "MSG_PEEK" not in line]
+    numbers = re.findall(r"(?:recvmsg\(.*\) = |msg_len=)(\d+)", "\n".join(lines))
+    return sum(map(int, numbers))
+
+
 def start(command: Command, stdout: int) -> subprocess.Popen[bytes]:
     """Start a command that writes to `stdout`, which is then closed here."""
     try:
@@ -147,12 +166,16 @@ def output(*, terminal: bool) -> Iterator[int]:
         drain.wait()
 
 
-def measure(sockets: int, rounds: int) -> dict[str, Result]:
+def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
     """Return what each command took among so many sockets."""
+    asked = [command for command in COMMANDS if only in command.name]
+    against = {name for command in asked for name in command.against}
     commands = [
         command
         for command in COMMANDS
-        if sockets <= command.most and shutil.which(command.words[0])
+        if (command in asked or command.name in against)
+        and sockets <= command.most
+        and shutil.which(command.words[0])
     ]
     times: dict[Command, list[float]] = {command: [] for command in commands}
     population = Population(sockets)
@@ -166,7 +189,9 @@ def measure(sockets: int, rounds: int) -> dict[str, Result]:
                 else:
                     times[command].append(seconds)
         return {
-            command.name: Result(statistics.median(taken), peak_memory(command))
+            command.name: Result(
+                statistics.median(taken), peak_memory(command), received(command)
+            )
             for command, taken in times.items()
         }
     finally:
@@ -189,6 +214,8 @@ def report(sockets: int, results: dict[str, Result]) -> str:
             for name in command.against
             if (other := results.get(name))
         ]
+        if result.received is not None:
+            ratios.append(f"{result.received:,} bytes received")
         lines.append(
             f"| `{command.name}` | {result.seconds:.3f} | {result.peak_mb:.0f}"
             f" | {', '.join(ratios)} |"
@@ -201,12 +228,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", default="10,1000,100000")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="part of the commands' names")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
         loopback_up()
         size = int(arguments.sizes)
-        sys.stdout.write(report(size, measure(size, arguments.rounds)))
+        sys.stdout.write(report(size, measure(size, arguments.rounds, arguments.only)))
         return
     sys.stdout.write(
         f"Linux {platform.release()}, {os.cpu_count()} cores,"
@@ -215,7 +243,7 @@ def main() -> None:
     for size in arguments.sizes.split(","):
         sys.stdout.flush()
         again = [sys.executable, __file__, "--inside", "--sizes", size]
-        again += ["--rounds", str(arguments.rounds)]
+        again += ["--rounds", str(arguments.rounds), "--only", arguments.only]
         subprocess.run(["unshare", "-n", *again], check=True)
 
 

@@ -27,11 +27,8 @@ LINUX = pytest.mark.skipif(
         ("--source netlnk", "no such source: 'netlnk'; did you mean netlink?"),
         ("--source linux9", "choose auto, netlink, procfs, psutil"),
         ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
-        ("-tan clse_wait", "no such state: 'clse_wait'; did you mean close_wait"),
         ("-cs", "-c and -s exclude each other"),
-        ("state", "state: a state is missing after it"),
         ("--json=1", "option '--json' does not take a value"),
-        ("\x1b[31m", r"no such state: '\x1b[31m'"),
         ("-\x1b", r"no such option: -\x1b"),
     ],
 )
@@ -43,6 +40,43 @@ def test_usage_errors_are_one_line(arguments: str, text: str) -> None:
     assert text in finished.stderr
     assert finished.stderr.count("\n") == 1
     assert "\x1b" not in finished.stderr
+
+
+WRONG_FILTERS = {
+    ("-tan", "clse_wait", "and", "dport = 1"): """\
+no such state or key: 'clse_wait'; did you mean close_wait or time_wait?
+  clse_wait and dport = 1
+  ^^^^^^^^^
+""",
+    ("dport = :443", "or", "state"): """\
+state: a state is missing after it
+  dport = :443 or state
+                       ^
+""",
+    ("\x1b[31m\n:",): r"""
+no such state or key: '\x1b[31m'; see FILTERS in the man page
+  \x1b[31m\n:
+  ^^^^^^^^
+"""[1:],
+    ("process = 漢字", "dprt"): """\
+no such state or key: 'dprt'; did you mean dport or port?
+  process = 漢字 dprt
+                 ^^^^
+""",
+    ("( " + "dport = 1 or " * 20 + "xyzzy" + " or sport = 1" * 20 + " )",): """\
+no such state or key: 'xyzzy'; see FILTERS in the man page
+  ... 1 or dport = 1 or dport = 1 or xyzzy or sport = 1 or sport = 1 or spo...
+                                     ^^^^^
+""",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_FILTERS, ids=lambda a: ascii(a[0])[:20])
+def test_a_wrong_filter_is_pointed_at(arguments: tuple[str, ...]) -> None:
+    finished = run_command(*arguments)
+    assert finished.returncode == ExitCode.USAGE
+    assert finished.stdout == ""
+    assert finished.stderr == f"tcpstates: {WRONG_FILTERS[arguments]}"
 
 
 @LINUX

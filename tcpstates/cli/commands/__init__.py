@@ -1,0 +1,32 @@
+"""The commands beside the listing, by name; each is loaded when it is called.
+
+A first word that is none of these belongs to a filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import click
+
+VARIABLE = "_TCPSTATES_COMPLETE"  # set by a shell that asks what can come next
+
+
+def load_completion() -> click.Command:
+    """Return the command that prints a shell's completion script."""
+    from tcpstates.cli.commands.completion import completion
+
+    return completion
+
+
+class Entry(NamedTuple):
+    """A command, and what --help says of it."""
+
+    load: Callable[[], click.Command]
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "completion": Entry(load_completion, "Print a script that completes words."),
+}

@@ -1,0 +1,108 @@
+"""`tcpstates completion SHELL`: the script that a shell needs to complete words.
+
+The script calls tcpstates itself with a variable in its environment, and click
+answers; what it offers is in `cli.offers` and in the options' types.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+)
+
+from tcpstates.cli.commands import COMMANDS, VARIABLE
+from tcpstates.cli.output import Output
+
+_PROGRAM = "tcpstates"
+
+
+@add_completion_class
+class PowerShellComplete(ShellComplete):
+    """What click lacks: PowerShell 5.1 and newer, on every system."""
+
+    name = "powershell"
+    source_template = """\
+Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
+    param($word, $command, $position)
+    $before = $command.CommandElements |
+        Where-Object { $_.Extent.StartOffset -lt $position } |
+        ForEach-Object { $_.Extent.Text }
+    $env:COMP_WORDS = $before -join "`n"
+    $env:COMP_WORD = $word
+    $env:%(complete_var)s = "powershell_complete"
+    try {
+        %(prog_name)s | ForEach-Object {
+            $value, $help = $_ -split "`t", 2
+            if (-not $help) { $help = $value }
+            [System.Management.Automation.CompletionResult]::new(
+                $value, $value, "ParameterValue", $help)
+        }
+    } finally {
+        Remove-Item Env:COMP_WORDS, Env:COMP_WORD, Env:%(complete_var)s
+    }
+}
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the one to complete, and that one."""
+        words = os.environ.get("COMP_WORDS", "").split("\n")[1:]
+        incomplete = os.environ.get("COMP_WORD", "")
+        if incomplete and words and words[-1] == incomplete:
+            words.pop()
+        return words, incomplete
+
+    def format_completion(self, item: CompletionItem[Any]) -> str:
+        """Return a line of the answer."""
+        return f"{item.value}\t{item.help}" if item.help else str(item.value)
+
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("shell", type=click.Choice(SHELLS), metavar="|".join(SHELLS))
+@click.pass_obj
+def completion(output: Output, /, shell: str) -> None:
+    r"""Print the script that makes a shell complete tcpstates' words.
+
+    It offers options, commands, states, groups, keys and their values.
+
+    \b
+      bash        tcpstates completion bash > /etc/bash_completion.d/tcpstates
+      zsh         tcpstates completion zsh > /usr/share/zsh/site-functions/_tcpstates
+      fish        tcpstates completion fish > ~/.config/fish/completions/tcpstates.fish
+      powershell  tcpstates completion powershell >> $PROFILE
+    """
+    kind = _class_of(shell)
+    made = kind(click.Command(_PROGRAM), {}, _PROGRAM, VARIABLE)
+    # Not its own `source`, which for bash runs `bash --version` first.
+    output.write([ShellComplete.source(made).rstrip("\n") + "\n"])
+
+
+def _class_of(shell: str) -> type[ShellComplete]:
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"no completion for {shell}")
+    return found
+
+
+def answer(instruction: str, listing: click.Command, output: Output) -> None:
+    """Print what can stand at the end of the command line in the environment.
+
+    `instruction` is the value of the variable: SHELL_complete.
+    """
+    kind = _class_of(instruction.partition("_")[0])
+    arguments, incomplete = kind(listing, {}, _PROGRAM, VARIABLE).get_completion_args()
+    command = listing
+    if arguments and arguments[0] in COMMANDS:
+        command = COMMANDS[arguments.pop(0)].load()
+    shell = kind(command, {"obj": output}, _PROGRAM, VARIABLE)
+    offers = shell.get_completions(arguments, incomplete)
+    output.write(shell.format_completion(offer) + "\n" for offer in offers)

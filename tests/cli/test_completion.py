@@ -1,0 +1,136 @@
+"""What shells offer: asked as their own scripts ask, by the shells that are here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, finish, run_command
+
+from tcpstates.cli.commands.completion import SHELLS
+from tcpstates.cli.exit_codes import ExitCode
+
+LINES = {
+    "tcpstates clo": {"close_wait", "closing", "closed"},
+    "tcpstates CLOSE-W": {"CLOSE-WAIT"},
+    "tcpstates finw": {"fin_wait", "fin_wait_1", "fin_wait_2"},
+    "tcpstates -ltpn --source p": {"procfs", "psutil"},
+    "tcpstates --color=a": {"auto", "always"},
+    "tcpstates --time": {"--timers"},
+    "tcpstates -tan state half": {"half_open"},
+    "tcpstates exclude lis": {"listen"},
+    "tcpstates close_wait and dp": {"dport"},
+    "tcpstates close_wait a": {"age", "all", "and", "autobound"},
+    "tcpstates dport = doma": {"domain", "domain-s"},
+    "tcpstates -tan timer = keep": {"keepalive"},
+    "tcpstates user = roo": {"root"},
+    "tcpstates rtt g": {"gt", "ge"},
+    "tcpstates comp": {"completion"},
+    "tcpstates completion f": {"fish"},
+    "tcpstates completion --he": {"--help"},
+}
+BY_PROTOCOL = pytest.mark.parametrize("line", LINES)
+
+
+def needs(shell: str) -> pytest.MarkDecorator:
+    missing = shutil.which(shell) is None
+    return pytest.mark.skipif(missing, reason=f"{shell} is missing (Debian: {shell})")
+
+
+def ask(shell: list[str], script: str) -> set[str]:
+    """Run a script in a shell that finds our command; return its lines."""
+    folder = str(Path(COMMAND[0]).parent)
+    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    finished = finish([*shell, script], env=environment)
+    assert finished.stderr == ""
+    return set(finished.stdout.split("\n")) - {""}
+
+
+def relevant(line: str, offered: set[str]) -> set[str]:
+    """Return the services that every system has, of those offered."""
+    return offered & LINES[line] if "dport =" in line else offered
+
+
+@needs("bash")
+@BY_PROTOCOL
+def test_bash(line: str) -> None:
+    words = " ".join(f"'{word}'" for word in line.split(" "))
+    script = f"""
+        eval "$(tcpstates completion bash)"
+        COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _tcpstates_completion tcpstates
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    offered = ask(["bash", "--norc", "-c"], script)
+    assert relevant(line, offered) >= LINES[line] - {"domain-s"}
+    if "dport =" not in line:
+        assert offered == LINES[line]
+
+
+@needs("zsh")
+@pytest.mark.parametrize("line", ["tcpstates clo", "tcpstates -l state CLOSE-W"])
+def test_zsh(line: str) -> None:
+    words = line.split(" ")
+    # Outside of a running completion the words are taken from where they would go.
+    script = f"""
+        compdef() {{ : }}
+        _describe() {{ print -l -- ${{(P)3%%:*}} }}
+        eval "$(tcpstates completion zsh)"
+        words=({line}); CURRENT={len(words)}
+        _tcpstates_completion
+    """
+    offered = {name.partition(":")[0] for name in ask(["zsh", "-f", "-c"], script)}
+    assert offered == LINES.get(line, {"CLOSE-WAIT"})
+
+
+@needs("fish")
+@pytest.mark.parametrize("line", ["tcpstates clo", "tcpstates -ltpn --source p"])
+def test_fish(line: str) -> None:
+    script = f"tcpstates completion fish | source; complete -C '{line}'"
+    offered = ask(["fish", "--no-config", "-c"], script)
+    assert {found.partition("\t")[0] for found in offered} == LINES[line]
+
+
+@BY_PROTOCOL
+def test_powershell_as_far_as_it_can_be_tried_without_it(line: str) -> None:
+    words = line.replace("=a", " a").split(" ")
+    finished = run_command(
+        env=os.environ
+        | {
+            "_TCPSTATES_COMPLETE": "powershell_complete",
+            "COMP_WORDS": "\n".join(words),
+            "COMP_WORD": words[-1],
+        }
+    )
+    assert finished.returncode == ExitCode.DONE
+    offered = {row.partition("\t")[0] for row in finished.stdout.splitlines()}
+    assert offered >= LINES[line] - {"domain-s"}
+
+
+def test_every_shell_has_its_script() -> None:
+    for shell in SHELLS:
+        finished = run_command("completion", shell)
+        assert finished.returncode == ExitCode.DONE
+        assert "_TCPSTATES_COMPLETE" in finished.stdout
+        assert f"{shell}_complete" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["completion"], "missing argument"),
+        (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_other_shells_are_refused(arguments: list[str], text: str) -> None:
+    finished = run_command(*arguments)
+    assert finished.returncode == ExitCode.USAGE
+    assert text in finished.stderr
+
+
+def test_a_word_is_a_command_only_where_it_is_first() -> None:
+    finished = run_command("-a", "completion", stdout=subprocess.PIPE)
+    assert finished.returncode == ExitCode.USAGE
