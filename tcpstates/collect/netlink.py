@@ -45,75 +45,73 @@ class NetlinkSource:
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""
-        for protocol, family in _dumps(request):
+        return _Reading(request, limitations).batches()
+
+
+class _Reading:
+    """One answer to a request, of as many dumps as it takes."""
+
+    def __init__(self, request: Request, limitations: list[Limitation]) -> None:
+        self._request = request
+        self._limitations = limitations
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the sockets of every dump."""
+        for protocol, family in _dumps(self._request):
             try:
-                yield from self._ask(protocol, family, request, limitations)
+                yield from self._ask(protocol, family)
             except _Refused as error:
-                yield from self._instead(protocol, family, request, limitations, error)
+                yield from self._instead(protocol, family, error)
 
     def _instead(
-        self,
-        protocol: str,
-        family: str | None,
-        request: Request,
-        limitations: list[Limitation],
-        error: _Refused,
+        self, protocol: str, family: str | None, error: _Refused
     ) -> Iterator[Batch]:
         """Yield what a kernel without that request has; it answered with an error.
 
         UDP has a module of its own, which containers often cannot load.
         """
         if family is None:
-            for one in sorted(request.families):
-                yield from self._ask(protocol, one, request, limitations)
-        elif protocol == "udp" and request.step_down:
+            for one in sorted(self._request.families):
+                yield from self._ask(protocol, one)
+        elif protocol == "udp" and self._request.step_down:
             from tcpstates.collect.procfs import ProcfsSource
 
-            only = request._replace(
+            only = self._request._replace(
                 protocols=frozenset({protocol}), families=frozenset({family})
             )
-            yield from ProcfsSource().read(only, limitations)
+            yield from ProcfsSource().read(only, self._limitations)
             text = f"no UDP from netlink ({error.reason}): read from /proc/net instead"
             limitation = Limitation("udp-from-procfs", text)
-            if limitation not in limitations:
-                limitations.append(limitation)
+            if limitation not in self._limitations:
+                self._limitations.append(limitation)
         else:
             raise error
 
-    def _ask(
-        self,
-        protocol: str,
-        family: str | None,
-        request: Request,
-        limitations: list[Limitation],
-    ) -> Iterator[Batch]:
+    def _ask(self, protocol: str, family: str | None) -> Iterator[Batch]:
         """Yield the sockets of one protocol and family; None: of both.
 
         Where the kernel refuses the program (an operation that it does not know, or
         marks without the privilege), it is asked for everything: the filter is
         applied to what it tells in any case.
         """
-        batches = self._ask_once(protocol, family, request, limitations)
+        program = self._request.program
+        batches = self._dump(protocol, family, program)
         try:
             first = next(batches, None)
         except _Refused:
-            if not request.program:
+            if not program:
                 raise
-            whole = request._replace(program=b"")
-            batches = self._ask_once(protocol, family, whole, limitations)
+            batches = self._dump(protocol, family, b"")
             first = next(batches, None)
         if first is not None:
             yield first
             yield from batches
 
-    def _ask_once(
-        self,
-        protocol: str,
-        family: str | None,
-        request: Request,
-        limitations: list[Limitation],
+    def _dump(
+        self, protocol: str, family: str | None, program: bytes
     ) -> Iterator[Batch]:
-        """Yield what the kernel answers to one request."""
+        """Yield the answer to one request."""
+        request = self._request
         mask = states_mask(protocol, request.states, unknown=request.unknown_states)
         if not mask:
             return
@@ -124,40 +122,36 @@ class NetlinkSource:
             sequence=_SEQUENCE,
             info=request.info,
             memory=request.memory,
-            program=request.program,
+            program=program,
         )
         decoder = DiagDecoder(
             protocol, sequence=_SEQUENCE, bound=OtherState.BOUND in request.states
         )
-        yield from self._dump(message, decoder, limitations)
-
-    def _dump(
-        self,
-        message: bytes,
-        decoder: DiagDecoder,
-        limitations: list[Limitation],
-    ) -> Iterator[Batch]:
-        """Yield the answer to one request."""
-        with closing(_open()) as channel:
-            try:
-                channel.sendto(message, (0, 0))
-                decoder.port_id = channel.getsockname()[0]
-                received = read_ahead(_receive(channel), alone=_ALONE, ahead=_AHEAD)
-                with closing(received):
-                    for datagrams in received:
-                        yield from decoder.decode(b"".join(datagrams))
-            except ParseError as error:
-                raise SourceUnavailable(self.name, str(error)) from error
-            except BlockingIOError as error:
-                text = f"the kernel did not answer within {_DEADLINE} s"
-                raise SourceUnavailable(self.name, text) from error
-            except OSError as error:
-                raise SourceUnavailable(self.name, _text(error)) from error
+        yield from _exchange(message, decoder)
         if decoder.refused:
-            raise _Refused(self.name, os.strerror(decoder.refused))
+            raise _Refused(NetlinkSource.name, os.strerror(decoder.refused))
         if decoder.changed:
             text = "the kernel's tables changed while they were read"
-            limitations.append(Limitation("changed-while-read", text))
+            self._limitations.append(Limitation("changed-while-read", text))
+
+
+def _exchange(message: bytes, decoder: DiagDecoder) -> Iterator[Batch]:
+    """Send a request and yield what the decoder makes of the answer."""
+    with closing(_open()) as channel:
+        try:
+            channel.sendto(message, (0, 0))
+            decoder.port_id = channel.getsockname()[0]
+            received = read_ahead(_receive(channel), alone=_ALONE, ahead=_AHEAD)
+            with closing(received):
+                for datagrams in received:
+                    yield from decoder.decode(b"".join(datagrams))
+        except ParseError as error:
+            raise SourceUnavailable(NetlinkSource.name, str(error)) from error
+        except BlockingIOError as error:
+            text = f"the kernel did not answer within {_DEADLINE} s"
+            raise SourceUnavailable(NetlinkSource.name, text) from error
+        except OSError as error:
+            raise SourceUnavailable(NetlinkSource.name, _text(error)) from error
 
 
 def _text(error: OSError) -> str:
