@@ -33,16 +33,26 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 
     asked: list[tuple[str, str | None]] = []
 
-    def ask(
-        self: object, protocol: str, family: str | None, *_: object
+    def dump(
+        self: object, protocol: str, family: str | None, program: bytes
     ) -> Iterator[Batch]:
         asked.append((protocol, family))
-        if family is None or protocol == "udp":
+        if family is None or protocol == "udp" or program:
             raise netlink._Refused("netlink", "No such file or directory")
         yield ColumnBatch(protocol, family, 1, {"word": ["LISTEN"]})
 
-    monkeypatch.setattr(netlink.NetlinkSource, "_ask", ask)
+    monkeypatch.setattr(netlink._Reading, "_dump", dump)
     return asked
+
+
+def test_a_kernel_that_refuses_a_program_is_asked_for_everything(
+    refusing: list[tuple[str, str | None]],
+) -> None:
+    from tcpstates.collect.netlink import NetlinkSource
+
+    request = Request(families=frozenset({"ipv4"}), program=b"from a newer kernel")
+    assert sum(map(len, NetlinkSource().read(request, []))) == 1
+    assert refusing == [("tcp", "ipv4"), ("tcp", "ipv4")]
 
 
 def test_a_kernel_that_lacks_a_request_is_asked_otherwise(
