@@ -48,3 +48,7 @@ class FilterSyntaxError(TcpstatesError):
         super().__init__(problem)
         self.text = text
         self.span = span
+
+
+class ColumnError(TcpstatesError):
+    """Columns that there are not, or that do not go together."""

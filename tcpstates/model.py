@@ -38,7 +38,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from tcpstates.states import GROUPS, AnyState
+from tcpstates.states import GROUPS, AnyState, TcpState
 
 PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
@@ -83,6 +83,35 @@ class Reason:
     OTHER_PID_NAMESPACE = "other pid namespace"
     UNATTRIBUTED = "unattributed"
     UNKNOWN = "unknown"
+
+
+_REASONS_WITHOUT_FILE: dict[str, str] = {
+    TcpState.TIME_WAIT: Reason.TIME_WAIT,
+    TcpState.SYN_RECEIVED: Reason.REQUEST,
+    TcpState.ESTABLISHED: Reason.NOT_ACCEPTED,
+    TcpState.CLOSE_WAIT: Reason.NOT_ACCEPTED,
+    TcpState.FIN_WAIT_1: Reason.ORPHAN,
+    TcpState.FIN_WAIT_2: Reason.ORPHAN,
+    TcpState.CLOSING: Reason.ORPHAN,
+    TcpState.LAST_ACK: Reason.ORPHAN,
+}
+
+
+def reason_without_file(word: str) -> str:
+    """Say why a socket in that state, which no file refers to, is there."""
+    return _REASONS_WITHOUT_FILE.get(word, Reason.UNATTRIBUTED)
+
+
+class KernelCounts(NamedTuple):
+    """What the kernel counts of TCP itself; None: it does not tell."""
+
+    orphans: int | None = None  # sockets without a file, in every namespace
+    orphans_limit: int | None = None
+    time_wait: int | None = None  # in this network namespace
+    time_wait_limit: int | None = None
+    memory_bytes: int | None = None  # of every TCP socket, in every namespace
+    memory_pressure_bytes: int | None = None  # from here on buffers are kept small
+    memory_limit_bytes: int | None = None
 
 
 class Limitation(NamedTuple):
@@ -205,6 +234,9 @@ class Names(Protocol):
 
     def cgroup(self, cgroup_id: int) -> str | None:
         """Return a cgroup's path below the mount of cgroup v2."""
+
+    def netns(self) -> int | None:
+        """Return the number of the network namespace that is looked at."""
 
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name."""

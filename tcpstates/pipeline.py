@@ -12,24 +12,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tcpstates.collect.choose import MISSING, read_sockets
-from tcpstates.model import Batch, Limitation, Listing, Owner, Reason, Request
+from tcpstates.model import (
+    Batch,
+    Limitation,
+    Listing,
+    Owner,
+    Reason,
+    Request,
+    reason_without_file,
+)
 from tcpstates.states import LISTENING, TcpState
 
 if TYPE_CHECKING:  # loaded only where there is a filter
     from tcpstates.filters.selection import Selection
 
-_REASONS_WITHOUT_FILE = {
-    TcpState.TIME_WAIT: Reason.TIME_WAIT,
-    TcpState.SYN_RECEIVED: Reason.REQUEST,
-    TcpState.ESTABLISHED: Reason.NOT_ACCEPTED,
-    TcpState.CLOSE_WAIT: Reason.NOT_ACCEPTED,
-}
-_KERNEL_FINISHES = frozenset(
-    {TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2, TcpState.CLOSING, TcpState.LAST_ACK}
-)
 # Whatever the source, no process can hold a socket in these.
 _NEVER_HELD = {
-    state: _REASONS_WITHOUT_FILE[state]
+    state: reason_without_file(state)
     for state in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED)
 }
 
@@ -132,21 +131,11 @@ def _reasons(
 ) -> list[str | None]:
     """Say for each socket without a process why it has none."""
     return [
-        None if found else unseen if inode else _reason_without_file(word)
+        None if found else unseen if inode else reason_without_file(word)
         for found, inode, word in zip(
             processes, batch.column("inode"), batch.column("word"), strict=True
         )
     ]
-
-
-def _reason_without_file(word: str) -> str:
-    """Say why a socket that no file refers to is there."""
-    if word in _KERNEL_FINISHES:
-        return Reason.ORPHAN
-    for state, reason in _REASONS_WITHOUT_FILE.items():
-        if word == state:
-            return reason
-    return Reason.UNATTRIBUTED
 
 
 def _hidden(number: int, *, privileged: bool) -> Limitation:

@@ -11,7 +11,7 @@ from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.hints import instead_of
-from tcpstates.cli.options import GroupedOption, Options, listing_options
+from tcpstates.cli.options import GroupedOption, listing_options, make_options
 from tcpstates.cli.output import (
     Output,
     OutputError,
@@ -21,7 +21,7 @@ from tcpstates.cli.output import (
     point_at,
 )
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.errors import FilterSyntaxError, SourceUnavailable
+from tcpstates.errors import ColumnError, FilterSyntaxError, SourceUnavailable
 
 _EXAMPLES = """\
 \b
@@ -86,11 +86,10 @@ def tcpstates(output: Output, /, **values: Any) -> None:
 
     Without options: TCP sockets that are not listening.
     """
-    if values["count_only"] and values["summary"]:
-        raise click.UsageError("-c and -s exclude each other")
-    from tcpstates.cli.listing import show
+    options = make_options(values)
+    from tcpstates.cli.show import show
 
-    show(Options(**values), output)
+    show(options, output)
 
 
 def run(arguments: list[str]) -> int:
@@ -107,6 +106,9 @@ def run(arguments: list[str]) -> int:
         output.flush()
     except click.UsageError as error:
         complain(_usage_text(error))
+        return ExitCode.USAGE
+    except ColumnError as error:
+        complain(str(error))
         return ExitCode.USAGE
     except FilterSyntaxError as error:
         complain(str(error))

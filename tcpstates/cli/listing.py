@@ -1,26 +1,26 @@
-"""From options to a printed listing, count or summary."""
+"""A listing: which columns, in which order, for a terminal, a pipe or a program."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tcpstates.ahead import read_ahead
 from tcpstates.cli.options import Options
-from tcpstates.cli.output import Output, complain
+from tcpstates.cli.output import Output
 from tcpstates.collect.names import SystemNames
-from tcpstates.model import FAMILIES, PROTOCOLS, Batch, Listing, Request
-from tcpstates.pipeline import list_sockets
+from tcpstates.model import Batch, Limitation, Listing, Request
 from tcpstates.render.columns import choose_columns
-from tcpstates.render.counts import count_sockets, count_states
-from tcpstates.states import ALL_STATES, LISTENING
 
-if TYPE_CHECKING:  # loaded only where there is a filter
+if TYPE_CHECKING:
     from tcpstates.filters.selection import Selection
+    from tcpstates.render.arrange import Arrangement, MakeRows
+    from tcpstates.render.cells import Cells
 
+T = TypeVar("T")
 # A table of so many rows is drawn in 0.1 s; nobody looks at more of them at once.
 _TABLE_ROWS = 200
 # So many rows decide the widths of a listing that is streamed.
@@ -28,166 +28,179 @@ _HEAD_ROWS = 512
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
-def show(options: Options, output: Output) -> None:
-    """Print what the options ask for, then what limits it on standard error."""
-    request = make_request(options)
-    selection = make_selection(options, request)
-    listing = list_sockets(request, options.source, selection)
-    names = SystemNames(numeric=options.numeric)
-    try:
-        if options.count_only:
-            output.write(_count(options, listing))
-        elif options.summary:
-            output.write(_summary(options, request, listing, output))
-        elif options.json:
-            output.write(_json(options, listing, names))
+class Rows:
+    """A line a socket."""
+
+    def __init__(self, options: Options) -> None:
+        """Choose the columns; raise ColumnError for one that there is not."""
+        self._options = options
+        self._columns = choose_columns(
+            timers=options.timers,
+            extended=options.extended,
+            processes=options.processes,
+            info=options.info,
+            memory=options.memory,
+            machine=options.format == "csv",
+        )
+        if options.columns is not None:
+            from tcpstates.render.columns import change_columns
+
+            self._columns = change_columns(options.columns, self._columns)
+        self._arrangement: Arrangement | None = None
+        needs = [column.needs for column in self._columns]
+        if options.sort is not None or options.limit is not None:
+            from tcpstates.render.arrange import Arrangement, find_sort_keys
+
+            keys = find_sort_keys(options.sort) if options.sort else ()
+            needs += [key.column.needs for key in keys]
+            self._arrangement = Arrangement(keys, options.limit)
+        self._needs = frozenset(needs)
+
+    def complete(self, request: Request) -> Request:
+        """Return the request with what the columns need."""
+        return request._replace(
+            processes="processes" in self._needs,
+            info="info" in self._needs,
+            memory="memory" in self._needs,
+        )
+
+    def texts(
+        self,
+        listing: Listing,
+        request: Request,
+        selection: Selection | None,
+        names: SystemNames,
+        output: Output,
+    ) -> Iterator[str]:
+        """Yield the text of the listing."""
+        match self._options.format:
+            case "json" | "jsonl":
+                yield from self._json(listing, names)
+            case "csv":
+                yield from self._csv(listing, names)
+            case _:
+                yield from self._text(listing, names, output)
+                self._tell_left_out(listing)
+
+    def _tell_left_out(self, listing: Listing) -> None:
+        """Note how many sockets the limit has cost, once all have come."""
+        left_out = self._arrangement.left_out if self._arrangement else 0
+        if left_out:
+            more = "1 more socket" if left_out == 1 else f"{left_out} more sockets"
+            text = f"{more} not shown: --limit {self._options.limit}"
+            listing.limitations.append(Limitation("limited", text))
+
+    def _rows(
+        self, listing: Listing, names: SystemNames, make: MakeRows[T]
+    ) -> Iterator[Sequence[T]]:
+        """Yield rows in their order, and note at the end what the limit has cost."""
+        if self._arrangement is None:
+            yield from map(make, listing.batches)
         else:
-            output.write(_listing(options, listing, names, output))
-    finally:
-        output.flush()
-    for limitation in listing.limitations:
-        complain(limitation.text)
+            yield from self._arrangement.rows(listing.batches, names, make)
+            self._tell_left_out(listing)
 
+    def _csv(self, listing: Listing, names: SystemNames) -> Iterator[str]:
+        from tcpstates.render.csv_ import render_csv, row_maker
 
-def make_request(options: Options) -> Request:
-    """Return what to ask a source for, as far as the options say."""
-    if options.all_states or (options.summary and not options.listening):
-        states, unknown = ALL_STATES, True
-    elif options.listening:
-        states, unknown = LISTENING, False
-    else:
-        states, unknown = ALL_STATES - LISTENING, True
-    chosen = zip(PROTOCOLS, (options.tcp, options.udp), strict=True)
-    protocols = frozenset(name for name, wanted in chosen if wanted)
-    families = zip(FAMILIES, (options.ipv4, options.ipv6), strict=True)
-    return Request(
-        protocols=protocols or frozenset(PROTOCOLS if options.summary else ("tcp",)),
-        families=frozenset(n for n, wanted in families if wanted)
-        or frozenset(FAMILIES),
-        states=states,
-        unknown_states=unknown,
-        info=options.info,
-        memory=options.memory,
-        processes=options.processes and not (options.count_only or options.summary),
-    )
+        rows = self._rows(listing, names, row_maker(self._columns, names))
+        header = not self._options.no_header
+        return render_csv(self._columns, rows, header=header)
 
+    def _json(self, listing: Listing, names: SystemNames) -> Iterator[str]:
+        from tcpstates.render.json_ import render_json, render_jsonl, row_maker
 
-def make_selection(options: Options, request: Request) -> Selection | None:
-    """Return the filter, None where there is none."""
-    if not options.words:
-        return None
-    from tcpstates.collect.lookup import SystemLookup
-    from tcpstates.filters.selection import read_selection
-
-    lookup = SystemLookup(request.protocols)
-    return read_selection(options.words, lookup, request)
-
-
-def _count(options: Options, listing: Listing) -> Iterator[str]:
-    number = count_sockets(listing.batches)
-    if options.json:
-        from tcpstates.render.json_ import render_count_json
-
-        yield render_count_json(listing, number)
-    else:
-        yield f"{number}\n"
-
-
-def _summary(
-    options: Options, request: Request, listing: Listing, output: Output
-) -> Iterator[str]:
-    counts = count_states(listing.batches)
-    if options.json:
-        from tcpstates.render.json_ import render_counts_json
-
-        yield render_counts_json(listing, counts, request)
-        return
-    from tcpstates.render.counts import render_summary_plain, summary_cells
-
-    headings, rows = summary_cells(counts, request)
-    if output.is_terminal:
-        from tcpstates.render.table import Screen, render_summary
-
-        screen = Screen(
-            output.width, output.wants_color(options.color), output.encoding
+        options = self._options
+        make = row_maker(
+            names, extended=options.extended, info=options.info, memory=options.memory
         )
-        yield render_summary(headings, rows, screen, header=not options.no_header)
-    else:
-        yield render_summary_plain(headings, rows, header=not options.no_header)
+        portions = self._rows(listing, names, make)
+        if options.format == "jsonl":
+            return render_jsonl(portions)
+        return render_json(listing, portions)
 
-
-def _json(options: Options, listing: Listing, names: SystemNames) -> Iterator[str]:
-    from tcpstates.render.json_ import render_json
-
-    return render_json(
-        listing,
-        names,
-        extended=options.extended,
-        info=options.info,
-        memory=options.memory,
-    )
-
-
-def _listing(
-    options: Options, listing: Listing, names: SystemNames, output: Output
-) -> Iterator[str]:
-    """Yield the rows as text: a table where a person can look at all of them."""
-    columns = choose_columns(
-        timers=options.timers,
-        extended=options.extended,
-        processes=options.processes,
-        info=options.info,
-        memory=options.memory,
-    )
-    batches = listing.batches
-    if not options.numeric:
-        seconds = _PATIENT_SECONDS if options.resolve else _HOST_SECONDS
-        batches = _with_host_names(batches, names, seconds)
-    words: Counter[str] = Counter()
-    if output.is_terminal:
-        batches = _counted(batches, words)
-    limit = _TABLE_ROWS if output.is_terminal else _HEAD_ROWS
-    head, complete = _take(batches, limit)
-    color = output.wants_color(options.color)
-    if output.is_terminal and complete:
-        from tcpstates.render.table import Screen, render_table
-
-        filled = [
-            [str(cell) for batch in head for cell in column.cells(batch, names)]
-            for column in columns
-        ]
-        yield render_table(
-            columns,
-            filled,
-            Screen(output.width, color, output.encoding),
-            header=not options.no_header and bool(words),
-            wide=options.wide,
-        )
-    else:
-        from tcpstates.render.plain import render_plain
-
+    def _text(
+        self, listing: Listing, names: SystemNames, output: Output
+    ) -> Iterator[str]:
+        """Yield the rows for people: a table where one can look at all of them."""
+        options, columns = self._options, self._columns
+        is_terminal = output.is_terminal
+        batches = listing.batches
+        if not options.numeric:
+            seconds = _PATIENT_SECONDS if options.resolve else _HOST_SECONDS
+            batches = _with_host_names(batches, names, seconds)
+        words: Counter[str] = Counter()
+        if is_terminal:
+            batches = _counted(batches, words)
+        filled = self._filled(batches, names)
+        is_table = options.format == "table"
+        wants_table = is_table or (is_terminal and options.format == "auto")
+        limit = _TABLE_ROWS if wants_table else _HEAD_ROWS
+        head, complete = _take(filled, limit, all_of_it=is_table)
+        color = output.wants_color(options.color)
         header = not options.no_header
-        texts = render_plain(head, batches, columns, names, header=header, color=color)
-        if output.is_terminal:
-            # A terminal takes as long to write to as the text takes to make.
-            with closing(read_ahead(texts, alone=1, ahead=8)) as made:
-                yield from made
+        if wants_table and complete:
+            from tcpstates.render.table import Screen, render_table
+
+            cells = [
+                [str(cell) for part in head for cell in part[index]]
+                for index in range(len(columns))
+            ]
+            yield render_table(
+                columns,
+                cells,
+                Screen(output.width, color, output.encoding),
+                header=header and bool(cells[0]),
+                wide=options.wide,
+            )
         else:
-            yield from texts
-    if output.is_terminal:
-        from tcpstates.render.counts import describe_counts
+            from tcpstates.render.plain import render_plain
 
-        yield describe_counts(words, output.width) + "\n"
+            texts = render_plain(head, filled, columns, header=header, color=color)
+            if is_terminal:
+                # A terminal takes as long to write to as the text takes to make.
+                with closing(read_ahead(texts, alone=1, ahead=8)) as made:
+                    yield from made
+            else:
+                yield from texts
+        if is_terminal:
+            from tcpstates.render.counts import describe_counts
+
+            yield describe_counts(words, output.width) + "\n"
+
+    def _filled(
+        self, batches: Iterable[Batch], names: SystemNames
+    ) -> Iterator[Sequence[Cells]]:
+        """Yield the cells of each column, of some rows at a time."""
+        columns, arrangement = self._columns, self._arrangement
+
+        def fill(batch: Batch) -> list[Cells]:
+            return [column.cells(batch, names) for column in columns]
+
+        if arrangement is None:
+            yield from map(fill, batches)
+        elif not arrangement.is_sorted:
+            yield from map(fill, arrangement.batches(batches))
+        else:
+
+            def rows(batch: Batch) -> list[tuple[object, ...]]:
+                return list(zip(*fill(batch), strict=True))
+
+            for portion in arrangement.rows(batches, names, rows):
+                if portion:
+                    yield list(zip(*portion, strict=True))
 
 
-def _take(batches: Iterator[Batch], rows: int) -> tuple[list[Batch], bool]:
-    """Return the first batches, of more than `rows` rows unless these are all."""
-    taken: list[Batch] = []
+def _take(
+    filled: Iterator[Sequence[Cells]], rows: int, *, all_of_it: bool = False
+) -> tuple[list[Sequence[Cells]], bool]:
+    """Return the first portions, of more than `rows` rows unless these are all."""
+    taken: list[Sequence[Cells]] = []
     number = 0
-    for batch in batches:
-        taken.append(batch)
-        number += len(batch)
-        if number > rows:
+    for part in filled:
+        taken.append(part)
+        number += len(part[0])
+        if number > rows and not all_of_it:
             return taken, False
     return taken, True
 
@@ -205,7 +218,13 @@ def _with_host_names(
     """Yield the batches once their hosts were asked for, for `seconds` in all."""
     deadline = monotonic() + seconds
     while True:
-        held, complete = _take(batches, _HEAD_ROWS)
+        held: list[Batch] = []
+        number = 0
+        for batch in batches:
+            held.append(batch)
+            number += len(batch)
+            if number > _HEAD_ROWS:
+                break
         addresses = {
             address
             for batch in held
@@ -214,5 +233,5 @@ def _with_host_names(
         }
         names.ask_hosts(addresses, deadline - monotonic())
         yield from held
-        if complete:
+        if number <= _HEAD_ROWS:
             return

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from tcpstates.cli.types import SOURCE
+from tcpstates.cli.types import COLUMN_LIST, SOURCE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,12 +30,26 @@ class Options(NamedTuple):
     resolve: bool
     count_only: bool
     summary: bool
-    json: bool
+    by: str | None
+    sort: str | None
+    columns: str | None
+    limit: int | None
+    format: str  # a word of FORMATS
+    output: str | None
     no_header: bool
     wide: bool
     color: str
     source: str
     words: tuple[str, ...]
+
+    @property
+    def is_for_programs(self) -> bool:
+        """Tell whether the format is one that people do not read."""
+        return self.format not in ("auto", "table", "plain")
+
+
+# auto: a table on a terminal, plain lines elsewhere.
+FORMATS = ("auto", "table", "plain", "json", "jsonl", "csv", "openmetrics")
 
 
 class GroupedOption(click.Option):
@@ -50,6 +64,12 @@ class GroupedOption(click.Option):
 def _flag(heading: str, *names: str, text: str) -> Callable[[F], F]:
     return click.option(
         *names, cls=GroupedOption, heading=heading, is_flag=True, help=text
+    )
+
+
+def _value(heading: str, *names: str, text: str, **settings: Any) -> Callable[[F], F]:
+    return click.option(
+        *names, cls=GroupedOption, heading=heading, help=text, **settings
     )
 
 
@@ -93,26 +113,93 @@ _DECORATORS = (
         text="Print how many there are and nothing else.",
     ),
     _flag(_FORM, "-s", "--summary", text="Print counts by state, zeros included."),
+    _value(
+        _FORM,
+        "--by",
+        type=COLUMN_LIST,
+        text="Count by columns, the largest group first: --by process,state.",
+    ),
+    _value(
+        _FORM,
+        "--sort",
+        type=COLUMN_LIST,
+        text="Sort by columns; -COL: the largest first.",
+    ),
+    _value(
+        _FORM,
+        "--columns",
+        type=COLUMN_LIST,
+        text="Show these columns; +COL and -COL change the usual ones.",
+    ),
+    _value(
+        _FORM,
+        "--limit",
+        type=click.IntRange(min=0),
+        metavar="N",
+        text="Show N sockets or groups, and say how many there are more.",
+    ),
     _flag(_FORM, "--json", text="Print JSON; the man page lists the fields."),
+    _flag(_FORM, "--jsonl", text="Print a JSON object a line."),
+    _flag(_FORM, "--csv", text="Print CSV, safe to open in a spreadsheet."),
+    _flag(_FORM, "--openmetrics", text="Print counts for Prometheus."),
+    _value(
+        _FORM,
+        "--format",
+        type=click.Choice(FORMATS),
+        text="One of these, or table, plain, auto.",
+    ),
+    _value(
+        _FORM,
+        "--output",
+        type=click.Path(),
+        metavar="FILE",
+        text="Write to a file: all of it, or nothing.",
+    ),
     _flag(_FORM, "-H", "--no-header", text="No heading."),
     _flag(_FORM, "-W", "--wide", text="Whole lines, wider than the terminal."),
-    click.option(
+    _value(
+        _FORM,
         "--color",
-        cls=GroupedOption,
-        heading=_FORM,
         type=click.Choice(["auto", "always", "never"]),
         default="auto",
-        help="Colour the states; auto: on a terminal, unless NO_COLOR is set.",
+        text="Colour the states; auto: on a terminal, unless NO_COLOR is set.",
     ),
-    click.option(
+    _value(
+        _FORM,
         "--source",
-        cls=GroupedOption,
-        heading=_FORM,
         type=SOURCE,
         default="auto",
-        help="Where to read: auto, netlink, procfs or psutil.",
+        text="Where to read: auto, netlink, procfs or psutil.",
     ),
 )
+
+
+_SHORT_FORMS = ("json", "jsonl", "csv", "openmetrics")
+
+
+def make_options(values: dict[str, Any]) -> Options:
+    """Return the options from click's values; UsageError for what excludes another."""
+    asked = {name for name in _SHORT_FORMS if values.pop(name)}
+    if values["format"]:
+        asked.add(values["format"])
+    if len(asked) > 1:
+        raise click.UsageError(f"one format at a time: {' or '.join(sorted(asked))}")
+    values["format"] = next(iter(asked), "auto")
+    options = Options(**values)
+    if options.count_only and options.summary:
+        raise click.UsageError("-c and -s exclude each other")
+    if options.by and options.summary:
+        raise click.UsageError("--by and -s exclude each other: -s counts by state")
+    is_counted = options.by or options.summary or options.count_only
+    if options.columns and (
+        is_counted or options.format in ("json", "jsonl", "openmetrics")
+    ):
+        raise click.UsageError(
+            "--columns is for listings in text and CSV; other formats have every field"
+        )
+    if options.sort and (is_counted or options.format == "openmetrics"):
+        raise click.UsageError("--sort is for listings; counts are sorted already")
+    return options
 
 
 def listing_options(function: F) -> F:

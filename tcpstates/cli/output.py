@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from tcpstates.errors import TcpstatesError
 
@@ -27,15 +29,38 @@ def output_error(error: OSError) -> TcpstatesError:
 
 
 class Output:
-    """Standard output as bytes, with what is known of the terminal behind it."""
+    """Where data go, with what is known of the terminal behind it.
+
+    `is_terminal` is False for a file. Text is in the terminal's encoding, but that of
+    machine formats in UTF-8 everywhere.
+    """
 
     def __init__(self) -> None:
-        """Look at the stream once; raise OutputError when it is closed."""
+        """Look at standard output once; raise OutputError when it is closed."""
         if sys.stdout is None:
             raise OutputError("cannot write output: standard output is closed")
-        self._stream = sys.stdout.buffer
+        self._stream: BinaryIO = sys.stdout.buffer
         self.encoding = sys.stdout.encoding or "ascii"
         self.is_terminal = sys.stdout.isatty()
+
+    @contextmanager
+    def into(self, path: str | None) -> Iterator[None]:
+        """Write to a file instead, all of it or nothing; None or "-": as before."""
+        if path is None or path == "-":
+            yield
+            return
+        from tcpstates.cli.whole_file import whole_file
+
+        before = self._stream, self.is_terminal, self.encoding
+        try:
+            with whole_file(path) as stream:
+                self._stream, self.is_terminal, self.encoding = stream, False, "utf-8"
+                yield
+        except OSError as error:
+            text = f"cannot write {path!r}: {error.strerror or error}"
+            raise OutputError(text) from error
+        finally:
+            self._stream, self.is_terminal, self.encoding = before
 
     @property
     def width(self) -> int:
@@ -60,20 +85,20 @@ class Output:
             "0",
         )
 
-    def write(self, chunks: Iterable[str]) -> None:
+    def write(self, chunks: Iterable[str], *, encoding: str | None = None) -> None:
         """Write texts as they come; characters that do not fit are escaped.
 
         Raise OutputError, or ReaderGone.
         """
-        encoding, stream = self.encoding, self._stream
+        chosen, stream = encoding or self.encoding, self._stream
         for chunk in chunks:
-            text = memoryview(chunk.encode(encoding, "backslashreplace"))
+            text = memoryview(chunk.encode(chosen, "backslashreplace"))
             try:
                 # An unbuffered stream (python -u) may take a part at a time.
                 while written := stream.write(text) if text else 0:
                     text = text[written:]
             except OSError as error:
-                raise output_error(error) from error
+                raise self._failed(error) from error
 
     def flush(self) -> None:
         """Write what is waiting, click's own text too; errors as from `write`."""
@@ -81,7 +106,12 @@ class Output:
             sys.stdout.flush()
             self._stream.flush()
         except OSError as error:
-            raise output_error(error) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> Exception:
+        """Return what a failed write means; a file's own name is told by `into`."""
+        is_file = self._stream is not sys.stdout.buffer
+        return error if is_file else output_error(error)
 
 
 def complain(text: str) -> None:

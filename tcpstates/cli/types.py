@@ -74,3 +74,33 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 FILTER_WORD = FilterWord()
+
+
+class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Names of columns with commas, which are looked up when they are needed."""
+
+    name = "columns"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what --help shows for the value."""
+        return "COL[,COL]"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Return the lists that begin so, and have one name more."""
+        from click.shell_completion import CompletionItem
+
+        from tcpstates.render.columns import COLUMNS
+
+        before, comma, last = incomplete.rpartition(",")
+        sign = last[:1] if last[:1] in ("+", "-") else ""
+        begun = last[len(sign) :].replace("_", "-")
+        return [
+            CompletionItem(f"{before}{comma}{sign}{name}")
+            for name in COLUMNS
+            if name.startswith(begun)
+        ]
+
+
+COLUMN_LIST = ColumnList()

@@ -54,6 +54,12 @@ class SystemNames:
             self._cgroups = _read_cgroups()
         return self._cgroups.get(cgroup_id)
 
+    def netns(self) -> int | None:
+        """Return our network namespace's number; None: the system has none."""
+        with suppress(OSError):
+            return os.stat("/proc/self/ns/net").st_ino
+        return None
+
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name; None: there is none, or -n."""
         if self._services is None:

@@ -33,7 +33,7 @@ from tcpstates.filters.syntax import (
 )
 from tcpstates.filters.values import Lookup
 from tcpstates.model import Batch, Limitation, Request
-from tcpstates.states import LISTENING
+from tcpstates.states import LISTENING, AnyState
 
 
 class Selection:
@@ -53,6 +53,12 @@ class Selection:
     def asks_for(self, kind: type[Condition]) -> bool:
         """Tell whether one of the conditions is of a kind."""
         return any(isinstance(found, kind) for found in conditions(self._expression))
+
+    def named_states(self) -> frozenset[AnyState]:
+        """Return the states that the filter names, rather than excludes."""
+        none: frozenset[AnyState] = frozenset()
+        asked = (c for c in conditions(self._expression) if isinstance(c, InStates))
+        return none.union(*(found.states for found in asked if not found.unknown))
 
     @property
     def needs_listeners(self) -> bool:

@@ -1,20 +1,17 @@
-"""The one table of columns: what each is called, and how a batch fills it.
+"""The one table of columns: what each is called, and what it shows.
 
-Cells are whole columns of text or numbers; a value that the source cannot tell
-is "-". What comes from processes and hosts is sanitised here, before any format.
+Listings, counts by column, sorting and CSV all take their columns from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from tcpstates.model import Batch, Names, Owner, Reason
-from tcpstates.render.details import format_info, format_memory
-from tcpstates.render.text import format_ms, format_name, sanitise
-
-Cells = Sequence[Any]
+from tcpstates.errors import ColumnError
+from tcpstates.model import Batch, Names
+from tcpstates.render import cells as fill
+from tcpstates.render.cells import Cells, Filler
 
 
 class Column(NamedTuple):
@@ -22,231 +19,182 @@ class Column(NamedTuple):
 
     key: str
     heading: str
-    cells: Callable[[Batch, Names], Cells]  # text, of a right column also numbers
+    values: Filler  # text or numbers; None where the source cannot tell
     right: bool = False
     width: int = 0  # of a listing so long that its widths are not known in advance
     varied: bool = True  # False: the same few values again and again
+    known: bool = False  # no value is ever None
+    needs: str = ""  # what has to be asked for: processes, info, memory
+    order: Filler | None = None  # what to sort by, if not the values
+    group: Filler | None = None  # what to group by, if not the values
+
+    def cells(self, batch: Batch, names: Names) -> Cells:
+        """Return the values with a dash for each that nobody can tell."""
+        found = self.values(batch, names)
+        if self.known or None not in found:
+            return found
+        return ["-" if value is None else value for value in found]
 
 
-def _plain(name: str) -> Callable[[Batch, Names], Cells]:
-    """Return a filler for a column whose values can be shown as they are."""
-
-    def cells(batch: Batch, names: Names) -> Cells:
-        values = batch.known(name)
-        if values is None:
-            return ["-"] * len(batch)
-        return ["-" if v is None else v for v in values] if None in values else values
-
-    return cells
-
-
-def _endpoints(side: str) -> Callable[[Batch, Names], Cells]:
-    """Return a filler for one side's address and port.
-
-    An f-string a row is the fastest way: 11 ms for 100,000 sockets, `map` of a
-    format 18, of an addition 16.
-    """
-
-    def cells(batch: Batch, names: Names) -> Cells:
-        addresses = _addresses(batch, side, names)
-        ports = batch.column(f"{side}_port")
-        if not names.numeric:
-            ports = list(map(_ports(batch.protocol, names).__getitem__, ports))
-        elif 0 in ports:
-            ports = [port or "*" for port in ports]
-        return [f"{a}:{p}" for a, p in zip(addresses, ports, strict=True)]
-
-    return cells
-
-
-class _Ports(dict[int, str]):
-    """Ports as they are shown: by the service's name, where it has one; 0 is "*"."""
-
-    def __init__(self, protocol: str, names: Names) -> None:
-        self._protocol = protocol
-        self._names = names
-        super().__init__()
-
-    def __missing__(self, port: int) -> str:
-        service = self._names.service(port, self._protocol) if port else None
-        text = self[port] = sanitise(service) if service else str(port or "*")
-        return text
-
-
-@lru_cache(maxsize=4)
-def _ports(protocol: str, names: Names) -> _Ports:
-    """Return the one memory of ports for these names."""
-    return _Ports(protocol, names)
-
-
-def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
-    """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
-    values = batch.column(f"{side}_address")
-    if not names.knows_hosts():
-        if batch.family == "ipv4":
-            return values
-        shown = {address: f"[{address}]" for address in set(values)}
-    else:
-        shown = {a: _address(a, batch.family, names) for a in set(values)}
-    scopes = batch.known("interface_index")
-    if batch.family == "ipv4" or scopes is None or not any(scopes):
-        return list(map(shown.__getitem__, values))
-    return [
-        f"[{address}%{sanitise(names.interface(index) or str(index))}]"
-        if index and address.startswith("fe80:") and names.host(address) is None
-        else shown[address]
-        for address, index in zip(values, scopes, strict=True)
-    ]
-
-
-def _address(address: str, family: str, names: Names) -> str:
-    host = names.host(address)
-    if host is not None:
-        return sanitise(host)
-    return f"[{address}]" if family == "ipv6" else address
-
-
-def _protocol(batch: Batch, names: Names) -> Cells:
-    return [batch.protocol] * len(batch)
-
-
-def _user(batch: Batch, names: Names) -> Cells:
-    return [_user_text(uid, names) for uid in batch.column("uid")]
-
-
-def _user_text(uid: int | None, names: Names) -> str:
-    if uid is None:
-        return "-"
-    return sanitise(names.user(uid) or str(uid))
-
-
-def _interface(batch: Batch, names: Names) -> Cells:
-    return [
-        sanitise(names.interface(index) or str(index)) if index else "-"
-        for index in batch.column("interface_index")
-    ]
-
-
-def _cgroup(batch: Batch, names: Names) -> Cells:
-    return [
-        "-" if number is None else sanitise(names.cgroup(number) or f"id:{number}")
-        for number in batch.column("cgroup_id")
-    ]
-
-
-def _mark(batch: Batch, names: Names) -> Cells:
-    return ["-" if mark is None else f"{mark:#x}" for mark in batch.column("mark")]
-
-
-def _cookie(batch: Batch, names: Names) -> Cells:
-    return ["-" if n is None else f"{n:x}" for n in batch.column("cookie")]
-
-
-def _timer(batch: Batch, names: Names) -> Cells:
-    kinds = batch.known("timer")
-    if kinds is None:
-        return ["-"] * len(batch)
-    return [
-        "-"
-        if kind == "off"
-        else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
-        for kind, ms, retransmits in zip(
-            kinds,
-            batch.column("timer_ms"),
-            batch.column("retransmits"),
-            strict=True,
-        )
-    ]
-
-
-def _processes(batch: Batch, names: Names) -> Cells:
-    return [
-        format_owners(owners)
-        if owners
-        else f"(hidden: user {_user_text(uid, names)})"
-        if reason == Reason.HIDDEN
-        else f"({reason})"
-        for owners, reason, uid in zip(
-            batch.column("processes"),
-            batch.column("no_process_reason"),
-            batch.column("uid"),
-            strict=True,
-        )
-    ]
-
-
-def format_owners(owners: Sequence[Owner]) -> str:
-    """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
-    if len(owners) == 1:
-        ((pid, name, fd),) = owners
-        return (
-            f"{_holder(name, pid)})" if fd is None else f"{_holder(name, pid)},fd={fd})"
-        )
-    return ",".join([format_owners((owner,)) for owner in owners])
-
-
-@lru_cache(maxsize=4096)
-def _holder(name: bytes | None, pid: int) -> str:
-    """Return how a process starts, of which many sockets may follow."""
-    return f"{format_name(name)}(pid={pid}"
-
-
-def _info(batch: Batch, names: Names) -> Cells:
-    return [
-        "-"
-        if info is None
-        # A listener has no peer, so its numbers would mean nothing.
-        else format_info({} if word == "LISTEN" else info, congestion)
-        for info, congestion, word in zip(
-            batch.column("info"),
-            batch.column("congestion"),
-            batch.column("word"),
-            strict=True,
-        )
-    ]
-
-
-def _memory(batch: Batch, names: Names) -> Cells:
-    return [
-        "-" if memory is None else format_memory(memory)
-        for memory in batch.column("memory")
-    ]
-
-
-PROTOCOL = Column("protocol", "Proto", _protocol, varied=False)
-STATE = Column("state", "State", lambda b, _: b.column("word"), width=12, varied=False)
-RECV_Q = Column("recv-q", "Recv-Q", _plain("recv_q"), right=True, varied=False)
-SEND_Q = Column("send-q", "Send-Q", _plain("send_q"), right=True, varied=False)
-LOCAL = Column("local", "Local address", _endpoints("local"), width=21)
-REMOTE = Column("remote", "Remote address", _endpoints("remote"), width=21)
-TIMER = Column("timer", "Timer", _timer, width=18)
-USER = Column("user", "User", _user, width=8, varied=False)
-INODE = Column("inode", "Inode", _plain("inode"), right=True, width=8)
-INTERFACE = Column("interface", "Interface", _interface, varied=False)
-COOKIE = Column("cookie", "Cookie", _cookie, right=True)
-MARK = Column("mark", "Mark", _mark, right=True, varied=False)
-CGROUP = Column("cgroup", "Cgroup", _cgroup, width=12, varied=False)
-PROCESS = Column("process", "Process", _processes)
-INFO = Column("info", "TCP info", _info)
-MEMORY = Column("memory", "Memory", _memory)
+# fmt: off
+PROTOCOL = Column("protocol", "Proto", fill.protocol, varied=False, known=True)
+STATE = Column("state", "State", fill.column("word"), width=12, varied=False,
+               known=True)
+RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
+SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
+LOCAL = Column("local", "Local address", fill.endpoints("local"), width=21, known=True,
+               order=fill.endpoint_order("local"))
+REMOTE = Column("remote", "Remote address", fill.endpoints("remote"), width=21,
+                known=True, order=fill.endpoint_order("remote"))
+TIMER = Column("timer", "Timer", fill.timer, width=18, order=fill.timer_ms,
+               group=fill.timer_kind)
+USER = Column("user", "User", fill.user, width=8, varied=False)
+INODE = Column("inode", "Inode", fill.column("inode"), right=True, width=8)
+INTERFACE = Column("interface", "Interface", fill.interface, varied=False)
+COOKIE = Column("cookie", "Cookie", fill.cookie, right=True,
+                order=fill.column("cookie"))
+MARK = Column("mark", "Mark", fill.mark, right=True, varied=False,
+              order=fill.column("mark"))
+CGROUP = Column("cgroup", "Cgroup", fill.cgroup, width=12, varied=False)
+PROCESS = Column("process", "Process", fill.processes, needs="processes",
+                 order=fill.process_names, group=fill.process_names)
+INFO = Column("info", "TCP info", fill.info, needs="info")
+MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
+# These are shown only when they are named.
+FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
+RAW_STATE = Column("raw-state", "Raw state", fill.column("raw_state"), varied=False)
+LOCAL_ADDRESS = Column("local-address", "Local address", fill.column("local_address"),
+                       width=15, order=fill.address_order("local"))
+LOCAL_PORT = Column("local-port", "Local port", fill.column("local_port"), right=True)
+REMOTE_ADDRESS = Column("remote-address", "Remote address",
+                        fill.column("remote_address"), width=15,
+                        order=fill.address_order("remote"))
+REMOTE_PORT = Column("remote-port", "Remote port", fill.column("remote_port"),
+                     right=True)
+UID = Column("uid", "Uid", fill.column("uid"), right=True, varied=False)
+PID = Column("pid", "Pid", fill.pids, right=True, needs="processes",
+             order=fill.pid_order)
+TIMER_KIND = Column("timer-kind", "Timer kind", fill.timer_kind, varied=False)
+TIMER_MS = Column("timer-ms", "Timer ms", fill.timer_ms, right=True)
+RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
+                 varied=False)
+NETNS = Column("netns", "Netns", fill.netns, right=True, varied=False)
+# fmt: on
 
 BASIC = (PROTOCOL, STATE, RECV_Q, SEND_Q, LOCAL, REMOTE)
 EXTENDED = (USER, INODE, INTERFACE, COOKIE, MARK, CGROUP)
+COLUMNS = {
+    column.key: column
+    for column in (
+        *BASIC,
+        TIMER,
+        *EXTENDED,
+        PROCESS,
+        INFO,
+        MEMORY,
+        FAMILY,
+        RAW_STATE,
+        LOCAL_ADDRESS,
+        LOCAL_PORT,
+        REMOTE_ADDRESS,
+        REMOTE_PORT,
+        UID,
+        PID,
+        TIMER_KIND,
+        TIMER_MS,
+        RETRANS,
+        NETNS,
+    )
+}
+
+
+# Every field by itself, for programs.
+_MACHINE = (
+    PROTOCOL,
+    FAMILY,
+    STATE,
+    RAW_STATE,
+    LOCAL_ADDRESS,
+    LOCAL_PORT,
+    REMOTE_ADDRESS,
+    REMOTE_PORT,
+    RECV_Q,
+    SEND_Q,
+    UID,
+    USER,
+    INODE,
+)
 
 
 def choose_columns(
-    *, timers: bool, extended: bool, processes: bool, info: bool, memory: bool
+    *,
+    timers: bool,
+    extended: bool,
+    processes: bool,
+    info: bool,
+    memory: bool,
+    machine: bool = False,
 ) -> tuple[Column, ...]:
-    """Return the columns that the options show; the basic ones never change."""
-    chosen = list(BASIC)
+    """Return the columns that the options show; the basic ones never change.
+
+    `machine`: those of a format for programs, which have one field each.
+    """
+    chosen = list(_MACHINE if machine else BASIC)
     if timers:
-        chosen.append(TIMER)
+        chosen += (TIMER_KIND, TIMER_MS, RETRANS) if machine else (TIMER,)
     if extended:
-        chosen += EXTENDED
+        chosen += [column for column in EXTENDED if column not in chosen]
     if processes:
-        chosen.append(PROCESS)
+        chosen += (PROCESS, PID) if machine else (PROCESS,)
     if info:
         chosen.append(INFO)
     if memory:
         chosen.append(MEMORY)
+    return tuple(chosen)
+
+
+def find_column(word: str) -> Column:
+    """Return the column of that name; ColumnError names the nearest ones.
+
+    An underscore is as good as a hyphen, and case does not matter.
+    """
+    key = word.strip().lower().replace("_", "-")
+    found = COLUMNS.get(key)
+    if found is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, COLUMNS, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else _every_name()
+        raise ColumnError(f"no such column: {word!r}; {hint}")
+    return found
+
+
+def _every_name() -> str:
+    return f"the columns are {' '.join(COLUMNS)}"
+
+
+def find_columns(words: str) -> tuple[Column, ...]:
+    """Return the columns of a list with commas, each once."""
+    return tuple(dict.fromkeys(find_column(word) for word in words.split(",")))
+
+
+def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns of a list, or the default's with what +X and -X change."""
+    parts = words.split(",")
+    changes = [part for part in parts if part[:1] in ("+", "-")]
+    if not changes:
+        return find_columns(words)
+    if len(changes) < len(parts):
+        raise ColumnError(
+            f"columns are named, or added and taken with + and -: {words}"
+        )
+    chosen = list(default)
+    for change in changes:
+        column = find_column(change[1:])
+        if change[0] == "-":
+            chosen = [other for other in chosen if other is not column]
+        elif column not in chosen:
+            chosen.append(column)
+    if not chosen:
+        raise ColumnError(f"no column is left: {words}")
     return tuple(chosen)

@@ -1,74 +1,35 @@
-"""Counts without rows: one number, or a table of states by protocol and family."""
+"""Tallies as text: one number, lines, a summary of states, a table of groups."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tcpstates.model import FAMILIES, PROTOCOLS, Batch, Request
-from tcpstates.states import OtherState, TcpState
-
-Counts = dict[tuple[str, str], Counter[str]]
-
-# A UDP socket has a peer, or has none.
-UDP_WORDS = (str(TcpState.ESTABLISHED), str(OtherState.UNCONN))
-
-
-def count_sockets(batches: Iterable[Batch]) -> int:
-    """Return how many sockets there are."""
-    return sum(map(len, batches))
-
-
-def count_states(batches: Iterable[Batch]) -> Counts:
-    """Return the number of each state's word by (protocol, family)."""
-    counts: Counts = {}
-    for batch in batches:
-        kind = batch.protocol, batch.family
-        counts.setdefault(kind, Counter()).update(batch.column("word"))
-    return counts
-
-
-def _kinds(request: Request) -> list[tuple[str, str]]:
-    """Return the (protocol, family) pairs that were asked for, in a fixed order."""
-    return [
-        (protocol, family)
-        for protocol in PROTOCOLS
-        for family in FAMILIES
-        if protocol in request.protocols and family in request.families
-    ]
-
-
-def _words(protocols: Iterable[str], counted: Iterable[Counter[str]]) -> list[str]:
-    """Return the rows: every state of the protocols, then what no table knows."""
-    words = list(map(str, TcpState)) if "tcp" in protocols else []
-    if "udp" in protocols:
-        words += [w for w in UDP_WORDS if w not in words]
-    return words + sorted({word for words in counted for word in words} - set(words))
+from tcpstates.model import KernelCounts, Request
+from tcpstates.render.tally import Group, Tally, kinds, state_rows
+from tcpstates.render.text import format_bytes
 
 
 def summary_cells(
-    counts: Counts, request: Request
+    tally: Tally, request: Request
 ) -> tuple[list[str], list[tuple[str, list[int]]]]:
-    """Return the headings and the rows (state, numbers), the last one the sums."""
-    kinds = _kinds(request)
-    by_kind = [counts.get(kind, Counter()) for kind in kinds]
+    """Return the headings and the rows (state, numbers), the last one the sums.
+
+    The tally is by protocol, family and state.
+    """
+    asked = kinds(request)
+    words = state_rows(request.protocols)
+    words += sorted({group[-1] for group in tally.counts} - set(words))
     table = [
-        (word, _with_total([counted[word] for counted in by_kind]))
-        for word in _words(request.protocols, by_kind)
+        (word, _with_total([tally.counts[p, f, word] for p, f in asked]))
+        for word in words
     ]
-    table.append(("total", _with_total([counted.total() for counted in by_kind])))
-    headings = [f"{p.upper()} {f.replace('ipv', 'IPv')}" for p, f in kinds]
+    sums = [
+        sum(column) for column in zip(*(numbers for _, numbers in table), strict=True)
+    ]
+    table.append(("total", sums))
+    headings = [f"{p.upper()} {f.replace('ipv', 'IPv')}" for p, f in asked]
     return [*headings, "total"], table
-
-
-def every_count(
-    counts: Counts, request: Request
-) -> Iterator[tuple[str, str, str, int]]:
-    """Yield (protocol, family, state, number), zeros included."""
-    for protocol, family in _kinds(request):
-        counted = counts.get((protocol, family), Counter())
-        for word in _words((protocol,), (counted,)):
-            yield protocol, family, word, counted[word]
 
 
 def _with_total(numbers: Sequence[int]) -> list[int]:
@@ -92,6 +53,35 @@ def render_summary_plain(
     )
 
 
+def summary_notes(
+    tally: Tally, without_file: Mapping[str, int], kernel: KernelCounts | None
+) -> Iterator[str]:
+    """Yield what stands below the table of states, a line each."""
+    listening = sum(n for (*_, word), n in tally.counts.items() if word == "LISTEN")
+    if listening:
+        yield f"{listening} {'listener' if listening == 1 else 'listeners'}"
+    if without_file:
+        parts = (f"{number} {reason}" for reason, number in without_file.items())
+        yield f"without a process: {', '.join(parts)}"
+    if kernel is not None:
+        counted = ", ".join(_kernel_parts(kernel))
+        yield f"the kernel counts {counted}"
+
+
+def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
+    for number, name, limit in (
+        (kernel.orphans, "orphans", kernel.orphans_limit),
+        (kernel.time_wait, "TIME_WAIT", kernel.time_wait_limit),
+    ):
+        if number is not None:
+            yield f"{number} {name}" + ("" if limit is None else f" (limit {limit})")
+    if kernel.memory_bytes is not None:
+        text = f"{format_bytes(kernel.memory_bytes)} of memory"
+        if kernel.memory_limit_bytes is not None:
+            text += f" (limit {format_bytes(kernel.memory_limit_bytes)})"
+        yield text
+
+
 def describe_counts(words: Counter[str], width: int) -> str:
     """Return what stands below a table: how many sockets, and of which states."""
     from textwrap import fill
@@ -102,3 +92,51 @@ def describe_counts(words: Counter[str], width: int) -> str:
     parts = ", ".join(f"{number} {word}" for word, number in words.most_common())
     text = f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
     return fill(text, max(1, width), break_on_hyphens=False)
+
+
+def group_cells(tally: Tally, most: int | None) -> list[tuple[list[str], int]]:
+    """Return the rows of a table of groups: texts and numbers, the sum last.
+
+    Of more than `most` groups the others are one row before it.
+    """
+    groups, left_groups, left_sockets = tally.groups(most)
+    rows = [(_texts(group), number) for group, number in groups]
+    blank = [""] * (len(tally.columns) - 1)
+    if left_groups:
+        noun = "group" if left_groups == 1 else "groups"
+        rows.append(([f"({left_groups} more {noun})", *blank], left_sockets))
+    rows.append((["total", *blank], tally.total))
+    return rows
+
+
+def _texts(group: Group) -> list[str]:
+    return ["-" if value is None else str(value) for value in group]
+
+
+def render_groups_plain(
+    tally: Tally, most: int | None, *, header: bool
+) -> Iterator[str]:
+    """Yield a line a group, the number first, and the sum."""
+    rows = group_cells(tally, most)
+    headings = [column.heading.replace(" ", "-") for column in tally.columns]
+    width = max(len("Count") * header, *(len(str(number)) for _, number in rows))
+    lines = [headings, *(texts for texts, _ in rows)]
+    widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
+    widths[-1] = 0
+    if header:
+        yield _group_line("Count", headings, width, widths)
+    for texts, number in rows:
+        yield _group_line(str(number), texts, width, widths)
+
+
+def _group_line(
+    number: str, texts: Sequence[str], width: int, widths: Sequence[int]
+) -> str:
+    padded = (text.ljust(w) for text, w in zip(texts, widths, strict=True))
+    return "  ".join((number.rjust(width), *padded)).rstrip() + "\n"
+
+
+def render_group_numbers(tally: Tally, most: int | None) -> Iterator[str]:
+    """Yield a line a group, as uniq -c writes it, and nothing else."""
+    for group, number in tally.groups(most)[0]:
+        yield f"{number} {' '.join(_texts(group))}\n"

@@ -17,6 +17,7 @@ from tcpstates.render.columns import (
     INFO,
     INODE,
     INTERFACE,
+    LOCAL,
     MARK,
     MEMORY,
     PROCESS,
@@ -24,6 +25,7 @@ from tcpstates.render.columns import (
     RECV_Q,
     REMOTE,
     SEND_Q,
+    STATE,
     TIMER,
     USER,
     Column,
@@ -78,8 +80,10 @@ def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
         heading = len(PROCESS.heading) * header
         lengths[PROCESS] = max([heading, *map(cell_length, items)])
     beside = {c: n for c, n in lengths.items() if c not in _ALWAYS_BELOW}
-    for column in _LEAST_IMPORTANT:
-        if _width(beside) <= width:
+    # What was asked for by name only goes first, the last one named before others.
+    named = [c for c in reversed(cells) if c not in (*_LEAST_IMPORTANT, STATE, LOCAL)]
+    for column in (*named, *_LEAST_IMPORTANT):
+        if _width(beside) <= width or len(beside) == 1:
             break
         beside.pop(column, None)
     if PROCESS in beside:

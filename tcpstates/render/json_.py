@@ -7,14 +7,14 @@ hold, so it is the same in every locale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from tcpstates.model import Batch, Listing, Names, Owner, Request
-from tcpstates.render.counts import Counts, every_count
+from tcpstates.model import Batch, Listing, Names, Owner
+from tcpstates.render.tally import Tally
 from tcpstates.render.text import decode_name
 
 SCHEMA = 1
@@ -185,34 +185,46 @@ _INFO_FIELDS = (("congestion", _strings("congestion")), ("info", _objects("info"
 _MEMORY_FIELDS = (("memory", _objects("memory")),)
 
 
-def render_json(
-    listing: Listing, names: Names, *, extended: bool, info: bool, memory: bool
-) -> Iterator[str]:
-    """Yield one JSON object, a socket a line; what limits it comes at its end."""
+def row_maker(
+    names: Names, *, extended: bool, info: bool, memory: bool
+) -> Callable[[Batch], list[str]]:
+    """Return what makes each socket of a batch an object."""
     fields = list(_FIELDS)
     fields += _EXTENDED_FIELDS if extended else ()
     fields += _INFO_FIELDS if info else ()
     fields += _MEMORY_FIELDS if memory else ()
+
+    def rows(batch: Batch) -> list[str]:
+        parts, columns = [], []
+        for key, fill in fields:
+            values = fill(batch, names)
+            if values is None:
+                parts.append(f'"{key}": null')
+            else:
+                parts.append(f'"{key}": %s')
+                columns.append(values)
+        row = "{" + ", ".join(parts) + "}"
+        return list(map(row.__mod__, zip(*columns, strict=True)))
+
+    return rows
+
+
+def render_json(listing: Listing, portions: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield one JSON object, a socket a line; what limits it comes at its end."""
     yield _opening(listing) + '  "sockets": ['
-    separator = "\n"
-    for batch in listing.batches:
-        if len(batch):
-            yield separator + ",\n".join(_rows(batch, names, fields))
-            separator = ",\n"
+    separator = "\n    "
+    for rows in portions:
+        if rows:
+            yield separator + ",\n    ".join(rows)
+            separator = ",\n    "
     yield "\n  ],\n" + _limitations(listing) + "}\n"
 
 
-def _rows(batch: Batch, names: Names, fields: Sequence[Any]) -> Iterable[str]:
-    parts, columns = [], []
-    for key, fill in fields:
-        values = fill(batch, names)
-        if values is None:
-            parts.append(f'"{key}": null')
-        else:
-            parts.append(f'"{key}": %s')
-            columns.append(values)
-    row = "    {" + ", ".join(parts) + "}"
-    return map(row.__mod__, zip(*columns, strict=True))
+def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield one JSON object a line."""
+    for rows in portions:
+        if rows:
+            yield "\n".join(rows) + "\n"
 
 
 def _opening(listing: Listing) -> str:
@@ -232,18 +244,35 @@ def _limitations(listing: Listing) -> str:
     return f'  "limitations": [{found}]\n'
 
 
-def render_count_json(listing: Listing, number: int) -> str:
-    """Return one number as a JSON object."""
-    return f'{_opening(listing)}  "count": {number},\n{_limitations(listing)}}}\n'
+def render_tally_json(
+    listing: Listing,
+    tally: Tally,
+    most: int | None,
+    more: Mapping[str, Any],
+) -> str:
+    """Return counts as a JSON object: `count` alone, or a list of groups.
+
+    `more` are further members of it, of numbers, texts and None.
+    """
+    if not tally.columns:
+        body = f'  "count": {tally.total},\n'
+    else:
+        groups = ",".join(f"\n    {row}" for row in tally_objects(tally, most))
+        body = f'  "counts": [{groups}\n  ],\n  "count": {tally.total},\n'
+    for key, value in more.items():
+        body += f'  "{key}": {_member(value)},\n'
+    return f"{_opening(listing)}{body}{_limitations(listing)}}}\n"
 
 
-def render_counts_json(listing: Listing, counts: Counts, request: Request) -> str:
-    """Return counts by protocol, family and state, zeros included."""
-    lines = [
-        f'    {{"protocol": "{protocol}", "family": "{family}",'
-        f' "state": {_string(word)}, "count": {counted}}}'
-        for protocol, family, word, counted in every_count(counts, request)
-    ]
-    body = ",\n".join(lines)
-    head = _opening(listing)
-    return f'{head}  "counts": [\n{body}\n  ],\n{_limitations(listing)}}}\n'
+def tally_objects(tally: Tally, most: int | None) -> Iterator[str]:
+    """Yield each group as an object."""
+    keys = [column.key.replace("-", "_") for column in tally.columns]
+    for group, number in tally.groups(most)[0]:
+        yield _member(dict(zip((*keys, "count"), (*group, number), strict=True)))
+
+
+def _member(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{_string(key)}: {_member(v)}" for key, v in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    return _scalar(value) if value is None or isinstance(value, int) else _string(value)

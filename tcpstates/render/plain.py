@@ -11,7 +11,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from tcpstates.model import Batch, Names
+from tcpstates.render.cells import Cells
 from tcpstates.render.columns import STATE, Column
 from tcpstates.render.styles import paint
 
@@ -19,25 +19,26 @@ _GAP = "  "
 _MOST_PADDED = 10_000  # values remembered in a column
 
 
+Filled = Sequence[Cells]  # the cells of each column, of some rows
+
+
 def render_plain(
-    head: Sequence[Batch],
-    rest: Iterable[Batch],
+    head: Sequence[Filled],
+    rest: Iterable[Filled],
     columns: Sequence[Column],
-    names: Names,
     *,
     header: bool = True,
     color: bool = False,
 ) -> Iterator[str]:
-    """Yield the heading and then a text of whole lines for each batch.
+    """Yield the heading and then a text of whole lines for each portion of rows.
 
-    `head` are the first batches; when nothing follows them, columns are as narrow
-    as they can be.
+    `head` are the first of them; when nothing follows, columns are as narrow as they
+    can be.
     """
-    cells = [[column.cells(batch, names) for column in columns] for batch in head]
     following = iter(rest)
     after = next(following, None)
     widths = [
-        _width(column, [c[i] for c in cells], header=header, final=after is None)
+        _width(column, [c[i] for c in head], header=header, final=after is None)
         for i, column in enumerate(columns)
     ]
     if not columns[-1].right:
@@ -49,10 +50,10 @@ def render_plain(
         _filler(column, width, color=color)
         for column, width in zip(columns, widths, strict=True)
     ]
-    for filled in cells:
+    for filled in head:
         yield _lines(fillers, filled)
     while after is not None:
-        yield _lines(fillers, [column.cells(after, names) for column in columns])
+        yield _lines(fillers, after)
         after = next(following, None)
 
 

@@ -20,7 +20,6 @@ from rich.text import Text
 
 from tcpstates.render.columns import (
     INFO,
-    LOCAL,
     MEMORY,
     PROCESS,
     PROTOCOL,
@@ -95,7 +94,7 @@ def render_table(
     console = _console(screen, max(fit.width, screen.width) if wide else None)
     if fit.width > console.width:
         heading: list[Text] = []
-        rows = [[line] for line in _bare_rows(cells)]
+        rows = [[line] for line in _bare_rows(fit.beside, cells)]
     else:
         if PROCESS in cells:
             cells[PROCESS] = fit.processes
@@ -119,12 +118,16 @@ def render_table(
     return _printed(console)
 
 
-def _bare_rows(cells: Cells) -> list[Text]:
-    """Return state and local address of each row, where not even these fit."""
-    return [
-        Text(overflow="fold").append(f"{word} ", rich_style(word)).append(local)
-        for word, local in zip(cells[STATE], cells[LOCAL], strict=True)
-    ]
+def _bare_rows(beside: Sequence[Column], cells: Cells) -> list[Text]:
+    """Return state and address of each row, where not even these fit."""
+    rows = []
+    for values in zip(*(cells[column] for column in beside), strict=True):
+        row = Text(" ", overflow="fold").join(
+            Text(value, style=rich_style(value) if column is STATE else "")
+            for column, value in zip(beside, values, strict=True)
+        )
+        rows.append(row)
+    return rows
 
 
 def _bare_table(*, header: bool) -> Table:
@@ -207,6 +210,31 @@ def render_summary(
             table.add_section()
         cells = [Text(str(n), style="" if n else "dim") for n in numbers]
         table.add_row(Text(word, style=rich_style(word)), *cells)
+    console = _console(screen)
+    console.print(table)
+    return _printed(console)
+
+
+def render_groups(
+    columns: Sequence[Column],
+    rows: Sequence[tuple[Sequence[str], int]],
+    screen: Screen,
+    *,
+    header: bool,
+) -> str:
+    """Return the counts of groups as a table; the last row is the sum."""
+    table = _bare_table(header=header)
+    table.add_column(Text("Count"), justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(Text(column.heading), overflow="fold")
+    for number, (texts, counted) in enumerate(rows):
+        if number == len(rows) - 1:
+            table.add_section()
+        cells = [
+            Text(text, style=rich_style(text) if column is STATE else "")
+            for column, text in zip(columns, texts, strict=True)
+        ]
+        table.add_row(Text(str(counted), style="" if counted else "dim"), *cells)
     console = _console(screen)
     console.print(table)
     return _printed(console)

@@ -124,3 +124,13 @@ def format_rate(bytes_per_second: int) -> str:
             return f"{bits:.3g}{unit}bit/s"
         bits /= 1000
     return f"{bits:.3g}Tbit/s"
+
+
+def format_bytes(number: int) -> str:
+    """Return bytes with the unit that suits them: 512 B, 3.8 MiB."""
+    size = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.3g} TiB"

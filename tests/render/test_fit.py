@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpstates.model import Owner
-from tcpstates.render.columns import format_owners
+from tcpstates.render.cells import format_owners
 from tcpstates.render.fit import split_holders, wrap_holders
 
 HOSTILE = b"),b(pid=1,fd=3"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches import FixedNames, batch
-from tcpstates.model import ColumnBatch, Limitation, Listing, Owner, Request
-from tcpstates.render.counts import count_states
-from tcpstates.render.json_ import render_counts_json, render_json
+from tcpstates.model import ColumnBatch, Limitation, Listing, Owner
+from tcpstates.render.columns import STATE, UID
+from tcpstates.render.json_ import render_json, render_tally_json, row_maker
+from tcpstates.render.tally import count_by
 
 KEYS = [
     "protocol",
@@ -41,7 +42,8 @@ KEYS = [
 def loaded(*batches: Any, names: Any = None, **wanted: bool) -> dict[str, Any]:
     listing = Listing("fake", 0.5, iter(batches), [Limitation("kind", 'a "text"')])
     options = {"extended": False, "info": False, "memory": False} | wanted
-    text = "".join(render_json(listing, names or FixedNames(numeric=False), **options))
+    make = row_maker(names or FixedNames(numeric=False), **options)
+    text = "".join(render_json(listing, map(make, listing.batches)))
     text.encode("ascii")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -122,12 +124,13 @@ def test_commas_stand_between_sockets(sizes: list[int]) -> None:
     assert len(loaded(*batches)["sockets"]) == sum(sizes)
 
 
-def test_counts_have_their_zeros() -> None:
+def test_a_tally() -> None:
     listing = Listing("fake", 0, iter(()), [])
-    counts = count_states([batch({}, {"word": "UNKNOWN(9)"})])
-    request = Request(families=frozenset({"ipv4"}))
-    found = json.loads(render_counts_json(listing, counts, request))["counts"]
-    by_state = {row["state"]: row["count"] for row in found}
-    assert by_state["ESTABLISHED"] == by_state["UNKNOWN(9)"] == 1
-    assert by_state["CLOSE_WAIT"] == 0
-    assert len(found) == 12
+    tally = count_by([batch({}, {"word": "TIME_WAIT"})], (STATE, UID), FixedNames())
+    text = render_tally_json(listing, tally, None, {"more": {"a": 1, "b": None}})
+    found = json.loads(text)
+    assert found["counts"] == [
+        {"state": "ESTABLISHED", "uid": 33, "count": 1},
+        {"state": "TIME_WAIT", "uid": 33, "count": 1},
+    ]
+    assert (found["count"], found["more"]) == (2, {"a": 1, "b": None})

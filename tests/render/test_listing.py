@@ -24,8 +24,13 @@ LONG = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:f10"
 NUMERIC = FixedNames()
 
 
+def filled(one: Any, columns: Any = BASIC, names: Any = NUMERIC) -> list[Any]:
+    return [column.cells(one, names) for column in columns]
+
+
 def plain(*batches: Any, columns: Any = BASIC, names: Any = NUMERIC, **how: Any) -> str:
-    return "".join(render_plain(batches, (), columns, names, **how))
+    head = [filled(one, columns, names) for one in batches]
+    return "".join(render_plain(head, (), columns, **how))
 
 
 def test_a_line_a_socket_with_aligned_columns() -> None:
@@ -111,15 +116,15 @@ def test_a_scope_is_shown_only_of_link_local_addresses() -> None:
 def test_a_long_listing_starts_before_its_end() -> None:
     def endless() -> Any:
         while True:
-            yield batch({}, {})
+            yield filled(batch({}, {}))
 
-    text = render_plain([batch({})], endless(), BASIC, NUMERIC)
+    text = render_plain([filled(batch({}))], endless(), BASIC)
     assert [next(text).count("\n") for _ in range(4)] == [1, 1, 2, 2]
 
 
 def test_a_cell_wider_than_foreseen_cuts_nothing() -> None:
-    later = [batch({"local_address": LONG}, family="ipv6")]
-    text = "".join(render_plain([batch({})], later, BASIC, NUMERIC))
+    later = [filled(batch({"local_address": LONG}, family="ipv6"))]
+    text = "".join(render_plain([filled(batch({}))], later, BASIC))
     assert f"[{LONG}]:443  [198" in text
 
 

@@ -56,6 +56,9 @@ class FixedNames:
     def cgroup(self, cgroup_id: int) -> str | None:
         return {1: "/", 5: "/system.slice/nginx.service"}.get(cgroup_id)
 
+    def netns(self) -> int | None:
+        return 4026531840
+
     def service(self, port: int, protocol: str) -> str | None:
         return None if self.numeric else {443: "https"}.get(port)
 

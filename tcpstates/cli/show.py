@@ -1,0 +1,71 @@
+"""From options to what they show: a listing, or counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpstates.cli.options import Options
+from tcpstates.cli.output import Output, complain
+from tcpstates.collect.names import SystemNames
+from tcpstates.model import FAMILIES, PROTOCOLS, Request
+from tcpstates.pipeline import list_sockets
+from tcpstates.states import ALL_STATES, LISTENING
+
+if TYPE_CHECKING:  # loaded only where there is a filter
+    from tcpstates.filters.selection import Selection
+
+
+def show(options: Options, output: Output) -> None:
+    """Print what the options ask for, then what limits it on standard error."""
+    is_counted = options.by or options.count_only or options.summary
+    if is_counted or options.format == "openmetrics":
+        from tcpstates.cli.counting import Counting as Shown
+    else:
+        from tcpstates.cli.listing import Rows as Shown  # type: ignore[assignment]
+    shown = Shown(options)
+    request = shown.complete(make_request(options))
+    selection = make_selection(options, request)
+    with output.into(options.output):
+        listing = list_sockets(request, options.source, selection)
+        names = SystemNames(numeric=options.numeric)
+        # Programs read the same bytes in every locale.
+        encoding = "utf-8" if options.is_for_programs else None
+        try:
+            texts = shown.texts(listing, request, selection, names, output)
+            output.write(texts, encoding=encoding)
+        finally:
+            output.flush()
+    for limitation in listing.limitations:
+        complain(limitation.text)
+
+
+def make_request(options: Options) -> Request:
+    """Return what to ask a source for, as far as the options say."""
+    counts_all = options.summary or options.format == "openmetrics"
+    if options.all_states or (counts_all and not options.listening):
+        states, unknown = ALL_STATES, True
+    elif options.listening:
+        states, unknown = LISTENING, False
+    else:
+        states, unknown = ALL_STATES - LISTENING, True
+    chosen = zip(PROTOCOLS, (options.tcp, options.udp), strict=True)
+    protocols = frozenset(name for name, wanted in chosen if wanted)
+    families = zip(FAMILIES, (options.ipv4, options.ipv6), strict=True)
+    return Request(
+        protocols=protocols or frozenset(PROTOCOLS if counts_all else ("tcp",)),
+        families=frozenset(n for n, wanted in families if wanted)
+        or frozenset(FAMILIES),
+        states=states,
+        unknown_states=unknown,
+    )
+
+
+def make_selection(options: Options, request: Request) -> Selection | None:
+    """Return the filter, None where there is none."""
+    if not options.words:
+        return None
+    from tcpstates.collect.lookup import SystemLookup
+    from tcpstates.filters.selection import read_selection
+
+    lookup = SystemLookup(request.protocols)
+    return read_selection(options.words, lookup, request)

@@ -1,0 +1,51 @@
+"""Read what Linux counts of TCP, and its limits: `/proc/net/sockstat` and sysctls."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+
+from tcpstates.model import KernelCounts
+
+_LINE = re.compile(r"^TCP: (.*)$", re.MULTILINE)
+
+
+def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
+    """Return the counts; None where there is no such file."""
+    text = _read(f"{root}/net/sockstat")
+    if text is None:
+        return None
+    counted = parse_sockstat(text)
+    page = os.sysconf("SC_PAGE_SIZE")
+    memory = [pages * page for pages in _setting(root, "tcp_mem")]
+    _, pressure, limit = memory if len(memory) == 3 else (None, None, None)
+    pages = counted.get("mem")
+    return KernelCounts(
+        orphans=counted.get("orphan"),
+        orphans_limit=next(iter(_setting(root, "tcp_max_orphans")), None),
+        time_wait=counted.get("tw"),
+        time_wait_limit=next(iter(_setting(root, "tcp_max_tw_buckets")), None),
+        memory_bytes=None if pages is None else pages * page,
+        memory_pressure_bytes=pressure,
+        memory_limit_bytes=limit,
+    )
+
+
+def parse_sockstat(text: str) -> dict[str, int]:
+    """Return the numbers of the line that begins with TCP (`net/ipv4/proc.c`)."""
+    found = _LINE.search(text)
+    words = found[1].split() if found else []
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return {name: int(number) for name, number in pairs if number.isdecimal()}
+
+
+def _setting(root: str, name: str) -> list[int]:
+    text = _read(f"{root}/sys/net/ipv4/{name}") or ""
+    return [int(word) for word in text.split() if word.isdecimal()]
+
+
+def _read(path: str) -> str | None:
+    with suppress(OSError), open(path, encoding="ascii", errors="replace") as lines:
+        return lines.read()
+    return None

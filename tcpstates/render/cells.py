@@ -1,0 +1,289 @@
+"""What stands in the columns of a listing: how a batch fills each of them.
+
+Values are whole columns of text or numbers, None where the source cannot tell. What
+comes from processes and hosts is sanitised here, before any format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tcpstates.model import Batch, Names, Owner, Reason
+from tcpstates.render.details import format_info, format_memory
+from tcpstates.render.text import format_ms, format_name, sanitise
+
+Cells = Sequence[Any]
+Filler = Callable[[Batch, Names], Cells]
+
+
+def column(name: str) -> Filler:
+    """Return a filler for a column whose values can be shown as they are."""
+    return lambda batch, names: batch.column(name)
+
+
+def endpoints(side: str) -> Filler:
+    """Return a filler for one side's address and port.
+
+    An f-string a row is the fastest way: 11 ms for 100,000 sockets, `map` of a
+    format 18, of an addition 16.
+    """
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        addresses = _addresses(batch, side, names)
+        ports = batch.column(f"{side}_port")
+        if not names.numeric:
+            ports = list(map(_ports(batch.protocol, names).__getitem__, ports))
+        elif 0 in ports:
+            ports = [port or "*" for port in ports]
+        return [f"{a}:{p}" for a, p in zip(addresses, ports, strict=True)]
+
+    return cells
+
+
+class _Ports(dict[int, str]):
+    """Ports as they are shown: by the service's name, where it has one; 0 is "*"."""
+
+    def __init__(self, protocol: str, names: Names) -> None:
+        self._protocol = protocol
+        self._names = names
+        super().__init__()
+
+    def __missing__(self, port: int) -> str:
+        service = self._names.service(port, self._protocol) if port else None
+        text = self[port] = sanitise(service) if service else str(port or "*")
+        return text
+
+
+@lru_cache(maxsize=4)
+def _ports(protocol: str, names: Names) -> _Ports:
+    """Return the one memory of ports for these names."""
+    return _Ports(protocol, names)
+
+
+def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
+    """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
+    values = batch.column(f"{side}_address")
+    if not names.knows_hosts():
+        if batch.family == "ipv4":
+            return values
+        shown = {address: f"[{address}]" for address in set(values)}
+    else:
+        shown = {a: _address(a, batch.family, names) for a in set(values)}
+    scopes = batch.known("interface_index")
+    if batch.family == "ipv4" or scopes is None or not any(scopes):
+        return list(map(shown.__getitem__, values))
+    return [
+        f"[{address}%{sanitise(names.interface(index) or str(index))}]"
+        if index and address.startswith("fe80:") and names.host(address) is None
+        else shown[address]
+        for address, index in zip(values, scopes, strict=True)
+    ]
+
+
+def _address(address: str, family: str, names: Names) -> str:
+    host = names.host(address)
+    if host is not None:
+        return sanitise(host)
+    return f"[{address}]" if family == "ipv6" else address
+
+
+def endpoint_order(side: str) -> Filler:
+    """Return a filler for what sorts addresses by number, not by their text."""
+
+    def order(batch: Batch, names: Names) -> Cells:
+        return list(
+            zip(
+                address_order(side)(batch, names),
+                batch.column(f"{side}_port"),
+                strict=True,
+            )
+        )
+
+    return order
+
+
+def address_order(side: str) -> Filler:
+    """Return a filler for the bytes of addresses, the shorter ones of IPv4 first."""
+
+    def order(batch: Batch, names: Names) -> Cells:
+        from socket import AF_INET, AF_INET6, inet_pton
+
+        family = AF_INET if batch.family == "ipv4" else AF_INET6
+        values = batch.column(f"{side}_address")
+        packed = {text: inet_pton(family, text) for text in set(values)}
+        return [(len(packed[text]), packed[text]) for text in values]
+
+    return order
+
+
+def protocol(batch: Batch, names: Names) -> Cells:
+    """Return tcp or udp."""
+    return [batch.protocol] * len(batch)
+
+
+def family(batch: Batch, names: Names) -> Cells:
+    """Return ipv4 or ipv6."""
+    return [batch.family] * len(batch)
+
+
+def user(batch: Batch, names: Names) -> Cells:
+    """Return login names, or numbers where there are none."""
+    return [_user_text(uid, names) for uid in batch.column("uid")]
+
+
+def _user_text(uid: int | None, names: Names) -> str | None:
+    return None if uid is None else sanitise(names.user(uid) or str(uid))
+
+
+def interface(batch: Batch, names: Names) -> Cells:
+    """Return the names of interfaces; None: bound to none."""
+    return [
+        sanitise(names.interface(index) or str(index)) if index else None
+        for index in batch.column("interface_index")
+    ]
+
+
+def cgroup(batch: Batch, names: Names) -> Cells:
+    """Return the paths of cgroups."""
+    return [
+        None if number is None else sanitise(names.cgroup(number) or f"id:{number}")
+        for number in batch.column("cgroup_id")
+    ]
+
+
+def mark(batch: Batch, names: Names) -> Cells:
+    """Return firewall marks as hexadecimal numbers."""
+    return [None if mark is None else f"{mark:#x}" for mark in batch.column("mark")]
+
+
+def cookie(batch: Batch, names: Names) -> Cells:
+    """Return cookies as hexadecimal digits."""
+    return [None if n is None else f"{n:x}" for n in batch.column("cookie")]
+
+
+def timer(batch: Batch, names: Names) -> Cells:
+    """Return timers that run, with their time left and retransmissions."""
+    kinds = batch.known("timer")
+    if kinds is None:
+        return [None] * len(batch)
+    return [
+        None
+        if kind == "off"
+        else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
+        for kind, ms, retransmits in zip(
+            kinds,
+            batch.column("timer_ms"),
+            batch.column("retransmits"),
+            strict=True,
+        )
+    ]
+
+
+def process_names(batch: Batch, names: Names) -> Cells:
+    """Return the names of a socket's processes, or in parentheses why it has none."""
+    known: dict[Any, str] = {}
+
+    def joined(owners: Sequence[Owner]) -> str:
+        found = known.get(owners)
+        if found is None:
+            unique = {format_name(owner.name) for owner in owners}
+            found = known[owners] = ",".join(sorted(unique))
+        return found
+
+    return [
+        joined(owners) if owners else None if reason is None else f"({reason})"
+        for owners, reason in zip(
+            batch.column("processes"), batch.column("no_process_reason"), strict=True
+        )
+    ]
+
+
+def pids(batch: Batch, names: Names) -> Cells:
+    """Return the numbers of a socket's processes; None: it has none."""
+    return [
+        ",".join(map(str, sorted({owner.pid for owner in owners}))) if owners else None
+        for owners in batch.column("processes")
+    ]
+
+
+def processes(batch: Batch, names: Names) -> Cells:
+    """Return every holder with pid and descriptor, or why there is none."""
+    return [
+        format_owners(owners)
+        if owners
+        else f"(hidden: user {_user_text(uid, names) or '-'})"
+        if reason == Reason.HIDDEN
+        else f"({reason})"
+        for owners, reason, uid in zip(
+            batch.column("processes"),
+            batch.column("no_process_reason"),
+            batch.column("uid"),
+            strict=True,
+        )
+    ]
+
+
+def format_owners(owners: Sequence[Owner]) -> str:
+    """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
+    if len(owners) == 1:
+        ((pid, name, fd),) = owners
+        return (
+            f"{_holder(name, pid)})" if fd is None else f"{_holder(name, pid)},fd={fd})"
+        )
+    return ",".join([format_owners((owner,)) for owner in owners])
+
+
+@lru_cache(maxsize=4096)
+def _holder(name: bytes | None, pid: int) -> str:
+    """Return how a process starts, of which many sockets may follow."""
+    return f"{format_name(name)}(pid={pid}"
+
+
+def info(batch: Batch, names: Names) -> Cells:
+    """Return what people read of tcp_info."""
+    return [
+        None
+        if info is None
+        # A listener has no peer, so its numbers would mean nothing.
+        else format_info({} if word == "LISTEN" else info, congestion)
+        for info, congestion, word in zip(
+            batch.column("info"),
+            batch.column("congestion"),
+            batch.column("word"),
+            strict=True,
+        )
+    ]
+
+
+def memory(batch: Batch, names: Names) -> Cells:
+    """Return the memory of sockets."""
+    return [
+        None if memory is None else format_memory(memory)
+        for memory in batch.column("memory")
+    ]
+
+
+def netns(batch: Batch, names: Names) -> Cells:
+    """Return the network namespace, by the number that lsns(8) shows."""
+    return [names.netns()] * len(batch)
+
+
+def timer_kind(batch: Batch, names: Names) -> Cells:
+    """Return the timers' names; None: none runs."""
+    return [None if kind == "off" else kind for kind in batch.column("timer")]
+
+
+def timer_ms(batch: Batch, names: Names) -> Cells:
+    """Return the milliseconds until timers fire; None: none runs."""
+    running = zip(batch.column("timer"), batch.column("timer_ms"), strict=True)
+    return [None if kind in ("off", None) else ms for kind, ms in running]
+
+
+def pid_order(batch: Batch, names: Names) -> Cells:
+    """Return the numbers of a socket's processes; None: it has none."""
+    return [
+        sorted({owner.pid for owner in owners}) if owners else None
+        for owners in batch.column("processes")
+    ]

@@ -1,0 +1,69 @@
+"""CSV (RFC 4180) of listings and of tallies, safe to open in a spreadsheet.
+
+A text that a spreadsheet would take for a formula gets an apostrophe before it, as
+OWASP's page on CSV injection has it. Nothing is in a cell that nobody can tell.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+from tcpstates.model import Batch, Names
+from tcpstates.render.columns import Column
+from tcpstates.render.tally import Tally
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def row_maker(
+    columns: Sequence[Column], names: Names
+) -> Callable[[Batch], list[tuple[Any, ...]]]:
+    """Return what makes each socket of a batch a row."""
+
+    def rows(batch: Batch) -> list[tuple[Any, ...]]:
+        values = (_harmless(column.values(batch, names)) for column in columns)
+        return list(zip(*values, strict=True))
+
+    return rows
+
+
+def _harmless(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values of which none is a formula."""
+    texts = {value for value in values if isinstance(value, str)}
+    formulas = {text: f"'{text}" for text in texts if text.startswith(_FORMULA)}
+    return [formulas.get(value, value) for value in values] if formulas else values
+
+
+def render_csv(
+    columns: Sequence[Column],
+    portions: Iterable[Sequence[Sequence[Any]]],
+    *,
+    header: bool,
+) -> Iterator[str]:
+    """Yield a heading and a line a socket."""
+    if header:
+        yield _lines([[_name(column) for column in columns]])
+    for rows in portions:
+        if rows:
+            yield _lines(rows)
+
+
+def render_tally_csv(tally: Tally, most: int | None, *, header: bool) -> Iterator[str]:
+    """Yield a heading and a line a group, the number last."""
+    if header:
+        yield _lines([[*map(_name, tally.columns), "count"]])
+    groups, _, _ = tally.groups(most)
+    yield _lines([(*_harmless(group), number) for group, number in groups])
+
+
+def _name(column: Column) -> str:
+    return column.key.replace("-", "_")
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> str:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
