@@ -1,7 +1,46 @@
-"""Socket states of this machine, in the words of RFC 9293."""
+"""Socket states of this machine, in the words of RFC 9293.
 
+The API (`snapshot`, `count_by` and their records) is loaded when it is first used, so
+that the command line starts without it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tcpstates.errors import (
+    ColumnError,
+    FilterSyntaxError,
+    SourceUnavailable,
+    TcpstatesError,
+)
 from tcpstates.states import TcpState
 
-__all__ = ["TcpState", "__version__"]
+if TYPE_CHECKING:
+    from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, snapshot
+    from tcpstates.model import Limitation, Owner
+
+__all__ = [
+    "ColumnError",
+    "Counts",
+    "FilterSyntaxError",
+    "Limitation",
+    "Owner",
+    "Snapshot",
+    "Socket",
+    "SourceUnavailable",
+    "TcpState",
+    "TcpstatesError",
+    "Timer",
+    "__version__",
+    "count_by",
+    "snapshot",
+]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from tcpstates import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -254,7 +254,7 @@ class Listing:
     `limitations` is complete only when `batches` has been read to its end.
     """
 
-    __slots__ = ("batches", "limitations", "source", "taken_at")
+    __slots__ = ("batches", "filter", "limitations", "source", "taken_at")
 
     def __init__(
         self,
@@ -262,8 +262,10 @@ class Listing:
         taken_at: float,
         batches: Iterator[Batch],
         limitations: list[Limitation],
+        filter_text: str | None = None,
     ) -> None:
         """Keep the parts; `taken_at` is in seconds since the epoch."""
+        self.filter = filter_text
         self.source = source
         self.taken_at = taken_at
         self.batches = batches

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tcpstates.collect.choose import MISSING, read_sockets
@@ -62,12 +63,17 @@ def list_sockets(
     if selection is not None:
         selection.check(lambda need: _untold(need, used, limitations))
         batches = selection.without_processes(batches)
+        first = next(batches, None)  # what cannot be told is said before any output
+        batches = batches if first is None else chain((first,), batches)
     if request.processes:
         find = _with_pids if used == "psutil" else _with_owners
         batches = find(batches, limitations)
     if selection is not None:
+        if selection.needs_processes:
+            batches = _with_doubt(batches, used, limitations)
         batches = _decided(batches, selection, limitations)
-    return Listing(used, taken_at, batches, limitations)
+    written = None if selection is None else str(selection)
+    return Listing(used, taken_at, batches, limitations, written)
 
 
 def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:
@@ -78,6 +84,22 @@ def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:
     does = "do" if " " in others else "does"
     why = "".join(f" ({text})" for kind, text in limitations if kind == "fell-back")
     return f"source {used} does not tell {need}; {others} {does}{why}"
+
+
+def _with_doubt(
+    batches: Iterator[Batch], used: str, limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Yield the batches, and say why a filter may not have seen every holder."""
+    from tcpstates.collect.owners import sees_all_processes
+
+    yield from batches
+    if used == "psutil":
+        text = "psutil names one process of a socket; others may hold it too"
+    elif not sees_all_processes():
+        text = "processes that you may not see may hold sockets too that you see held"
+    else:
+        return
+    limitations.append(Limitation("other-holders", text))
 
 
 def _decided(

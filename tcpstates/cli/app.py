@@ -14,14 +14,13 @@ from tcpstates.cli.hints import instead_of
 from tcpstates.cli.options import GroupedOption, listing_options, make_options
 from tcpstates.cli.output import (
     Output,
-    OutputError,
     ReaderGone,
     complain,
     output_error,
     point_at,
 )
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.errors import ColumnError, FilterSyntaxError, SourceUnavailable
+from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
 
 _EXAMPLES = """\
 \b
@@ -101,32 +100,41 @@ def run(arguments: list[str]) -> int:
             from tcpstates.cli.commands.completion import answer
 
             answer(instruction, tcpstates, output)
+            code = None
         else:
-            _invoke(arguments, output)
+            code = _invoke(arguments, output)
         output.flush()
-    except click.UsageError as error:
-        complain(_usage_text(error))
-        return ExitCode.USAGE
-    except ColumnError as error:
-        complain(str(error))
-        return ExitCode.USAGE
-    except FilterSyntaxError as error:
-        complain(str(error))
-        point_at(error.text, error.span)
-        return ExitCode.USAGE
     except ReaderGone:
-        pass
-    except (OutputError, SourceUnavailable) as error:
-        complain(str(error))
-        return ExitCode.FAILED
-    except OSError as error:
-        complain(f"cannot go on: {error}")
-        return ExitCode.FAILED
-    return ExitCode.DONE
+        return ExitCode.DONE
+    except (click.UsageError, TcpstatesError, OSError) as error:
+        text, failure = _explain(error)
+        complain(text)
+        if isinstance(error, FilterSyntaxError):
+            point_at(error.text, error.span)
+        if arguments[:1] == ["check"]:
+            from tcpstates.cli.commands.check import tell_unknown
+
+            return tell_unknown(text)
+        return failure
+    return ExitCode.DONE if code is None else code
 
 
-def _invoke(arguments: list[str], output: Output) -> None:
-    """Run the command that the first argument names, or the listing."""
+def _explain(error: Exception) -> tuple[str, ExitCode]:
+    """Return what a line says of an error, and the exit code."""
+    if isinstance(error, click.UsageError):
+        return _usage_text(error), ExitCode.USAGE
+    if isinstance(error, (ColumnError, FilterSyntaxError)):
+        return str(error), ExitCode.USAGE
+    if isinstance(error, TcpstatesError):
+        return str(error), ExitCode.FAILED
+    return f"cannot go on: {error}", ExitCode.FAILED
+
+
+def _invoke(arguments: list[str], output: Output) -> int | None:
+    """Run the command that the first argument names, or the listing.
+
+    Return an exit code, None for that of success.
+    """
     command: click.Command = tcpstates
     name = "tcpstates"
     if arguments and arguments[0] in COMMANDS:
@@ -137,11 +145,12 @@ def _invoke(arguments: list[str], output: Output) -> None:
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
-        return  # after --help and --version
+        return None  # after --help and --version
     except OSError as error:  # click could not print those
         raise output_error(error) from error
     with context:
-        command.invoke(context)
+        code: int | None = command.invoke(context)
+    return code
 
 
 def split_flags(arguments: list[str]) -> list[str]:
@@ -174,4 +183,5 @@ def _usage_text(error: click.UsageError) -> str:
     else:
         text, instead = " ".join(error.format_message().split()).rstrip("."), None
         text = text[:1].lower() + text[1:]
-    return f"{text}; {instead or 'see tcpstates --help'}"
+    name = error.ctx.info_name if error.ctx else "tcpstates"
+    return f"{text}; {instead or f'see {name} --help'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tcpstates.filters.keys import KEYS, OPERATORS, TIMERS, find_key, reduce_word
@@ -9,18 +10,34 @@ from tcpstates.states import find_states, state_words
 
 # Others would have to be quoted in a shell.
 _OPERATOR_WORDS = {"=": "=", "!=": "!=", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-_OPERATOR_WORDS |= {"~": "~", "!~": "!~", "in": "in"}
+_OPERATOR_WORDS |= {"~": "~", "!~": "!~", "in": "in", "not in": "not in"}
+_BEFORE_A_WORD = re.compile(r".*[\s(,:]", re.DOTALL)
 _SYSTEMS_NAMES = {"dev": "interface", "user": "user"}
 _SYSTEMS_NAMES |= dict.fromkeys(("sport", "dport", "port", "listener"), "service")
 
 
-def next_words(before: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Return words that may follow, and what each is."""
-    last = before[-1].lower() if before else ""
+def split_incomplete(text: str) -> tuple[str, str]:
+    """Return what stays of a word that is being typed, and the part to complete."""
+    found = _BEFORE_A_WORD.match(text)
+    return (text[: found.end()], text[found.end() :]) if found else ("", text)
+
+
+def next_words(
+    before: Sequence[str], *, in_list: bool = False
+) -> Iterable[tuple[str, str]]:
+    """Return words that may follow, and what each is; `in_list`: behind a comma."""
+    if in_list:  # of which the key is not far
+        keys = [find_key(word) for word in before]
+        found = [key for key in keys if key]
+        return _values(found[-1]) if found else ()
+    last = before[-1].lower().rstrip(":") if before else ""
+    if before and not last:  # the colon of a port
+        return next_words(before[:-1])
     if last in ("state", "exclude", "excl"):
         return _states()
     if last in OPERATORS and len(before) > 1:
-        key = find_key(before[-2])
+        is_not_in = last == "in" and before[-2].lower() == "not"
+        key = find_key(before[-3 if is_not_in and len(before) > 2 else -2])
         return _values(key) if key else ()
     key = find_key(last)
     if key is not None and find_states(last) is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from tcpstates.cli.types import COLUMN_LIST, SOURCE
+from tcpstates.model import FAMILIES, PROTOCOLS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,13 +78,24 @@ _SELECTION = "Which sockets"
 _SHOWN = "What of them"
 _FORM = "How"
 
-_DECORATORS = (
-    _flag(_SELECTION, "-a", "--all", "all_states", text="Every state."),
-    _flag(_SELECTION, "-l", "--listening", text="Only listening sockets."),
+# Those of every command that counts or lists sockets.
+_KINDS = (
     _flag(_SELECTION, "-t", "--tcp", text="TCP (the default)."),
     _flag(_SELECTION, "-u", "--udp", text="UDP."),
     _flag(_SELECTION, "-4", "--ipv4", "ipv4", text="IPv4 only."),
     _flag(_SELECTION, "-6", "--ipv6", "ipv6", text="IPv6 only."),
+)
+_SOURCE = _value(
+    _FORM,
+    "--source",
+    type=SOURCE,
+    default="auto",
+    text="Where to read: auto, netlink, procfs or psutil.",
+)
+_DECORATORS = (
+    _flag(_SELECTION, "-a", "--all", "all_states", text="Every state."),
+    _flag(_SELECTION, "-l", "--listening", text="Only listening sockets."),
+    *_KINDS,
     _flag(
         _SHOWN,
         "-p",
@@ -164,13 +176,7 @@ _DECORATORS = (
         default="auto",
         text="Colour the states; auto: on a terminal, unless NO_COLOR is set.",
     ),
-    _value(
-        _FORM,
-        "--source",
-        type=SOURCE,
-        default="auto",
-        text="Where to read: auto, netlink, procfs or psutil.",
-    ),
+    _SOURCE,
 )
 
 
@@ -207,3 +213,20 @@ def listing_options(function: F) -> F:
     for decorator in reversed(_DECORATORS):
         function = decorator(function)
     return function
+
+
+def selection_options(function: F) -> F:
+    """Add the options that say which sockets, and from where."""
+    for decorator in reversed((*_KINDS, _SOURCE)):
+        function = decorator(function)
+    return function
+
+
+def chosen_protocols(values: Mapping[str, Any], default: Sequence[str]) -> set[str]:
+    """Return the protocols that -t and -u name, the default without them."""
+    return {name for name in PROTOCOLS if values[name]} or set(default)
+
+
+def chosen_families(values: Mapping[str, Any]) -> set[str]:
+    """Return the families that -4 and -6 name, both without them."""
+    return {name for name in FAMILIES if values[name]} or set(FAMILIES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpstates.cli.options import Options
+from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
-from tcpstates.model import FAMILIES, PROTOCOLS, Request
+from tcpstates.model import PROTOCOLS, Request
 from tcpstates.pipeline import list_sockets
 from tcpstates.states import ALL_STATES, LISTENING
 
@@ -48,13 +48,11 @@ def make_request(options: Options) -> Request:
         states, unknown = LISTENING, False
     else:
         states, unknown = ALL_STATES - LISTENING, True
-    chosen = zip(PROTOCOLS, (options.tcp, options.udp), strict=True)
-    protocols = frozenset(name for name, wanted in chosen if wanted)
-    families = zip(FAMILIES, (options.ipv4, options.ipv6), strict=True)
+    values = options._asdict()
+    default = PROTOCOLS if counts_all else ("tcp",)
     return Request(
-        protocols=protocols or frozenset(PROTOCOLS if counts_all else ("tcp",)),
-        families=frozenset(n for n, wanted in families if wanted)
-        or frozenset(FAMILIES),
+        protocols=frozenset(chosen_protocols(values, default)),
+        families=frozenset(chosen_families(values)),
         states=states,
         unknown_states=unknown,
     )

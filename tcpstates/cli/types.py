@@ -59,18 +59,24 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         from click.shell_completion import CompletionItem
 
         from tcpstates.cli.commands import COMMANDS
-        from tcpstates.cli.offers import next_words, spelled_like
+        from tcpstates.cli.offers import next_words, spelled_like, split_incomplete
 
         before = [
             word
             for argument in ctx.params.get("words") or ()
             for word in str(argument).split()
         ]
-        words = list(next_words(before))
+        # Inside of quotation marks the words before are part of this one, and so are
+        # the colon before a port, and the items before the last one of a list.
+        kept, last = split_incomplete(incomplete)
+        before += kept.replace(",", " ").replace("(", "( ").split()
+        words = list(next_words(before, in_list=kept.endswith(",")))
         if not before:
             words += [(name, entry.summary) for name, entry in COMMANDS.items()]
-        spelled = ((spelled_like(word, incomplete), text) for word, text in words)
-        return [CompletionItem(word, help=text) for word, text in spelled if word]
+        spelled = ((spelled_like(word, last), text) for word, text in words)
+        return [
+            CompletionItem(f"{kept}{word}", help=text) for word, text in spelled if word
+        ]
 
 
 FILTER_WORD = FilterWord()

@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from threading import Thread
 
-from tcpstates.collect.names import CGROUP_MOUNTS, read_services
+from tcpstates.collect.names import cgroup_mount, read_services
 
 _HOST_SECONDS = 5.0
 _PORT_RANGE = (32768, 60999)  # Linux's default; others: RFC 6335
 _DYNAMIC_PORTS = (49152, 65535)
-_FIN_TIMEOUT_SECONDS = 60
 _SYSCTL = "/proc/sys/net/ipv4"
 
 
@@ -25,11 +24,12 @@ class SystemLookup:
         self._protocols = protocols
 
     def ports(self, service: str) -> frozenset[int]:
-        """Return the ports of a service."""
+        """Return the ports of a service, of any of the protocols."""
+        wanted = service.lower()
         return frozenset(
             port
             for (port, protocol), names in read_services().items()
-            if protocol in self._protocols and service.lower() in names
+            if protocol in self._protocols and wanted in map(str.lower, names)
         )
 
     def addresses(self, host: str) -> list[str]:
@@ -59,11 +59,12 @@ class SystemLookup:
 
     def cgroup(self, path: str) -> int | None:
         """Return a cgroup's number: the inode of its directory."""
-        for mount in CGROUP_MOUNTS:
-            if os.path.exists(f"{mount}/cgroup.controllers"):
-                with suppress(OSError, ValueError):
-                    inside = path.removeprefix(mount).strip("/")
-                    return os.stat(f"{mount}/{inside}").st_ino
+        mount = cgroup_mount()
+        if mount is not None:
+            inside = os.path.normpath("/" + path.removeprefix(mount).strip("/"))
+            # It is a directory; files with settings are in it.
+            with suppress(OSError, ValueError):  # ValueError: a zero byte
+                return os.stat(f"{mount}{inside}/.").st_ino
         return None
 
     def uid(self, user: str) -> int | None:
@@ -101,10 +102,6 @@ class SystemLookup:
         if len(numbers) == 2:
             return numbers[0], numbers[1]
         return _PORT_RANGE if sys.platform == "linux" else _DYNAMIC_PORTS
-
-    def fin_timeout_ms(self) -> int:
-        """Return how long FIN_WAIT_2 may last once the socket is closed."""
-        return 1000 * (_read_numbers("tcp_fin_timeout") or [_FIN_TIMEOUT_SECONDS])[0]
 
 
 def _read_numbers(name: str) -> list[int]:

@@ -157,17 +157,20 @@ def read_services() -> dict[tuple[int, str], list[str]]:
     return services
 
 
-# Where cgroup v2 is mounted; the second beside version 1.
-CGROUP_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+def cgroup_mount() -> str | None:
+    """Return where cgroup v2 is mounted; the second place is beside version 1."""
+    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if os.path.exists(f"{mount}/cgroup.controllers"):
+            return mount
+    return None
 
 
 def _read_cgroups() -> dict[int, str]:
     """Return the paths of cgroup v2 by id, which is the directory's inode."""
-    for mount in CGROUP_MOUNTS:
-        if os.path.exists(f"{mount}/cgroup.controllers"):
-            paths = {}
-            for folder, _, _ in os.walk(mount):
-                with suppress(OSError):  # it was removed during the walk
-                    paths[os.stat(folder).st_ino] = folder.removeprefix(mount) or "/"
-            return paths
-    return {}
+    mount = cgroup_mount()
+    paths = {}
+    for folder, _, _ in os.walk(mount) if mount else ():
+        with suppress(OSError):  # it was removed during the walk
+            inside = folder.removeprefix(mount or "") or "/"
+            paths[os.stat(folder).st_ino] = inside
+    return paths

@@ -6,15 +6,16 @@ bits, so it only ever leads to the next operation; `no` has sixteen.
 
 The kernel may hand out more than is selected, for the filter is applied to its answer
 again, but never less. So the part that it decides is the weakened filter, and where
-that is too long for it, nothing.
+that is long, nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from struct import pack, pack_into, unpack_from
+from collections.abc import Iterator, Sequence
+from struct import pack
 
 from tcpstates.filters.conditions import (
+    LAST_PORT,
     Cgroup,
     Condition,
     Device,
@@ -24,6 +25,7 @@ from tcpstates.filters.conditions import (
     Ports,
     Prefix,
     ServerSide,
+    joined_ranges,
 )
 from tcpstates.filters.syntax import (
     AllOf,
@@ -36,18 +38,20 @@ from tcpstates.filters.syntax import (
 )
 
 # INET_DIAG_BC_*; DEV_COND since Linux 4.8, MARK_COND 4.9, CGROUP_COND 5.8
-_NOP, _JMP, _S_GE, _S_LE, _D_GE, _D_LE = 0, 1, 2, 3, 4, 5
+_JMP, _S_GE, _S_LE, _D_GE, _D_LE = 1, 2, 3, 4, 5
 _S_COND, _D_COND, _DEV_COND, _MARK_COND, _CGROUP_COND = 7, 8, 9, 10, 13
 _AF_UNSPEC, _AF_INET, _AF_INET6 = 0, 2, 10
-_ANY_PORT, _LAST_PORT = -1, 65535
+_ANY_PORT = -1
 _JUMP = 4
-_LONGEST = 60_000  # bytes: an attribute has a length of 16 bits
+# The kernel runs a program from its beginning for each socket, 1.1 ns an operation; to
+# look at a socket here takes 1.1 us, and a long list no more than a short one.
+_MOST_OPERATIONS = 500
 _EVERY_IPV6 = Prefix(bytes(16), 0)
 _DECIDED = (Ports, Hosts, OfFamily, Device, Mark, Cgroup)
 
 
 class _TooLongError(Exception):
-    """More than the kernel takes."""
+    """More than is worth the kernel's time."""
 
 
 def compile_filter(expression: Expression) -> bytes:
@@ -56,127 +60,165 @@ def compile_filter(expression: Expression) -> bytes:
     weakened = weaken(expression, lambda condition: isinstance(condition, _DECIDED))
     if is_everything(weakened):
         return b""
+    program = _Program()
     try:
-        return _compile(weakened)
+        program.add(weakened, program.accept, program.reject, program.accept)
     except _TooLongError:
         return b""
+    return program.to_bytes()
 
 
 def _in_the_kernels_words(condition: Condition) -> Expression:
     """Return what the kernel knows that comes nearest to a condition."""
     if isinstance(condition, ServerSide):
         # What has been made by a listener has its port.
-        ports = sorted({listener.port for listener in condition.listeners})
-        asked = Ports("local", tuple((port, port) for port in ports))
-        return AllOf((asked, condition))
+        ports = {listener.port for listener in condition.listeners}
+        return AllOf((Ports("local", joined_ranges(ports)), condition))
     return condition
 
 
-# Below, a program's ways out are marked by its length (true) and by its length and
-# four more bytes (false), wherever it will stand.
+class _Label:
+    """A place in a program, known when all of it is there."""
+
+    place = -1
 
 
-def _compile(expression: Expression) -> bytes:
-    match expression:
-        case Not(part):
-            return _not(_compile(part))
-        case AllOf(parts):
-            program = b""
-            for part in parts:
-                program = _and(program, _compile(part))
-            return program
-        case AnyOf(parts):
-            return _any(map(_compile, parts))
-        case Condition():
-            return _compile_condition(expression)
-        case _:
-            raise TypeError("a weakened filter has no terms")
+class _Program:
+    """Operations that test a socket, and go on behind them where it passes."""
+
+    def __init__(self) -> None:
+        self.accept = _Label()
+        self.reject = _Label()
+        self._operations: list[tuple[int, bytes, _Label]] = []
+        self._size = 0
+
+    def to_bytes(self) -> bytes:
+        """Return the program for the kernel."""
+        self.accept.place, self.reject.place = self._size, self._size + _JUMP
+        parts, place = [], 0
+        for code, operand, no in self._operations:
+            size = 4 + len(operand)
+            parts.append(pack("=BBH", code, size, no.place - place) + operand)
+            place += size
+        return b"".join(parts)
+
+    def add(self, wanted: Expression, yes: _Label, no: _Label, after: _Label) -> None:
+        """Add what goes to `yes` or `no`; `after` is the one that follows at once."""
+        match wanted:
+            case Not(part):
+                self.add(part, no, yes, after)
+            case AllOf(parts) if parts:
+                for part in parts[:-1]:
+                    following = _Label()
+                    self.add(part, following, no, following)
+                    following.place = self._size
+                self.add(parts[-1], yes, no, after)
+            case AnyOf(parts) if parts:
+                for part in parts[:-1]:
+                    following = _Label()
+                    self.add(part, yes, following, following)
+                    following.place = self._size
+                self.add(parts[-1], yes, no, after)
+            case AllOf():
+                self._jump(yes, after)
+            case AnyOf():
+                self._jump(no, after)
+            case Condition():
+                self._add_condition(wanted, yes, no, after)
+            case _:
+                raise TypeError("a weakened filter has no terms")
+
+    def _add_condition(
+        self, condition: Condition, yes: _Label, no: _Label, after: _Label
+    ) -> None:
+        tests = list(_tests(condition))
+        for alternative in tests[:-1]:
+            following = _Label()
+            self._add_tests(alternative, yes, following, following)
+            following.place = self._size
+        self._add_tests(tests[-1] if tests else None, yes, no, after)
+
+    def _add_tests(
+        self, tests: _Tests | None, yes: _Label, no: _Label, after: _Label
+    ) -> None:
+        """Add tests that all have to pass; None: no socket does."""
+        if tests is None:
+            self._jump(no, after)
+            return
+        is_denied = isinstance(tests, _Denied)
+        for code, operand in tests:
+            self._operation(code, operand, yes if is_denied else no)
+        self._jump(no if is_denied else yes, after)
+
+    def _operation(self, code: int, operand: bytes, no: _Label) -> None:
+        self._operations.append((code, operand, no))
+        self._size += 4 + len(operand)
+        if len(self._operations) > _MOST_OPERATIONS:
+            raise _TooLongError
+
+    def _jump(self, target: _Label, after: _Label) -> None:
+        if target is not after:
+            self._operation(_JMP, b"", target)
 
 
-def _compile_condition(condition: Condition) -> bytes:
+_Tests = Sequence[tuple[int, bytes]]
+
+
+class _Denied(tuple[tuple[int, bytes], ...]):
+    """One test that has to fail."""
+
+    __slots__ = ()
+
+
+def _tests(condition: Condition) -> Iterator[_Tests]:
+    """Yield the tests that a socket passes, one of these sequences or another."""
     match condition:
         case Ports(side=side, ranges=ranges):
-            return _any(_port(side, low, high) for low, high in ranges)
+            for low, high in ranges:
+                yield from _port(side, low, high)
         case Hosts(side=side, prefixes=prefixes):
-            return _any(_host(side, prefix) for prefix in prefixes)
+            for prefix in prefixes:
+                yield [_host(side, prefix)]
         case OfFamily(family=family):
             is_ipv6 = _host("local", _EVERY_IPV6)
-            return is_ipv6 if family == "ipv6" else _not(is_ipv6)
+            yield [is_ipv6] if family == "ipv6" else _Denied((is_ipv6,))
         case Device(indexes=indexes):
-            return _any(_operation(_DEV_COND, pack("=I", n)) for n in sorted(indexes))
+            for index in sorted(indexes):
+                yield [(_DEV_COND, pack("=I", index))]
         case Mark(mark=mark, mask=mask):
-            return _operation(_MARK_COND, pack("=II", mark, mask))
+            yield [(_MARK_COND, pack("=II", mark, mask))]
         case Cgroup(number=number):
-            return _operation(_CGROUP_COND, pack("=Q", number))
+            yield [(_CGROUP_COND, pack("=Q", number))]
         case _:
             raise TypeError("a weakened filter has only what the kernel decides")
 
 
-def _not(program: bytes) -> bytes:
-    """Return what ends the other way: true falls on a jump to false, false behind."""
-    return program + _jump(2 * _JUMP)
-
-
-def _and(first: bytes, second: bytes) -> bytes:
-    """Return one program behind the other, the first one's way to false lengthened."""
-    patched = bytearray(first)
-    place, end = 0, len(first)
-    while place < end:
-        code, yes, no = unpack_from("=BBH", first, place)
-        if no == end - place + _JUMP and code != _NOP:
-            pack_into("=H", patched, place + 2, no + len(second))
-        place += yes
-    return _checked(bytes(patched) + second)
-
-
-def _any(programs: Iterable[bytes]) -> bytes:
-    """Return programs in turn, between them jumps to true that false skips."""
-    *others, whole = *programs, _jump(2 * _JUMP)
-    if others:
-        whole = others.pop()
-    for program in reversed(others):
-        whole = _checked(program + _jump(_JUMP + len(whole)) + whole)
-    return whole
-
-
-def _checked(program: bytes) -> bytes:
-    if len(program) > _LONGEST:
-        raise _TooLongError
-    return program
-
-
-def _operation(code: int, operand: bytes) -> bytes:
-    size = 4 + len(operand)
-    return pack("=BBH", code, size, size + _JUMP) + operand
-
-
-def _jump(distance: int) -> bytes:
-    return pack("=BBH", _JMP, _JUMP, distance)
-
-
-def _port(side: str, low: float, high: float) -> bytes:
-    """Return what tests for a range of ports."""
-    first, last = int(max(0, low)), int(min(_LAST_PORT, high))
+def _port(side: str, low: float, high: float) -> Iterator[_Tests]:
+    """Yield the tests for a range of ports; none for an empty one."""
+    first, last = int(max(0, low)), int(min(LAST_PORT, high))
     if first > last:
-        return _jump(2 * _JUMP)  # no port is in it
+        return
     if first == last:  # S_EQ and D_EQ are shorter, but only Linux 4.16 has them
-        return _endpoint(side, _AF_UNSPEC, 0, first, b"")
+        yield [_endpoint(side, _AF_UNSPEC, 0, first, b"")]
+        return
     at_least, at_most = (_S_GE, _S_LE) if side == "local" else (_D_GE, _D_LE)
-    program = b""
+    tests = []
     if first > 0:
-        program = _operation(at_least, pack("=BBH", 0, 0, first))
-    if last < _LAST_PORT:
-        program = _and(program, _operation(at_most, pack("=BBH", 0, 0, last)))
-    return program or pack("=BBH", _NOP, _JUMP, 0)  # any port
+        tests.append((at_least, pack("=BBH", 0, 0, first)))
+    if last < LAST_PORT:
+        tests.append((at_most, pack("=BBH", 0, 0, last)))
+    yield tests
 
 
-def _host(side: str, prefix: Prefix) -> bytes:
-    """Return what tests for a network."""
+def _host(side: str, prefix: Prefix) -> tuple[int, bytes]:
+    """Return the test for a network."""
     family = _AF_INET if prefix.family == "ipv4" else _AF_INET6
     return _endpoint(side, family, prefix.bits, _ANY_PORT, prefix.address)
 
 
-def _endpoint(side: str, family: int, bits: int, port: int, address: bytes) -> bytes:
+def _endpoint(
+    side: str, family: int, bits: int, port: int, address: bytes
+) -> tuple[int, bytes]:
     """Return an operation with a `struct inet_diag_hostcond`."""
     operand = pack("=BBxxi", family, bits, port) + address
-    return _operation(_S_COND if side == "local" else _D_COND, operand)
+    return (_S_COND if side == "local" else _D_COND), operand

@@ -7,8 +7,8 @@ An answer is one of three: True, False, or None where nobody can tell (the proce
 of a socket may be hidden; an age may be known as bounds only). What a socket does
 not have at all, as a TIME_WAIT socket no round-trip time, is False, not None.
 
-Ports, addresses, users and the like repeat, so their verdicts are remembered:
-0.04 us a socket, however long the condition.
+Addresses, users and the like repeat, so their verdicts are remembered; ports have a
+table: 0.04 us a socket, however long the condition.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from tcpstates.states import AnyState
 Answer = Sequence["bool | None"]
 Ranges = tuple[tuple[float, float], ...]  # both ends included
 
-_MOST_REMEMBERED = 20_000
+LAST_PORT = 65535
+_MOST_REMEMBERED = 65_536
 
 
 class CannotTell(Exception):
@@ -94,19 +95,35 @@ def in_ranges(value: float, ranges: Ranges) -> bool:
     return any(low <= value <= high for low, high in ranges)
 
 
-class Ports(OfOneColumn):
+def joined_ranges(numbers: Iterable[int]) -> Ranges:
+    """Return numbers as ranges, neighbours in one."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges)
+
+
+class Ports(Condition):
     """Whether one side's port is in one of the ranges; 0 is the wildcard."""
 
     def __init__(self, side: str, ranges: Ranges) -> None:
         """Take "local" or "remote", and the ranges."""
-        super().__init__()
         self.side = side
         self.ranges = ranges
-        self.column = f"{side}_port"  # type: ignore[misc]  # it is an instance's
+        self._table: list[bool] | None = None
 
-    def judge(self, value: int) -> bool:
-        """Answer for one port."""
-        return in_ranges(value, self.ranges)
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        if self._table is None:
+            self._table = [False] * (LAST_PORT + 1)
+            for low, high in self.ranges:
+                first, last = int(max(0, low)), int(min(LAST_PORT, high))
+                self._table[first : last + 1] = [True] * (last + 1 - first)
+        ports = batch.column(f"{self.side}_port")
+        return list(map(self._table.__getitem__, ports))
 
 
 class Autobound(Ports):
@@ -114,7 +131,10 @@ class Autobound(Ports):
 
 
 class Prefix(NamedTuple):
-    """A network: the first `bits` bits of `address`, of 4 or of 16 bytes."""
+    """A network: the first `bits` bits of `address`, of 4 or of 16 bytes.
+
+    As in the kernel, an IPv4 network holds IPv4 addresses mapped into IPv6 too.
+    """
 
     address: bytes
     bits: int
@@ -123,21 +143,6 @@ class Prefix(NamedTuple):
     def family(self) -> str:
         """Return the name of its address family."""
         return "ipv4" if len(self.address) == 4 else "ipv6"
-
-    def holds(self, packed: bytes) -> bool:
-        """Tell whether an address is in it.
-
-        As in the kernel, an IPv4 network holds IPv4 addresses mapped into IPv6 too.
-        """
-        if len(packed) == 16 and len(self.address) == 4:
-            if packed[:12] != _MAPPED:
-                return False
-            packed = packed[12:]
-        if len(packed) != len(self.address):
-            return False
-        shift = 8 * len(packed) - self.bits
-        mine, theirs = (int.from_bytes(a, "big") for a in (self.address, packed))
-        return mine >> shift == theirs >> shift
 
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -151,7 +156,14 @@ class Hosts(OfOneColumn):
         super().__init__()
         self.side = side
         self.prefixes = prefixes
-        self.column = f"{side}_address"  # type: ignore[misc]
+        self.column = f"{side}_address"  # type: ignore[misc]  # it is an instance's
+        # By the length of addresses and what a network leaves of them, so that many
+        # networks of one size are one look.
+        self._networks: dict[tuple[int, int], set[int]] = {}
+        for address, bits in prefixes:
+            shift = 8 * len(address) - bits
+            network = int.from_bytes(address, "big") >> shift
+            self._networks.setdefault((len(address), shift), set()).add(network)
 
     def judge(self, value: str) -> bool:
         """Answer for one address, as text."""
@@ -159,7 +171,13 @@ class Hosts(OfOneColumn):
 
         family = AF_INET6 if ":" in value else AF_INET
         packed = inet_pton(family, value.partition("%")[0])
-        return any(prefix.holds(packed) for prefix in self.prefixes)
+        forms = {len(packed): int.from_bytes(packed, "big")}
+        if packed[:12] == _MAPPED:
+            forms[4] = int.from_bytes(packed[12:], "big")
+        return any(
+            length in forms and forms[length] >> shift in networks
+            for (length, shift), networks in self._networks.items()
+        )
 
 
 class OfFamily(Condition):
@@ -185,9 +203,9 @@ class Device(OfOneColumn):
         super().__init__()
         self.indexes = indexes
 
-    def judge(self, value: int) -> bool:
+    def judge(self, value: int | None) -> bool | None:
         """Answer for one interface's number."""
-        return value in self.indexes
+        return None if value is None else value in self.indexes
 
 
 class Mark(OfOneColumn):
@@ -209,7 +227,8 @@ class Mark(OfOneColumn):
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket; CannotTell without the privilege."""
         answers = super().test(batch)
-        if len(batch) and answers.count(None) == len(answers):
+        is_told = batch.known(self.column) is not None
+        if is_told and len(batch) and answers.count(None) == len(answers):
             raise CannotTell(
                 "the kernel tells marks to who has the capability CAP_NET_ADMIN only:"
                 " run as root"
@@ -232,6 +251,12 @@ class Cgroup(OfOneColumn):
         """Answer for one number; half-open and TIME_WAIT sockets have none."""
         return value == self.number
 
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; None where the batch has no cgroups."""
+        if batch.known(self.column) is None:
+            return [None] * len(batch)
+        return super().test(batch)
+
 
 class Listener(NamedTuple):
     """Where someone waits for connections."""
@@ -242,16 +267,28 @@ class Listener(NamedTuple):
     port: int
 
 
-_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+# The last one takes every IPv4 address, mapped into IPv6.
+_WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  (compared, not bound)
 
 
 class ServerSide(Condition):
-    """Whether the socket listens, or was made by a listener, on one of the ports."""
+    """Whether the socket listens, or has the address of a listener.
+
+    That is what listeners make; a client bound to such an address has it too, and what
+    was made by a listener that is gone has it no more.
+    """
 
     def __init__(self, ranges: Ranges, listeners: Iterable[Listener] = ()) -> None:
         """Take ranges of ports, and the listeners that there are now."""
         self.ranges = ranges
         self.listeners = frozenset(listeners)
+        self._anywhere: dict[tuple[str, str], set[int]] = {}
+        self._here: dict[tuple[str, str], set[tuple[str, int]]] = {}
+        for protocol, family, address, port in self.listeners:
+            kind = protocol, family
+            self._here.setdefault(kind, set()).add((address, port))
+            if address in _WILDCARDS:
+                self._anywhere.setdefault(kind, set()).add(port)
 
     def with_listeners(self, listeners: Iterable[Listener]) -> ServerSide:
         """Return the same question, with what is known of listeners."""
@@ -261,8 +298,7 @@ class ServerSide(Condition):
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket."""
         kind = batch.protocol, batch.family
-        here = {(n.address, n.port) for n in self.listeners if n[:2] == kind}
-        anywhere = {port for address, port in here if address in _WILDCARDS}
+        anywhere, here = self._anywhere.get(kind, ()), self._here.get(kind, ())
         return [
             port in anywhere or (address, port) in here
             for address, port in zip(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tcpstates.filters.conditions import Answer, Condition, Ranges, Verdicts, in_ranges
 from tcpstates.model import Batch, Owner, Reason
@@ -12,25 +13,34 @@ from tcpstates.model import Batch, Owner, Reason
 class OfProcess(Condition):
     """A question about the processes that hold a socket."""
 
-    def judge(self, owner: Owner) -> bool:
-        """Answer for one holder."""
+    def __init__(self) -> None:
+        """Start without verdicts."""
+        self._verdicts = Verdicts(self.judge)
+
+    def subject(self, owner: Owner) -> Any:
+        """Return what of a holder the question is about."""
+        raise NotImplementedError
+
+    def judge(self, subject: Any) -> bool | None:
+        """Answer for what `subject` returns; None: it is not known."""
         raise NotImplementedError
 
     def test(self, batch: Batch) -> Answer:
-        """Return True where one holder is meant, None where all are hidden."""
-        verdicts = Verdicts(self.judge)
+        """Return True where one holder is meant, None where it may be one."""
         return [
-            any(map(verdicts.__getitem__, owners))
-            if owners
-            else None
-            if reason in _OUT_OF_SIGHT
-            else False
+            self._any(owners) if owners else None if reason in _OUT_OF_SIGHT else False
             for owners, reason in zip(
                 batch.column("processes"),
                 batch.column("no_process_reason"),
                 strict=True,
             )
         ]
+
+    def _any(self, owners: Sequence[Owner]) -> bool | None:
+        if len(owners) == 1:
+            return self._verdicts[self.subject(owners[0])]
+        found = {self._verdicts[self.subject(owner)] for owner in owners}
+        return True if True in found else None if None in found else False
 
 
 _OUT_OF_SIGHT = (Reason.HIDDEN, Reason.UNKNOWN, Reason.OTHER_PID_NAMESPACE)
@@ -42,35 +52,57 @@ class ProcessId(OfProcess):
 
     def __init__(self, ranges: Ranges) -> None:
         """Take ranges of numbers."""
+        super().__init__()
         self.ranges = ranges
 
-    def judge(self, owner: Owner) -> bool:
-        """Answer for one holder."""
-        return in_ranges(owner.pid, self.ranges)
+    def subject(self, owner: Owner) -> int:
+        """Return the number."""
+        return owner.pid
+
+    def judge(self, subject: int) -> bool:
+        """Answer for one number."""
+        return in_ranges(subject, self.ranges)
 
 
-class ProcessName(OfProcess):
+class OfName(OfProcess):
+    """A question about the processes' names."""
+
+    def subject(self, owner: Owner) -> bytes | None:
+        """Return the name; None: it went away before it was read."""
+        return owner.name
+
+    def judge(self, subject: bytes | None) -> bool | None:
+        """Answer for one name."""
+        return None if subject is None else self.matches(subject)
+
+    def matches(self, name: bytes) -> bool:
+        """Tell whether a name is meant."""
+        raise NotImplementedError
+
+
+class ProcessName(OfName):
     """Whether a process with one of these names holds the socket."""
 
     def __init__(self, names: Iterable[bytes]) -> None:
         """Take whole names; Linux keeps 15 bytes of one, so longer ones match those."""
-        self.names = frozenset(names)
-        self._cut = frozenset(
-            name[:_COMM_LENGTH] for name in self.names if len(name) > _COMM_LENGTH
-        )
+        super().__init__()
+        whole = frozenset(names)
+        self._names = whole | {n[:_COMM_LENGTH] for n in whole if len(n) > _COMM_LENGTH}
 
-    def judge(self, owner: Owner) -> bool:
-        """Answer for one holder."""
-        return owner.name in self.names or owner.name in self._cut
+    def matches(self, name: bytes) -> bool:
+        """Tell whether a name is one of them."""
+        return name in self._names
 
 
-class ProcessPattern(OfProcess):
+class ProcessPattern(OfName):
     """Whether a process with such a name holds the socket."""
 
-    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+    def __init__(self, pattern: re.Pattern[str]) -> None:
         """Take a regular expression, looked for anywhere in the name."""
-        self.pattern = pattern
+        super().__init__()
+        self._pattern = pattern
 
-    def judge(self, owner: Owner) -> bool:
-        """Answer for one holder."""
-        return self.pattern.search(owner.name or b"") is not None
+    def matches(self, name: bytes) -> bool:
+        """Tell whether the pattern is in a name."""
+        text = name.decode("utf-8", "surrogateescape")
+        return self._pattern.search(text) is not None

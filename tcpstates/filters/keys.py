@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ from tcpstates.filters.values import (
     compared,
     nearest,
     read_endpoints,
+    read_interface,
     read_number,
     read_port_ranges,
     read_ports,
@@ -75,7 +77,6 @@ class Key(NamedTuple):
 
 
 def _states(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    _refuse_list(operator, texts)
     chosen: frozenset[AnyState] = frozenset()
     return InStates(chosen.union(*map(read_states, texts)), unknown=False)
 
@@ -86,18 +87,12 @@ def read_states(word: str) -> frozenset[AnyState]:
     if found is None:
         near = " or ".join(name.lower() for name in nearest_words(word))
         hint = f"did you mean {near}?" if near else f"the states are {word_list()}"
-        raise BadValue(f"no such state: {word!r}; {hint}")
+        raise BadValue(f"no such state: '{word}'; {hint}")
     return found
-
-
-def _refuse_list(operator: str, texts: Sequence[str]) -> None:
-    if operator == "=" and "," in texts[0]:
-        raise BadValue(f"a list takes `in`: in {texts[0]}")
 
 
 def _endpoints(*sides: str) -> Reader:
     def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-        _refuse_list(operator, texts)
         return AnyOf(tuple(read_endpoints(side, texts, lookup) for side in sides))
 
     return read
@@ -137,21 +132,8 @@ def _time(make: Callable[[Ranges], Condition]) -> Reader:
     return read
 
 
-def _age(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    return Age(compared(operator, read_time(texts[0])), lookup.fin_timeout_ms())
-
-
 def _device(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    indexes = set()
-    for text in texts:
-        index = lookup.interface(text)
-        if index is None:
-            if not text.isdecimal():
-                near = nearest(text, lookup.names("interface"))
-                raise BadValue(f"no such interface: {text!r}{near}")
-            index = int(text)
-        indexes.add(index)
-    return Device(frozenset(indexes))
+    return Device(frozenset(read_interface(text, lookup) for text in texts))
 
 
 def _mark(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
@@ -166,7 +148,7 @@ def _cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     number = lookup.cgroup(texts[0])
     if number is None:
         raise BadValue(
-            f"no such cgroup: {texts[0]!r}; -e shows the cgroups that sockets are in"
+            f"no such cgroup: '{texts[0]}'; -e shows the cgroups that sockets are in"
         )
     return Cgroup(number)
 
@@ -174,10 +156,10 @@ def _cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
 def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     uids = set()
     for text in texts:
-        uid = int(text) if text.isdecimal() else lookup.uid(text)
-        if uid is None:
+        uid = read_number(text) if text.isdecimal() else lookup.uid(text)
+        if uid is None or uid > 0xFFFFFFFF:
             near = nearest(text, lookup.names("user"))
-            raise BadValue(f"no such user: {text!r}{near}")
+            raise BadValue(f"no such user: '{text}'{near}")
         uids.add(uid)
     return User(frozenset(uids))
 
@@ -201,7 +183,7 @@ def _timer(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     for text in texts:
         kind = _TIMER_WORDS.get(reduce_word(text))
         if kind is None:
-            raise BadValue(f"no such timer: {text!r}; they are {' '.join(TIMERS)}")
+            raise BadValue(f"no such timer: '{text}'; they are {' '.join(TIMERS)}")
         kinds.add(kind)
     return Timer(frozenset(kinds))
 
@@ -210,9 +192,11 @@ def _process(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     if operator != "~":
         return ProcessName(map(os.fsencode, texts))
     try:
-        return ProcessPattern(re.compile(os.fsencode(texts[0])))
-    except re.error as error:
-        raise BadValue(f"no regular expression: {texts[0]!r}, {error}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own plans for its patterns
+            return ProcessPattern(re.compile(texts[0]))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise BadValue(f"no regular expression: '{texts[0]}', {error}") from error
 
 
 def _listener(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
@@ -250,16 +234,25 @@ KEYS: dict[str, Key] = {
     "send-q": Key(("=", "!=", *_ORDER), _bytes("send_q"), _BYTES),
     "retrans": Key((*_EQUAL, *_ORDER), _number(Retransmits), _NUMBER_TEXT),
     "timer": Key(_EQUAL, _timer, "a timer"),
-    "age": Key(_ORDER, _age, _DURATION),
+    "age": Key(_ORDER, _time(Age), _DURATION),
     "idle": Key(_ORDER, _time(Idle), _DURATION),
     "rtt": Key(_ORDER, _time(RoundTrip), _DURATION),
 }
-_ALIASES = {
+# Other words for them: those of columns, and what people type first.
+ALIASES = {
     "local": "src",
     "remote": "dst",
+    "local-address": "src",
+    "remote-address": "dst",
+    "local-port": "sport",
+    "remote-port": "dport",
     "proc": "process",
+    "comm": "process",
+    "command": "process",
+    "program": "process",
     "uid": "user",
     "interface": "dev",
+    "iface": "dev",
     "mark": "fwmark",
     "retransmits": "retrans",
 }
@@ -270,7 +263,8 @@ def reduce_word(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "")
 
 
-_BY_SPELLING = {reduce_word(name): name for name in KEYS} | _ALIASES
+_BY_SPELLING = {reduce_word(name): name for name in KEYS}
+_BY_SPELLING |= {reduce_word(alias): name for alias, name in ALIASES.items()}
 
 
 def find_key(word: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from operator import and_
 
 from tcpstates import ages
 from tcpstates.filters.conditions import (
@@ -28,14 +27,21 @@ class User(Condition):
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket.
 
-        The kernel says 0 where it has forgotten the user: in TIME_WAIT, and half-open.
+        The kernel says 0 where it has forgotten the user: in TIME_WAIT and half-open,
+        and before Linux 6.17 of every socket without a file.
         """
-        owned = map(self.uids.__contains__, batch.column("uid"))
-        if not (0 in self.uids and batch.protocol == "tcp"):
-            return list(owned)
-        forgotten = zip(batch.column("timer"), batch.column("word"), strict=True)
-        known = [t != "time-wait" and w != "SYN_RECEIVED" for t, w in forgotten]
-        return list(map(and_, owned, known))
+        uids = batch.column("uid")
+        if 0 not in uids or batch.protocol == "udp":
+            return list(map(self.uids.__contains__, uids))
+        columns = map(batch.column, ("uid", "inode", "timer", "word"))
+        return [
+            uid in self.uids
+            if uid or inode
+            else False
+            if timer == "time-wait" or word == "SYN_RECEIVED"
+            else None
+            for uid, inode, timer, word in zip(*columns, strict=True)
+        ]
 
 
 class Number(Condition):
@@ -56,6 +62,8 @@ class Number(Condition):
         if len(self.ranges) == 1:
             ((low, high),) = self.ranges
             return [low <= value <= high for value in values]
+        if all(low == high for low, high in self.ranges):
+            return list(map({low for low, _ in self.ranges}.__contains__, values))
         return [in_ranges(value, self.ranges) for value in values]
 
 
@@ -127,15 +135,14 @@ class Age(Condition):
 
     needs = ("tcp_info", "timers")
 
-    def __init__(self, ranges: Ranges, fin_timeout_ms: int) -> None:
-        """Take one range of milliseconds; and how long FIN_WAIT_2 may last."""
+    def __init__(self, ranges: Ranges) -> None:
+        """Take one range of milliseconds."""
         ((self.low, self.high),) = ranges
-        self._fin_timeout_ms = fin_timeout_ms
 
     def test(self, batch: Batch) -> Answer:
         """Return True or False where both bounds of the age are on one side."""
         answers: list[bool | None] = []
-        for least, most in ages.age_bounds_ms(batch, self._fin_timeout_ms):
+        for least, most in ages.age_bounds_ms(batch):
             if least >= self.low and most <= self.high:
                 answers.append(True)
             elif most < self.low or least > self.high:

@@ -20,12 +20,12 @@ from tcpstates.filters.conditions import InStates
 from tcpstates.filters.keys import (
     KEYS,
     NEGATIONS,
-    OPERATORS,
     Key,
     find_key,
     read_states,
     reduce_word,
 )
+from tcpstates.filters.operands import next_operator, take_operator, take_values
 from tcpstates.filters.syntax import AllOf, AnyOf, Expression, Not, Term
 from tcpstates.filters.values import BadValue, Lookup, nearest
 from tcpstates.filters.words import AND, NOT, OR, Word, Words, quote
@@ -132,16 +132,24 @@ class _Parser:
         return self._condition(name, KEYS[name], word)
 
     def _complaint(self, word: Word) -> str:
+        text = word.text
         if word.symbol:
-            return f"a key, as dport or process, is missing before {word.text}"
-        if word.text.startswith(":") or word.text[:1].isdecimal():
-            return f"{word.text}: of which side? Write sport, dport, src or dst before"
+            return f"a key, as dport or process, is missing before {text}"
+        if text == ":":
+            return "a port stands beside its address, without spaces: 127.0.0.1:443"
+        if text.removeprefix(":").isdecimal() or text.startswith(":"):
+            return f"{text}: of which side? Write sport, dport or port before it"
+        if text[:1].isdecimal() or text.startswith("["):
+            return f"{text}: of which side? Write src, dst or host before it"
+        parts = text.split(",")
+        if len(parts) > 1 and all(find_states(part) for part in parts):
+            return f"a list takes `in`: state in {text}"
         known = {reduce_word(name): name for name in (*state_words(), *KEYS)}
-        near = nearest(reduce_word(word.text), known)
+        near = nearest(reduce_word(text), known)
         for spelling, meant in known.items():
             near = near.replace(spelling, meant)
         hint = near or "; see FILTERS in the man page"
-        return f"no such state or key: {word.text!r}{hint}"
+        return f"no such state or key: '{text}'{hint}"
 
     def _begins_clause(self) -> bool:
         """Tell whether a state comes, with `state` or `exclude` before it or bare."""
@@ -149,9 +157,9 @@ class _Parser:
         if word is None or word.quoted or word.symbol:
             return False
         if word.among(_CLAUSES):
-            return not (word.among(("state",)) and self._operator(ahead=1))
-        if find_key(word.text):  # IDLE is a state of Solaris, too
-            return word.among(("idle",)) and not self._operator(ahead=1)
+            return not (word.among(("state",)) and next_operator(self._words, 1))
+        if find_key(word.text):  # as IDLE, which is a state of Solaris too
+            return False
         return find_states(word.text) is not None
 
     def _clauses(self, *, alone: bool) -> Term:
@@ -169,6 +177,9 @@ class _Parser:
             if named is None or named.symbol:
                 raise self._words.error(f"{clause}: a state is missing after it", named)
             words.append(self._words.take())
+            if find_states(named.text) is None and "," in named.text:
+                problem = f"a list takes `in`: state in {named.text}"
+                raise self._words.error(problem, named)
             try:
                 states = read_states(named.text)
             except BadValue as error:
@@ -184,93 +195,46 @@ class _Parser:
         meaning = InStates(chosen, unknown=unknown)
         return Term(meaning, " ".join(texts), span, compound=len(texts) > 1)
 
-    def _operator(self, ahead: int = 0) -> str | None:
-        """Return the operator that comes, None where none does."""
-        word = self._words.peek(ahead)
-        if word is None or word.quoted:
-            return None
-        if word.among(("not",)) and self._words.comes(("in",), ahead + 1):
-            return "not in"
-        return OPERATORS.get(word.text.lower())
-
     def _condition(self, name: str, key: Key, first: Word) -> Term:
-        operator = self._operator()
+        operator = take_operator(self._words, name)
+        if operator is None and key.may_stand_alone and not self._value_comes(key):
+            return Term(self._meaning(name, "=", [], first), name, first[1:3])
         written = operator or "="
-        if operator:
-            places = [self._words.take() for _ in operator.split()]
-            if operator not in key.operators:
-                takes = " ".join(key.operators) or "no value"
-                problem = f"{name} takes {takes}, not {operator}"
-                raise self._words.error(problem, *places)
-        elif key.may_stand_alone and not self._begins_port(key):
-            return Term(self._meaning(key, "=", (), [first]), name, first[1:3])
-        elif key.operators and "=" not in key.operators:
-            problem = f"{name}: an operator is missing: {' '.join(key.operators)}"
-            raise self._words.error(problem, self._words.peek())
-        values, words = self._values(name, key, is_list=written.endswith("in"))
-        meaning = self._meaning(key, written, values, words)
-        text = f"{name} {written} {','.join(map(quote, values))}"
-        return Term(meaning, text, (first.start, words[-1].end))
+        values = take_values(
+            self._words,
+            name,
+            is_list=written.endswith("in"),
+            is_inside=self._depth > 0,
+        )
+        meaning = self._meaning(name, written, values, first)
+        text = f"{name} {written} {','.join(quote(value.text) for value in values)}"
+        return Term(meaning, text, (first.start, values[-1].end))
 
-    def _begins_port(self, key: Key) -> bool:
+    def _value_comes(self, key: Key) -> bool:
         """Tell whether a key that may stand alone has a value: `listener :443`."""
         word = self._words.peek()
-        return bool(key.operators and word and word.text[:1] in ":0123456789") and (
-            not self._begins_clause()
-        )
+        if not key.operators or word is None or word.symbol:
+            return False
+        is_other = word.among((*NOT, *AND, *OR)) or find_key(word.text) is not None
+        return not (is_other or self._begins_clause())
 
     def _meaning(
-        self, key: Key, operator: str, values: Sequence[str], words: Sequence[Word]
+        self, name: str, operator: str, values: Sequence[Word], first: Word
     ) -> Expression:
+        """Return what the values mean; an error points at the one that is wrong."""
         denied = NEGATIONS.get(operator)
+
+        def read(*texts: str) -> Expression:
+            return KEYS[name].read(denied or operator, texts, self._lookup)
+
         try:
-            meaning = key.read(denied or operator, values, self._lookup)
+            meaning = read(*(value.text for value in values))
         except BadValue as error:
-            raise self._words.error(str(error), words[0], words[-1]) from error
+            for value in values if len(values) > 1 else ():
+                try:
+                    read(value.text)
+                except BadValue as one:
+                    raise self._words.error(str(one), value) from one
+            where = (values[0], values[-1]) if values else (first,)
+            raise self._words.error(str(error), *where) from error
         return Not(meaning) if denied else meaning
-
-    def _values(
-        self, name: str, key: Key, *, is_list: bool
-    ) -> tuple[list[str], list[Word]]:
-        """Return the values and the words that they stand in."""
-        values: list[str] = []
-        words: list[Word] = []
-        goes_on = True
-        while goes_on:
-            word = self._words.peek()
-            whole = self._whole_argument(word, key, is_list=is_list)
-            if word is None or (whole is None and not self._is_value(word)):
-                raise self._words.error(f"{name}: {key.value} is missing here", word)
-            if whole is not None:
-                values.append(whole)
-                words += self._words.take_argument(whole)
-                break
-            words.append(self._words.take())
-            if word.quoted or not is_list:
-                values.append(word.text)
-            else:
-                values += [text for text in word.text.split(",") if text]
-            after = self._words.peek()
-            goes_on = is_list and (
-                word.text.endswith(",")
-                or (after is not None and after.text.startswith(","))
-            )
-        if not values:
-            raise self._words.error(f"{name}: {key.value} is missing here", words[0])
-        return values, words
-
-    def _is_value(self, word: Word) -> bool:
-        return not word.symbol and not word.among((*NOT, *AND, *OR))
-
-    def _whole_argument(
-        self, word: Word | None, key: Key, *, is_list: bool
-    ) -> str | None:
-        """Return an argument that is one free text: process = 'my (old) server'."""
-        if word is None or not key.free_text or is_list or word.argument is None:
-            return None
-        argument = word.argument
-        if word.quoted and argument[:1] in "\"'":
-            return None
-        if argument.endswith(")") and "(" not in argument and self._depth:
-            return None  # it closes what another argument has opened
-        return argument

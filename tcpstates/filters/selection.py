@@ -61,6 +61,11 @@ class Selection:
         return none.union(*(found.states for found in asked if not found.unknown))
 
     @property
+    def needs_processes(self) -> bool:
+        """Tell whether it matters who holds the sockets."""
+        return self.asks_for(OfProcess)
+
+    @property
     def needs_listeners(self) -> bool:
         """Tell whether it matters who listens: see `with_listeners`."""
         return self.asks_for(ServerSide)
@@ -81,7 +86,7 @@ class Selection:
             states=states,
             unknown_states=unknown,
             info=request.info or "tcp_info" in needs,
-            processes=request.processes or self.asks_for(OfProcess),
+            processes=request.processes or self.needs_processes,
             program=compile_filter(self._expression) if in_kernel else b"",
         )
 
@@ -116,7 +121,7 @@ class Selection:
 
     def without_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the sockets that match as far as it can be told without owners."""
-        if not self.asks_for(OfProcess):
+        if not self.needs_processes:
             yield from self._apply(batches)
             return
         weaker = weaken(self._expression, lambda c: not isinstance(c, OfProcess))
@@ -126,7 +131,7 @@ class Selection:
 
     def with_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the sockets that match, where that takes their owners."""
-        return self._apply(batches) if self.asks_for(OfProcess) else batches
+        return self._apply(batches) if self.needs_processes else batches
 
     def _apply(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield what matches, and count what nobody can tell of."""
@@ -147,10 +152,10 @@ class Selection:
         number = self._undecided
         one = number == 1
         reasons = []
-        if self.asks_for(OfProcess):
+        if self.needs_processes:
             reasons.append("its process is hidden" if one else "processes are hidden")
         if self.asks_for(Age):
-            reasons.append("at most bounds of an age are known")
+            reasons.append("only bounds of the age are known, or nothing")
         why = " or ".join(reasons) or "the source does not tell enough"
         more = "1 more socket" if one else f"{number} more sockets"
         yield Limitation("may-match", f"{more} may match: {why}")

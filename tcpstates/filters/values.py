@@ -10,15 +10,23 @@ from collections.abc import Iterable, Sequence
 from math import inf, nextafter
 from typing import Protocol
 
-from tcpstates.filters.conditions import Hosts, OfFamily, Ports, Prefix, Ranges
+from tcpstates.filters.conditions import (
+    LAST_PORT,
+    Device,
+    Hosts,
+    OfFamily,
+    Ports,
+    Prefix,
+    Ranges,
+)
 from tcpstates.filters.syntax import AllOf, AnyOf, Expression
 
-_LAST_PORT = 65535
-_ANY_HOST = ("", "*", "any", "all")
-_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|[1-9][0-9]*|0)")
-_RANGE = re.compile(r":?([0-9]+)-:?([0-9]+)")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|min|m|h|d)", re.IGNORECASE)
+_LAST_INDEX = 0x7FFFFFFF  # of an interface, an int in the kernel
+_ANY_HOST = ("*", "any", "all")
+_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]{1,16}|[1-9][0-9]{0,18}|0)")
+_RANGE = re.compile(r":?([0-9]{1,19})-:?([0-9]{1,19})")
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_TIME = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(us|ms|s|min|m|h|d)", re.IGNORECASE)
 _MS = {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "min": 6e4, "h": 36e5, "d": 864e5}
 
 
@@ -50,9 +58,6 @@ class Lookup(Protocol):
     def port_range(self) -> tuple[int, int]:
         """Return the first and the last port that the system hands out itself."""
 
-    def fin_timeout_ms(self) -> int:
-        """Return how long FIN_WAIT_2 may last once the socket is closed."""
-
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ", did you mean X?", or nothing where no known word is near."""
@@ -65,7 +70,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def read_number(text: str) -> int:
     """Return a whole number, decimal or with 0x."""
     if not _NUMBER.fullmatch(text):
-        raise BadValue(f"a whole number is expected, not {text!r}")
+        raise BadValue(f"a whole number is expected, not '{text}'")
     return int(text, 0)
 
 
@@ -73,7 +78,7 @@ def read_size(text: str) -> int:
     """Return bytes: 1500, 64k, 1M, 2GiB; each unit is 1024 of the one before."""
     found = _SIZE.fullmatch(text)
     if not found:
-        raise BadValue(f"bytes are expected, as 1500, 64k or 1M, not {text!r}")
+        raise BadValue(f"bytes are expected, as 1500, 64k or 1M, not '{text}'")
     return int(float(found[1]) * float(1024 ** " kmgt".index(found[2].lower() or " ")))
 
 
@@ -83,7 +88,7 @@ def read_time(text: str) -> float:
     if not found:
         if text.isdecimal():
             raise BadValue(f"a unit is missing: {text}ms, {text}s, {text}m?")
-        raise BadValue(f"a time is expected, as 20ms, 5s or 5m, not {text!r}")
+        raise BadValue(f"a time is expected, as 20ms, 5s or 5m, not '{text}'")
     return float(found[1]) * _MS[found[2].lower()]
 
 
@@ -151,8 +156,10 @@ def _port_or_range(text: str, lookup: Lookup, *, ranges: bool = True) -> Ranges:
     if found and ranges:
         return _checked([(_port(found[1]), _port(found[2]))])
     name = text.removeprefix(":")
-    if name in ("", "*"):
-        return ((0, _LAST_PORT),)
+    if name == "*":
+        return ((0, LAST_PORT),)
+    if not name:
+        raise BadValue("a port is missing; * is any port")
     if name[:1].isdecimal() and not name.strip("0123456789abcdefABCDEFxX"):
         return ((_port(name), _port(name)),)
     ports = lookup.ports(name)
@@ -161,16 +168,16 @@ def _port_or_range(text: str, lookup: Lookup, *, ranges: bool = True) -> Ranges:
     if found or "," in text:
         raise BadValue(f"a list or a range of ports takes `in`: in {text}")
     near = nearest(name, lookup.names("service"))
-    raise BadValue(f"no such port or service: {name!r}{near}")
+    raise BadValue(f"no such port or service: '{name}'{near}")
 
 
 def _port(text: str) -> int:
     try:
         port = read_number(text)
     except BadValue as error:
-        raise BadValue(f"no such port: {text!r}; ports are decimal numbers") from error
-    if port > _LAST_PORT:
-        raise BadValue(f"no such port: {text}; the last one is {_LAST_PORT}")
+        raise BadValue(f"no such port: '{text}'; ports are decimal numbers") from error
+    if port > LAST_PORT:
+        raise BadValue(f"no such port: {text}; the last one is {LAST_PORT}")
     return port
 
 
@@ -189,8 +196,9 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
     for text in texts:
         family, (rest,) = _split_family((text,))
         host, bits, port = _split_endpoint(rest)
+        host, percent, interface = host.partition("%")
         networks = _networks(host, bits, lookup)
-        if networks and port is None and family is None:
+        if networks and port is None and family is None and not percent:
             prefixes += networks
             continue
         parts: list[Expression] = []
@@ -198,11 +206,30 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
             parts.append(OfFamily(family))
         if networks:
             parts.append(Hosts(side, networks))
-        parts.append(Ports(side, _port_or_range(port or "", lookup, ranges=False)))
+        if percent:  # a link-local address, as listings show it
+            parts.append(Device(frozenset({read_interface(interface, lookup)})))
+        if _RANGE.fullmatch(port or ""):
+            key = "sport" if side == "local" else "dport"
+            raise BadValue(f"one port goes with an address; {key} in {port} is apart")
+        ports = _port_or_range("*" if port is None else port, lookup, ranges=False)
+        parts.append(Ports(side, ports))
         others.append(AllOf(tuple(parts)))
     if prefixes:
         others.append(Hosts(side, tuple(prefixes)))
     return AnyOf(tuple(others))
+
+
+def read_interface(text: str, lookup: Lookup) -> int:
+    """Return the number of an interface, given by name or as that number."""
+    index = lookup.interface(text)
+    if index is None:
+        if not text.isdecimal():
+            near = nearest(text, lookup.names("interface"))
+            raise BadValue(f"no such interface: '{text}'{near}")
+        index = read_number(text)
+        if index > _LAST_INDEX:
+            raise BadValue(f"no such interface: {text}")
+    return index
 
 
 def _split_endpoint(text: str) -> tuple[str, str | None, str | None]:
@@ -225,7 +252,9 @@ def _split_endpoint(text: str) -> tuple[str, str | None, str | None]:
     bits, colon, port = rest.partition(":")
     if bits and not bits.startswith("/"):
         raise BadValue("after an address comes /bits or :port")
-    return host, bits[1:] or None, port if colon else None
+    if not host and colon and not bits and not text.startswith("["):
+        host = "*"  # ss's :443 is any host
+    return host, bits[1:] if bits else None, port if colon else None
 
 
 def _bare_ipv6(text: str) -> str:
@@ -241,9 +270,6 @@ def _bare_ipv6(text: str) -> str:
 
 def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]:
     """Return the networks that a host stands for; none: any host."""
-    if "%" in host:
-        address, _, interface = host.partition("%")
-        raise BadValue(f"an interface stands apart: [{address}] dev {interface}")
     if bits is not None and host.replace(".", "").isdecimal():
         host += ".0" * (3 - host.count("."))  # 10/8
     packed = _packed(host)
@@ -251,17 +277,21 @@ def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]
         return (Prefix(packed, _bits(bits, 8 * len(packed))),)
     if bits is not None:
         raise BadValue(
-            f"no address: {host!r}; a network is 10.0.0.0/8 or 2001:db8::/32"
+            f"no address: '{host}'; a network is 10.0.0.0/8 or 2001:db8::/32"
         )
     if host.lower() in _ANY_HOST:
         return ()
     if host.isdecimal():
         raise BadValue(f"{host} is no address; a port is written :{host}")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", host) or host[-1:].isdecimal():
-        raise BadValue(f"no address: {host!r}")
+    if not host:
+        raise BadValue("a host is missing; * is any host")
+    # A last label of digits is an address gone wrong (RFC 1123, 2.1).
+    is_name = re.fullmatch(r"[A-Za-z0-9_.-]+", host)
+    if not is_name or host.rpartition(".")[2].isdecimal():
+        raise BadValue(f"no address: '{host}'")
     found = [_packed(address) for address in lookup.addresses(host)]
     if not found:
-        raise BadValue(f"no such host: {host!r}")
+        raise BadValue(f"no such host: '{host}'")
     return tuple(Prefix(address, 8 * len(address)) for address in found if address)
 
 
@@ -285,6 +315,6 @@ def _bits(text: str | None, most: int) -> int:
         if "0" in ones:
             raise BadValue(f"a netmask without gaps is expected: /{text}")
         return len(ones)
-    if not text.isdecimal() or int(text) > most:
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > most:
         raise BadValue(f"an address has {most} bits: no network /{text}")
     return int(text)

@@ -88,19 +88,21 @@ class DiagBatch(Batch):
         number = _NUMBERS.get(name)
         if number is not None:
             return self._numbers(number)
+        if name == "info.packed":
+            return self._attribute(_INFO)
         if name.startswith("info."):
             return self._info_field(OFFSETS_32[name.removeprefix("info.")])
         maker = _MAKERS.get(name)
         return None if maker is None else maker(self)
 
     def _info_field(self, offset: int) -> list[int | None]:
-        """Return one number of tcp_info without reading the others: 1 us a row."""
+        """Return one number of tcp_info without reading the others."""
         end = offset + 4
         return [
             None
             if value is None or len(value) < end
             else int.from_bytes(value[offset:end], _ORDER)
-            for value in self._attribute(_INFO)
+            for value in self.column("info.packed")
         ]
 
     def _numbers(self, offset: int) -> list[int]:
@@ -199,7 +201,7 @@ class DiagBatch(Batch):
 
     def _info(self) -> list[dict[str, int] | None]:
         return [
-            None if v is None else parse_tcp_info(v) for v in self._attribute(_INFO)
+            None if v is None else parse_tcp_info(v) for v in self.column("info.packed")
         ]
 
 

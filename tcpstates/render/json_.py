@@ -232,7 +232,7 @@ def _opening(listing: Listing) -> str:
     text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (
         f'{{\n  "schema": {SCHEMA},\n  "source": {_string(listing.source)},\n'
-        f'  "taken_at": {_string(text)},\n'
+        f'  "taken_at": {_string(text)},\n  "filter": {_string(listing.filter)},\n'
     )
 
 

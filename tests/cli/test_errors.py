@@ -128,11 +128,11 @@ def test_an_interrupt_ends_quietly() -> None:
     program = (
         "import os, signal, sys\n"
         "sys.argv = ['tcpstates', '-lnt']\n"
-        "from tcpstates.cli import listing\n"
+        "from tcpstates.cli import show\n"
         "def interrupt(*_):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    return iter(())\n"
-        "listing.list_sockets = interrupt\n"
+        "show.list_sockets = interrupt\n"
         "from tcpstates.__main__ import main\n"
         "main()\n"
     )

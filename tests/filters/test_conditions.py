@@ -9,9 +9,10 @@ import pytest
 from batches import batch
 from lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
+from tcpstates.filters.conditions import Listener, ServerSide
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
-from tcpstates.model import Owner, Reason
+from tcpstates.model import ColumnBatch, Owner, Reason
 
 LOOKUP = FixedLookup()
 V6 = {"local_address": "2001:db8::1", "remote_address": "2001:db8::7"}
@@ -84,7 +85,9 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("user in 0,33", {}, True),
         ("user != root", {}, True),
         ("user = root", TIME_WAIT, False),
-        ("user = root", {"word": "SYN_RECEIVED", "uid": 0}, False),
+        ("user = root", {"word": "SYN_RECEIVED", "uid": 0, "inode": 0}, False),
+        ("user = root", {"word": "FIN_WAIT_1", "uid": 0, "inode": 0}, None),
+        ("user = www-data", {"word": "FIN_WAIT_1", "inode": 0}, True),
         ("user = root", {"uid": 0}, True),
         ("inode = 4242", {}, True),
         ("inode in 1-4241,4243", {}, False),
@@ -109,6 +112,10 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("age > 3s", {**TIME_WAIT, "timer_ms": 56_000}, True),
         ("age <= 4s age >= 4s", {**TIME_WAIT, "timer_ms": 56_000}, True),
         ("age > 5s", {**TIME_WAIT, "timer_ms": 56_000}, False),
+        ("age >= 4s", {**TIME_WAIT, "word": "FIN_WAIT_2", "timer_ms": 56_000}, None),
+        ("age >= 0s", {"word": "SYN_RECEIVED", "retransmits": 9}, True),
+        ("age > 1s", {"word": "SYN_RECEIVED", "retransmits": 9}, None),
+        ("process ~ ^na.ve$", {"processes": (Owner(1, "naïve".encode(), 2),)}, True),
         ("age >= 3s", CLOSE_WAIT, True),
         ("age > 3s", CLOSE_WAIT, None),
         ("age > 4s", CLOSE_WAIT, False),
@@ -132,11 +139,40 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("process !~ ^ngi", {}, False),
         ("process in apache2,nginx", {}, True),
         ("process = systemd-resolved", {"processes": LONG}, True),
+        ("process = nginx", {"processes": (Owner(7, None, 3),)}, None),
+        ("process !~ nginx", {"processes": (Owner(7, None, 3),)}, None),
+        ("process = nginx", {"processes": (Owner(7, None, 3), *TWO)}, True),
+        ("pid = 7", {"processes": (Owner(7, None, 3),)}, True),
         ("process = systemd-resol", {"processes": LONG}, False),
     ],
 )
 def test_answers(text: str, columns: dict[str, Any], expected: bool | None) -> None:
     assert found(text, **columns) is expected
+
+
+def test_what_a_batch_lacks_is_unknown() -> None:
+    for text in ("dev lo", "dev != lo", "cgroup = /", "fwmark = 1", "not cgroup = /"):
+        expression, whole = parse_filter([text], LOOKUP)
+        bare = ColumnBatch("udp", "ipv4", 1, {"word": ["UNCONN"]})
+        assert list(answer(expression, bare, whole)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("address", "at", "expected"),
+    [
+        ("0.0.0.0", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::", "2001:db8::1", True),
+        ("::", "::ffff:192.0.2.1", True),
+        ("::ffff:0.0.0.0", "::ffff:192.0.2.1", True),
+    ],
+)
+def test_a_listener_is_at_its_address(address: str, at: str, expected: bool) -> None:
+    family = "ipv6" if ":" in at else "ipv4"
+    side = ServerSide(((443, 443),), [Listener("tcp", family, address, 443)])
+    one = batch({"local_address": at}, {"local_port": 444}, family=family)
+    assert list(side.test(one)) == [expected, False]
 
 
 def test_udp_has_no_retransmissions() -> None:

@@ -54,6 +54,7 @@ def test_the_envelope() -> None:
     assert answer == {
         "schema": 1,
         "source": "fake",
+        "filter": None,
         "taken_at": "1970-01-01T00:00:00.500Z",
         "sockets": [],
         "limitations": [{"kind": "kind", "text": 'a "text"'}],

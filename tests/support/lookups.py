@@ -13,7 +13,8 @@ class FixedLookup:
         return frozenset(known.get(service.lower(), ()))
 
     def addresses(self, host: str) -> list[str]:
-        return {"peer.example": ["192.0.2.7", "2001:db8::7"]}.get(host, [])
+        known = {"peer.example": ["192.0.2.7", "2001:db8::7"], "web1": ["192.0.2.8"]}
+        return known.get(host, [])
 
     def interface(self, name: str) -> int | None:
         return {"lo": 1, "eth0": 2}.get(name)
@@ -30,6 +31,3 @@ class FixedLookup:
 
     def port_range(self) -> tuple[int, int]:
         return 32768, 60999
-
-    def fin_timeout_ms(self) -> int:
-        return 60_000

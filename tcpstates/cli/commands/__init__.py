@@ -20,6 +20,13 @@ def load_completion() -> click.Command:
     return completion
 
 
+def load_check() -> click.Command:
+    """Return the command that compares counts with thresholds."""
+    from tcpstates.cli.commands.check import check
+
+    return check
+
+
 class Entry(NamedTuple):
     """A command, and what --help says of it."""
 
@@ -28,5 +35,6 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
+    "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
     "completion": Entry(load_completion, "Print a script that completes words."),
 }

@@ -98,11 +98,39 @@ def answer(instruction: str, listing: click.Command, output: Output) -> None:
 
     `instruction` is the value of the variable: SHELL_complete.
     """
-    kind = _class_of(instruction.partition("_")[0])
-    arguments, incomplete = kind(listing, {}, _PROGRAM, VARIABLE).get_completion_args()
+    shell, _, what = instruction.partition("_")
+    kind = _class_of(shell)
+    try:
+        asked = kind(listing, {}, _PROGRAM, VARIABLE).get_completion_args()
+    except (KeyError, ValueError) as error:
+        raise click.UsageError(f"{VARIABLE} is for the scripts of shells") from error
+    if what != "complete":
+        raise click.UsageError(f"{VARIABLE}: no such question: {instruction}")
+    arguments, incomplete = _joined(*asked)
     command = listing
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments.pop(0)].load()
-    shell = kind(command, {"obj": output}, _PROGRAM, VARIABLE)
-    offers = shell.get_completions(arguments, incomplete)
-    output.write(shell.format_completion(offer) + "\n" for offer in offers)
+    option, equals, _ = incomplete.partition("=")
+    # A shell that does not split at "=" replaces the option, too.
+    kept = f"{option}=" if equals and option.startswith("--") else ""
+    if shell == "bash":
+        kept = ""
+    made = kind(command, {"obj": output}, _PROGRAM, VARIABLE)
+    lines = []
+    for offer in made.get_completions(arguments, incomplete):
+        offer.value = f"{kept}{offer.value}"
+        if shell != "fish" or "," not in offer.value:  # fish's script cuts there
+            lines.append(made.format_completion(offer) + "\n")
+    output.write(lines)
+
+
+def _joined(arguments: list[str], incomplete: str) -> tuple[list[str], str]:
+    """Return the words with --option=value and :port as bash has taken them apart."""
+    words: list[str] = []
+    for word in arguments:
+        if word == "=" and words and words[-1].startswith("--"):
+            continue
+        words.append(word)
+    if words and words[-1] == ":":
+        words.pop()
+    return words, incomplete

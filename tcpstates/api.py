@@ -1,0 +1,208 @@
+"""The Python API: sockets as typed records, and counts of them.
+
+    >>> import tcpstates
+    >>> taken = tcpstates.snapshot("close_wait", processes=True)
+    >>> taken.count_by("process", "state").most_common(3)
+    >>> tcpstates.count_by("state")
+
+A filter is what the command line takes after its options. Errors are `TcpstatesError`:
+SourceUnavailable, FilterSyntaxError, ColumnError.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tcpstates.collect.lookup import SystemLookup
+from tcpstates.collect.names import SystemNames
+from tcpstates.errors import ColumnError
+from tcpstates.filters.selection import read_selection
+from tcpstates.model import FAMILIES, Batch, Limitation, Listing, Owner, Request
+from tcpstates.pipeline import list_sockets
+from tcpstates.render.columns import Column, find_column
+from tcpstates.render.tally import Tally
+from tcpstates.render.tally import count_by as tally_by
+
+
+class Timer(NamedTuple):
+    """A timer of a TCP socket that runs."""
+
+    kind: str  # retransmit, keepalive, time-wait, probe, delayed-ack
+    expires_ms: int | None  # milliseconds until it fires
+    retransmits: int | None  # retransmissions or probes without an answer
+
+
+class Socket(NamedTuple):
+    """One socket. None is what the source cannot tell or was not asked for."""
+
+    protocol: str  # tcp, udp
+    family: str  # ipv4, ipv6
+    state: str | None  # of RFC 9293; None: no state of it, as of most UDP sockets
+    raw_state: str | None  # the source's own word or code
+    local_address: str  # numeric; the wildcard is 0.0.0.0 or ::
+    local_port: int
+    remote_address: str
+    remote_port: int  # 0: the wildcard
+    recv_q: int | None  # bytes; of a LISTEN socket the backlog
+    send_q: int | None  # bytes; of a LISTEN socket the backlog's limit
+    backlog: int | None  # connections to be accepted; None but for LISTEN
+    backlog_limit: int | None  # how many may wait; None but for LISTEN
+    uid: int | None
+    user: str | None
+    inode: int | None  # 0: no file refers to it
+    cookie: int | None  # the kernel's number for it, unique since boot
+    interface: str | None  # that it is bound to
+    timer: Timer | None
+    processes: tuple[Owner, ...] | None  # every holder, names as bytes
+    no_process_reason: str | None  # why there is none: time-wait, orphan, hidden ...
+    mark: int | None  # firewall mark
+    cgroup: str | None  # path in cgroup v2
+    v6only: bool | None  # an IPv6 listener that refuses IPv4
+    shutdown: int | None  # bits: 1 the peer has ended its stream, 2 we have
+    congestion: str | None  # name of the congestion control
+    info: dict[str, int] | None  # tcp_info; microseconds, bytes, or as names say
+    memory: dict[str, int] | None  # bytes, and packets for drops
+
+
+class Counts(Counter[Any]):
+    """How many sockets have each value, and what limits the answer."""
+
+    source: str = ""
+    limitations: tuple[Limitation, ...] = ()
+
+
+class Snapshot:
+    """Sockets as they were while a source was read."""
+
+    def __init__(self, listing: Listing, names: SystemNames) -> None:
+        """Read the listing to its end."""
+        self._batches = list(listing.batches)
+        self._names = names
+        self.source = listing.source
+        self.taken_at = datetime.fromtimestamp(listing.taken_at, timezone.utc)
+        self.limitations: tuple[Limitation, ...] = tuple(listing.limitations)
+
+    def __len__(self) -> int:
+        """Return the number of sockets."""
+        return sum(map(len, self._batches))
+
+    def __iter__(self) -> Iterator[Socket]:
+        """Yield the sockets."""
+        return iter(self.sockets)
+
+    @cached_property
+    def sockets(self) -> tuple[Socket, ...]:
+        """Return every socket as a record."""
+        return tuple(s for b in self._batches for s in _records(b, self._names))
+
+    def count_by(self, *columns: str) -> Counts:
+        """Return how many sockets have each value of a column.
+
+        Of several columns the keys are tuples. Columns are those of --by. Raise
+        ColumnError for others, and for processes that were not asked for.
+        """
+        found = [find_column(name) for name in columns]
+        for column in found:
+            if column.needs and not self._has(column):
+                text = f"{column.key}: snapshot({column.needs}=True) is needed"
+                raise ColumnError(text)
+        tally = tally_by(self._batches, found, self._names)
+        return _counts(tally, self.source, self.limitations)
+
+    def _has(self, column: Column) -> bool:
+        return all(batch.known(column.needs) is not None for batch in self._batches)
+
+
+def snapshot(
+    filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
+    *,
+    protocols: Collection[str] = ("tcp",),
+    families: Collection[str] = FAMILIES,
+    processes: bool = False,
+    info: bool = False,
+    memory: bool = False,
+    source: str = "auto",
+) -> Snapshot:
+    """Return the sockets, in every state, that a filter selects."""
+    request = Request(
+        protocols=frozenset(protocols),
+        families=frozenset(families),
+        processes=processes,
+        info=info,
+        memory=memory,
+    )
+    return Snapshot(_listing(filter, request, source), SystemNames(numeric=False))
+
+
+def count_by(
+    *columns: str,
+    filter: str | Sequence[str] = (),  # noqa: A002
+    protocols: Collection[str] = ("tcp",),
+    families: Collection[str] = FAMILIES,
+    source: str = "auto",
+) -> Counts:
+    """Return the same as `snapshot(...).count_by(...)`, and hold no socket."""
+    found = [find_column(name) for name in columns]
+    request = Request(
+        protocols=frozenset(protocols),
+        families=frozenset(families),
+        processes=any(column.needs == "processes" for column in found),
+    )
+    listing = _listing(filter, request, source)
+    tally = tally_by(listing.batches, found, SystemNames(numeric=False))
+    return _counts(tally, listing.source, listing.limitations)
+
+
+def _listing(words: str | Sequence[str], request: Request, source: str) -> Listing:
+    arguments = [words] if isinstance(words, str) else list(words)
+    selection = None
+    if any(argument.strip() for argument in arguments):
+        lookup = SystemLookup(request.protocols)
+        selection = read_selection(arguments, lookup, request)
+    return list_sockets(request, source, selection)
+
+
+def _counts(tally: Tally, source: str, limitations: Sequence[Limitation]) -> Counts:
+    is_one = len(tally.columns) == 1
+    items = tally.counts.items()
+    counts = Counts({(key[0] if is_one else key): number for key, number in items})
+    counts.source, counts.limitations = source, tuple(limitations)
+    return counts
+
+
+def _records(batch: Batch, names: SystemNames) -> Iterator[Socket]:
+    """Yield a batch's sockets as records."""
+    is_listening = [word == "LISTEN" for word in batch.column("word")]
+    columns = {name: batch.column(name) for name in _PLAIN}
+    columns["protocol"] = [batch.protocol] * len(batch)
+    columns["family"] = [batch.family] * len(batch)
+    for name, queue in (("backlog", "recv_q"), ("backlog_limit", "send_q")):
+        pairs = zip(is_listening, columns[queue], strict=True)
+        columns[name] = [value if wanted else None for wanted, value in pairs]
+    columns["user"] = _named(columns["uid"], names.user)
+    columns["interface"] = _named(batch.column("interface_index"), names.interface)
+    columns["cgroup"] = _named(batch.column("cgroup_id"), names.cgroup)
+    timers = map(batch.column, ("timer", "timer_ms", "retransmits"))
+    columns["timer"] = [
+        None if kind in (None, "off") else Timer(kind, ms, retransmits)
+        for kind, ms, retransmits in zip(*timers, strict=True)
+    ]
+    return map(
+        Socket._make, zip(*map(columns.__getitem__, Socket._fields), strict=True)
+    )
+
+
+_MADE = {"protocol", "family", "backlog", "backlog_limit", "user", "interface"}
+_MADE |= {"cgroup", "timer"}
+_PLAIN = tuple(name for name in Socket._fields if name not in _MADE)
+
+
+def _named(numbers: Sequence[int | None], find: Any) -> list[str | None]:
+    known = {
+        number: None if number is None else find(number) for number in set(numbers)
+    }
+    return [known[number] for number in numbers]

@@ -1,0 +1,227 @@
+"""`tcpstates check`: thresholds for monitors, in the way of the monitoring plugins.
+
+https://www.monitoring-plugins.org/doc/guidelines.html has ranges, performance data and
+exit codes; what goes wrong is UNKNOWN there, and said on standard output.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from math import inf
+from typing import Any, NamedTuple
+
+import click
+
+from tcpstates.cli.options import selection_options
+from tcpstates.cli.output import Output, complain
+from tcpstates.cli.types import FILTER_WORD
+from tcpstates.states import find_states, nearest_words
+
+
+class Result(IntEnum):
+    """What a check has found; the exit code of the command."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+class Threshold(NamedTuple):
+    """How many sockets in some states are too many, or too few."""
+
+    name: str
+    states: frozenset[str] | None  # None: every socket
+    low: float
+    high: float
+    inside: bool  # alert in the range, not outside of it
+    text: str  # the range, for performance data
+
+    def is_crossed(self, number: int) -> bool:
+        """Tell whether a number is one to alert of."""
+        return (self.low <= number <= self.high) is self.inside
+
+    def problem(self, number: int) -> str:
+        """Say in which way it is crossed."""
+        if self.inside:
+            return f"in {self.text[1:]}"
+        if number < self.low:
+            return f"under {self.low:g}"
+        return f"over {self.high:g}"
+
+
+_SPEC = re.compile(r"\s*([^\s=<>]+)\s*(<=|>=|=|<|>)\s*(\S+)\s*")
+_RANGE = re.compile(r"(@?)(?:(~|[0-9]{1,15}):)?([0-9]{1,15})?")
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Return `close_wait=500`, `listen<1`, `total=10:5000`; ValueError says why not.
+
+    After = stands a range of the monitoring plugins: 10 is 0 to 10, 10: is 10 and
+    more, ~:10 is 10 and less; outside of it is an alert, with @ inside.
+    """
+    found = _SPEC.fullmatch(text)
+    if not found:
+        raise ValueError("NAME=RANGE is expected, as close_wait=500 or 'listen<1'")
+    name, operator, value = found.groups()
+    states = None
+    if name.lower() != "total":
+        chosen = find_states(name)
+        if chosen is None:
+            near = " or ".join(word.lower() for word in nearest_words(name))
+            hint = f"; did you mean {near}?" if near else "; states, groups, or total"
+            raise ValueError(f"no such state: '{name}'{hint}")
+        states = frozenset(map(str, chosen))
+    if operator != "=":
+        if not re.fullmatch("[0-9]{1,15}", value):
+            raise ValueError(f"a whole number is expected after {operator}")
+        value = _range_of(operator, int(value))
+    low, high, inside = _parse_range(value)
+    return Threshold(name.lower(), states, low, high, inside, value)
+
+
+def _range_of(operator: str, bound: int) -> str:
+    """Return the range outside of which a number compares so with a bound."""
+    match operator:
+        case "<":
+            return f"{bound}:"
+        case "<=":
+            return f"{bound + 1}:"
+        case ">":
+            return f"~:{bound}"
+        case _:
+            return f"~:{bound - 1}"
+
+
+def _parse_range(text: str) -> tuple[float, float, bool]:
+    found = _RANGE.fullmatch(text)
+    if not found or (found[2] is None and found[3] is None):
+        raise ValueError(f"no such range: '{text}'; 10, 10:, ~:10, 10:20 or @10:20")
+    low = -inf if found[2] == "~" else float(found[2] or 0)
+    high = inf if found[3] is None else float(found[3])
+    if low > high:
+        raise ValueError(f"a range goes upwards: '{text}'")
+    return low, high, bool(found[1])
+
+
+class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A threshold on the command line."""
+
+    name = "threshold"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what --help shows for the value."""
+        return "NAME=RANGE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Threshold:
+        """Return the threshold; fail with what is wrong with it."""
+        if isinstance(value, Threshold):
+            return value
+        try:
+            return parse_threshold(str(value))
+        except ValueError as error:
+            self.fail(f"'{value}': {error}", param, ctx)
+
+
+_THRESHOLD = ThresholdType()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@selection_options
+@click.option("-w", "--warning", multiple=True, type=_THRESHOLD, help="Warn outside.")
+@click.option("-c", "--critical", multiple=True, type=_THRESHOLD, help="Graver.")
+@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.pass_obj
+def check(output: Output, /, **values: Any) -> int:
+    r"""Compare counts with thresholds: a plugin for Nagios, Icinga and their like.
+
+    One line with performance data; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    NAME is a state, a group or total, counted among all sockets or those of FILTER.
+    RANGE is 50 (0 to 50), 10: (10 and more), 10:20, or @10:20 (not these); < and >
+    can stand instead of =.
+
+    \b
+      tcpstates check -w close_wait=50 -c close_wait=500
+      tcpstates check -c 'listen<1' sport = :443
+    """
+    result, text = judge(values)
+    output.write([f"TCPSTATES {result.name}: {text}\n"])
+    return result
+
+
+def tell_unknown(text: str) -> int:
+    """Print why there is no answer, where a monitor looks for it."""
+    from contextlib import suppress
+
+    from tcpstates.errors import TcpstatesError
+    from tcpstates.render.text import sanitise_line
+
+    with suppress(TcpstatesError):
+        output = Output()
+        # What follows a bar would be performance data.
+        line = sanitise_line(text).replace("|", "/")
+        output.write([f"TCPSTATES UNKNOWN: {line}\n"])
+        output.flush()
+    return Result.UNKNOWN
+
+
+def judge(values: dict[str, Any]) -> tuple[Result, str]:
+    """Return what the thresholds say, and the line for it."""
+    warnings: tuple[Threshold, ...] = values["warning"]
+    criticals: tuple[Threshold, ...] = values["critical"]
+    if not warnings + criticals:
+        raise click.UsageError("nothing to compare with; give --warning or --critical")
+    counts = _counts(values)
+    numbers = {
+        limit.name: counts.total()
+        if limit.states is None
+        else sum(counts[state] for state in limit.states)
+        for limit in warnings + criticals
+    }
+    result, problems = Result.OK, {}
+    for grade, limits in ((Result.WARNING, warnings), (Result.CRITICAL, criticals)):
+        for limit in limits:
+            number = numbers[limit.name]
+            if limit.is_crossed(number):
+                result = max(result, grade)
+                word = grade.name.lower()
+                problems[limit.name] = f" ({word}: {limit.problem(number)})"
+    told = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
+    # What is wrong first.
+    told.sort(key=lambda part: not part.endswith(")"))
+    return result, f"{', '.join(told)} | {_performance(numbers, warnings, criticals)}"
+
+
+def _performance(
+    numbers: dict[str, int],
+    warnings: tuple[Threshold, ...],
+    criticals: tuple[Threshold, ...],
+) -> str:
+    """Return the performance data: 'label'=value;warning;critical;minimum."""
+    first, second = (
+        {limit.name: limit.text for limit in reversed(limits)}
+        for limits in (warnings, criticals)
+    )
+    return " ".join(
+        f"{name}={number};{first.get(name, '')};{second.get(name, '')};0"
+        for name, number in numbers.items()
+    )
+
+
+def _counts(values: dict[str, Any]) -> Any:
+    from tcpstates import count_by
+    from tcpstates.cli.options import chosen_families, chosen_protocols
+
+    counts = count_by(
+        "state",
+        filter=values["words"],
+        protocols=chosen_protocols(values, ("tcp",)),
+        families=chosen_families(values),
+        source=values["source"],
+    )
+    for limitation in counts.limitations:
+        complain(limitation.text)
+    return counts
