@@ -30,6 +30,7 @@ Examples:
   tcpstates -tanp close_wait  sockets that their process has to close
   tcpstates -tan dport = :443 dst 10.0.0.0/8
   tcpstates -tanp close_wait and process = nginx
+  tcpstates -ta --by process,state
   tcpstates -s                how many sockets are in which state
   tcpstates -tac established  one number, for a script
 

@@ -45,7 +45,8 @@ class Threshold(NamedTuple):
     def problem(self, number: int) -> str:
         """Say in which way it is crossed."""
         if self.inside:
-            return f"in {self.text[1:]}"
+            is_open = self.high == inf
+            return f"{self.low:g} or more" if is_open else f"in {self.text[1:]}"
         if number < self.low:
             return f"under {self.low:g}"
         return f"over {self.high:g}"
@@ -91,7 +92,7 @@ def _range_of(operator: str, bound: int) -> str:
         case ">":
             return f"~:{bound}"
         case _:
-            return f"~:{bound - 1}"
+            return f"@{bound}:"
 
 
 def _parse_range(text: str) -> tuple[float, float, bool]:

@@ -1,0 +1,104 @@
+"""Thresholds are read and judged as the guidelines of the monitoring plugins say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import COMMAND, finish, run_command
+
+from tcpstates.cli.commands.check import Result, parse_threshold
+
+
+@pytest.mark.parametrize(
+    ("text", "fine", "crossed"),
+    [
+        ("close_wait=10", (0, 10), (11,)),
+        ("close_wait=10:", (10, 999), (0, 9)),
+        ("close_wait=~:10", (0, 10), (11,)),
+        ("close_wait=10:20", (10, 20), (9, 21)),
+        ("close_wait=@10:20", (9, 21), (10, 20)),
+        ("listen<1", (1, 2), (0,)),
+        ("listen<=1", (2,), (0, 1)),
+        ("listen>3", (0, 3), (4,)),
+        ("listen >= 3", (0, 2), (3,)),
+    ],
+)
+def test_ranges(text: str, fine: tuple[int, ...], crossed: tuple[int, ...]) -> None:
+    threshold = parse_threshold(text)
+    assert not any(map(threshold.is_crossed, fine))
+    assert all(map(threshold.is_crossed, crossed))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("close_wait", "NAME=RANGE is expected"),
+        ("clse_wait=1", "no such state: 'clse_wait'; did you mean close_wait"),
+        ("xyzzy=1", "states, groups, or total"),
+        ("listen=", "NAME=RANGE is expected"),
+        ("listen=5:1", "a range goes upwards: '5:1'"),
+        ("listen=x", "no such range: 'x'"),
+        ("listen=@", "no such range: '@'"),
+        ("listen<1:", "a whole number is expected after <"),
+        ("listen=" + "9" * 99, "no such range"),
+    ],
+)
+def test_wrong_thresholds(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        parse_threshold(text)
+
+
+def test_names_are_states_groups_or_all() -> None:
+    assert parse_threshold("TIME-WAIT=1").states == {"TIME_WAIT"}
+    assert parse_threshold("fin_wait=1").states == {"FIN_WAIT_1", "FIN_WAIT_2"}
+    assert parse_threshold("total=1").states is None
+
+
+PERFORMANCE = re.compile(r"\S+=\d+;[@~\d:]*;[@~\d:]*;0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "result"),
+    [
+        (["-w", "total=0:"], Result.OK),
+        (["-w", "total=@0:"], Result.WARNING),
+        (["-w", "total=@0:", "-c", "total=@0:"], Result.CRITICAL),
+        (["-c", "total>=0", "dport = 1"], Result.CRITICAL),
+        (["-tu4", "-w", "listen>=0", "-c", "total=0:"], Result.WARNING),
+    ],
+)
+def test_one_line_with_performance_data(arguments: list[str], result: Result) -> None:
+    finished = run_command("check", *arguments)
+    assert finished.returncode == result
+    assert finished.stdout.startswith(f"TCPSTATES {result.name}: ")
+    text, _, data = finished.stdout.rstrip("\n").partition(" | ")
+    assert "\n" not in finished.stdout.rstrip("\n")
+    assert "total" in text
+    assert all(map(PERFORMANCE.fullmatch, data.split(" ")))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-c", "nothing"],
+        ["-c", "total=1", "dprt = 1"],
+        ["-c", "total=1", "--source", "nowhere"],
+        ["-c", "total=1", "--sauce"],
+        ["-c", "total=1", "--source", "psutil", "recv-q > 0"],
+        ["-c", "total=1", "a|b"],
+    ],
+)
+def test_what_goes_wrong_is_unknown(arguments: list[str]) -> None:
+    finished = run_command("check", *arguments)
+    assert finished.returncode == Result.UNKNOWN
+    assert finished.stdout.startswith("TCPSTATES UNKNOWN: ")
+    assert finished.stdout.count("\n") == 1
+    assert "|" not in finished.stdout
+
+
+def test_a_full_disk_is_unknown() -> None:
+    with open("/dev/full", "w") as full:
+        finished = finish([*COMMAND, "check", "-c", "total=1"], stdout=full)
+    assert finished.returncode == Result.UNKNOWN

@@ -1,0 +1,86 @@
+"""The Python API: typed records, the same as the command line tells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Lab
+
+import tcpstates
+from tcpstates.render import json_
+
+PACKAGE = Path(tcpstates.__file__).parent
+
+
+def test_records_have_the_keys_of_json() -> None:
+    groups = (json_._FIELDS, json_._EXTENDED_FIELDS, json_._INFO_FIELDS)
+    keys = [key for fields in (*groups, json_._MEMORY_FIELDS) for key, _ in fields]
+    assert list(tcpstates.Socket._fields) == keys
+
+
+def in_lab(lab: Lab, program: str) -> Any:
+    """Return what a program, run among the sockets, prints as JSON."""
+    command = [sys.executable, "-c", f"import json, tcpstates\n{program}"]
+    finished = lab.run(*command)
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def test_a_snapshot_is_what_json_lists(lab: Lab) -> None:
+    program = "print(json.dumps([s.cookie for s in tcpstates.snapshot()]))"
+    expected = {row["cookie"] for row in lab.sockets("-a")}
+    assert set(in_lab(lab, program)) == expected
+    program = "print(json.dumps([s.cookie for s in tcpstates.snapshot('close_wait')]))"
+    expected = {row["cookie"] for row in lab.sockets("close_wait")}
+    assert set(in_lab(lab, program)) == expected
+
+
+def test_fields_of_a_record(lab: Lab) -> None:
+    program = f"""
+found = tcpstates.snapshot(
+    ["state", "established", "sport", "=", ":{lab.parts["v4"]}", "recv-q", ">", "0"],
+    processes=True, info=True, memory=True)
+(one,) = found
+print(json.dumps([one.state, one.recv_q, one.timer.kind, one.processes[0].pid,
+    one.info["rtt"] > 0, one.memory["drops"], found.source, len(found)]))
+"""
+    expected = ["ESTABLISHED", 6, "keepalive", lab.parts["main"], True, 0, "netlink", 1]
+    assert in_lab(lab, program) == expected
+
+
+def test_counts_are_those_of_the_command_line(lab: Lab) -> None:
+    program = """
+held = tcpstates.snapshot(processes=True)
+assert held.count_by("process", "state") == tcpstates.count_by("process", "state")
+assert held.count_by("state").total() == len(held)
+print(json.dumps(tcpstates.count_by("state", protocols=("tcp", "udp"))))
+"""
+    told = json.loads(lab.tcpstates("-tua", "--by", "state", "--json").stdout)
+    expected = {row["state"]: row["count"] for row in told["counts"]}
+    assert in_lab(lab, program) == expected
+
+
+def test_errors_say_what_is_missing() -> None:
+    with pytest.raises(tcpstates.ColumnError, match="no such column: 'stat'"):
+        tcpstates.count_by("stat")
+    with pytest.raises(tcpstates.FilterSyntaxError, match="no such state or key"):
+        tcpstates.snapshot("clse_wait")
+    with pytest.raises(tcpstates.ColumnError, match=r"snapshot\(processes=True\)"):
+        tcpstates.snapshot("listen").count_by("process")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tcpstates.nothing  # noqa: B018
+
+
+def test_it_is_typed_and_loaded_late() -> None:
+    assert (PACKAGE / "py.typed").exists()
+    program = "import sys, tcpstates; print('tcpstates.api' in sys.modules)"
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout == "False\n"
+    assert set(tcpstates.__all__) <= {*dir(tcpstates), *dir(tcpstates.api)}
