@@ -174,8 +174,9 @@ def test_counts_are_those_of_the_rows(lab: Lab) -> None:
     established = [row for row in tcp if row[5] == "ESTABLISHED"]
     assert lab.tcpstates("-c", "estab").stdout == f"{len(established)}\n"
     summary = lab.tcpstates("-s").stdout.splitlines()
-    assert summary[-1].split()[-1] == str(len(rows))
-    by_word = {line.split()[0]: int(line.split()[-1]) for line in summary[1:-1]}
+    end = next(i for i, line in enumerate(summary) if line.startswith("total "))
+    assert summary[end].split()[-1] == str(len(rows))
+    by_word = {line.split()[0]: int(line.split()[-1]) for line in summary[1:end]}
     for word, number in by_word.items():
         assert number == sum(row[5] == word for row in rows), word
     assert len(by_word) == 12
