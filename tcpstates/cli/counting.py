@@ -35,16 +35,8 @@ class Counting:
             self._columns = find_columns(options.by)
         elif options.count_only:
             self._columns = ()
+        self.needs = frozenset(column.needs for column in self._columns)
         self._without_file: Counter[str] = Counter()
-
-    def complete(self, request: Request) -> Request:
-        """Return the request with what the columns need."""
-        needs = {column.needs for column in self._columns}
-        return request._replace(
-            processes="processes" in needs,
-            info="info" in needs,
-            memory="memory" in needs,
-        )
 
     def texts(
         self,

@@ -54,15 +54,7 @@ class Rows:
             keys = find_sort_keys(options.sort) if options.sort else ()
             needs += [key.column.needs for key in keys]
             self._arrangement = Arrangement(keys, options.limit)
-        self._needs = frozenset(needs)
-
-    def complete(self, request: Request) -> Request:
-        """Return the request with what the columns need."""
-        return request._replace(
-            processes="processes" in self._needs,
-            info="info" in self._needs,
-            memory="memory" in self._needs,
-        )
+        self.needs = frozenset(needs)
 
     def texts(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from tcpstates.cli.options import Options, chosen_families, chosen_protocols
@@ -11,19 +12,16 @@ from tcpstates.model import PROTOCOLS, Request
 from tcpstates.pipeline import list_sockets
 from tcpstates.states import ALL_STATES, LISTENING
 
-if TYPE_CHECKING:  # loaded only where there is a filter
+if TYPE_CHECKING:  # loaded only where they are needed
+    from tcpstates.cli.counting import Counting
+    from tcpstates.cli.listing import Rows
     from tcpstates.filters.selection import Selection
 
 
 def show(options: Options, output: Output) -> None:
     """Print what the options ask for, then what limits it on standard error."""
-    is_counted = options.by or options.count_only or options.summary
-    if is_counted or options.format == "openmetrics":
-        from tcpstates.cli.counting import Counting as Shown
-    else:
-        from tcpstates.cli.listing import Rows as Shown  # type: ignore[assignment]
-    shown = Shown(options)
-    request = shown.complete(make_request(options))
+    shown = _load_shown(options)
+    request = make_request(options, shown.needs)
     selection = make_selection(options, request)
     with output.into(options.output):
         listing = list_sockets(request, options.source, selection)
@@ -39,8 +37,20 @@ def show(options: Options, output: Output) -> None:
         complain(limitation.text)
 
 
-def make_request(options: Options) -> Request:
-    """Return what to ask a source for, as far as the options say."""
+def _load_shown(options: Options) -> Counting | Rows:
+    """Return what makes the text that the options ask for."""
+    is_counted = options.by or options.count_only or options.summary
+    if is_counted or options.format == "openmetrics":
+        from tcpstates.cli.counting import Counting
+
+        return Counting(options)
+    from tcpstates.cli.listing import Rows
+
+    return Rows(options)
+
+
+def make_request(options: Options, needs: Collection[str]) -> Request:
+    """Return what to ask a source for, as far as options and columns say."""
     counts_all = options.summary or options.format == "openmetrics"
     if options.all_states or (counts_all and not options.listening):
         states, unknown = ALL_STATES, True
@@ -55,6 +65,9 @@ def make_request(options: Options) -> Request:
         families=frozenset(chosen_families(values)),
         states=states,
         unknown_states=unknown,
+        processes="processes" in needs,
+        info="info" in needs,
+        memory="memory" in needs,
     )
 
 

@@ -24,9 +24,9 @@ from tcpstates.filters.conditions import (
     OfFamily,
     Ports,
     Prefix,
-    ServerSide,
     joined_ranges,
 )
+from tcpstates.filters.listeners import ServerSide
 from tcpstates.filters.syntax import (
     AllOf,
     AnyOf,

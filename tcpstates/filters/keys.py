@@ -16,9 +16,15 @@ from tcpstates.filters.conditions import (
     InStates,
     Mark,
     Ranges,
-    ServerSide,
+)
+from tcpstates.filters.endpoints import (
+    read_endpoints,
+    read_interface,
+    read_port_ranges,
+    read_ports,
 )
 from tcpstates.filters.holders import ProcessId, ProcessName, ProcessPattern
+from tcpstates.filters.listeners import ServerSide
 from tcpstates.filters.measures import (
     Age,
     Idle,
@@ -34,11 +40,7 @@ from tcpstates.filters.values import (
     Lookup,
     compared,
     nearest,
-    read_endpoints,
-    read_interface,
     read_number,
-    read_port_ranges,
-    read_ports,
     read_ranges,
     read_size,
     read_time,

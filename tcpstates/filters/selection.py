@@ -15,10 +15,9 @@ from tcpstates.filters.bytecode import compile_filter
 from tcpstates.filters.conditions import (
     Condition,
     InStates,
-    Listener,
-    ServerSide,
 )
 from tcpstates.filters.holders import OfProcess
+from tcpstates.filters.listeners import Listener, ServerSide
 from tcpstates.filters.measures import Age
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import (

@@ -1,4 +1,4 @@
-"""Read the values of a filter: endpoints, ports, numbers, sizes, times.
+"""Read the values of a filter: numbers, sizes, times; and what names are for.
 
 Whoever cannot read one raises BadValue, whose text says what was expected.
 """
@@ -10,21 +10,10 @@ from collections.abc import Iterable, Sequence
 from math import inf, nextafter
 from typing import Protocol
 
-from tcpstates.filters.conditions import (
-    LAST_PORT,
-    Device,
-    Hosts,
-    OfFamily,
-    Ports,
-    Prefix,
-    Ranges,
-)
-from tcpstates.filters.syntax import AllOf, AnyOf, Expression
+from tcpstates.filters.conditions import Ranges
 
-_LAST_INDEX = 0x7FFFFFFF  # of an interface, an int in the kernel
-_ANY_HOST = ("*", "any", "all")
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]{1,16}|[1-9][0-9]{0,18}|0)")
-_RANGE = re.compile(r":?([0-9]{1,19})-:?([0-9]{1,19})")
+RANGE = re.compile(r":?([0-9]{1,19})-:?([0-9]{1,19})")
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _TIME = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(us|ms|s|min|m|h|d)", re.IGNORECASE)
 _MS = {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "min": 6e4, "h": 36e5, "d": 864e5}
@@ -113,208 +102,15 @@ def read_ranges(operator: str, texts: Sequence[str]) -> Ranges:
         return compared(operator, read_number(texts[0]), whole=True)
     ranges = []
     for text in texts:
-        found = _RANGE.fullmatch(text)
+        found = RANGE.fullmatch(text)
         low, high = found.groups() if found else (text, text)
         ranges.append((read_number(low), read_number(high)))
-    return _checked(ranges)
+    return checked(ranges)
 
 
-def _checked(ranges: Sequence[tuple[int, int]]) -> Ranges:
+def checked(ranges: Sequence[tuple[int, int]]) -> Ranges:
+    """Return the ranges; BadValue for one that is upside down."""
     for low, high in ranges:
         if low > high:
             raise BadValue(f"a range goes upwards: {high}-{low}")
     return tuple(ranges)
-
-
-def read_ports(
-    side: str, operator: str, texts: Sequence[str], lookup: Lookup
-) -> Expression:
-    """Return what asks for ports: compared with one, or one of a list."""
-    family, texts = _split_family(texts)
-    ranges = read_port_ranges(operator, texts, lookup)
-    asked = Ports(side, ranges)
-    return AllOf((OfFamily(family), asked)) if family else asked
-
-
-def read_port_ranges(operator: str, texts: Sequence[str], lookup: Lookup) -> Ranges:
-    """Return ranges of ports, which may be services."""
-    if operator == "in":
-        return tuple(r for text in texts for r in _port_or_range(text, lookup))
-    ports = _port_or_range(texts[0], lookup, ranges=False)
-    if operator == "=":
-        return ports
-    if len(ports) > 1:
-        raise BadValue("the service has several ports, which cannot be compared")
-    ((low, high),) = ports
-    if low != high:
-        raise BadValue("a port to compare with is expected")
-    return compared(operator, low, whole=True)
-
-
-def _port_or_range(text: str, lookup: Lookup, *, ranges: bool = True) -> Ranges:
-    found = _RANGE.fullmatch(text)
-    if found and ranges:
-        return _checked([(_port(found[1]), _port(found[2]))])
-    name = text.removeprefix(":")
-    if name == "*":
-        return ((0, LAST_PORT),)
-    if not name:
-        raise BadValue("a port is missing; * is any port")
-    if name[:1].isdecimal() and not name.strip("0123456789abcdefABCDEFxX"):
-        return ((_port(name), _port(name)),)
-    ports = lookup.ports(name)
-    if ports:
-        return tuple((port, port) for port in sorted(ports))
-    if found or "," in text:
-        raise BadValue(f"a list or a range of ports takes `in`: in {text}")
-    near = nearest(name, lookup.names("service"))
-    raise BadValue(f"no such port or service: '{name}'{near}")
-
-
-def _port(text: str) -> int:
-    try:
-        port = read_number(text)
-    except BadValue as error:
-        raise BadValue(f"no such port: '{text}'; ports are decimal numbers") from error
-    if port > LAST_PORT:
-        raise BadValue(f"no such port: {text}; the last one is {LAST_PORT}")
-    return port
-
-
-def _split_family(texts: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Return the family that ss's prefix of the first value names, and the rest."""
-    for prefix, family in (("inet:", "ipv4"), ("inet6:", "ipv6")):
-        if texts[0].lower().startswith(prefix):
-            return family, (texts[0][len(prefix) :], *texts[1:])
-    return None, texts
-
-
-def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    """Return what asks for one of several endpoints: hosts, networks, with ports."""
-    prefixes: list[Prefix] = []
-    others: list[Expression] = []
-    for text in texts:
-        family, (rest,) = _split_family((text,))
-        host, bits, port = _split_endpoint(rest)
-        host, percent, interface = host.partition("%")
-        networks = _networks(host, bits, lookup)
-        if networks and port is None and family is None and not percent:
-            prefixes += networks
-            continue
-        parts: list[Expression] = []
-        if family:
-            parts.append(OfFamily(family))
-        if networks:
-            parts.append(Hosts(side, networks))
-        if percent:  # a link-local address, as listings show it
-            parts.append(Device(frozenset({read_interface(interface, lookup)})))
-        if _RANGE.fullmatch(port or ""):
-            key = "sport" if side == "local" else "dport"
-            raise BadValue(f"one port goes with an address; {key} in {port} is apart")
-        ports = _port_or_range("*" if port is None else port, lookup, ranges=False)
-        parts.append(Ports(side, ports))
-        others.append(AllOf(tuple(parts)))
-    if prefixes:
-        others.append(Hosts(side, tuple(prefixes)))
-    return AnyOf(tuple(others))
-
-
-def read_interface(text: str, lookup: Lookup) -> int:
-    """Return the number of an interface, given by name or as that number."""
-    index = lookup.interface(text)
-    if index is None:
-        if not text.isdecimal():
-            near = nearest(text, lookup.names("interface"))
-            raise BadValue(f"no such interface: '{text}'{near}")
-        index = read_number(text)
-        if index > _LAST_INDEX:
-            raise BadValue(f"no such interface: {text}")
-    return index
-
-
-def _split_endpoint(text: str) -> tuple[str, str | None, str | None]:
-    """Return host, number of bits and port; None where there is none."""
-    if text.startswith("["):
-        host, closing, rest = text[1:].partition("]")
-        if not closing:
-            raise BadValue("the bracket is not closed: [address]:port")
-        host, _, inner = host.partition("/")
-        if inner:
-            rest = f"/{inner}{rest}"
-    elif "/" in text:
-        host, slash, rest = text.partition("/")
-        rest = slash + rest
-    elif text.count(":") > 1:
-        return _bare_ipv6(text), None, None
-    else:
-        host, colon, rest = text.partition(":")
-        rest = colon + rest
-    bits, colon, port = rest.partition(":")
-    if bits and not bits.startswith("/"):
-        raise BadValue("after an address comes /bits or :port")
-    if not host and colon and not bits and not text.startswith("["):
-        host = "*"  # ss's :443 is any host
-    return host, bits[1:] if bits else None, port if colon else None
-
-
-def _bare_ipv6(text: str) -> str:
-    """Return an IPv6 address without brackets, unless its end may be a port.
-
-    ss takes what follows the last colon for a port, and then finds no address.
-    """
-    host, _, port = text.rpartition(":")
-    if _packed(host) and port.isdecimal():
-        raise BadValue(f"is {port} a port? Write [{host}]:{port} or [{text}]")
-    return text
-
-
-def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]:
-    """Return the networks that a host stands for; none: any host."""
-    if bits is not None and host.replace(".", "").isdecimal():
-        host += ".0" * (3 - host.count("."))  # 10/8
-    packed = _packed(host)
-    if packed:
-        return (Prefix(packed, _bits(bits, 8 * len(packed))),)
-    if bits is not None:
-        raise BadValue(
-            f"no address: '{host}'; a network is 10.0.0.0/8 or 2001:db8::/32"
-        )
-    if host.lower() in _ANY_HOST:
-        return ()
-    if host.isdecimal():
-        raise BadValue(f"{host} is no address; a port is written :{host}")
-    if not host:
-        raise BadValue("a host is missing; * is any host")
-    # A last label of digits is an address gone wrong (RFC 1123, 2.1).
-    is_name = re.fullmatch(r"[A-Za-z0-9_.-]+", host)
-    if not is_name or host.rpartition(".")[2].isdecimal():
-        raise BadValue(f"no address: '{host}'")
-    found = [_packed(address) for address in lookup.addresses(host)]
-    if not found:
-        raise BadValue(f"no such host: '{host}'")
-    return tuple(Prefix(address, 8 * len(address)) for address in found if address)
-
-
-def _packed(text: str) -> bytes | None:
-    """Return the bytes of an address, None where it is none."""
-    from socket import AF_INET, AF_INET6, inet_pton
-
-    try:
-        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
-    except (OSError, ValueError):
-        return None
-
-
-def _bits(text: str | None, most: int) -> int:
-    """Return the length of a prefix, given as a number or as IPv4's netmask."""
-    if text is None:
-        return most
-    mask = _packed(text) if most == 32 else None
-    if mask:
-        ones = f"{int.from_bytes(mask, 'big'):032b}".rstrip("0")
-        if "0" in ones:
-            raise BadValue(f"a netmask without gaps is expected: /{text}")
-        return len(ones)
-    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > most:
-        raise BadValue(f"an address has {most} bits: no network /{text}")
-    return int(text)

@@ -9,7 +9,7 @@ import pytest
 from batches import batch
 from lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.filters.conditions import Listener, ServerSide
+from tcpstates.filters.listeners import Listener, ServerSide
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
 from tcpstates.model import ColumnBatch, Owner, Reason

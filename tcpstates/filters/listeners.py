@@ -1,0 +1,58 @@
+"""The condition on the server's side of connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tcpstates.filters.conditions import Answer, Condition, Ranges, in_ranges
+from tcpstates.model import Batch
+
+
+class Listener(NamedTuple):
+    """Where someone waits for connections."""
+
+    protocol: str
+    family: str
+    address: str
+    port: int
+
+
+# The last one takes every IPv4 address, mapped into IPv6.
+_WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  (compared, not bound)
+
+
+class ServerSide(Condition):
+    """Whether the socket listens, or has the address of a listener.
+
+    That is what listeners make; a client bound to such an address has it too, and what
+    was made by a listener that is gone has it no more.
+    """
+
+    def __init__(self, ranges: Ranges, listeners: Iterable[Listener] = ()) -> None:
+        """Take ranges of ports, and the listeners that there are now."""
+        self.ranges = ranges
+        self.listeners = frozenset(listeners)
+        self._anywhere: dict[tuple[str, str], set[int]] = {}
+        self._here: dict[tuple[str, str], set[tuple[str, int]]] = {}
+        for protocol, family, address, port in self.listeners:
+            kind = protocol, family
+            self._here.setdefault(kind, set()).add((address, port))
+            if address in _WILDCARDS:
+                self._anywhere.setdefault(kind, set()).add(port)
+
+    def with_listeners(self, listeners: Iterable[Listener]) -> ServerSide:
+        """Return the same question, with what is known of listeners."""
+        meant = (n for n in listeners if in_ranges(n.port, self.ranges))
+        return ServerSide(self.ranges, meant)
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        kind = batch.protocol, batch.family
+        anywhere, here = self._anywhere.get(kind, ()), self._here.get(kind, ())
+        return [
+            port in anywhere or (address, port) in here
+            for address, port in zip(
+                batch.column("local_address"), batch.column("local_port"), strict=True
+            )
+        ]
