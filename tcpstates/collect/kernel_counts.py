@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
+from mmap import PAGESIZE
 
 from tcpstates.model import KernelCounts
 
@@ -17,8 +17,7 @@ def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
     if text is None:
         return None
     counted = parse_sockstat(text)
-    page = os.sysconf("SC_PAGE_SIZE")
-    memory = [pages * page for pages in _setting(root, "tcp_mem")]
+    memory = [pages * PAGESIZE for pages in _setting(root, "tcp_mem")]
     _, pressure, limit = memory if len(memory) == 3 else (None, None, None)
     pages = counted.get("mem")
     return KernelCounts(
@@ -26,7 +25,7 @@ def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
         orphans_limit=next(iter(_setting(root, "tcp_max_orphans")), None),
         time_wait=counted.get("tw"),
         time_wait_limit=next(iter(_setting(root, "tcp_max_tw_buckets")), None),
-        memory_bytes=None if pages is None else pages * page,
+        memory_bytes=None if pages is None else pages * PAGESIZE,
         memory_pressure_bytes=pressure,
         memory_limit_bytes=limit,
     )

@@ -240,6 +240,26 @@ def test_recipe_for_nagios(lab: Lab) -> None:
     assert re.match(r"TCPSTATES OK: close_wait \d+ \| close_wait=\d+;50;500;0\n", told)
 
 
+def test_recipes_for_other_monitors(lab: Lab) -> None:
+    number = recipe("UserParameter=tcpstates.count").partition(",")[2]
+    told = run_recipe(lab, number.replace("$1", "established"))
+    assert int(told) > 0
+    code = recipe("UserParameter=tcpstates.check").partition(",")[2]
+    assert run_recipe(lab, code) == "0\n"
+    mailed = recipe("*/5 * * * * nobody").partition(" nobody ")[2]
+    assert run_recipe(lab, mailed) == ""
+    assert "CRITICAL" in run_recipe(lab, mailed.replace("=500", "=0"))
+    unit = recipe("ExecStart=tcpstates check").partition("=")[2]
+    assert (
+        "TCPSTATES "
+        in lab.run(
+            "bash", "-c", f"{unit.replace('tcpstates', COMMAND[0], 1)}; true"
+        ).stdout
+    )
+    words = re.findall(r'"([^"]+)"', recipe("command = ["))
+    assert lab.run(*COMMAND, *words[1:]).returncode == 0
+
+
 def test_recipe_for_python(lab: Lab, tmp_path: Path) -> None:
     program = README.split("```python\n")[1].split("```")[0]
     script = tmp_path / "recipe.py"
