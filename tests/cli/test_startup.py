@@ -48,6 +48,12 @@ def modules(*arguments: str, program: str = PROGRAM) -> set[str]:
         ("-c", ()),
         ("-s", ()),
         ("--json -tan", ("json",)),
+        ("--csv -tanp", ()),
+        ("--openmetrics", ()),
+        ("-ta --by state,process", ()),
+        ("-ta --sort -recv-q --limit 3", ()),
+        ("-tan dport = :443 and process = nginx", ()),
+        ("check -c listen=1:", ()),
         ("--help", ()),
         ("--version", ()),
     ],
@@ -57,6 +63,12 @@ def test_piped_commands_load_nothing_heavy(
 ) -> None:
     loaded = modules(*arguments.split()) - modules(program=CLICK)
     assert not loaded & set(HEAVY) - set(may)
+
+
+def test_a_listing_loads_no_more_than_it_needs() -> None:
+    loaded = modules("-tan")
+    unneeded = ("filters", "render.arrange", "render.tally", "api", "cli.commands.")
+    assert not {m for m in loaded for part in unneeded if f"tcpstates.{part}" in m}
 
 
 def test_help_and_version_load_no_source() -> None:
