@@ -38,7 +38,7 @@ LINES = {
     "tcpstates --format open": {"openmetrics"},
     "tcpstates rtt g": {"gt", "ge"},
     "tcpstates comp": {"completion"},
-    "tcpstates chec": {"check"},
+    "tcpstates che": {"check"},
     "tcpstates completion f": {"fish"},
     "tcpstates completion --he": {"--help"},
 }
