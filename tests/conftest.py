@@ -62,6 +62,17 @@ class Lab:
         """Run tcpstates inside the namespace."""
         return self.run(*COMMAND, *arguments)
 
+    def nobody(self) -> list[str]:
+        """Return how to run tcpstates as another user, who may do nothing."""
+        if not hasattr(os, "geteuid") or os.geteuid() != 0:
+            pytest.skip("only root can become another user")
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv is missing (Debian: util-linux)")
+        switch = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if self.run(*switch, *COMMAND, "-V").returncode:
+            pytest.skip("another user cannot read this installation")
+        return [*switch, *COMMAND]
+
     def sockets(self, *arguments: str) -> list[dict[str, object]]:
         """Return the sockets that tcpstates reports as JSON."""
         finished = self.tcpstates("--json", *arguments)

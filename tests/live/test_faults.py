@@ -97,12 +97,8 @@ def test_without_proc_the_sockets_are_there_and_owners_unknown(lab: Lab) -> None
 @pytest.mark.parametrize("hidepid", ["1", "2"])
 def test_hidden_processes_are_said_to_be_hidden(lab: Lab, hidepid: str) -> None:
     hiding = f'mount -t proc -o hidepid={hidepid} proc /proc && exec "$@"'
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    if lab.run(*nobody, *COMMAND, "-V").returncode:
-        pytest.skip("another user cannot read this installation")
-    finished = lab.run(
-        "unshare", "-m", "sh", "-c", hiding, "sh", *nobody, *COMMAND, "-ltnp"
-    )
+    nobody = lab.nobody()
+    finished = lab.run("unshare", "-m", "sh", "-c", hiding, "sh", *nobody, "-ltnp")
     assert finished.returncode == 0, finished.stderr
     rows = finished.stdout.splitlines()[1:]
     assert len(rows) == len(lab.sockets("-ltn"))

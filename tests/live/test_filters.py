@@ -18,7 +18,6 @@ from conftest import COMMAND, Lab, enter_lab
 EXPRESSIONS = 200
 SEED = 20
 EVERYTHING = ("-tua", "-n")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 CGROUPS = [
     root
     for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
@@ -212,7 +211,7 @@ def test_processes_users_and_inodes(lab: Lab) -> None:
     assert len(lab.sockets("-lnp", f"pid = {main}")) > len(by_name)
     inode = str(shared[0]["inode"])
     assert lab.sockets("-lnp", "inode", "=", inode, "user", "=", "root") == shared
-    hidden = lab.run(*NOBODY, *lab.command, "-ln", "process = 'sharing child'")
+    hidden = lab.run(*lab.nobody(), "-ln", "process = 'sharing child'")
     assert len(hidden.stdout.splitlines()) == 1
     assert re.search(r"\d+ more sockets may match: processes are hidden", hidden.stderr)
 
@@ -253,7 +252,7 @@ def test_what_a_source_cannot_tell_is_pointed_at(lab: Lab) -> None:
 @needs_root
 def test_marks_take_a_privilege(crowd: Lab) -> None:
     assert crowd.sockets("-an", "fwmark = 1")
-    finished = crowd.run(*NOBODY, *COMMAND, "-an", "fwmark = 1")
+    finished = crowd.run(*crowd.nobody(), "-an", "fwmark = 1")
     assert finished.returncode == 2
     assert "CAP_NET_ADMIN only: run as root" in finished.stderr
 
