@@ -156,6 +156,13 @@ def test_the_language_of_filters_is_described() -> None:
     assert set(OPERATORS) <= {word.strip('";') for word in spelled}
 
 
+def test_sequences_are_described() -> None:
+    from tcpstates.lifecycle.scenarios import SCENARIOS
+
+    described = section("COMMANDS").split("sequence")[1].split(".TP")[0]
+    assert set(SCENARIOS) <= set(re.findall(r"[\w-]+", described))
+
+
 def test_commands_are_described() -> None:
     from tcpstates.cli.commands import COMMANDS
 

@@ -27,6 +27,13 @@ def load_check() -> click.Command:
     return check
 
 
+def load_sequence() -> click.Command:
+    """Return the command that draws how a connection goes."""
+    from tcpstates.cli.commands.sequence import sequence
+
+    return sequence
+
+
 class Entry(NamedTuple):
     """A command, and what --help says of it."""
 
@@ -36,5 +43,6 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
+    "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "completion": Entry(load_completion, "Print a script that completes words."),
 }
