@@ -7,6 +7,7 @@ that the command line starts without it.
 from typing import TYPE_CHECKING, Any
 
 from tcpstates.errors import (
+    ArgumentError,
     ColumnError,
     FilterSyntaxError,
     SourceUnavailable,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tcpstates.model import Limitation, Owner
 
 __all__ = [
+    "ArgumentError",
     "ColumnError",
     "Counts",
     "FilterSyntaxError",

@@ -6,7 +6,7 @@
     >>> tcpstates.count_by("state")
 
 A filter is what the command line takes after its options. Errors are `TcpstatesError`:
-SourceUnavailable, FilterSyntaxError, ColumnError.
+SourceUnavailable, FilterSyntaxError, ColumnError, ArgumentError.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tcpstates.collect.choose import SOURCES
 from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
-from tcpstates.errors import ColumnError
+from tcpstates.errors import ArgumentError, ColumnError
 from tcpstates.filters.selection import read_selection
-from tcpstates.model import FAMILIES, Batch, Limitation, Listing, Owner, Request
+from tcpstates.model import (
+    FAMILIES,
+    PROTOCOLS,
+    Batch,
+    Limitation,
+    Listing,
+    Owner,
+    Request,
+)
 from tcpstates.pipeline import list_sockets
 from tcpstates.render.columns import Column, find_column
 from tcpstates.render.tally import Tally
@@ -80,6 +89,8 @@ class Snapshot:
 
     def __init__(self, listing: Listing, names: SystemNames) -> None:
         """Read the listing to its end."""
+        self._request = listing.request
+        self.filter = listing.filter  # as it was understood; None: none
         self._batches = list(listing.batches)
         self._names = names
         self.source = listing.source
@@ -105,23 +116,20 @@ class Snapshot:
         Of several columns the keys are tuples. Columns are those of --by. Raise
         ColumnError for others, and for processes that were not asked for.
         """
-        found = [find_column(name) for name in columns]
+        found = _columns(columns)
         for column in found:
-            if column.needs and not self._has(column):
+            if column.needs and not getattr(self._request, column.needs):
                 text = f"{column.key}: snapshot({column.needs}=True) is needed"
                 raise ColumnError(text)
         tally = tally_by(self._batches, found, self._names)
         return _counts(tally, self.source, self.limitations)
 
-    def _has(self, column: Column) -> bool:
-        return all(batch.known(column.needs) is not None for batch in self._batches)
-
 
 def snapshot(
     filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
     *,
-    protocols: Collection[str] = ("tcp",),
-    families: Collection[str] = FAMILIES,
+    protocols: str | Collection[str] = ("tcp",),
+    families: str | Collection[str] = FAMILIES,
     processes: bool = False,
     info: bool = False,
     memory: bool = False,
@@ -129,8 +137,8 @@ def snapshot(
 ) -> Snapshot:
     """Return the sockets, in every state, that a filter selects."""
     request = Request(
-        protocols=frozenset(protocols),
-        families=frozenset(families),
+        protocols=_chosen("protocol", protocols, PROTOCOLS),
+        families=_chosen("family", families, FAMILIES),
         processes=processes,
         info=info,
         memory=memory,
@@ -141,23 +149,39 @@ def snapshot(
 def count_by(
     *columns: str,
     filter: str | Sequence[str] = (),  # noqa: A002
-    protocols: Collection[str] = ("tcp",),
-    families: Collection[str] = FAMILIES,
+    protocols: str | Collection[str] = ("tcp",),
+    families: str | Collection[str] = FAMILIES,
     source: str = "auto",
 ) -> Counts:
     """Return the same as `snapshot(...).count_by(...)`, and hold no socket."""
-    found = [find_column(name) for name in columns]
+    found = _columns(columns)
+    needed = {column.needs for column in found}
     request = Request(
-        protocols=frozenset(protocols),
-        families=frozenset(families),
-        processes=any(column.needs == "processes" for column in found),
-    )
+        protocols=_chosen("protocol", protocols, PROTOCOLS),
+        families=_chosen("family", families, FAMILIES),
+    ).for_columns(needed)
     listing = _listing(filter, request, source)
     tally = tally_by(listing.batches, found, SystemNames(numeric=False))
     return _counts(tally, listing.source, listing.limitations)
 
 
+def _columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of these names, each once."""
+    return tuple(dict.fromkeys(map(find_column, names)))
+
+
+def _chosen(
+    what: str, asked: str | Collection[str], known: Sequence[str]
+) -> frozenset[str]:
+    """Return what was asked for; ArgumentError for what there is not."""
+    words = frozenset({asked} if isinstance(asked, str) else asked)
+    for word in words - set(known):
+        raise ArgumentError(f"no such {what}: {word!r}; choose {', '.join(known)}")
+    return words
+
+
 def _listing(words: str | Sequence[str], request: Request, source: str) -> Listing:
+    _chosen("source", source, ("auto", *SOURCES))
     arguments = [words] if isinstance(words, str) else list(words)
     selection = None
     if any(argument.strip() for argument in arguments):

@@ -52,3 +52,7 @@ class FilterSyntaxError(TcpstatesError):
 
 class ColumnError(TcpstatesError):
     """Columns that there are not, or that do not go together."""
+
+
+class ArgumentError(TcpstatesError, ValueError):
+    """An argument of the Python API that is none of those it takes."""

@@ -34,7 +34,7 @@ tell; zero and the empty string are real values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -56,6 +56,14 @@ class Request(NamedTuple):
     processes: bool = False
     program: bytes = b""  # inet_diag bytecode: what it drops is not wanted
     step_down: bool = False  # a source may read elsewhere what it lacks, and say so
+
+    def for_columns(self, needs: Collection[str]) -> Request:
+        """Return the request with what columns need: processes, info, memory."""
+        return self._replace(
+            processes="processes" in needs,
+            info="info" in needs,
+            memory="memory" in needs,
+        )
 
     def wants(self, word: str) -> bool:
         """Tell whether a socket whose state is shown as `word` was asked for."""
@@ -254,7 +262,7 @@ class Listing:
     `limitations` is complete only when `batches` has been read to its end.
     """
 
-    __slots__ = ("batches", "filter", "limitations", "source", "taken_at")
+    __slots__ = ("batches", "filter", "limitations", "request", "source", "taken_at")
 
     def __init__(
         self,
@@ -263,9 +271,14 @@ class Listing:
         batches: Iterator[Batch],
         limitations: list[Limitation],
         filter_text: str | None = None,
+        request: Request | None = None,
     ) -> None:
-        """Keep the parts; `taken_at` is in seconds since the epoch."""
+        """Keep the parts; `taken_at` is in seconds since the epoch.
+
+        `request` is what the source was asked for, the filter considered.
+        """
         self.filter = filter_text
+        self.request = request or Request()
         self.source = source
         self.taken_at = taken_at
         self.batches = batches

@@ -73,7 +73,7 @@ def list_sockets(
             batches = _with_doubt(batches, used, limitations)
         batches = _decided(batches, selection, limitations)
     written = None if selection is None else str(selection)
-    return Listing(used, taken_at, batches, limitations, written)
+    return Listing(used, taken_at, batches, limitations, written, request)
 
 
 def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:

@@ -188,12 +188,17 @@ GROUPS: dict[str, frozenset[AnyState]] = {
 _GROUPS_BY_SPELLING = {name.replace("_", "").upper(): name for name in GROUPS}
 
 
+def find_group(word: str) -> str | None:
+    """Return the name of the group that a word means; None: it is none."""
+    return _GROUPS_BY_SPELLING.get(reduce_spelling(word))
+
+
 def find_states(word: str) -> frozenset[AnyState] | None:
     """Return the states that a word selects: a group or one state; None: unknown.
 
     CLOSED and UNCONN select the same sockets, as ss's `closed` and `unconnected`.
     """
-    group = _GROUPS_BY_SPELLING.get(reduce_spelling(word))
+    group = find_group(word)
     if group is not None:
         return GROUPS[group]
     state = find_state(word)

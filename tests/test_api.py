@@ -58,6 +58,8 @@ def test_counts_are_those_of_the_command_line(lab: Lab) -> None:
 held = tcpstates.snapshot(processes=True)
 assert held.count_by("process", "state") == tcpstates.count_by("process", "state")
 assert held.count_by("state").total() == len(held)
+assert len(tcpstates.snapshot(protocols="tcp")) == len(held)
+assert None not in tcpstates.count_by("info", filter="established")
 print(json.dumps(tcpstates.count_by("state", protocols=("tcp", "udp"))))
 """
     told = json.loads(lab.tcpstates("-tua", "--by", "state", "--json").stdout)
@@ -72,6 +74,9 @@ def test_errors_say_what_is_missing() -> None:
         tcpstates.snapshot("clse_wait")
     with pytest.raises(tcpstates.ColumnError, match=r"snapshot\(processes=True\)"):
         tcpstates.snapshot("listen").count_by("process")
+    for arguments in ({"protocols": "tpc"}, {"families": ["inet"]}, {"source": "x"}):
+        with pytest.raises(tcpstates.ArgumentError, match=r"no such .*; choose "):
+            tcpstates.snapshot(**arguments)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tcpstates.nothing  # noqa: B018
 

@@ -166,8 +166,19 @@ def split_flags(arguments: list[str]) -> list[str]:
         for option in parameter.opts[:1]
         if len(option) == 2
     }
+    with_value = {
+        option
+        for parameter in tcpstates.params
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+        for option in parameter.opts
+    }
     split: list[str] = []
-    for argument in arguments:
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            return split + arguments[index:]
+        if index and arguments[index - 1] in with_value:
+            split.append(argument)  # --sort -state
+            continue
         letters = [f"-{letter}" for letter in argument[1:]]
         known = argument[:1] == "-" and letters and long.keys() >= set(letters)
         split += [long[letter] for letter in letters] if known else [argument]

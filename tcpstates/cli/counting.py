@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import SystemNames
-from tcpstates.model import KernelCounts, Listing, Request
+from tcpstates.model import KernelCounts, Limitation, Listing, Request
 from tcpstates.render.tally import (
     BY_STATE,
     Tally,
+    asked_rows,
     count_by,
     count_without_file,
-    state_rows,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Counting:
     def texts(
         self,
         listing: Listing,
-        request: Request,
         selection: Selection | None,
         names: SystemNames,
         output: Output,
@@ -52,9 +51,9 @@ class Counting:
         if options.summary:
             batches = count_without_file(batches, self._without_file)
         tally = count_by(batches, self._columns, names)
-        words, in_order = self._zeros(request, selection)
-        tally.add_zeros(request, words, in_order=in_order)
+        self._add_zeros(tally, listing.request, selection)
         most = options.limit
+        self._tell_left_out(tally, listing, output)
         match options.format:
             case "json":
                 from tcpstates.render.json_ import render_tally_json
@@ -73,21 +72,32 @@ class Counting:
 
                 yield from render_openmetrics(tally, _kernel(), most)
             case _:
-                yield from self._text(tally, request, output)
+                yield from self._text(tally, listing.request, output)
 
-    def _zeros(
-        self, request: Request, selection: Selection | None
-    ) -> tuple[Sequence[str], bool]:
-        """Return the states that are told of even where there are no sockets.
+    def _add_zeros(
+        self, tally: Tally, request: Request, selection: Selection | None
+    ) -> None:
+        """Add the states that are told of even where there are no sockets.
 
-        Those that the filter names; of a summary and of metrics every one, which the
-        second value says.
+        Those that the filter names; of a summary and of metrics every one that was
+        asked for.
         """
         named = frozenset() if selection is None else selection.named_states()
         is_complete = self._options.summary or self._options.format == "openmetrics"
-        if is_complete and not named:
-            return state_rows(request.protocols), True
-        return list(map(str, named)), False
+        if named and not is_complete:
+            tally.add_zeros(request, list(map(str, named)))
+        elif is_complete:
+            tally.add_zeros(request, asked_rows(request), in_order=True)
+
+    def _tell_left_out(self, tally: Tally, listing: Listing, output: Output) -> None:
+        """Note what the limit costs, where no row says so."""
+        _, groups, sockets = tally.groups(self._options.limit)
+        is_text = not (self._options.is_for_programs or self._options.count_only)
+        if groups and not is_text:
+            noun = "group" if groups == 1 else "groups"
+            text = f"{groups} more {noun}, of {sockets} sockets, not shown: --limit"
+            limitation = Limitation("limited", f"{text} {self._options.limit}")
+            listing.limitations.append(limitation)
 
     def _more(self) -> dict[str, Any]:
         """Return what JSON has besides the groups."""
@@ -126,6 +136,7 @@ class Counting:
 
     def _summary(self, tally: Tally, request: Request, output: Output) -> Iterator[str]:
         from tcpstates.render.counts import (
+            render_summary_narrow,
             render_summary_plain,
             summary_cells,
             summary_notes,
@@ -134,7 +145,11 @@ class Counting:
         options = self._options
         header = not options.no_header
         headings, rows = summary_cells(tally, request)
-        if options.format == "table" or (
+        plain = render_summary_plain(headings, rows, header=header)
+        fits = max(map(len, plain.splitlines())) <= output.width
+        if output.is_terminal and not fits:  # nothing is cut
+            yield render_summary_narrow(headings, rows)
+        elif options.format == "table" or (
             output.is_terminal and options.format == "auto"
         ):
             from tcpstates.render.table import render_summary
@@ -142,7 +157,7 @@ class Counting:
             screen = _screen(options, output)
             yield render_summary(headings, rows, screen, header=header)
         else:
-            yield render_summary_plain(headings, rows, header=header)
+            yield plain
         from textwrap import fill
 
         width = output.width if output.is_terminal else 10_000

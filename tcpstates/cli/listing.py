@@ -12,7 +12,7 @@ from tcpstates.ahead import read_ahead
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import SystemNames
-from tcpstates.model import Batch, Limitation, Listing, Request
+from tcpstates.model import Batch, Limitation, Listing
 from tcpstates.render.columns import choose_columns
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Rows:
         if options.sort is not None or options.limit is not None:
             from tcpstates.render.arrange import Arrangement, find_sort_keys
 
-            keys = find_sort_keys(options.sort) if options.sort else ()
+            keys = () if options.sort is None else find_sort_keys(options.sort)
             needs += [key.column.needs for key in keys]
             self._arrangement = Arrangement(keys, options.limit)
         self.needs = frozenset(needs)
@@ -59,7 +59,6 @@ class Rows:
     def texts(
         self,
         listing: Listing,
-        request: Request,
         selection: Selection | None,
         names: SystemNames,
         output: Output,

@@ -194,16 +194,18 @@ def make_options(values: dict[str, Any]) -> Options:
     options = Options(**values)
     if options.count_only and options.summary:
         raise click.UsageError("-c and -s exclude each other")
-    if options.by and options.summary:
+    if options.by is not None and options.summary:
         raise click.UsageError("--by and -s exclude each other: -s counts by state")
-    is_counted = options.by or options.summary or options.count_only
-    if options.columns and (
+    if options.limit is not None and options.summary:
+        raise click.UsageError("--limit and -s exclude each other: -s has every state")
+    is_counted = options.by is not None or options.summary or options.count_only
+    if options.columns is not None and (
         is_counted or options.format in ("json", "jsonl", "openmetrics")
     ):
         raise click.UsageError(
             "--columns is for listings in text and CSV; other formats have every field"
         )
-    if options.sort and (is_counted or options.format == "openmetrics"):
+    if options.sort is not None and (is_counted or options.format == "openmetrics"):
         raise click.UsageError("--sort is for listings; counts are sorted already")
     return options
 

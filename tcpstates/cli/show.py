@@ -29,7 +29,7 @@ def show(options: Options, output: Output) -> None:
         # Programs read the same bytes in every locale.
         encoding = "utf-8" if options.is_for_programs else None
         try:
-            texts = shown.texts(listing, request, selection, names, output)
+            texts = shown.texts(listing, selection, names, output)
             output.write(texts, encoding=encoding)
         finally:
             output.flush()
@@ -39,7 +39,7 @@ def show(options: Options, output: Output) -> None:
 
 def _load_shown(options: Options) -> Counting | Rows:
     """Return what makes the text that the options ask for."""
-    is_counted = options.by or options.count_only or options.summary
+    is_counted = options.by is not None or options.count_only or options.summary
     if is_counted or options.format == "openmetrics":
         from tcpstates.cli.counting import Counting
 
@@ -65,10 +65,7 @@ def make_request(options: Options, needs: Collection[str]) -> Request:
         families=frozenset(chosen_families(values)),
         states=states,
         unknown_states=unknown,
-        processes="processes" in needs,
-        info="info" in needs,
-        memory="memory" in needs,
-    )
+    ).for_columns(needs)
 
 
 def make_selection(options: Options, request: Request) -> Selection | None:

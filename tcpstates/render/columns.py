@@ -24,7 +24,7 @@ class Column(NamedTuple):
     width: int = 0  # of a listing so long that its widths are not known in advance
     varied: bool = True  # False: the same few values again and again
     known: bool = False  # no value is ever None
-    needs: str = ""  # what has to be asked for: processes, info, memory
+    needs: str = ""  # what has to be asked for, as in Request.for_columns
     order: Filler | None = None  # what to sort by, if not the values
     group: Filler | None = None  # what to group by, if not the values
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from tcpstates.model import KernelCounts, Request
-from tcpstates.render.tally import Group, Tally, kinds, state_rows
+from tcpstates.render.tally import Group, Tally, asked_rows, kinds
 from tcpstates.render.text import format_bytes
 
 
@@ -18,7 +18,7 @@ def summary_cells(
     The tally is by protocol, family and state.
     """
     asked = kinds(request)
-    words = state_rows(request.protocols)
+    words = asked_rows(request)
     words += sorted({group[-1] for group in tally.counts} - set(words))
     table = [
         (word, _with_total([tally.counts[p, f, word] for p, f in asked]))
@@ -50,6 +50,22 @@ def render_summary_plain(
         + "".join(f"  {n:>{w}}" for n, w in zip(numbers, widths, strict=True))
         + "\n"
         for word, *numbers in lines
+    )
+
+
+def render_summary_narrow(
+    headings: Sequence[str], rows: Sequence[tuple[str, list[int]]]
+) -> str:
+    """Return the table's columns one below the other, for a narrow terminal."""
+    width = max(len(word) for word, _ in rows)
+    columns = zip(*(numbers for _, numbers in rows), strict=True)
+    return "".join(
+        f"{heading}\n"
+        + "".join(
+            f"  {word:<{width}}  {number}\n"
+            for (word, _), number in zip(rows, column, strict=True)
+        )
+        for heading, column in zip(headings, columns, strict=True)
     )
 
 

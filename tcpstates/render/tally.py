@@ -52,12 +52,11 @@ class Tally:
         has its group, they stand in their own order.
         """
         groups = sorted(self.counts.items(), key=_by_number)
+        rest = [] if most is None else groups[most:]
+        groups = groups[:most]
         if self._order:
             groups.sort(key=lambda item: self._order.get(item[0], len(self._order)))
-        if most is None:
-            return groups, 0, 0
-        rest = groups[most:]
-        return groups[:most], len(rest), sum(number for _, number in rest)
+        return groups, len(rest), sum(number for _, number in rest)
 
     def add_zeros(
         self, request: Request, words: Sequence[str], *, in_order: bool = False
@@ -121,6 +120,12 @@ def kinds(request: Request) -> list[tuple[str, str]]:
         for family in FAMILIES
         if protocol in request.protocols and family in request.families
     ]
+
+
+def asked_rows(request: Request) -> list[str]:
+    """Return the words of every state that was asked for."""
+    words = [*state_rows(request.protocols), *_NAMED]
+    return [word for word in words if word in request.states]
 
 
 def state_rows(protocols: Iterable[str]) -> list[str]:

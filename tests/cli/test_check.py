@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
-from conftest import COMMAND, finish, run_command
+from conftest import COMMAND, Lab, finish, run_command
 
 from tcpstates.cli.commands.check import Result, parse_threshold
 
@@ -66,6 +67,7 @@ PERFORMANCE = re.compile(r"\S+=\d+;[@~\d:]*;[@~\d:]*;0")
         (["-w", "total=@0:", "-c", "total=@0:"], Result.CRITICAL),
         (["-c", "total>=0", "dport = 1"], Result.CRITICAL),
         (["-tu4", "-w", "listen>=0", "-c", "total=0:"], Result.WARNING),
+        (["-w", "bound>=0", "-c", "total=0:"], Result.WARNING),
     ],
 )
 def test_one_line_with_performance_data(arguments: list[str], result: Result) -> None:
@@ -88,6 +90,8 @@ def test_one_line_with_performance_data(arguments: list[str], result: Result) ->
         ["-c", "total=1", "--sauce"],
         ["-c", "total=1", "--source", "psutil", "recv-q > 0"],
         ["-c", "total=1", "a|b"],
+        ["-u", "-c", "close_wait<1"],
+        ["-c", "close_wait=1", "-c", "CLOSE-WAIT=2"],
     ],
 )
 def test_what_goes_wrong_is_unknown(arguments: list[str]) -> None:
@@ -96,6 +100,39 @@ def test_what_goes_wrong_is_unknown(arguments: list[str]) -> None:
     assert finished.stdout.startswith("TCPSTATES UNKNOWN: ")
     assert finished.stdout.count("\n") == 1
     assert "|" not in finished.stdout
+
+
+def test_a_reader_that_leaves_changes_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    finished = run_command("check", "-c", "total=@0:", stdout=writer, stderr=writer)
+    os.close(writer)
+    assert finished.returncode == Result.CRITICAL
+
+
+def test_bound_sockets_are_counted_when_they_are_named(lab: Lab) -> None:
+    for words in ([], ["sport", "=", str(lab.parts["bound"])]):
+        finished = lab.tcpstates("check", "-c", "bound=0", *words)
+        assert finished.returncode in (Result.CRITICAL, Result.OK)
+        expected = lab.tcpstates("-c", "bound").stdout.strip()
+        assert f"bound {expected}" in finished.stdout
+
+
+def test_what_may_be_hidden_is_not_ok(lab: Lab) -> None:
+    asked = ("check", "-c", "total=9999", "process", "=", "sharing child")
+    assert lab.tcpstates(*asked).returncode == Result.OK
+    finished = lab.run(*lab.nobody(), *asked)
+    assert finished.returncode == Result.UNKNOWN
+    assert "more sockets may match: processes are hidden" in finished.stdout
+
+
+def test_help_shows_its_examples_on_lines_of_their_own() -> None:
+    for command in ("check", "completion"):
+        text = run_command(command, "--help").stdout
+        assert "\\b" not in text
+        assert (
+            len(re.findall(r"^ +(?:tcpstates|bash|fish|zsh) ", text, re.MULTILINE)) >= 2
+        )
 
 
 def test_a_full_disk_is_unknown() -> None:

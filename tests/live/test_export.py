@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -102,6 +103,44 @@ def test_the_lines_of_jsonl_too(lab: Lab) -> None:
             validator.validate(json.loads(line))
 
 
+@pytest.mark.parametrize("key", COLUMNS)
+def test_every_column_by_name(lab: Lab, key: str) -> None:
+    for option in ("--sort", "--columns", "--by"):
+        for value in (f"-{key}", key):
+            if value[0] == "-" and (option == "--by" or key in ("uid", "pid")):
+                continue
+            finished = lab.tcpstates("-tan", option, value, "--limit", "1")
+            assert finished.returncode == 0, finished.stderr
+
+
+def test_a_limit_of_groups_is_told(lab: Lab) -> None:
+    for form in ("--json", "--jsonl", "--csv", "-c"):
+        finished = lab.tcpstates("-a", form, "--by", "state", "--limit", "1")
+        assert "more groups, of " in finished.stderr, form
+    told = json.loads(
+        lab.tcpstates("-a", "--json", "--by", "state", "--limit", "1").stdout
+    )
+    assert told["limitations"][0]["kind"] == "limited"
+    text = lab.tcpstates("-a", "--by", "state", "--limit", "1")
+    assert "more groups)" in text.stdout
+    assert "more groups" not in text.stderr
+    metrics = lab.tcpstates("--openmetrics", "--limit", "1").stdout
+    assert 'state="ESTABLISHED"} 0' not in metrics
+    assert 'state="(others)"' in metrics
+
+
+def test_only_states_that_are_asked_for_have_zeros(lab: Lab) -> None:
+    def rows(*arguments: str) -> set[str]:
+        lines = lab.tcpstates(*arguments).stdout.splitlines()[1:]
+        return {line.split()[0] for line in lines if line.split()[-1].isdigit()}
+
+    assert rows("-ls") == {"LISTEN", "CLOSED", "UNCONN", "total"}
+    assert rows("-s", "close_wait", "closing") == {"CLOSE_WAIT", "CLOSING", "total"}
+    told = json.loads(lab.tcpstates("-s", "closing", "--json").stdout)["counts"]
+    assert {row["state"] for row in told} == {"CLOSING"}
+    assert "ESTABLISHED" not in lab.tcpstates("-l", "--openmetrics").stdout
+
+
 def test_sorted_and_limited(crowd: Lab) -> None:
     rows = crowd.sockets("-an", "--sort", "-local-port,state", "--limit", "7")
     ports = [row["local_port"] for row in crowd.sockets("-an")]
@@ -173,6 +212,58 @@ def test_a_small_disk_leaves_no_half_file(crowd: Lab, tmp_path: Path) -> None:
     assert finished.stdout == "3\nold\nkept\n", finished.stderr
     assert "No space left on device" in finished.stderr
     assert finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/proc/self/fd/1", "-"])
+def test_our_own_descriptors_are_written_to_as_they_are(
+    tmp_path: Path, name: str
+) -> None:
+    finished = run_command("-c", "sport = 1", "--output", name)
+    assert (finished.returncode, finished.stdout) == (0, "0\n")
+    kept = tmp_path / "kept"
+    kept.write_text("old\n")
+    with kept.open("a") as appended:
+        finish([*COMMAND, "-c", "sport = 1", "--output", name], stdout=appended)
+    assert kept.read_text() == "old\n0\n"
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    finished = run_command("-c", "--output", f"{tmp_path}/new/")
+    assert finished.returncode == ExitCode.FAILED
+    assert "Is a directory" in finished.stderr
+    long = tmp_path / ("x" * 250)
+    assert run_command("-c", "--output", str(long)).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [long.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    target = tmp_path / "owned"
+    target.touch(0o640)
+    os.chown(target, 65534, 65534)
+    assert run_command("-c", "--output", str(target)).returncode == 0
+    after = target.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode & 0o777) == (65534, 65534, 0o640)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_half_file(tmp_path: Path, number: int) -> None:
+    # It is sent when the first words are written.
+    program = (
+        "import os, sys\n"
+        f"sys.argv = ['tcpstates', '-c', '--output', '{tmp_path}/new']\n"
+        "from tcpstates.cli import show\n"
+        "def interrupt(*_):\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    return iter(())\n"
+        "show.list_sockets = interrupt\n"
+        "from tcpstates.__main__ import main\n"
+        "main()\n"
+    )
+    finished = finish([str(Path(COMMAND[0]).with_name("python")), "-c", program])
+    expected = ExitCode.INTERRUPTED if number == signal.SIGINT else -number
+    assert finished.returncode == expected
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:

@@ -7,16 +7,23 @@ exit codes; what goes wrong is UNKNOWN there, and said on standard output.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import IntEnum
 from math import inf
 from typing import Any, NamedTuple
 
 import click
 
-from tcpstates.cli.options import selection_options
-from tcpstates.cli.output import Output, complain
+from tcpstates.api import Counts, count_by
+from tcpstates.cli.options import (
+    chosen_families,
+    chosen_protocols,
+    selection_options,
+)
+from tcpstates.cli.output import Output, ReaderGone, complain
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.states import find_states, nearest_words
+from tcpstates.render.tally import state_rows
+from tcpstates.states import find_group, find_state, find_states, nearest_words
 
 
 class Result(IntEnum):
@@ -66,7 +73,7 @@ def parse_threshold(text: str) -> Threshold:
     if not found:
         raise ValueError("NAME=RANGE is expected, as close_wait=500 or 'listen<1'")
     name, operator, value = found.groups()
-    states = None
+    states, canonical = None, "total"
     if name.lower() != "total":
         chosen = find_states(name)
         if chosen is None:
@@ -74,12 +81,14 @@ def parse_threshold(text: str) -> Threshold:
             hint = f"; did you mean {near}?" if near else "; states, groups, or total"
             raise ValueError(f"no such state: '{name}'{hint}")
         states = frozenset(map(str, chosen))
+        single = find_state(name)
+        canonical = str(single).lower() if single else str(find_group(name))
     if operator != "=":
         if not re.fullmatch("[0-9]{1,15}", value):
             raise ValueError(f"a whole number is expected after {operator}")
         value = _range_of(operator, int(value))
     low, high, inside = _parse_range(value)
-    return Threshold(name.lower(), states, low, high, inside, value)
+    return Threshold(canonical, states, low, high, inside, value)
 
 
 def _range_of(operator: str, bound: int) -> str:
@@ -137,7 +146,7 @@ _THRESHOLD = ThresholdType()
 @click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
 @click.pass_obj
 def check(output: Output, /, **values: Any) -> int:
-    r"""Compare counts with thresholds: a plugin for Nagios, Icinga and their like.
+    """Compare counts with thresholds: a plugin for Nagios, Icinga and their like.
 
     One line with performance data; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     NAME is a state, a group or total, counted among all sockets or those of FILTER.
@@ -147,16 +156,16 @@ def check(output: Output, /, **values: Any) -> int:
     \b
       tcpstates check -w close_wait=50 -c close_wait=500
       tcpstates check -c 'listen<1' sport = :443
-    """
+    """  # noqa: D301  (click looks for the character)
     result, text = judge(values)
-    output.write([f"TCPSTATES {result.name}: {text}\n"])
+    with suppress(ReaderGone):  # which changes nothing of what was found
+        output.write([f"TCPSTATES {result.name}: {text}\n"])
+        output.flush()
     return result
 
 
 def tell_unknown(text: str) -> int:
     """Print why there is no answer, where a monitor looks for it."""
-    from contextlib import suppress
-
     from tcpstates.errors import TcpstatesError
     from tcpstates.render.text import sanitise_line
 
@@ -169,13 +178,23 @@ def tell_unknown(text: str) -> int:
     return Result.UNKNOWN
 
 
+# What may hide sockets that would change the answer.
+_DOUBTS = ("may-match", "other-holders", "sockets-merged", "rows-skipped")
+
+
 def judge(values: dict[str, Any]) -> tuple[Result, str]:
-    """Return what the thresholds say, and the line for it."""
+    """Return what the thresholds say, and the line for it.
+
+    OK is what is certain: where sockets may be missing from the counts, it is UNKNOWN.
+    """
     warnings: tuple[Threshold, ...] = values["warning"]
     criticals: tuple[Threshold, ...] = values["critical"]
     if not warnings + criticals:
         raise click.UsageError("nothing to compare with; give --warning or --critical")
-    counts = _counts(values)
+    protocols = chosen_protocols(values, ("tcp",))
+    for limits in (warnings, criticals):
+        _refuse_nonsense(limits, protocols)
+    counts = _counts(values, protocols, warnings + criticals)
     numbers = {
         limit.name: counts.total()
         if limit.states is None
@@ -193,7 +212,24 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     told = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
     # What is wrong first.
     told.sort(key=lambda part: not part.endswith(")"))
+    doubts = [text for kind, text in counts.limitations if kind in _DOUBTS]
+    if doubts and result is Result.OK:
+        result = Result.UNKNOWN
+    told += [doubt.replace("|", "/") for doubt in doubts]
     return result, f"{', '.join(told)} | {_performance(numbers, warnings, criticals)}"
+
+
+def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None:
+    """Raise UsageError for a second limit, and for states that no socket can be in."""
+    seen = set()
+    for limit in limits:
+        if limit.name in seen:
+            raise click.UsageError(f"{limit.name} has two limits of one grade")
+        seen.add(limit.name)
+        known = {*state_rows(protocols), *(("BOUND",) if "tcp" in protocols else ())}
+        if limit.states is not None and not limit.states & known:
+            words = " or ".join(sorted(protocols)).upper()
+            raise click.UsageError(f"no {words} socket is ever {limit.name}")
 
 
 def _performance(
@@ -212,14 +248,19 @@ def _performance(
     )
 
 
-def _counts(values: dict[str, Any]) -> Any:
-    from tcpstates import count_by
-    from tcpstates.cli.options import chosen_families, chosen_protocols
-
+def _counts(
+    values: dict[str, Any], protocols: set[str], limits: tuple[Threshold, ...]
+) -> Counts:
+    """Return the number of sockets in each state, and say what limits it."""
+    words = list(values["words"])
+    if any(limit.states and "BOUND" in limit.states for limit in limits):
+        # The kernel tells of these only when it is asked for them by name.
+        every = ["state", "all", "state", "bound"]
+        words = [*every, "(", *words, ")"] if words else every
     counts = count_by(
         "state",
-        filter=values["words"],
-        protocols=chosen_protocols(values, ("tcp",)),
+        filter=words,
+        protocols=protocols,
         families=chosen_families(values),
         source=values["source"],
     )

@@ -70,7 +70,7 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 @click.argument("shell", type=click.Choice(SHELLS), metavar="|".join(SHELLS))
 @click.pass_obj
 def completion(output: Output, /, shell: str) -> None:
-    r"""Print the script that makes a shell complete tcpstates' words.
+    """Print the script that makes a shell complete tcpstates' words.
 
     It offers options, commands, states, groups, keys and their values.
 
@@ -79,7 +79,7 @@ def completion(output: Output, /, shell: str) -> None:
       zsh         tcpstates completion zsh > /usr/share/zsh/site-functions/_tcpstates
       fish        tcpstates completion fish > ~/.config/fish/completions/tcpstates.fish
       powershell  tcpstates completion powershell >> $PROFILE
-    """
+    """  # noqa: D301  (click looks for the character)
     kind = _class_of(shell)
     made = kind(click.Command(_PROGRAM), {}, _PROGRAM, VARIABLE)
     # Not its own `source`, which for bash runs `bash --version` first.
