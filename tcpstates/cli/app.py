@@ -94,6 +94,7 @@ def tcpstates(output: Output, /, **values: Any) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; errors are one line each."""
+    code = None
     try:
         output = Output()
         instruction = os.environ.get(VARIABLE)
@@ -101,12 +102,11 @@ def run(arguments: list[str]) -> int:
             from tcpstates.cli.commands.completion import answer
 
             answer(instruction, tcpstates, output)
-            code = None
         else:
             code = _invoke(arguments, output)
         output.flush()
     except ReaderGone:
-        return ExitCode.DONE
+        pass
     except (click.UsageError, TcpstatesError, OSError) as error:
         text, failure = _explain(error)
         complain(text)
