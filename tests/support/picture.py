@@ -81,7 +81,11 @@ def main() -> None:
         in_child(work, name)
     rename(b"picture")
     console = Console(record=True, width=WIDTH, file=StringIO())
-    for words in ("-ltpn", "-tanp exclude listen"):
+    for words in (
+        "-ltpn",
+        "-tanp exclude listen",
+        "-tan --by process,state not listen",
+    ):
         command = [sys.executable, "-m", "tcpstates", *words.split()]
         screen = on_terminal(command, WIDTH)
         console.print(Text(f"$ tcpstates {words}", style="bold"))
