@@ -53,75 +53,72 @@ class OtherState(str, Enum):
 
 AnyState = TcpState | OtherState
 
-# Spellings beside each state's own name, reduced as by `reduce_spelling`.
+# What systems call a state, as they write it, several words between commas. The first
+# word of a system is what its own tool shows most; the state's own name needs no entry.
+SYSTEMS = {
+    "linux": "Linux (ss, netstat, lsof)",
+    "proc": "Linux's /proc/net/tcp",
+    "windows": "Windows (netstat)",
+    "bsd": "macOS, BSD, Solaris, AIX, HP-UX",
+    "api": "MIB_TCP_STATE, psutil, others",
+    "translated": "translated (German Windows, net-tools)",
+}
 # fmt: off
-_SPELLINGS: dict[AnyState, tuple[str, ...]] = {
-    TcpState.LISTEN: (
-        "0A",  # /proc/net/tcp, linux/tcp_states.h
-        "LISTENING",  # Windows netstat; ss's filter language
-        "ABHOREN", "ABHOEREN",  # Windows, German
-        "ESCOLTA", "NASLOUCHA", "OUCA", "LYSSNAR",  # net-tools: ca cs pt_BR sv
-    ),
-    TcpState.SYN_SENT: (
-        "02",
-        "SYNSEND",  # Microsoft's netstat page
-        "SYNGESENDET",  # Windows, German
-        "SYNENVIADO",  # net-tools: pt_BR
-    ),
-    TcpState.SYN_RECEIVED: (
-        "03", "0C",  # 0C is NEW_SYN_RECV, a detail of the kernel
-        "SYNRECV",  # ss, net-tools, psutil, lsof
-        "SYNRCVD",  # BSD, macOS, Solaris, AIX, HP-UX, MIB_TCP_STATE
-        "SYNRCV",  # ss's filter language
-        "NEWSYNRECV",  # bcc
-        "SYNEMPFANGEN",  # Windows, German
-        "SYNRECEBIDO",  # net-tools: pt_BR
-    ),
-    TcpState.ESTABLISHED: (
-        "01",
-        "ESTAB",  # ss, MIB_TCP_STATE
-        "HERGESTELLT",  # Windows, German
-        "ESTABLERT", "SPOJENO", "VERBUNDEN",  # net-tools: ca cs de
-        "ESTABELECIDA", "ETABLERAD",  # net-tools: pt_BR sv
-    ),
-    TcpState.FIN_WAIT_1: (
-        "04",
-        "FINWARTEN1",  # Windows, German
-        "ESPERAFIN1",  # net-tools: pt_BR
-    ),
-    TcpState.FIN_WAIT_2: ("05", "FINWARTEN2", "ESPERAFIN2"),
-    TcpState.CLOSE_WAIT: (
-        "08",
-        "SCHLIESSENWARTEN",  # Windows, German
-        "ESPERANDOFECHAR", "STANGVANTA",  # net-tools: pt_BR sv
-    ),
-    TcpState.CLOSING: (
-        "0B",
-        "SCHLIESSEND",  # Windows, German
-        "TANCAMENT", "ZAVIRA", "FECHANDO", "STANGER",  # net-tools: ca cs pt_BR sv
-    ),
-    TcpState.LAST_ACK: (
-        "09",
-        "LETZTESACK",  # Windows, German
-        "POSLEDNIACK", "ULTIMOACK",  # net-tools: cs pt_BR
-    ),
-    TcpState.TIME_WAIT: (
-        "06",
-        "TIMEDWAIT",  # Microsoft's netstat page
-        "WARTEND",  # Windows, German
-        "TEMPS",  # net-tools: ca
-    ),
-    TcpState.CLOSED: (
-        "07",
-        "CLOSE",  # Linux, lsof
-        "UNCONN", "UNCONNECTED",  # ss, of a TCP socket
-        "TANCA", "ZAVREN", "FECHAR", "STANG",  # net-tools: ca cs pt_BR sv
-    ),
-    OtherState.BOUND: ("0D", "BOUNDINACTIVE"),  # the second: ss's filter language
-    OtherState.DELETE_TCB: ("DELETE",),  # gopsutil
-    OtherState.IDLE: (),
-    OtherState.UNBOUND: (),
-    OtherState.NONE: (),
+_NAMES: dict[AnyState, dict[str, str]] = {
+    TcpState.LISTEN: {
+        "linux": "LISTEN, listening", "proc": "0A",  # linux/tcp_states.h
+        "windows": "LISTENING",
+        "translated": "ABHÖREN, ABHOEREN, ESCOLTA, NASLOUCHÁ, OUÇA, LYSSNAR",
+    },
+    TcpState.SYN_SENT: {
+        "linux": "SYN-SENT, SYN_SENT", "proc": "02",
+        "windows": "SYN_SENT, SYN_SEND",  # the second: Microsoft's netstat page
+        "translated": "SYN_GESENDET, SYN_ENVIADO",
+    },
+    TcpState.SYN_RECEIVED: {
+        "linux": "SYN-RECV, SYN_RECV, syn-rcv", "proc": "03, 0C",
+        "windows": "SYN_RECEIVED", "bsd": "SYN_RCVD",
+        "api": "SYN_RCVD, SYN_RECV, NEW_SYN_RECV",
+        "translated": "SYN_EMPFANGEN, SYN_RECEBIDO",
+    },
+    TcpState.ESTABLISHED: {
+        "linux": "ESTAB, ESTABLISHED", "proc": "01", "api": "ESTAB",
+        "translated": "HERGESTELLT, ESTABLERT, SPOJENO, VERBUNDEN, ESTABELECIDA,"
+                      " ETABLERAD",
+    },
+    TcpState.FIN_WAIT_1: {
+        "linux": "FIN-WAIT-1, FIN_WAIT1", "proc": "04", "api": "FIN_WAIT1",
+        "translated": "FIN_WARTEN_1, ESPERA_FIN1",
+    },
+    TcpState.FIN_WAIT_2: {
+        "linux": "FIN-WAIT-2, FIN_WAIT2", "proc": "05", "api": "FIN_WAIT2",
+        "translated": "FIN_WARTEN_2, ESPERA_FIN2",
+    },
+    TcpState.CLOSE_WAIT: {
+        "linux": "CLOSE-WAIT, CLOSE_WAIT", "proc": "08",
+        "translated": "SCHLIESSEN_WARTEN, ESPERANDO_FECHAR, STÄNG_VÄNTA",
+    },
+    TcpState.CLOSING: {
+        "proc": "0B",
+        "translated": "SCHLIESSEND, TANCAMENT, ZAVÍRÁ, FECHANDO, STÄNGER",
+    },
+    TcpState.LAST_ACK: {
+        "linux": "LAST-ACK, LAST_ACK", "proc": "09",
+        "translated": "LETZTES_ACK, POSLEDNÍ ACK, ÚLTIMO_ACK",
+    },
+    TcpState.TIME_WAIT: {
+        "linux": "TIME-WAIT, TIME_WAIT", "proc": "06",
+        "windows": "TIME_WAIT, TIMED_WAIT",  # the second: Microsoft's netstat page
+        "translated": "WARTEND, TEMPS",
+    },
+    TcpState.CLOSED: {
+        "linux": "UNCONN, CLOSE, unconnected", "proc": "07", "api": "CLOSE",
+        "translated": "TANCA, ZAVŘEN, FECHAR, STÄNG",
+    },
+    OtherState.BOUND: {
+        "linux": "BOUND, bound-inactive", "proc": "0D", "windows": "BOUND",
+    },
+    OtherState.DELETE_TCB: {"api": "DELETE_TCB, DELETE"},  # the second: gopsutil
 }
 # fmt: on
 
@@ -145,10 +142,13 @@ def reduce_spelling(word: str) -> str:
     return word
 
 
+# Enough for the table above; other words are taken apart by `unicodedata`.
+_WITHOUT_ACCENTS = str.maketrans("ÖÄÁÍÚÇŘ", "OAAIUCR", "-_ ")
 _BY_SPELLING: dict[str, AnyState] = {}
-for _state, _words in _SPELLINGS.items():
-    for _word in (_state.value.replace("_", ""), *_words):
-        _BY_SPELLING[_word] = _state
+for _state in (*OtherState, *TcpState):  # UNCONN of a TCP socket is CLOSED
+    _words = ", ".join((_state.value, *_NAMES.get(_state, {}).values()))
+    for _word in _words.upper().split(", "):
+        _BY_SPELLING[_word.translate(_WITHOUT_ACCENTS)] = _state
 
 
 def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
@@ -191,6 +191,13 @@ _GROUPS_BY_SPELLING = {name.replace("_", "").upper(): name for name in GROUPS}
 def find_group(word: str) -> str | None:
     """Return the name of the group that a word means; None: it is none."""
     return _GROUPS_BY_SPELLING.get(reduce_spelling(word))
+
+
+def names_of(state: AnyState, system: str) -> list[str]:
+    """Return what one of SYSTEMS calls a state, its most usual word first."""
+    own = [] if system in ("proc", "translated") else [state.value]
+    names = _NAMES.get(state, {}).get(system)
+    return names.split(", ") if names else own
 
 
 def find_states(word: str) -> frozenset[AnyState] | None:

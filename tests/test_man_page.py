@@ -156,6 +156,20 @@ def test_the_language_of_filters_is_described() -> None:
     assert set(OPERATORS) <= {word.strip('";') for word in spelled}
 
 
+def test_states_are_explained() -> None:
+    from tcpstates.lifecycle.meanings import MEANINGS
+
+    text = " ".join(section("STATES").split())
+    assert set(MEANINGS) == set(TcpState)
+    for meaning in MEANINGS.values():
+        summary = meaning.summary[0].upper() + meaning.summary[1:] + "."
+        for part in (summary, meaning.text, meaning.waits):
+            assert part in text
+    from tcpstates.states import SYSTEMS
+
+    assert set(SYSTEMS) <= set(re.findall(r"\w+", section("COMMANDS")))
+
+
 def test_sequences_are_described() -> None:
     from tcpstates.lifecycle.scenarios import SCENARIOS
 

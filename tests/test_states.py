@@ -116,13 +116,26 @@ def test_unknown_words_are_not_guessed(word: str) -> None:
 def test_no_spelling_means_two_states() -> None:
     from tcpstates import states
 
-    words = [
-        (word, state)
-        for state, spellings in states._SPELLINGS.items()
-        for word in (state.value.replace("_", ""), *spellings)
-    ]
-    assert len({word for word, _ in words}) == len(words)
-    assert all(states.reduce_spelling(word) == word for word, _ in words)
+    meant: dict[str, set[object]] = {}
+    for state in (*TcpState, *OtherState):
+        for system in states.SYSTEMS:
+            for word in states.names_of(state, system):
+                meant.setdefault(states.reduce_spelling(word), set()).add(state)
+    # ss has one word for both; of a TCP socket it is CLOSED.
+    assert meant.pop("UNCONN") == {TcpState.CLOSED, OtherState.UNCONN}
+    assert all(len(found) == 1 for found in meant.values())
+    for word, (state,) in meant.items():
+        assert find_state(word) is state
+
+
+def test_what_a_system_calls_a_state() -> None:
+    from tcpstates import states
+
+    assert states.names_of(TcpState.LISTEN, "windows") == ["LISTENING"]
+    assert states.names_of(TcpState.CLOSING, "bsd") == ["CLOSING"]
+    assert states.names_of(TcpState.CLOSING, "proc") == ["0B"]
+    assert states.names_of(OtherState.IDLE, "proc") == []
+    assert all(states.names_of(state, "linux") for state in TcpState)
 
 
 def test_groups_are_those_of_ss() -> None:

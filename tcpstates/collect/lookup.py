@@ -9,11 +9,12 @@ from contextlib import suppress
 from threading import Thread
 
 from tcpstates.collect.names import cgroup_mount, read_services
+from tcpstates.collect.settings import read_numbers
 
 _HOST_SECONDS = 5.0
 _PORT_RANGE = (32768, 60999)  # Linux's default; others: RFC 6335
 _DYNAMIC_PORTS = (49152, 65535)
-_SYSCTL = "/proc/sys/net/ipv4"
+_PORT_RANGE_FILE = "/proc/sys/net/ipv4/ip_local_port_range"
 
 
 class SystemLookup:
@@ -98,16 +99,7 @@ class SystemLookup:
 
     def port_range(self) -> tuple[int, int]:
         """Return the first and the last port that the system hands out itself."""
-        numbers = _read_numbers("ip_local_port_range")
+        numbers = read_numbers(_PORT_RANGE_FILE)
         if len(numbers) == 2:
             return numbers[0], numbers[1]
         return _PORT_RANGE if sys.platform == "linux" else _DYNAMIC_PORTS
-
-
-def _read_numbers(name: str) -> list[int]:
-    """Return the numbers of one of the kernel's settings; none where it has not it."""
-    try:
-        with open(f"{_SYSCTL}/{name}", encoding="ascii") as setting:
-            return list(map(int, setting.read().split()))
-    except (OSError, ValueError):
-        return []

@@ -27,6 +27,13 @@ def load_check() -> click.Command:
     return check
 
 
+def load_explain() -> click.Command:
+    """Return the command that says what states mean."""
+    from tcpstates.cli.commands.explain import explain
+
+    return explain
+
+
 def load_sequence() -> click.Command:
     """Return the command that draws how a connection goes."""
     from tcpstates.cli.commands.sequence import sequence
@@ -43,6 +50,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
+    "explain": Entry(load_explain, "Say what a state means, and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "completion": Entry(load_completion, "Print a script that completes words."),
 }

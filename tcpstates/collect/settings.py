@@ -1,0 +1,39 @@
+"""Read this host's settings of TCP: `/proc/sys/net`; elsewhere Linux's defaults."""
+
+from __future__ import annotations
+
+from tcpstates.lifecycle.meanings import Settings
+
+_FILES = {
+    "fin_timeout": "ipv4/tcp_fin_timeout",
+    "syn_retries": "ipv4/tcp_syn_retries",
+    "syn_linear_timeouts": "ipv4/tcp_syn_linear_timeouts",
+    "synack_retries": "ipv4/tcp_synack_retries",
+    "keepalive_time": "ipv4/tcp_keepalive_time",
+    "keepalive_intvl": "ipv4/tcp_keepalive_intvl",
+    "keepalive_probes": "ipv4/tcp_keepalive_probes",
+    "max_tw_buckets": "ipv4/tcp_max_tw_buckets",
+    "somaxconn": "core/somaxconn",
+}
+
+
+def read_settings(root: str = "/proc/sys/net") -> Settings:
+    """Return the settings; what cannot be read has its default."""
+    found = {}
+    for name, path in _FILES.items():
+        numbers = read_numbers(f"{root}/{path}")
+        if numbers:
+            found[name] = numbers[0]
+    ports = read_numbers(f"{root}/ipv4/ip_local_port_range")
+    if len(ports) == 2:
+        found["first_port"], found["last_port"] = ports
+    return Settings(**found)
+
+
+def read_numbers(path: str) -> list[int]:
+    """Return the numbers in a file of settings; none where there is no such file."""
+    try:
+        with open(path, encoding="ascii") as setting:
+            return list(map(int, setting.read().split()))
+    except (OSError, ValueError):
+        return []

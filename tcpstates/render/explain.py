@@ -1,0 +1,119 @@
+"""Explain a state in words, as wide as the reader's terminal; or all, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+from typing import NamedTuple
+
+from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
+from tcpstates.lifecycle.meanings import MEANINGS, Settings
+from tcpstates.render.styles import paint
+from tcpstates.states import SYSTEMS, TcpState, names_of
+
+_LABEL = 9
+_WIDEST = 92  # lines that are longer are hard to read
+
+
+class Here(NamedTuple):
+    """What there is on this host now; None: it could not be counted."""
+
+    counts: Mapping[str, int] | None
+    holders: Sequence[tuple[str, int]]  # who has most, the first one first
+
+
+def told_settings(text: str, settings: Settings) -> str:
+    """Return a text with this host's settings in the place of their names."""
+    names = (*Settings._fields, "syn_seconds", "synack_seconds", "ports")
+    values = {name: getattr(settings, name) for name in (*names, "keepalive_seconds")}
+    return text.format_map(values)
+
+
+def sections(
+    state: TcpState, settings: Settings, systems: Sequence[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield what there is to say of a state: a label, and lines for it."""
+    meaning = MEANINGS[state]
+    yield "", [meaning.text]
+    yield "waits", [meaning.waits]
+    yield "side", [str(side(state))]
+    yield "in", [f"{edge.source}: {_what(edge)}" for edge in ways_in(state)]
+    yield "out", [f"{edge.target}: {_what(edge)}" for edge in ways_out(state)]
+    yield "lasts", [told_settings(meaning.lasts, settings)]
+    yield "trouble", [meaning.trouble]
+    yield "do", [told_settings(meaning.remedy, settings)]
+    names = ((SYSTEMS[key], names_of(state, key)) for key in systems)
+    yield "called", [f"{title}: {', '.join(words)}" for title, words in names if words]
+
+
+def _what(edge: Transition) -> str:
+    """Return an edge in words: what happens, and what goes out."""
+    parts = [str(edge.event)]
+    if edge.event in CALLS:
+        parts.append(f"by {CALLS[edge.event]}")
+    if edge.sends:
+        parts.append(f"sends {edge.sends}")
+    if edge.note:
+        parts.append(f"({edge.note})")
+    return ", ".join(parts).replace(", (", " (")
+
+
+def render_state(
+    state: TcpState,
+    settings: Settings,
+    here: Here,
+    systems: Sequence[str],
+    *,
+    width: int,
+    color: bool,
+) -> Iterator[str]:
+    """Yield a heading and the sections of a state."""
+    name = paint(state, str(state)) if color else str(state)
+    yield f"{name}: {MEANINGS[state].summary}\n\n"
+    wide = max(40, min(width, _WIDEST))
+    for label, texts in sections(state, settings, systems):
+        yield from _paragraph(label, texts, wide)
+        if not label:
+            yield "\n"
+    yield from _paragraph("here", [_told_here(state, here)], wide)
+
+
+def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield lines with the label before the first; without a label none is indented."""
+    indent = " " * _LABEL if label else ""
+    first = label.ljust(_LABEL) if label else ""
+    for text in texts:
+        # A second line of a text stands a little further in.
+        hanging = indent + ("  " if len(texts) > 1 else "")
+        for line in wrap(
+            text,
+            width,
+            initial_indent=first,
+            subsequent_indent=hanging,
+            break_on_hyphens=False,
+            break_long_words=False,
+        ):
+            yield line + "\n"
+        first = indent
+
+
+def _told_here(state: TcpState, here: Here) -> str:
+    if here.counts is None:
+        return "unknown: no source could be read"
+    number = here.counts.get(str(state), 0)
+    if not number:
+        return "none now"
+    holders = ", ".join(f"{name} {count}" for name, count in here.holders)
+    return f"{number} now" + (f", of {holders}" if holders else "")
+
+
+def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
+    """Yield a line for each of the eleven states, with its live count."""
+    for state in TcpState:
+        number = "?" if here.counts is None else str(here.counts.get(str(state), 0))
+        padded = f"{state:<13}"
+        name = paint(state, padded) if color else padded
+        lines = wrap(MEANINGS[state].summary, max(20, min(width, _WIDEST) - 22))
+        yield f"{number:>7}  {name}{lines[0]}\n"
+        for line in lines[1:]:
+            yield " " * 22 + line + "\n"

@@ -1,0 +1,125 @@
+"""What is said of states: complete, with this host's settings, and what is here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+from conftest import Lab, run_command
+
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.collect.settings import read_settings
+from tcpstates.lifecycle.meanings import MEANINGS, Settings
+from tcpstates.render.explain import Here, render_state, told_settings
+from tcpstates.states import SYSTEMS, TcpState
+
+NOTHING = Here({}, ())
+
+
+def test_settings_are_seconds_and_ports() -> None:
+    settings = Settings()
+    assert settings.syn_seconds == 127
+    assert settings._replace(syn_linear_timeouts=4).syn_seconds == 131
+    assert settings.synack_seconds == 63
+    assert settings.ports == 28232
+    assert settings.keepalive_seconds == 7875
+
+
+def test_settings_are_read(tmp_path: object) -> None:
+    from pathlib import Path
+
+    root = Path(str(tmp_path))
+    (root / "ipv4").mkdir()
+    (root / "ipv4" / "tcp_fin_timeout").write_text("15\n")
+    (root / "ipv4" / "tcp_syn_retries").write_text("nonsense")
+    (root / "ipv4" / "ip_local_port_range").write_text("2000\t2999\n")
+    settings = read_settings(str(root))
+    assert (settings.fin_timeout, settings.syn_retries, settings.ports) == (15, 6, 1000)
+    assert read_settings(str(root / "none")) == Settings()
+
+
+@pytest.mark.parametrize("state", TcpState)
+def test_every_state_is_explained(state: TcpState) -> None:
+    meaning = MEANINGS[state]
+    for part in meaning:
+        assert part
+        assert "{" not in told_settings(part, Settings())
+    for width in (40, 80, 200):
+        lines = "".join(
+            render_state(
+                state, Settings(), NOTHING, tuple(SYSTEMS), width=width, color=False
+            )
+        ).splitlines()
+        words = " ".join(" ".join(lines).split())
+        assert meaning.text in words
+        # What can be typed is not broken, so it may be wider than the terminal.
+        assert all(len(line) <= max(width, 60) for line in lines[2:]), lines
+        for label in ("waits", "side", "in", "out", "lasts", "trouble", "do", "called"):
+            assert any(line.startswith(f"{label} ") for line in lines)
+        assert lines[-1] == "here     none now"
+
+
+COMMAND_IN_TEXT = re.compile(
+    r"tcpstates (-.*?)(?: (?:shows|names|finds)|\)(?:,|$)|[;,.](?: |$)|$)"
+)
+
+
+def test_what_to_do_can_be_pasted() -> None:
+    commands = [
+        command
+        for meaning in MEANINGS.values()
+        for command in COMMAND_IN_TEXT.findall(meaning.remedy)
+    ]
+    assert len(commands) >= 9
+    for command in commands:
+        finished = run_command(*shlex.split(command))
+        assert finished.returncode == ExitCode.DONE, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "states"),
+    [
+        ("LISTENING", ["LISTEN"]),
+        ("SYN_RCVD", ["SYN_RECEIVED"]),
+        ("FIN_WAIT1", ["FIN_WAIT_1"]),
+        ("ESTAB", ["ESTABLISHED"]),
+        ("0A", ["LISTEN"]),
+        ("half-open", ["SYN_RECEIVED"]),
+        ("UNCONN", ["CLOSED"]),
+        ("fin_wait", ["FIN_WAIT_1", "FIN_WAIT_2"]),
+        ("abhören", ["LISTEN"]),
+    ],
+)
+def test_any_spelling_will_do(word: str, states: list[str]) -> None:
+    told = json.loads(run_command("explain", "--json", word).stdout)
+    assert [state["state"] for state in told["states"]] == states
+    text = run_command("explain", word).stdout
+    assert re.findall(r"^([A-Z_0-9]+): ", text, re.MULTILINE) == states
+
+
+def test_what_is_no_state_of_the_rfc_is_said_to_be_none() -> None:
+    for word in ("bound", "IDLE", "DELETE_TCB"):
+        text = run_command("explain", word).stdout
+        assert "is no state of RFC 9293" in text
+    wrong = run_command("explain", "clos_wait")
+    assert wrong.returncode == ExitCode.USAGE
+    assert "no such state: 'clos_wait'; did you mean close_wait" in wrong.stderr
+
+
+def test_what_is_here(lab: Lab) -> None:
+    text = lab.tcpstates("explain").stdout
+    counted = {
+        line.split()[1]: line.split()[0]
+        for line in text.splitlines()
+        if line[6:7].isdigit()
+    }
+    assert list(counted) == list(map(str, TcpState))
+    for word in ("LISTEN", "CLOSE_WAIT", "FIN_WAIT_2", "SYN_RECEIVED"):
+        assert int(counted[word]) == int(lab.tcpstates("-c", word).stdout) > 0
+    one = lab.tcpstates("explain", "listen").stdout
+    assert re.search(r"^here     \d+ now, of ", one, re.MULTILINE)
+    told = json.loads(lab.tcpstates("explain", "--json", "--os", "windows").stdout)
+    assert len(told["states"]) == 11
+    assert told["states"][0]["names"] == {"windows": ["LISTENING"]}
