@@ -56,12 +56,12 @@ AnyState = TcpState | OtherState
 # What systems call a state, as they write it, several words between commas. The first
 # word of a system is what its own tool shows most; the state's own name needs no entry.
 SYSTEMS = {
-    "linux": "Linux (ss, netstat, lsof)",
-    "proc": "Linux's /proc/net/tcp",
-    "windows": "Windows (netstat)",
+    "linux": "ss, netstat, lsof on Linux",
+    "proc": "/proc/net/tcp",
+    "windows": "Windows",
     "bsd": "macOS, BSD, Solaris, AIX, HP-UX",
-    "api": "MIB_TCP_STATE, psutil, others",
-    "translated": "translated (German Windows, net-tools)",
+    "api": "MIB_TCP_STATE, psutil",
+    "translated": "translated Windows, net-tools",
 }
 # fmt: off
 _NAMES: dict[AnyState, dict[str, str]] = {

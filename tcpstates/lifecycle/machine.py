@@ -82,7 +82,7 @@ FIGURE = (
     Transition(S.SYN_RECEIVED, Event.ACK_OF_SYN, S.ESTABLISHED),
     Transition(S.SYN_RECEIVED, Event.CLOSE, S.FIN_WAIT_1, "FIN"),
     Transition(
-        S.SYN_RECEIVED, Event.RST, S.LISTEN, None, "note 1: after a passive OPEN"
+        S.SYN_RECEIVED, Event.RST, S.LISTEN, None, "after a passive OPEN: note 1"
     ),
     Transition(S.ESTABLISHED, Event.CLOSE, S.FIN_WAIT_1, "FIN"),
     Transition(S.ESTABLISHED, Event.FIN, S.CLOSE_WAIT, "ACK"),
@@ -93,7 +93,7 @@ FIGURE = (
         Event.FIN_AND_ACK_OF_FIN,
         S.TIME_WAIT,
         "ACK",
-        "note 2: both in one segment",
+        "both in one segment: note 2",
     ),
     Transition(S.FIN_WAIT_2, Event.FIN, S.TIME_WAIT, "ACK"),
     Transition(S.CLOSE_WAIT, Event.CLOSE, S.LAST_ACK, "FIN"),

@@ -89,9 +89,8 @@ MEANINGS: dict[TcpState, Meaning] = {
     ),
     S.SYN_RECEIVED: Meaning(
         "half-open: a client has asked, and the handshake is not complete",
-        "The SYN,ACK is sent; the last ACK of the handshake is missing. It has nothing"
-        " to do with half-closed, where one side of an open connection has ended its"
-        " stream (FIN_WAIT_2 and CLOSE_WAIT).",
+        "The SYN,ACK is sent; the last ACK of the handshake is missing. Half-closed is"
+        " something else: tcpstates explain half-closed.",
         "The server waits for the client's ACK.",
         "one round trip; without an answer the SYN,ACK is repeated {synack_retries}"
         " times, and forgotten after {synack_seconds} s",
@@ -103,15 +102,14 @@ MEANINGS: dict[TcpState, Meaning] = {
     S.ESTABLISHED: Meaning(
         "open: both sides can send",
         "The handshake is complete. Without a process it has not been accepted yet."
-        " Who closes it with unread data sends a reset instead of a FIN on Linux, and"
-        " the peer may lose what it has not read.",
+        " Who closes it with unread data sends a reset instead of a FIN on Linux: see"
+        " tcpstates explain unread-data.",
         "Nobody waits, but for data.",
         "as long as both want. Of a peer that is gone without a word the kernel learns"
         " when it sends, or by keepalive, if the program asks for it: after"
         " {keepalive_seconds} s",
         "Recv-Q that stays: the program does not read. Send-Q that stays: the peer"
-        " does not read (timer probe), or the way is broken (timer retransmit). More"
-        " and more to one address: connections leak from a pool.",
+        " does not read (timer probe), or the way is broken (timer retransmit).",
         "tcpstates -tanpo 'established and ( recv-q > 0 or send-q > 0 )', and --by"
         " process,remote-address.",
     ),

@@ -139,8 +139,8 @@ SCENARIOS: dict[str, Scenario] = {
         "Reset: the client aborts",
         (S.ESTABLISHED, S.ESTABLISHED),
         (Act(CLIENT, E.ABORT), Act(SERVER, E.RST)),
-        "Nobody waits for anything. Data on their way, and on Linux those that the"
-        " server has not read, are lost; it gets ECONNRESET.",
+        "Nobody waits for anything. What the client still had to send is lost, and the"
+        " server gets ECONNRESET, after what has arrived.",
     ),
     "refused": Scenario(
         "Refused: nobody listens",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
-from typing import NamedTuple
+from textwrap import fill, wrap
+from typing import Any, NamedTuple
 
 from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
 from tcpstates.lifecycle.meanings import MEANINGS, Settings
+from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.styles import paint
 from tcpstates.states import SYSTEMS, TcpState, names_of
 
 _LABEL = 9
 _WIDEST = 92  # lines that are longer are hard to read
+_WHOLE_WORDS: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 
 class Here(NamedTuple):
@@ -36,14 +38,23 @@ def sections(
     meaning = MEANINGS[state]
     yield "", [meaning.text]
     yield "waits", [meaning.waits]
+    yield "lasts", [told_settings(meaning.lasts, settings)]
+    yield "trouble", [told_settings(meaning.trouble, settings)]
+    yield "do", [told_settings(meaning.remedy, settings)]
     yield "side", [str(side(state))]
     yield "in", [f"{edge.source}: {_what(edge)}" for edge in ways_in(state)]
     yield "out", [f"{edge.target}: {_what(edge)}" for edge in ways_out(state)]
-    yield "lasts", [told_settings(meaning.lasts, settings)]
-    yield "trouble", [meaning.trouble]
-    yield "do", [told_settings(meaning.remedy, settings)]
-    names = ((SYSTEMS[key], names_of(state, key)) for key in systems)
-    yield "called", [f"{title}: {', '.join(words)}" for title, words in names if words]
+    yield "called", [_called(state, systems)]
+
+
+def _called(state: TcpState, systems: Sequence[str]) -> str:
+    """Return what systems call a state; of many, those that call it something else."""
+    told = []
+    for key in systems:
+        words = names_of(state, key)
+        if words and (len(systems) == 1 or words != [str(state)]):
+            told.append(f"{', '.join(words)} ({SYSTEMS[key]})")
+    return "; ".join(told) or f"{state} by all"
 
 
 def _what(edge: Transition) -> str:
@@ -90,8 +101,7 @@ def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
             width,
             initial_indent=first,
             subsequent_indent=hanging,
-            break_on_hyphens=False,
-            break_long_words=False,
+            **_WHOLE_WORDS,
         ):
             yield line + "\n"
         first = indent
@@ -109,11 +119,24 @@ def _told_here(state: TcpState, here: Here) -> str:
 
 def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
     """Yield a line for each of the eleven states, with its live count."""
+    wide = max(42, min(width, _WIDEST))
     for state in TcpState:
         number = "?" if here.counts is None else str(here.counts.get(str(state), 0))
         padded = f"{state:<13}"
         name = paint(state, padded) if color else padded
-        lines = wrap(MEANINGS[state].summary, max(20, min(width, _WIDEST) - 22))
+        lines = wrap(MEANINGS[state].summary, wide - 22)
         yield f"{number:>7}  {name}{lines[0]}\n"
         for line in lines[1:]:
             yield " " * 22 + line + "\n"
+    listed = "tcpstates explain STATE says more of one; there is also: "
+    yield "\n" + fill(listed + ", ".join(TOPICS), wide, **_WHOLE_WORDS) + "\n"
+
+
+def render_topic(name: str, *, width: int) -> Iterator[str]:
+    """Yield a question's answer."""
+    topic, wide = TOPICS[name], max(40, min(width, _WIDEST))
+    yield fill(f"{name}: {topic.title}", wide, **_WHOLE_WORDS) + "\n"
+    for paragraph in topic.answer.splitlines():
+        yield "\n" + fill(paragraph, wide, **_WHOLE_WORDS) + "\n"
+    yield "\n"
+    yield from _paragraph("see", topic.see, wide)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import shlex
+import socket
+from contextlib import suppress
 
 import pytest
 from conftest import Lab, run_command
@@ -12,7 +15,13 @@ from conftest import Lab, run_command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.meanings import MEANINGS, Settings
-from tcpstates.render.explain import Here, render_state, told_settings
+from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.render.explain import (
+    Here,
+    render_state,
+    render_topic,
+    told_settings,
+)
 from tcpstates.states import SYSTEMS, TcpState
 
 NOTHING = Here({}, ())
@@ -54,6 +63,7 @@ def test_every_state_is_explained(state: TcpState) -> None:
         ).splitlines()
         words = " ".join(" ".join(lines).split())
         assert meaning.text in words
+        assert "{" not in words
         # What can be typed is not broken, so it may be wider than the terminal.
         assert all(len(line) <= max(width, 60) for line in lines[2:]), lines
         for label in ("waits", "side", "in", "out", "lasts", "trouble", "do", "called"):
@@ -123,3 +133,52 @@ def test_what_is_here(lab: Lab) -> None:
     told = json.loads(lab.tcpstates("explain", "--json", "--os", "windows").stdout)
     assert len(told["states"]) == 11
     assert told["states"][0]["names"] == {"windows": ["LISTENING"]}
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_topics(name: str) -> None:
+    for width in (40, 80, 200):
+        text = "".join(render_topic(name, width=width))
+        words = " ".join(text.split())
+        for paragraph in TOPICS[name].answer.splitlines():
+            assert paragraph in words
+        assert max(map(len, text.splitlines())) <= max(width, 50)
+    assert run_command("explain", name.upper().replace("-", "_")).stdout.startswith(
+        f"{name}: {TOPICS[name].title}"
+    )
+    told = json.loads(run_command("explain", "--json", name).stdout)
+    assert told["states"] == []
+    assert told["topics"][name]["title"] == TOPICS[name].title
+    for command in TOPICS[name].see:
+        program, *words = shlex.split(command)
+        if program == "tcpstates":
+            assert run_command(*words).returncode == ExitCode.DONE
+
+
+def test_a_close_with_unread_data_loses_what_was_to_be_sent() -> None:
+    """As the topic says, on this kernel."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        server, _ = listening.accept()
+    client.sendall(b"unread")
+    assert select.select([server], [], [], 5)[0]
+    server.setblocking(False)
+    sent = 0
+    with suppress(BlockingIOError):
+        while True:
+            sent += server.send(bytes(1 << 16))
+    server.close()
+    received = 0
+    with pytest.raises(ConnectionResetError):  # noqa: PT012
+        while True:
+            received += len(client.recv(1 << 20))
+    assert 0 < received < sent
+    client.close()
+
+
+def test_the_state_that_people_look_up_fits_a_screen() -> None:
+    screen = run_command("explain", "close-wait", env={"COLUMNS": "80"}).stdout
+    assert len(screen.splitlines()) <= 22  # of 24, with the prompt before and after
+    for state in TcpState:
+        text = run_command("explain", str(state), env={"COLUMNS": "80"}).stdout
+        assert len(text.splitlines()) <= 25

@@ -14,10 +14,12 @@ from tcpstates.collect.settings import read_settings
 from tcpstates.errors import SourceUnavailable
 from tcpstates.lifecycle.machine import ways_in, ways_out
 from tcpstates.lifecycle.meanings import MEANINGS
+from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
     Here,
     render_glance,
     render_state,
+    render_topic,
     sections,
     told_settings,
 )
@@ -33,6 +35,7 @@ from tcpstates.states import (
 )
 
 _MOST_HOLDERS = 3
+_KNOWN = "tcpstates explain names all"
 # Words that are no state of the RFC, and what to say of them.
 _OTHERS = {
     OtherState.BOUND: "BOUND is no state of RFC 9293: a TCP socket has a port, and"
@@ -58,11 +61,18 @@ class AnyStates(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return the word; fail with the nearest ones when it means nothing."""
-        if find_states(str(value)) is None:
-            near = " or ".join(word.lower() for word in nearest_words(str(value)))
-            hint = f"did you mean {near}?" if near else "tcpstates explain names all"
+        word = str(value)
+        topic = word.lower().replace("_", "-")
+        if topic in TOPICS:
+            return topic
+        if find_states(word) is None:
+            from difflib import get_close_matches
+
+            near = [found.lower() for found in nearest_words(word)]
+            near += get_close_matches(topic, TOPICS, n=1)
+            hint = f"did you mean {' or '.join(near)}?" if near else _KNOWN
             self.fail(f"no such state: '{value}'; {hint}", param, ctx)
-        return str(value)
+        return word
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -73,7 +83,8 @@ class AnyStates(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         from tcpstates.cli.offers import spelled_like
         from tcpstates.states import state_words
 
-        spelled = (spelled_like(word, incomplete) for word in state_words())
+        words = (*state_words(), *TOPICS)
+        spelled = (spelled_like(word, incomplete) for word in words)
         return [CompletionItem(word) for word in spelled if word]
 
 
@@ -107,18 +118,25 @@ def explain(
 
     STATE is a state or a group in any system's spelling: LISTENING, SYN_RCVD, ESTAB,
     FIN_WAIT1, 0A, half-open. Without one: all eleven, with the number there is of each.
+    More words: half-closed, termination, simultaneous, unread-data, busy-port and
+    whose-fault explain what is not about one state alone.
     """
+    topics = [word for word in words if word in TOPICS]
     states = [state for word in words for state in _states(word)]
     shown = systems or tuple(SYSTEMS)
     width, paints = output.width, output.wants_color(color)
     if as_json:
-        output.write(_json(states or list(TcpState), shown))
+        asked = states if words else list(TcpState)
+        output.write(_json(asked, topics, shown))
         return
     if not words:
         output.write(render_glance(_here(None), width=width, color=paints))
         return
     settings = read_settings()
-    for word in words:
+    for number, topic in enumerate(topics):
+        output.write(["\n"] if number else [])
+        output.write(render_topic(topic, width=width))
+    for word in set(words) - set(topics):
         other = find_state(word)
         if isinstance(other, OtherState) and other in _OTHERS and not find_group(word):
             output.write([fill(_OTHERS[other], max(40, min(width, 92))) + "\n"])
@@ -126,7 +144,7 @@ def explain(
         drawn = render_state(
             state, settings, _here(state), shown, width=width, color=paints
         )
-        output.write(["\n"] if number else [])
+        output.write(["\n"] if number or topics else [])
         output.write(drawn)
 
 
@@ -153,7 +171,9 @@ def _holders(asked: Sequence[str]) -> list[tuple[str, int]]:
     return [(str(name), number) for name, number in found.most_common(_MOST_HOLDERS)]
 
 
-def _json(states: Sequence[TcpState], systems: Sequence[str]) -> Iterator[str]:
+def _json(
+    states: Sequence[TcpState], topics: Sequence[str], systems: Sequence[str]
+) -> Iterator[str]:
     import json
 
     settings = read_settings()
@@ -171,7 +191,7 @@ def _json(states: Sequence[TcpState], systems: Sequence[str]) -> Iterator[str]:
                 "in": [_edge(edge) for edge in ways_in(state)],
                 "out": [_edge(edge) for edge in ways_out(state)],
                 "lasts": told_settings(meaning.lasts, settings),
-                "trouble": meaning.trouble,
+                "trouble": told_settings(meaning.trouble, settings),
                 "remedy": told_settings(meaning.remedy, settings),
                 "names": {key: names_of(state, key) for key in systems},
                 "count": None
@@ -179,7 +199,10 @@ def _json(states: Sequence[TcpState], systems: Sequence[str]) -> Iterator[str]:
                 else here.counts.get(str(state), 0),
             }
         )
-    yield json.dumps({"schema": 1, "states": told}, indent=2) + "\n"
+    objects = {"schema": 1, "states": told}
+    if topics:
+        objects["topics"] = {name: TOPICS[name]._asdict() for name in topics}
+    yield json.dumps(objects, indent=2) + "\n"
 
 
 def _edge(edge: Any) -> dict[str, Any]:
