@@ -140,6 +140,17 @@ def ways_out(state: TcpState) -> list[Transition]:
     return [edge for edge in FIGURE if edge.source is state]
 
 
+def as_object(edge: Transition) -> dict[str, str | None]:
+    """Return an edge as JSON has it."""
+    return {
+        "from": str(edge.source),
+        "event": str(edge.event),
+        "sends": edge.sends,
+        "to": str(edge.target),
+        "note": edge.note or None,
+    }
+
+
 def step(source: TcpState, event: Event) -> Transition:
     """Return what an event does in a state; KeyError where nothing is told of it."""
     for edge in TRANSITIONS:

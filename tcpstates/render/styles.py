@@ -14,8 +14,10 @@ _OPENING = "35"  # magenta
 _STUCK_PRONE = "1;31"  # bold red: the process has to act, and no timer helps
 _CLOSING = ""  # as usual: the kernel finishes it
 _OVER = "2"  # dim
+DIM = "dim"  # no state's word: what stands in the background
 
 _SGR: dict[str, str] = {
+    DIM: _OVER,
     TcpState.LISTEN: _LISTENING,
     OtherState.UNCONN: _LISTENING,
     TcpState.ESTABLISHED: _ALIVE,

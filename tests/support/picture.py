@@ -1,6 +1,6 @@
-"""Make the picture in the README: a real run on real sockets, as an SVG.
+"""Make the pictures in the README: real runs on real sockets, as SVG.
 
-    unshare -n python tests/support/picture.py .github/tcpstates.svg
+    unshare -n python tests/support/picture.py .github
 
 Run it as root from the top folder. The programs are children that carry the names
 of well-known servers; the addresses are those for documentation (RFC 5737).
@@ -98,7 +98,10 @@ def main() -> None:
     svg = re.sub(
         r' x="([\d.]+)"([^>]*) textLength="([\d.]+)"([^>]*)>((?:&#160;)+)', moved, svg
     )
-    Path(sys.argv[1]).write_text(svg.replace("Fira Code, ", ""))
+    folder = Path(sys.argv[1])
+    (folder / "tcpstates.svg").write_text(svg.replace("Fira Code, ", ""))
+    command = [sys.executable, "-m", "tcpstates", "diagram", "--svg"]
+    subprocess.run([*command, str(folder / "diagram.svg")], check=True)
 
 
 def moved(text: re.Match[str]) -> str:

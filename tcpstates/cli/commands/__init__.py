@@ -41,6 +41,13 @@ def load_sequence() -> click.Command:
     return sequence
 
 
+def load_diagram() -> click.Command:
+    """Return the command that draws the state machine."""
+    from tcpstates.cli.commands.diagram import diagram
+
+    return diagram
+
+
 class Entry(NamedTuple):
     """A command, and what --help says of it."""
 
@@ -52,5 +59,6 @@ COMMANDS: dict[str, Entry] = {
     "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
     "explain": Entry(load_explain, "Say what a state means, and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
+    "diagram": Entry(load_diagram, "Draw the state machine, with counts."),
     "completion": Entry(load_completion, "Print a script that completes words."),
 }

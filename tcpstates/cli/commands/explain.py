@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
-from typing import Any
 
 import click
 
-from tcpstates.api import count_by
-from tcpstates.cli.output import Output, complain
+from tcpstates.cli.live_counts import live_counts
+from tcpstates.cli.output import Output
+from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
 from tcpstates.collect.settings import read_settings
-from tcpstates.errors import SourceUnavailable
-from tcpstates.lifecycle.machine import ways_in, ways_out
+from tcpstates.lifecycle.machine import as_object, ways_in, ways_out
 from tcpstates.lifecycle.meanings import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
@@ -29,13 +28,10 @@ from tcpstates.states import (
     TcpState,
     find_group,
     find_state,
-    find_states,
     names_of,
-    nearest_words,
 )
 
 _MOST_HOLDERS = 3
-_KNOWN = "tcpstates explain names all"
 # Words that are no state of the RFC, and what to say of them.
 _OTHERS = {
     OtherState.BOUND: "BOUND is no state of RFC 9293: a TCP socket has a port, and"
@@ -52,44 +48,8 @@ _OTHERS = {
 }
 
 
-class AnyStates(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A state or a group, in any system's spelling."""
-
-    name = "state"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Return the word; fail with the nearest ones when it means nothing."""
-        word = str(value)
-        topic = word.lower().replace("_", "-")
-        if topic in TOPICS:
-            return topic
-        if find_states(word) is None:
-            from difflib import get_close_matches
-
-            near = [found.lower() for found in nearest_words(word)]
-            near += get_close_matches(topic, TOPICS, n=1)
-            hint = f"did you mean {' or '.join(near)}?" if near else _KNOWN
-            self.fail(f"no such state: '{value}'; {hint}", param, ctx)
-        return word
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Any]:
-        """Return the states and groups that begin so."""
-        from click.shell_completion import CompletionItem
-
-        from tcpstates.cli.offers import spelled_like
-        from tcpstates.states import state_words
-
-        words = (*state_words(), *TOPICS)
-        spelled = (spelled_like(word, incomplete) for word in words)
-        return [CompletionItem(word) for word in spelled if word]
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("words", nargs=-1, type=AnyStates(), metavar="[STATE]...")
+@click.argument("words", nargs=-1, type=StateWord(TOPICS), metavar="[STATE]...")
 @click.option(
     "--os",
     "systems",
@@ -97,13 +57,8 @@ class AnyStates(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     type=click.Choice(list(SYSTEMS)),
     help="Only what these call a state; can be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colour the states.",
-)
+@json_option
+@color_option
 @click.pass_obj
 def explain(
     output: Output,
@@ -122,7 +77,7 @@ def explain(
     whose-fault explain what is not about one state alone.
     """
     topics = [word for word in words if word in TOPICS]
-    states = [state for word in words for state in _states(word)]
+    states = [state for word in words for state in states_of(word)]
     shown = systems or tuple(SYSTEMS)
     width, paints = output.width, output.wants_color(color)
     if as_json:
@@ -148,27 +103,15 @@ def explain(
         output.write(drawn)
 
 
-def _states(word: str) -> list[TcpState]:
-    """Return the states of RFC 9293 that a word means, in their order."""
-    meant = find_states(word) or frozenset()
-    return [state for state in TcpState if state in meant]
-
-
 def _here(state: TcpState | None) -> Here:
     """Return what there is here: of one state by process, else only the numbers."""
-    asked = [] if state is None else ["state", str(state)]
-    try:
-        counts = count_by("state", filter=asked)
-        holders = () if state is None else _holders(asked)
-    except SourceUnavailable as error:
-        complain(str(error))
-        return Here(None, ())
-    return Here(counts, holders)
-
-
-def _holders(asked: Sequence[str]) -> list[tuple[str, int]]:
-    found = count_by("process", filter=asked)
-    return [(str(name), number) for name, number in found.most_common(_MOST_HOLDERS)]
+    if state is None:
+        return Here(live_counts("state"), ())
+    asked = ["state", str(state)]
+    counts = live_counts("state", filter=asked)
+    found = None if counts is None else live_counts("process", filter=asked)
+    most = found.most_common(_MOST_HOLDERS) if found else []
+    return Here(counts, [(str(name), number) for name, number in most])
 
 
 def _json(
@@ -188,8 +131,8 @@ def _json(
                 "text": meaning.text,
                 "waits": meaning.waits,
                 "side": dict(sections(state, settings, systems))["side"][0],
-                "in": [_edge(edge) for edge in ways_in(state)],
-                "out": [_edge(edge) for edge in ways_out(state)],
+                "in": [as_object(edge) for edge in ways_in(state)],
+                "out": [as_object(edge) for edge in ways_out(state)],
                 "lasts": told_settings(meaning.lasts, settings),
                 "trouble": told_settings(meaning.trouble, settings),
                 "remedy": told_settings(meaning.remedy, settings),
@@ -203,13 +146,3 @@ def _json(
     if topics:
         objects["topics"] = {name: TOPICS[name]._asdict() for name in topics}
     yield json.dumps(objects, indent=2) + "\n"
-
-
-def _edge(edge: Any) -> dict[str, Any]:
-    return {
-        "from": str(edge.source),
-        "event": str(edge.event),
-        "sends": edge.sends,
-        "to": str(edge.target),
-        "note": edge.note or None,
-    }

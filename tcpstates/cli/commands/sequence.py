@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tcpstates.cli.output import Output
+from tcpstates.cli.state_words import color_option, json_option
 from tcpstates.lifecycle.scenarios import SCENARIOS, Scenario, walk
 
 
@@ -48,13 +49,8 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", type=ScenarioName(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colour the states.",
-)
+@json_option
+@color_option
 @click.pass_obj
 def sequence(output: Output, /, name: str | None, *, as_json: bool, color: str) -> None:
     """Draw what client and server send, and the state of each at every step.

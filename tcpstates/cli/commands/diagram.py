@@ -1,0 +1,103 @@
+"""`tcpstates diagram`: the state machine, with the number of sockets in every state."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+
+from tcpstates.cli.live_counts import live_counts
+from tcpstates.cli.output import Output
+from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
+from tcpstates.cli.types import FILTER_WORD
+from tcpstates.lifecycle.machine import FIGURE, as_object
+from tcpstates.render.diagram.svg import render_html, render_svg
+from tcpstates.render.diagram.text import render_diagram
+from tcpstates.states import TcpState
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.option(
+    "--state", type=StateWord(), metavar="STATE", help="Highlight its ways in and out."
+)
+@click.option("--svg", metavar="FILE", help="Write an SVG; - for standard output.")
+@click.option("--html", metavar="FILE", help="Write a page for a report; - as above.")
+@json_option
+@color_option
+@click.pass_obj
+def diagram(
+    output: Output,
+    /,
+    words: tuple[str, ...],
+    *,
+    state: str | None,
+    svg: str | None,
+    html: str | None,
+    as_json: bool,
+    color: str,
+) -> None:
+    """Draw RFC 9293's state machine, with the number of TCP sockets in every state.
+
+    With a filter: of those that it selects.
+    """
+    if [svg == "-", html == "-", as_json].count(True) > 1:
+        raise click.UsageError("only one of --svg -, --html - and --json")
+    highlight = _one_state(state)
+    counts = live_counts("state", filter=words)
+    if svg is not None:
+        with output.into(svg):
+            output.write(render_svg(counts, highlight=highlight), encoding="utf-8")
+    if html is not None:
+        page = render_html(
+            counts, heading=_heading(), remark=_remark(words), highlight=highlight
+        )
+        with output.into(html):
+            output.write(page, encoding="utf-8")
+    if as_json:
+        output.write(_json(counts))
+    elif svg is None and html is None:
+        drawn = render_diagram(
+            counts,
+            highlight=highlight,
+            color=output.wants_color(color),
+            encoding=output.encoding,
+        )
+        output.write(drawn)
+
+
+def _one_state(word: str | None) -> TcpState | None:
+    if word is None:
+        return None
+    meant = states_of(word)
+    if len(meant) != 1:
+        text = f"--state: '{word}' is not one state of RFC 9293"
+        raise click.UsageError(f"{text}, but {', '.join(meant) or 'none'}")
+    return meant[0]
+
+
+def _heading() -> str:
+    return f"TCP states on {socket.gethostname()}"
+
+
+def _remark(words: tuple[str, ...]) -> str:
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    which = f"that match {' '.join(words)}" if words else "of its network namespace"
+    return f"TCP sockets {which}, as they were at {now}."
+
+
+def _json(counts: Mapping[str, int] | None) -> Iterator[str]:
+    import json
+
+    told: dict[str, Any] = {
+        "schema": 1,
+        "states": {
+            str(state): None if counts is None else counts.get(str(state), 0)
+            for state in TcpState
+        },
+        "transitions": [as_object(edge) for edge in FIGURE],
+    }
+    yield json.dumps(told, indent=2) + "\n"

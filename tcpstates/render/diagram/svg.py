@@ -1,0 +1,182 @@
+"""Draw the diagram as SVG, alone or in an HTML page, light or dark as the reader is.
+
+Nothing is loaded from elsewhere, and no script runs: it can be attached to a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+
+from tcpstates.lifecycle.meanings import MEANINGS
+from tcpstates.render.diagram.layout import (
+    BOX_HEIGHT,
+    BOX_WIDTH,
+    BOXES,
+    HEIGHT,
+    ROUTES,
+    WIDTH,
+    Box,
+    Emphasis,
+    Point,
+    Route,
+    box_emphasis,
+    route_emphasis,
+)
+from tcpstates.render.styles import rich_style
+from tcpstates.states import TcpState
+
+_CELL_WIDTH, _CELL_HEIGHT = 9, 18  # pixels
+_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+# The table's colours, as they are readable on a light and a dark ground.
+_COLORS = {
+    "cyan": ("#0b7285", "#66d9e8"),
+    "green": ("#2b8a3e", "#69db7c"),
+    "magenta": ("#9c36b5", "#e599f7"),
+    "bold red": ("#c92a2a", "#ff8787"),
+    "dim": ("#6c757d", "#a0a7ad"),
+    "": ("#212529", "#e9ecef"),
+}
+_GROUNDS = (("#fff", "#212529", "#d9480f"), ("#14171a", "#e9ecef", "#ffa94d"))
+_WAY = "#868e96"  # grey, for the lines: readable on both
+_CLASSES = {color: f"c{number}" for number, color in enumerate(_COLORS)}
+
+
+def render_svg(
+    counts: Mapping[str, int] | None, *, highlight: TcpState | None = None
+) -> Iterator[str]:
+    """Yield the drawing as one SVG element; counts and highlight as in the text."""
+    width, height = WIDTH * _CELL_WIDTH, HEIGHT * _CELL_HEIGHT
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+        f' width="{width}" height="{height}" role="img"'
+        f' font-family="{_FONT}" font-size="15">\n'
+        "<title>The states of TCP, and how many sockets are in each</title>\n"
+        f"<style>{_style()}</style>\n"
+        f"<defs>{_head('head', 9)}{_head('lithead', 13)}</defs>\n"
+        f'<rect width="{width}" height="{height}" class="ground"/>\n'
+    )
+    for route in ROUTES:
+        yield from _route(route, highlight)
+    for box in BOXES:
+        yield from _box(box, counts, highlight)
+    yield "</svg>\n"
+
+
+def render_html(
+    counts: Mapping[str, int] | None,
+    *,
+    heading: str,
+    remark: str,
+    highlight: TcpState | None = None,
+) -> Iterator[str]:
+    """Yield a page: a heading, the drawing, and a table of the counts."""
+    yield (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(heading)}</title>\n"
+        "<style>body{font-family:system-ui,sans-serif;max-width:46em;margin:2em auto;"
+        "padding:0 1em}svg{max-width:100%;height:auto}td,th{padding:.1em .8em .1em 0;"
+        "text-align:left;vertical-align:top}td:nth-child(2){text-align:right}"
+        "</style></head>\n"
+        f"<body><h1>{escape(heading)}</h1>\n<p>{escape(remark)}</p>\n"
+    )
+    yield from render_svg(counts, highlight=highlight)
+    yield "<table><thead><tr><th>State<th>Sockets<th>Meaning</thead><tbody>\n"
+    for state, meaning in MEANINGS.items():
+        number = _number(state, counts)
+        yield f"<tr><td>{state}<td>{number}<td>{escape(meaning.summary)}\n"
+    yield "</tbody></table></body></html>\n"
+
+
+def _style() -> str:
+    """Return the rules for light, and those for dark that replace them.
+
+    Without variables of CSS, which many viewers of pictures do not know.
+    """
+    always = (
+        ".way{fill:none}.box,.way{stroke-width:1.5}.number{font-weight:bold}"
+        ".middle{text-anchor:middle}.lit .way{stroke-width:3}"
+        ".lit .box{stroke-width:4}.faded{opacity:.35}"
+    )
+    return f"{always}{_rules(0)}@media (prefers-color-scheme:dark){{{_rules(1)}}}"
+
+
+def _rules(ground: int) -> str:
+    """Return the colours' rules for a light (0) or a dark (1) ground."""
+    paper, ink, lit = _GROUNDS[ground]
+    states = (
+        f".{_CLASSES[color]} .box{{stroke:{pair[ground]}}}"
+        f".{_CLASSES[color]} .name{{fill:{pair[ground]}}}"
+        for color, pair in _COLORS.items()
+    )
+    return (
+        f".ground,.box{{fill:{paper}}}.number,.label{{fill:{ink}}}"
+        f".way{{stroke:{_WAY}}}.head{{fill:{_WAY}}}{''.join(states)}"
+        f".lit .way{{stroke:{lit}}}.lit .label,.lithead{{fill:{lit}}}"
+    )
+
+
+def _place(point: Point) -> tuple[float, float]:
+    """Return the middle of a cell in pixels."""
+    return (point[0] + 0.5) * _CELL_WIDTH, (point[1] + 0.5) * _CELL_HEIGHT
+
+
+def _head(name: str, size: int) -> str:
+    """Return an arrowhead."""
+    return (
+        f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" orient="auto"'
+        f' markerWidth="{size}" markerHeight="{size}" markerUnits="userSpaceOnUse">'
+        f'<path d="M0 0 10 5 0 10z" class="{name}"/></marker>'
+    )
+
+
+def _route(route: Route, highlight: TcpState | None) -> Iterator[str]:
+    points = " ".join(f"{x:g},{y:g}" for x, y in map(_place, route.points))
+    emphasis = route_emphasis(route.edge, highlight)
+    head = "lithead" if emphasis is Emphasis.LIT else "head"
+    yield f'<g class="{emphasis.value}">'
+    yield f'<polyline points="{points}" class="way" marker-end="url(#{head})"/>'
+    x, y = route.label
+    for row, line in enumerate(route.lines, start=y):
+        yield _text(x, row, line, "label")
+    yield "</g>\n"
+
+
+def _box(
+    box: Box, counts: Mapping[str, int] | None, highlight: TcpState | None
+) -> Iterator[str]:
+    left, top = _place((box.x, box.y))
+    width, height = (BOX_WIDTH - 1) * _CELL_WIDTH, (BOX_HEIGHT - 1) * _CELL_HEIGHT
+    yield f'<g class="{box_emphasis(box.state, highlight).value}">'
+    yield f'<g class="{_CLASSES[rich_style(str(box.state))]}">'
+    yield f"<title>{box.state}: {escape(MEANINGS[box.state].summary)}</title>"
+    yield (
+        f'<rect x="{left:g}" y="{top:g}" width="{width}" height="{height}"'
+        ' rx="4" class="box"/>'
+    )
+    number = _number(box.state, counts) if box.counted else ""
+    middle = left + width / 2
+    for row, text, kind in ((1, str(box.state), "name"), (2, number, "number")):
+        y = _base(box.y + row)
+        yield f'<text x="{middle:g}" y="{y:g}" class="{kind} middle">{text}</text>'
+    yield "</g></g>\n"
+
+
+def _number(state: TcpState, counts: Mapping[str, int] | None) -> str:
+    return "?" if counts is None else str(counts.get(str(state), 0))
+
+
+def _base(row: int) -> float:
+    """Return where the letters of a row stand, in pixels."""
+    return (row + 0.78) * _CELL_HEIGHT
+
+
+def _text(x: int, row: int, text: str, kind: str) -> str:
+    """Return a text that takes as many cells as it has characters, in any font."""
+    return (
+        f'<text x="{x * _CELL_WIDTH}" y="{_base(row):g}"'
+        f' textLength="{len(text) * _CELL_WIDTH}" lengthAdjust="spacingAndGlyphs"'
+        f' class="{kind}">{escape(text)}</text>'
+    )
