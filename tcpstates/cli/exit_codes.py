@@ -9,6 +9,7 @@ class ExitCode(IntEnum):
     """The only exit codes there are."""
 
     DONE = 0  # also when nothing matched, and when the reader closed the pipe
+    FOUND = 1  # what was looked for: a threshold crossed, something stuck
     USAGE = 2  # not understood, or nothing that the source can answer
     FAILED = 3  # no usable source, or the output could not be written
     INTERRUPTED = 130  # Ctrl-C

@@ -43,6 +43,19 @@ class Moment(NamedTuple):
     segment: str | None
 
 
+class Seen(NamedTuple):
+    """What the kernel says after a step; None: that party was not looked at."""
+
+    client: TcpState | None
+    server: TcpState | None
+    left_ms: int | None = None  # until TIME_WAIT ends, which is not waited for
+
+    def differs(self, moment: Moment) -> bool:
+        """Tell whether it is not what the scenario expects."""
+        pairs = ((self.client, moment.client), (self.server, moment.server))
+        return any(seen not in (None, expected) for seen, expected in pairs)
+
+
 NOTHING = "-"  # instead of a segment: it waits, and goes with the next one
 
 SCENARIOS: dict[str, Scenario] = {
@@ -166,6 +179,12 @@ SCENARIOS: dict[str, Scenario] = {
         " drops the SYN or the answer, or the host is not there.",
     ),
 }
+
+
+def is_simultaneous(scenario: Scenario) -> bool:
+    """Tell whether both parties do the same before anything arrives."""
+    first, second = scenario.acts[:2]
+    return first.event is second.event and first.party != second.party
 
 
 def walk(scenario: Scenario) -> Iterator[Moment]:

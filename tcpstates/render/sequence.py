@@ -1,40 +1,59 @@
-"""Draw a scenario: two columns of states, and the segments between them."""
+"""Draw a scenario: two columns of states, and the segments between them.
+
+Where it is performed, what the kernel says stands outside of what is expected.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import fill, wrap
 
 from tcpstates.lifecycle.machine import CALLS, Event
-from tcpstates.lifecycle.scenarios import CLIENT, Moment, Scenario, walk
-from tcpstates.render.styles import paint
+from tcpstates.lifecycle.scenarios import CLIENT, Moment, Scenario, Seen
+from tcpstates.render.styles import paint, paint_wrong
+from tcpstates.states import TcpState
 
 _STATE = 13  # places of a column of states: SYN_RECEIVED and a space
 _LEAST, _MOST = 20, 52  # places of an arrow
 _SIGNS = ("│", "─", "▶", "◀")
 _ASCII_SIGNS = ("|", "-", ">", "<")
+_WIDEST = 88  # lines of text that are longer are hard to read
+
+Step = tuple[Moment | None, Seen | None]  # no moment: the start; not seen: not looked
 
 
 def render_sequence(
-    name: str, scenario: Scenario, *, width: int, color: bool, encoding: str
+    name: str,
+    scenario: Scenario,
+    steps: Iterable[Step],
+    *,
+    width: int,
+    color: bool,
+    encoding: str,
+    is_live: bool = False,
 ) -> Iterator[str]:
-    """Yield the lines of the drawing; it fits into 48 places and more."""
-    drawing = _Drawing(width, color=color, encoding=encoding)
+    """Yield the lines of the drawing, which fits into 48 places and more; live 74."""
+    drawing = _Drawing(width, color=color, encoding=encoding, is_live=is_live)
     yield fill(f"{name}: {scenario.title}", max(48, width)) + "\n\n"
-    yield drawing.line(CLIENT, "", "server")
-    client, server = scenario.start
-    yield drawing.states(client, server)
-    for moment in walk(scenario):
-        yield from drawing.moment(moment)
-    text = fill(scenario.moral, max(48, min(width, 88)))
-    yield f"\n{text}\n"
+    yield drawing.heading()
+    for moment, seen in steps:
+        if moment is None:
+            client, server = scenario.start
+            yield drawing.line(str(client), "", str(server), seen, scenario.start)
+        else:
+            yield from drawing.moment(moment, seen)
+    yield "\n" + fill(scenario.moral, max(48, min(width, _WIDEST))) + "\n"
 
 
 class _Drawing:
     """How wide the parts are, and of which characters."""
 
-    def __init__(self, width: int, *, color: bool, encoding: str) -> None:
-        self._arrow = max(_LEAST, min(_MOST, width - 2 * _STATE - 2))
+    def __init__(
+        self, width: int, *, color: bool, encoding: str, is_live: bool
+    ) -> None:
+        self._kernel = _STATE + 1 if is_live else 0
+        room = width - 2 * _STATE - 2 - 2 * self._kernel
+        self._arrow = max(_LEAST, min(_MOST, room))
         self._color = color
         self._signs = _SIGNS
         try:
@@ -42,21 +61,52 @@ class _Drawing:
         except UnicodeEncodeError:
             self._signs = _ASCII_SIGNS
 
-    def line(self, left: str, middle: str, right: str) -> str:
-        """Return a line of three columns."""
-        text = f"{left:<{_STATE}} {middle:<{self._arrow}} {right}"
-        return text.rstrip() + "\n"
+    def heading(self) -> str:
+        """Return the line above all."""
+        left, right = ("kernel", "kernel") if self._kernel else ("", "")
+        text = f"{left:<{self._kernel}}{'client':<{_STATE}} {'':<{self._arrow}} "
+        return f"{text}{'server':<{_STATE}} {right}".rstrip() + "\n"
 
-    def states(self, client: str, server: str) -> str:
-        """Return a line of both states."""
-        gap = " " * (self._arrow + 2)
-        left = self._painted(client, f"{client:<{_STATE}}")
-        return f"{left}{gap}{self._painted(server, f'{server}')}\n"
+    def line(
+        self,
+        left: str,
+        middle: str,
+        right: str,
+        seen: Seen | None = None,
+        expected: tuple[TcpState, TcpState] | None = None,
+    ) -> str:
+        """Return a line of three columns, and outside of them what was seen."""
+        parts = [self._cell(left), " ", f"{middle:<{self._arrow}}", " "]
+        if self._kernel:
+            client, server = self._seen(seen, expected)
+            parts = [client, " ", *parts, self._cell(right), " ", server]
+        else:
+            parts.append(self._cell(right))
+        # What stands last has no blanks behind it; colours may follow them.
+        return _without_end("".join(parts)) + "\n"
 
-    def _painted(self, state: str, text: str) -> str:
-        return paint(state, text) if self._color else text
+    def _cell(self, text: str) -> str:
+        padded = f"{text:<{_STATE}}"
+        return paint(text, padded) if self._color else padded
 
-    def moment(self, moment: Moment) -> Iterator[str]:
+    def _seen(
+        self, seen: Seen | None, expected: tuple[TcpState, TcpState] | None
+    ) -> tuple[str, str]:
+        """Return the two cells of what the kernel says."""
+        if seen is None or expected is None:
+            return " " * _STATE, ""
+        cells = []
+        for found, wanted in zip((seen.client, seen.server), expected, strict=True):
+            if found in (None, wanted):
+                cells.append(self._cell(str(found or "")))
+            else:
+                wrong = f"{f'!{found}':<{_STATE}}"
+                cells.append(paint_wrong(wrong) if self._color else wrong)
+        if seen.client is None and seen.left_ms is not None:
+            cells[0] = f"{f'{seen.left_ms / 1000:.0f} s left':<{_STATE}}"
+        return cells[0], cells[1]
+
+    def moment(self, moment: Moment, seen: Seen | None) -> Iterator[str]:
         """Yield what a program does, if it is one, and then what comes of it."""
         bar = self._signs[0]
         is_client = moment.act.party == CLIENT
@@ -66,16 +116,12 @@ class _Drawing:
             else:
                 yield self.line(bar, text.rjust(self._arrow), "")
         arrow = self._arrow_of(moment.segment, to_the_right=is_client)
-        if moment.act.event is None:
-            yield self.line(bar, arrow, bar)
-            return
-        state = moment.client if is_client else moment.server
-        if is_client:
-            cell = self._painted(state, f"{state:<{_STATE}}")
-            yield f"{cell} {arrow:<{self._arrow}} {bar}\n"
-        else:
-            cell = self._painted(state, str(state))
-            yield f"{bar:<{_STATE}} {arrow:<{self._arrow}} {cell}\n"
+        left = right = bar
+        if moment.act.event is not None and is_client:
+            left = str(moment.client)
+        elif moment.act.event is not None:
+            right = str(moment.server)
+        yield self.line(left, arrow, right, seen, (moment.client, moment.server))
 
     def _arrow_of(self, segment: str | None, *, to_the_right: bool) -> str:
         """Return the arrow of a segment; nothing where none goes out."""
@@ -86,11 +132,19 @@ class _Drawing:
         return f"{shaft}{right}" if to_the_right else f"{left}{shaft}"
 
 
+def _without_end(text: str) -> str:
+    """Return a line without the blanks at its end, coloured or not."""
+    stripped = text.rstrip()
+    if stripped.endswith("\x1b[0m"):
+        return stripped.removesuffix("\x1b[0m").rstrip() + "\x1b[0m"
+    return stripped
+
+
 def _words(moment: Moment) -> str:
     """Return what is done, where a segment alone does not say it."""
     act = moment.act
     if act.text:
         return act.text
     if act.event is Event.TWO_MSL:
-        return "2 MSL later (Linux: 60 s)"
+        return "2 MSL later (Linux 60 s)"
     return CALLS.get(act.event, "") if act.event is not None else ""

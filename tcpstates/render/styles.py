@@ -47,6 +47,11 @@ def paint(word: str, padded: str) -> str:
     return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
 
 
+def paint_wrong(text: str) -> str:
+    """Return what is not as it should be in its colour."""
+    return f"\x1b[{_STUCK_PRONE}m{text}\x1b[0m"
+
+
 def rich_style(word: str) -> str:
     """Return a state's colour in rich's words."""
     return _RICH[_SGR.get(word, "")]

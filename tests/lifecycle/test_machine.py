@@ -121,13 +121,16 @@ def test_what_the_table_does_not_allow_is_no_step() -> None:
 def test_a_drawing_fits_and_has_every_state(name: str, width: int) -> None:
     scenario = SCENARIOS[name]
     how = {"color": False, "encoding": "utf-8"}
-    text = "".join(render_sequence(name, scenario, width=width, **how))  # type: ignore[arg-type]
+    steps = [(None, None), *((moment, None) for moment in walk(scenario))]
+    text = "".join(render_sequence(name, scenario, steps, width=width, **how))  # type: ignore[arg-type]
     assert all(len(line) <= width for line in text.splitlines())
     for moment in walk(scenario):
         assert str(moment.client) in text
         assert str(moment.server) in text
         assert (moment.segment or "") in text
-    ascii_only = render_sequence(name, scenario, width=80, color=True, encoding="ascii")
+    ascii_only = render_sequence(
+        name, scenario, steps, width=80, color=True, encoding="ascii"
+    )
     assert "".join(ascii_only).isascii()
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from textwrap import fill
 from typing import Any
 
 import click
 
+from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_words import color_option, json_option
-from tcpstates.lifecycle.scenarios import SCENARIOS, Scenario, walk
+from tcpstates.lifecycle.scenarios import (
+    SCENARIOS,
+    Moment,
+    Scenario,
+    Seen,
+    is_simultaneous,
+    walk,
+)
+from tcpstates.render.sequence import Step, render_sequence
 
 
 class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -49,56 +60,118 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", type=ScenarioName(), required=False)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Perform it with real sockets on loopback, and show the kernel's states.",
+)
 @json_option
 @color_option
 @click.pass_obj
-def sequence(output: Output, /, name: str | None, *, as_json: bool, color: str) -> None:
+def sequence(
+    output: Output, /, name: str | None, *, live: bool, as_json: bool, color: str
+) -> int | None:
     """Draw what client and server send, and the state of each at every step.
 
-    Without NAME: the names.
+    Without NAME: the names. --live needs Linux and no privileges, takes some seconds,
+    and exits with 1 when the kernel is in another state than RFC 9293 expects.
     """
+    if name is None:
+        if live:
+            raise click.UsageError(f"--live: which one? {', '.join(SCENARIOS)}")
+        output.write(_json_of(SCENARIOS) if as_json else _names())
+        return None
+    scenario = SCENARIOS[name]
+    steps: Iterable[Step] = [(None, None), *((m, None) for m in walk(scenario))]
+    if live:
+        from tcpstates.live.perform import perform
+
+        steps = perform(scenario)
     if as_json:
-        output.write(_json(name))
-    elif name is None:
-        width = max(map(len, SCENARIOS))
-        output.write(
-            f"{key:<{width}}  {scenario.title}\n" for key, scenario in SCENARIOS.items()
-        )
+        steps = list(steps)
+        output.write(_json_of({name: scenario}, steps))
     else:
-        from tcpstates.render.sequence import render_sequence
-
-        drawn = render_sequence(
-            name,
-            SCENARIOS[name],
-            width=output.width,
-            color=output.wants_color(color),
-            encoding=output.encoding,
-        )
-        output.write(drawn)
+        steps = _draw(name, steps, output, color=color, is_live=live)
+    differing = [m for m, seen in steps if m and seen and seen.differs(m)]
+    if live and not as_json:
+        output.write([_verdict(len(differing), name, output.width)])
+    return ExitCode.FOUND if differing else None
 
 
-def _json(name: str | None) -> Iterator[str]:
+def _names() -> Iterator[str]:
+    width = max(map(len, SCENARIOS))
+    for key, scenario in SCENARIOS.items():
+        yield f"{key:<{width}}  {scenario.title}\n"
+
+
+def _draw(
+    name: str, steps: Iterable[Step], output: Output, *, color: str, is_live: bool
+) -> list[Step]:
+    """Write the drawing while it happens; return what has happened."""
+    taken: list[Step] = []
+
+    def noted() -> Iterator[Step]:
+        for step in steps:
+            taken.append(step)
+            yield step
+
+    drawn = render_sequence(
+        name,
+        SCENARIOS[name],
+        noted(),
+        width=output.width,
+        color=output.wants_color(color),
+        encoding=output.encoding,
+        is_live=is_live,
+    )
+    for line in drawn:
+        output.write([line])
+        if is_live:
+            output.flush()
+    return taken
+
+
+def _verdict(differing: int, name: str, width: int) -> str:
+    """Return what the performance has shown, and how it was done."""
+    system = f"{platform.system()} {platform.release()}"
+    how = "Each segment was held back until its step; shutdown() stands for close()."
+    if is_simultaneous(SCENARIOS[name]):
+        how = "One socket that is connected to its own port played both."
+    result = "did as expected at every step"
+    if differing:
+        result = f"did something else at {differing} of the steps, marked !"
+    return "\n" + fill(f"{system} {result}. {how}", max(48, min(width, 88))) + "\n"
+
+
+def _json_of(
+    scenarios: Mapping[str, Scenario], steps: Iterable[Step] | None = None
+) -> Iterator[str]:
     import json
 
-    shown = SCENARIOS if name is None else {name: SCENARIOS[name]}
-    told = {key: _as_object(scenario) for key, scenario in shown.items()}
+    told = {}
+    for name, scenario in scenarios.items():
+        client, server = map(str, scenario.start)
+        taken = steps or ((moment, None) for moment in walk(scenario))
+        told[name] = {
+            "title": scenario.title,
+            "start": {"client": client, "server": server},
+            "steps": [_step(moment, seen) for moment, seen in taken if moment],
+            "moral": scenario.moral,
+        }
     yield json.dumps({"schema": 1, "sequences": told}, indent=2) + "\n"
 
 
-def _as_object(scenario: Scenario) -> dict[str, Any]:
-    client, server = map(str, scenario.start)
-    return {
-        "title": scenario.title,
-        "start": {"client": client, "server": server},
-        "steps": [
-            {
-                "party": moment.act.party,
-                "event": None if moment.act.event is None else str(moment.act.event),
-                "sends": moment.segment,
-                "client": str(moment.client),
-                "server": str(moment.server),
-            }
-            for moment in walk(scenario)
-        ],
-        "moral": scenario.moral,
+def _step(moment: Moment, seen: Seen | None) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "party": moment.act.party,
+        "event": None if moment.act.event is None else str(moment.act.event),
+        "sends": moment.segment,
+        "client": str(moment.client),
+        "server": str(moment.server),
     }
+    if seen is not None:
+        states = {"client": seen.client, "server": seen.server}
+        told["kernel"] = {
+            party: state and str(state) for party, state in states.items()
+        }
+    return told

@@ -1,0 +1,1 @@
+"""Scenarios, performed with real sockets on loopback."""

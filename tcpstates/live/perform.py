@@ -1,0 +1,213 @@
+"""Perform a scenario on loopback, and tell what the kernel says at every step.
+
+Both parties' sockets have gates: what one sends reaches the other only at the step that
+says so, and every state stays until it has been seen. As lost segments are repeated
+after a second, a scenario takes some seconds. shutdown() stands for close(), because
+the gate of a closed socket could not be moved any more. What both do at once one socket
+does alone, which connects to its own port: its SYN and its FIN cross with themselves.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import struct
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
+
+from tcpstates.api import Socket, snapshot
+from tcpstates.errors import TcpstatesError
+from tcpstates.lifecycle.machine import Event
+from tcpstates.lifecycle.scenarios import (
+    CLIENT,
+    SERVER,
+    Act,
+    Moment,
+    Scenario,
+    Seen,
+    is_simultaneous,
+    walk,
+)
+from tcpstates.live.gate import (
+    BITS,
+    DATA,
+    SYN_AGAIN,
+    are_gates_allowed,
+    let_through,
+)
+from tcpstates.live.namespace import enter_private_namespace
+from tcpstates.states import TcpState
+
+_ADDRESS = "127.0.0.1"
+_PATIENCE = 15.0  # seconds: the repetitions come after 1, 3 and 7
+_LOOK_EVERY = 0.02  # seconds
+_MSG_DONTWAIT = 0x40  # linux/socket.h
+_TCP_SYNCNT = 7  # linux/tcp.h; not every system's `socket` knows them
+_SYN_RETRIES = 2  # as many as the scenario has; a timeout after 7 seconds at most
+
+
+class CannotPerform(TcpstatesError):
+    """A scenario cannot be performed here."""
+
+
+def perform(scenario: Scenario) -> Iterator[tuple[Moment | None, Seen]]:
+    """Yield what is seen at the start, without a moment, and then at every step.
+
+    It may move this process into a network namespace of its own, for good. Raise
+    CannotPerform where neither there nor here segments can be held back, and OSError.
+    """
+    if platform.system() != "Linux":
+        raise CannotPerform("cannot perform it: only Linux can hold segments back")
+    try:
+        if not are_gates_allowed():
+            enter_private_namespace()
+    except OSError as error:
+        text = "holding segments back needs CAP_NET_ADMIN here, or a network namespace"
+        raise CannotPerform(
+            f"cannot perform it: {text} of one's own ({error.strerror}); try it as root"
+        ) from error
+    with ExitStack() as stack:
+        stage = _Stage(stack, scenario)
+        yield None, stage.look()
+        moments = list(walk(scenario))
+        for number, moment in enumerate(moments, start=1):
+            yield moment, stage.step(moment, [m.act for m in moments[number:]])
+
+
+class _Stage:
+    """The sockets of both parties, which may be one, and their gates."""
+
+    def __init__(self, stack: ExitStack, scenario: Scenario) -> None:
+        self._is_alone = is_simultaneous(scenario)
+        client = stack.enter_context(socket.socket())
+        server = client if self._is_alone else stack.enter_context(socket.socket())
+        client.setsockopt(socket.IPPROTO_TCP, _TCP_SYNCNT, _SYN_RETRIES)
+        server.bind((_ADDRESS, 0))  # nobody else gets the port, nor may it listen
+        self._end = server.getsockname()
+        self._sockets = {CLIENT: client, SERVER: server}
+        self._received: dict[str, frozenset[int]] = {}
+        self._repeated = 0
+        if scenario.start[0] is TcpState.ESTABLISHED:
+            if not self._is_alone:
+                server.listen()
+            client.connect(self._end)
+            if not self._is_alone:
+                accepted, _ = server.accept()
+                server.close()
+                self._sockets[SERVER] = stack.enter_context(accepted)
+        self._move_gates(scenario.acts)
+
+    def look(self) -> Seen:
+        """Return what the kernel says now."""
+        port = self._end[1]
+        rows = snapshot(f"sport = :{port} or dport = :{port}").sockets
+        client = [row for row in rows if row.remote_port == port]
+        server = [row for row in rows if row.local_port == port]
+        # The connection counts, as soon as there is one beside the listener.
+        server.sort(key=lambda row: row.state == TcpState.LISTEN)
+        timer = client[0].timer if client else None
+        is_waiting = timer is not None and timer.kind == "time-wait"
+        left = timer.expires_ms if timer and is_waiting else None
+        self._repeated = (timer.retransmits or 0) if timer and not is_waiting else 0
+        return Seen(_state(client), _state(server), left)
+
+    def step(self, moment: Moment, later: Sequence[Act]) -> Seen:
+        """Do one step; return what is seen when it is done, or when it is late."""
+        act = moment.act
+        if act.event is Event.TWO_MSL:
+            seen = self.look()._replace(client=None)
+            return seen._replace(server=None) if self._is_alone else seen
+        passing = {SERVER if act.party == CLIENT else CLIENT: DATA}
+        self._receive(act)
+        self._move_gates(later, passing if act.sends in ("data", "ACK") else {})
+        self._do(act)
+        seen = self._wait(moment)
+        self._move_gates(later)
+        return self._masked(seen, moment)
+
+    def _receive(self, act: Act) -> None:
+        """Remember that a party may receive these segments, now and again."""
+        bits = BITS.get(act.event, frozenset()) if act.event else frozenset()
+        if self._is_alone and act.event is Event.ACK_OF_SYN:
+            bits |= SYN_AGAIN
+        for party in self._parties(act.party):
+            self._received[party] = self._received.get(party, frozenset()) | bits
+
+    def _parties(self, party: str) -> Collection[str]:
+        return (CLIENT, SERVER) if self._is_alone else (party,)
+
+    def _move_gates(
+        self, later: Sequence[Act], passing: dict[str, frozenset[int]] | None = None
+    ) -> None:
+        """Let each receive what it has received before, but not what comes next."""
+        for party, gated in self._sockets.items():
+            coming = (
+                BITS[act.event]
+                for act in later
+                if party in self._parties(act.party) and act.event in BITS
+            )
+            received = self._received.get(party, frozenset())
+            bits = received - next(coming, frozenset())
+            if gated.fileno() >= 0:
+                let_through(gated, bits | (passing or {}).get(party, frozenset()))
+
+    def _do(self, act: Act) -> None:
+        """Do what a program does in a step."""
+        mine = self._sockets[act.party]
+        match act.event:
+            case Event.PASSIVE_OPEN:
+                mine.listen()
+            case Event.ACTIVE_OPEN if act.party == CLIENT:
+                mine.settimeout(0)
+                mine.connect_ex(self._end)
+            case Event.CLOSE if act.party == CLIENT or not self._is_alone:
+                mine.shutdown(socket.SHUT_WR)
+            case Event.ABORT:
+                linger = struct.pack("ii", 1, 0)
+                mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                mine.close()
+            case Event.ACK_OF_FIN:
+                self._read_ends()
+            case Event.RST if act.party == SERVER:
+                mine.send(b"?")  # a RST is not repeated, but answers any segment
+            case None if act.sends == "data":
+                mine.send(b"data")
+            case None if act.sends == "ACK":
+                mine.recv(len(b"data"))
+            case None if act.sends == "SYN":
+                self._wait_for_repetition()
+            case _:
+                pass  # the kernel does it
+
+    def _read_ends(self) -> None:
+        """Read what has come: Linux repeats no FIN that still lies in a queue here."""
+        for gated in self._sockets.values():
+            with suppress(OSError):
+                gated.recv(1, _MSG_DONTWAIT)
+
+    def _wait_for_repetition(self) -> None:
+        before, end = self._repeated, time.monotonic() + _PATIENCE
+        while self._repeated <= before and time.monotonic() < end:
+            time.sleep(_LOOK_EVERY)
+            self.look()
+
+    def _wait(self, moment: Moment) -> Seen:
+        """Look until the states are the expected ones, or patience ends."""
+        end = time.monotonic() + _PATIENCE
+        seen = self.look()
+        while self._masked(seen, moment).differs(moment) and time.monotonic() < end:
+            time.sleep(_LOOK_EVERY)
+            seen = self.look()
+        return seen
+
+    def _masked(self, seen: Seen, moment: Moment) -> Seen:
+        """Return nothing of a socket alone while the two should differ."""
+        if self._is_alone and moment.client is not moment.server:
+            return Seen(None, None)
+        return seen
+
+
+def _state(rows: Sequence[Socket]) -> TcpState:
+    """Return the state of the first; a socket that is not listed is CLOSED."""
+    return TcpState(rows[0].state) if rows and rows[0].state else TcpState.CLOSED

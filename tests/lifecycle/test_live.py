@@ -1,0 +1,158 @@
+"""Scenarios performed by real sockets: the kernel does what the table says."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from conftest import COMMAND, Lab, run_command
+
+from tcpstates.cli import app
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.lifecycle.scenarios import SCENARIOS, Seen, is_simultaneous, walk
+from tcpstates.live import perform as performing
+from tcpstates.live.gate import DATA, let_through
+from tcpstates.live.perform import CannotPerform, perform
+from tcpstates.render.sequence import render_sequence
+from tcpstates.states import TcpState
+
+S = TcpState
+linux_only = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux can hold segments back"
+)
+
+
+def performed(names: Sequence[str], lab: Lab, command: Sequence[str]) -> dict[str, Any]:
+    """Return what `--live --json` says of scenarios that are performed side by side."""
+    running = {
+        name: subprocess.Popen(
+            [*lab.enter, *command, "sequence", name, "--live", "--json"],
+            stdout=subprocess.PIPE,
+        )
+        for name in names
+    }
+    told = {}
+    for name, process in running.items():
+        with process:
+            output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, (name, output)
+        told[name] = json.loads(output)["sequences"][name]["steps"]
+    return told
+
+
+def test_the_kernel_does_what_the_table_says(lab: Lab) -> None:
+    seen_states = set()
+    for name, steps in performed(list(SCENARIOS), lab, COMMAND).items():
+        moments = list(walk(SCENARIOS[name]))
+        assert len(steps) == len(moments)
+        for step, moment in zip(steps, moments, strict=True):
+            kernel = step["kernel"]
+            is_over = step["event"] == "Timeout=2MSL"
+            alone = is_simultaneous(SCENARIOS[name])
+            is_hidden = alone and (is_over or moment.client is not moment.server)
+            expected = {party: step[party] for party in ("client", "server")}
+            if is_hidden:
+                expected = dict.fromkeys(expected)
+            elif is_over:
+                expected["client"] = None  # a minute is too long to wait
+            assert kernel == expected, (name, step)
+            seen_states |= set(kernel.values())
+    # All eleven: each was brought about, held, and found by a listing.
+    assert seen_states - {None} == set(map(str, TcpState))
+
+
+def test_without_privileges(lab: Lab) -> None:
+    nobody = lab.nobody()
+    tried = lab.run(*nobody, "sequence", "reset", "--live")
+    if "needs CAP_NET_ADMIN here" in tried.stderr:
+        pytest.skip("this system lets users have no namespaces")
+    told = performed(["open", "close"], lab, nobody)
+    assert [step["kernel"]["client"] for step in told["open"]] == [
+        "CLOSED",
+        "SYN_SENT",
+        "SYN_SENT",
+        "ESTABLISHED",
+        "ESTABLISHED",
+    ]
+    assert told["close"][-1]["kernel"] == {"client": None, "server": "CLOSED"}
+
+
+@linux_only
+def test_the_drawing_has_what_the_kernel_says() -> None:
+    finished = run_command("sequence", "reset", "--live", env={"COLUMNS": "80"})
+    lines = finished.stdout.splitlines()
+    assert finished.returncode == ExitCode.DONE
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[2].split() == ["kernel", "client", "server", "kernel"]
+    assert lines[3].split() == ["ESTABLISHED"] * 4
+    assert lines[-3].split() == []
+    assert " did as expected at every step." in " ".join(lines[-2:])
+    narrow = run_command("sequence", "reset", "--live", env={"COLUMNS": "40"})
+    assert max(map(len, narrow.stdout.splitlines())) <= 76
+
+
+def test_what_differs_is_marked_and_found(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    moments = list(walk(SCENARIOS["reset"]))
+    wrong = Seen(S.CLOSED, S.CLOSE_WAIT)
+    steps = [(None, None), (moments[0], wrong), (moments[1], Seen(S.CLOSED, S.CLOSED))]
+    monkeypatch.setattr(performing, "perform", lambda _: iter(steps))
+    assert app.run(["sequence", "reset", "--live"]) == ExitCode.FOUND
+    text = capsysbinary.readouterr().out.decode()
+    assert text.count("!CLOSE_WAIT") == 1
+    assert "something else at 1 of the steps" in " ".join(text.split())
+    painted = render_sequence(
+        "reset",
+        SCENARIOS["reset"],
+        steps,
+        width=80,
+        color=True,
+        encoding="utf-8",
+        is_live=True,
+    )
+    assert "\x1b[1;31m!CLOSE_WAIT" in "".join(painted)
+
+
+def test_where_it_cannot_be_performed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(CannotPerform, match="only Linux"):
+        next(perform(SCENARIOS["open"]))
+    monkeypatch.undo()
+    assert app.run(["sequence", "--live"]) == ExitCode.USAGE
+
+
+@linux_only
+def test_where_nobody_may_hold_segments_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = 44  # SO_LOCK_FILTER
+    with socket.socket() as gated:
+        gated.setsockopt(socket.SOL_SOCKET, lock, 1)
+        with pytest.raises(PermissionError):
+            let_through(gated, DATA)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("tcpstates.live.gate.let_through", refuse)
+    monkeypatch.setattr(performing, "enter_private_namespace", refuse)
+    with pytest.raises(CannotPerform, match="needs CAP_NET_ADMIN here, or a network"):
+        next(perform(SCENARIOS["open"]))
+
+
+@linux_only
+def test_a_late_step_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without gates that open, nothing arrives."""
+    monkeypatch.setattr(performing, "_PATIENCE", 0.3)
+    closed = performing.let_through
+    monkeypatch.setattr(performing, "let_through", lambda gated, _: closed(gated, ()))
+    told = list(perform(SCENARIOS["close"]))
+    assert told[1][1] == Seen(S.FIN_WAIT_1, S.ESTABLISHED)
+    moment, seen = told[2]
+    assert moment is not None
+    assert seen.differs(moment)
+    assert seen.server is S.ESTABLISHED
