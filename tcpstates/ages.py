@@ -8,13 +8,15 @@ bounds in milliseconds, and infinity where there is no upper one:
 | TIME_WAIT | exact | its timer runs for 60 s (TCP_TIMEWAIT_LEN, `net/tcp.h`) |
 | CLOSE_WAIT | last ACK to last data received | the FIN carried an ACK, and no data |
 | FIN_WAIT_2, held | last ACK to last data sent | our FIN was sent after the data |
+| FIN_WAIT_2, closed | at least fin_timeout less the rest | its timer since close() |
 | ESTABLISHED | at least the oldest of these | they are set when it is established |
 | SYN_SENT | r to 2**(r+1)-1 seconds | after r retries, each as long or twice as long |
 
 A FIN that is received again starts the timer of TIME_WAIT anew: the age counts from
-there. Of other states nothing is known: a closed socket in FIN_WAIT_2 has a timer, but
-TCP_LINGER2 may have set another time for it; in SYN_RECEIVED every SYN that is repeated
-counts as a retry.
+there. A program can set another time than tcp_fin_timeout for a socket that it closes
+(TCP_LINGER2), which nobody can see from outside: its age is wrong by the difference.
+Of other states nothing is known: in SYN_RECEIVED every SYN that is repeated counts as
+a retry.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ Bounds = tuple[float, float]
 _TIME_WAIT_MS = 60_000
 _FIRST_RETRY_MS = 1000  # TCP_TIMEOUT_INIT, net/tcp.h
 _SENT, _RECEIVED = "info.last_sent_ms", "info.last_received_ms"
+_TIMES = (_SENT, _RECEIVED, "info.last_ack_ms")
 _WITH_DATA = frozenset(
     {
         TcpState.ESTABLISHED,
@@ -40,7 +43,7 @@ _WITH_DATA = frozenset(
         TcpState.LAST_ACK,
     }
 )
-_UNKNOWN: Bounds = (0, inf)
+UNKNOWN: Bounds = (0, inf)
 
 
 def idle_ms(batch: Batch) -> Iterator[float | None]:
@@ -52,10 +55,13 @@ def idle_ms(batch: Batch) -> Iterator[float | None]:
         yield min(sent, received) if known else None
 
 
-def age_bounds_ms(batch: Batch) -> Iterator[Bounds]:
-    """Yield the bounds of each socket's age, by this module's table."""
-    names = ("word", "timer_ms", "retransmits", _SENT, _RECEIVED, "info.last_ack_ms")
-    for word, left, retries, sent, received, ack in zip(
+def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds]:
+    """Yield the bounds of each socket's age, by this module's table.
+
+    `fin_timeout_ms` is the system's tcp_fin_timeout; None: it has no such setting.
+    """
+    names = ("word", "timer", "timer_ms", "retransmits", *_TIMES)
+    for word, timer, left, retries, sent, received, ack in zip(
         *map(batch.column, names), strict=True
     ):
         if word == TcpState.TIME_WAIT and left is not None:
@@ -63,8 +69,11 @@ def age_bounds_ms(batch: Batch) -> Iterator[Bounds]:
             yield age, age
         elif word == TcpState.SYN_SENT and retries is not None:
             yield retries * _FIRST_RETRY_MS, (2 ** (retries + 1) - 1) * _FIRST_RETRY_MS
+        elif word == TcpState.FIN_WAIT_2 and timer == "time-wait":
+            known = fin_timeout_ms is not None and left is not None
+            yield (max(0, fin_timeout_ms - left) if known else 0), inf
         elif ack is None:
-            yield _UNKNOWN
+            yield UNKNOWN
         elif word == TcpState.CLOSE_WAIT:
             yield min(ack, received), received
         elif word == TcpState.FIN_WAIT_2:
@@ -72,4 +81,4 @@ def age_bounds_ms(batch: Batch) -> Iterator[Bounds]:
         elif word == TcpState.ESTABLISHED:
             yield max(sent, received, ack), inf
         else:
-            yield _UNKNOWN
+            yield UNKNOWN

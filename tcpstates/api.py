@@ -32,6 +32,7 @@ from tcpstates.model import (
     Request,
 )
 from tcpstates.pipeline import list_sockets
+from tcpstates.render import times
 from tcpstates.render.columns import Column, find_column
 from tcpstates.render.tally import Tally
 from tcpstates.render.tally import count_by as tally_by
@@ -68,6 +69,9 @@ class Socket(NamedTuple):
     timer: Timer | None
     processes: tuple[Owner, ...] | None  # every holder, names as bytes
     no_process_reason: str | None  # why there is none: time-wait, orphan, hidden ...
+    age_ms: int | None  # in this state at least; most ages take info=True
+    age_max_ms: int | None  # at most; equal to age_ms where the age is known exactly
+    idle_ms: int | None  # since the last data in either direction
     mark: int | None  # firewall mark
     cgroup: str | None  # path in cgroup v2
     v6only: bool | None  # an IPv6 listener that refuses IPv4
@@ -215,12 +219,19 @@ def _records(batch: Batch, names: SystemNames) -> Iterator[Socket]:
         None if kind in (None, "off") else Timer(kind, ms, retransmits)
         for kind, ms, retransmits in zip(*timers, strict=True)
     ]
+    for name, fill in _TIMES.items():
+        columns[name] = fill(batch, names)
     return map(
         Socket._make, zip(*map(columns.__getitem__, Socket._fields), strict=True)
     )
 
 
-_MADE = {"protocol", "family", "backlog", "backlog_limit", "user", "interface"}
+_TIMES = {
+    "age_ms": times.age_least,
+    "age_max_ms": times.age_most,
+    "idle_ms": times.idle,
+}
+_MADE = {*_TIMES, "protocol", "family", "backlog", "backlog_limit", "user", "interface"}
 _MADE |= {"cgroup", "timer"}
 _PLAIN = tuple(name for name in Socket._fields if name not in _MADE)
 

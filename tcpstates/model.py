@@ -246,6 +246,9 @@ class Names(Protocol):
     def netns(self) -> int | None:
         """Return the number of the network namespace that is looked at."""
 
+    def fin_timeout_ms(self) -> float | None:
+        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name."""
 

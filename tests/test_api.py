@@ -18,8 +18,9 @@ PACKAGE = Path(tcpstates.__file__).parent
 
 
 def test_records_have_the_keys_of_json() -> None:
-    groups = (json_._FIELDS, json_._EXTENDED_FIELDS, json_._INFO_FIELDS)
-    keys = [key for fields in (*groups, json_._MEMORY_FIELDS) for key, _ in fields]
+    asked = (json_._EXTENDED_FIELDS, json_._INFO_FIELDS, json_._MEMORY_FIELDS)
+    groups = (json_._FIELDS, json_._TIME_FIELDS, *asked)
+    keys = [key for fields in groups for key, _ in fields]
     assert list(tcpstates.Socket._fields) == keys
 
 

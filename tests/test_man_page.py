@@ -91,6 +91,7 @@ def test_every_json_key_is_described() -> None:
     words = set(re.findall(r"\w+", section("FORMATS")))
     groups = (
         json_._FIELDS,
+        json_._TIME_FIELDS,
         json_._EXTENDED_FIELDS,
         json_._INFO_FIELDS,
         json_._MEMORY_FIELDS,

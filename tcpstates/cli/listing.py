@@ -103,7 +103,11 @@ class Rows:
 
         options = self._options
         make = row_maker(
-            names, extended=options.extended, info=options.info, memory=options.memory
+            names,
+            times=options.timers or options.info,
+            extended=options.extended,
+            info=options.info,
+            memory=options.memory,
         )
         portions = self._rows(listing, names, make)
         if options.format == "jsonl":

@@ -108,9 +108,17 @@ _DECORATORS = (
         "--extended",
         text="User, inode, interface, cookie, mark and cgroup.",
     ),
-    _flag(_SHOWN, "-o", "--timers", text="Timer, its remaining time, retransmits."),
     _flag(
-        _SHOWN, "-i", "--info", text="TCP internals: rtt, window, bytes, last activity."
+        _SHOWN,
+        "-o",
+        "--timers",
+        text="Timer, its remaining time, retransmits; the age.",
+    ),
+    _flag(
+        _SHOWN,
+        "-i",
+        "--info",
+        text="TCP internals: rtt, window, bytes, last activity; the age.",
     ),
     _flag(_SHOWN, "-m", "--memory", text="Socket memory, in bytes."),
     _flag(_SHOWN, "-n", "--numeric", text="No names for hosts, ports and users."),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from threading import Thread
 
 from tcpstates.collect.names import cgroup_mount, read_services
-from tcpstates.collect.settings import read_numbers
+from tcpstates.collect.settings import read_fin_timeout_ms, read_numbers
 
 _HOST_SECONDS = 5.0
 _PORT_RANGE = (32768, 60999)  # Linux's default; others: RFC 6335
@@ -96,6 +96,10 @@ class SystemLookup:
 
             return [entry.pw_name for entry in pwd.getpwall()]
         return ()
+
+    def fin_timeout_ms(self) -> float | None:
+        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        return read_fin_timeout_ms()
 
     def port_range(self) -> tuple[int, int]:
         """Return the first and the last port that the system hands out itself."""

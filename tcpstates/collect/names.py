@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
+from tcpstates.collect.settings import read_fin_timeout_ms
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _WORKERS = 32  # questions under way at once
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
@@ -59,6 +61,10 @@ class SystemNames:
         with suppress(OSError):
             return os.stat("/proc/self/ns/net").st_ino
         return None
+
+    def fin_timeout_ms(self) -> float | None:
+        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        return read_fin_timeout_ms()
 
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name; None: there is none, or -n."""

@@ -30,6 +30,12 @@ def read_settings(root: str = "/proc/sys/net") -> Settings:
     return Settings(**found)
 
 
+def read_fin_timeout_ms(root: str = "/proc/sys/net") -> float | None:
+    """Return how long a closed socket stays in FIN_WAIT_2; None: not told."""
+    seconds = read_numbers(f"{root}/{_FILES['fin_timeout']}")
+    return seconds[0] * 1000 if seconds else None
+
+
 def read_numbers(path: str) -> list[int]:
     """Return the numbers in a file of settings; none where there is no such file."""
     try:

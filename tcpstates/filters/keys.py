@@ -134,6 +134,10 @@ def _time(make: Callable[[Ranges], Condition]) -> Reader:
     return read
 
 
+def _age(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    return Age(compared(operator, read_time(texts[0])), lookup.fin_timeout_ms())
+
+
 def _device(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     return Device(frozenset(read_interface(text, lookup) for text in texts))
 
@@ -236,7 +240,7 @@ KEYS: dict[str, Key] = {
     "send-q": Key(("=", "!=", *_ORDER), _bytes("send_q"), _BYTES),
     "retrans": Key((*_EQUAL, *_ORDER), _number(Retransmits), _NUMBER_TEXT),
     "timer": Key(_EQUAL, _timer, "a timer"),
-    "age": Key(_ORDER, _time(Age), _DURATION),
+    "age": Key(_ORDER, _age, _DURATION),
     "idle": Key(_ORDER, _time(Idle), _DURATION),
     "rtt": Key(_ORDER, _time(RoundTrip), _DURATION),
 }

@@ -135,14 +135,15 @@ class Age(Condition):
 
     needs = ("tcp_info", "timers")
 
-    def __init__(self, ranges: Ranges) -> None:
-        """Take one range of milliseconds."""
+    def __init__(self, ranges: Ranges, fin_timeout_ms: float | None) -> None:
+        """Take one range of milliseconds, and the system's tcp_fin_timeout."""
         ((self.low, self.high),) = ranges
+        self.fin_timeout_ms = fin_timeout_ms
 
     def test(self, batch: Batch) -> Answer:
         """Return True or False where both bounds of the age are on one side."""
         answers: list[bool | None] = []
-        for least, most in ages.age_bounds_ms(batch):
+        for least, most in ages.age_bounds_ms(batch, self.fin_timeout_ms):
             if least >= self.low and most <= self.high:
                 answers.append(True)
             elif most < self.low or least > self.high:

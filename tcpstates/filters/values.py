@@ -44,6 +44,9 @@ class Lookup(Protocol):
     def names(self, kind: str) -> Iterable[str]:
         """Return what there is of a kind: service, interface, user."""
 
+    def fin_timeout_ms(self) -> float | None:
+        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+
     def port_range(self) -> tuple[int, int]:
         """Return the first and the last port that the system hands out itself."""
 

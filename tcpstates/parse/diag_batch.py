@@ -54,7 +54,7 @@ _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 class DiagBatch(Batch):
     """Equal rows of one datagram; every column is cut out when asked for."""
 
-    __slots__ = ("_rows", "_stride", "_words")
+    __slots__ = ("_first", "_is_uniform", "_rows", "_stride", "_words")
 
     def __init__(
         self, protocol: str, family: str, rows: bytes, stride: int, words: list[str]
@@ -64,6 +64,8 @@ class DiagBatch(Batch):
         self._rows = rows
         self._stride = stride
         self._words = words
+        self._first: dict[int, tuple[int, int]] | None = None  # the first row's
+        self._is_uniform = False  # whether every row has its attributes there
 
     def __len__(self) -> int:
         """Return the number of sockets."""
@@ -95,9 +97,14 @@ class DiagBatch(Batch):
         maker = _MAKERS.get(name)
         return None if maker is None else maker(self)
 
-    def _info_field(self, offset: int) -> list[int | None]:
+    def _info_field(self, offset: int) -> Sequence[int | None]:
         """Return one number of tcp_info without reading the others."""
+        rows, stride = self._rows, self._stride
         end = offset + 4
+        start, length = self._place(_INFO) or (0, 0)
+        if length >= end:  # a slice: 0.5 us less a row
+            words = memoryview(rows).cast("I")
+            return words[(start + offset) // 4 :: stride // 4].tolist()
         return [
             None
             if value is None or len(value) < end
@@ -153,19 +160,28 @@ class DiagBatch(Batch):
             return None
         return list(self._rows[_RETRANS :: self._stride])
 
+    def _place(self, kind: int) -> tuple[int, int] | None:
+        """Return where every row has an attribute, and its length.
+
+        (0, 0): no row has it; None: it is not in the same place of every row.
+        """
+        if self._first is None:
+            rows, stride = self._rows, self._stride
+            self._first = _attributes(rows[:stride])
+            headers = memoryview(rows).cast("I")
+            self._is_uniform = all(
+                headers[(start - 4) // 4 :: stride // 4].tobytes()
+                == rows[start - 4 : start] * len(self)
+                for start, _ in self._first.values()
+            )
+        return self._first.get(kind, (0, 0)) if self._is_uniform else None
+
     def _attribute(self, kind: int) -> list[bytes | None]:
         """Return each row's attribute of that kind, None where it has none."""
         rows, stride = self._rows, self._stride
-        first = _attributes(rows[:stride])
-        headers = memoryview(rows).cast("I")
-        uniform = all(
-            headers[(start - 4) // 4 :: stride // 4].tobytes()
-            == rows[start - 4 : start] * len(self)
-            for start, _ in first.values()
-        )
-        if uniform:
-            place = first.get(kind)
-            if place is None:
+        place = self._place(kind)
+        if place is not None:
+            if not place[0]:
                 return [None] * len(self)
             starts = (place[0] + row for row in range(0, len(rows), stride))
             return [rows[start : start + place[1]] for start in starts]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
-from tcpstates.render.text import format_ms, format_name, sanitise
+from tcpstates.render.text import format_name, sanitise
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
@@ -163,24 +163,6 @@ def cookie(batch: Batch, names: Names) -> Cells:
     return [None if n is None else f"{n:x}" for n in batch.column("cookie")]
 
 
-def timer(batch: Batch, names: Names) -> Cells:
-    """Return timers that run, with their time left and retransmissions."""
-    kinds = batch.known("timer")
-    if kinds is None:
-        return [None] * len(batch)
-    return [
-        None
-        if kind == "off"
-        else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
-        for kind, ms, retransmits in zip(
-            kinds,
-            batch.column("timer_ms"),
-            batch.column("retransmits"),
-            strict=True,
-        )
-    ]
-
-
 def process_names(batch: Batch, names: Names) -> Cells:
     """Return the names of a socket's processes, or in parentheses why it has none."""
     known: dict[Any, str] = {}
@@ -268,17 +250,6 @@ def memory(batch: Batch, names: Names) -> Cells:
 def netns(batch: Batch, names: Names) -> Cells:
     """Return the network namespace, by the number that lsns(8) shows."""
     return [names.netns()] * len(batch)
-
-
-def timer_kind(batch: Batch, names: Names) -> Cells:
-    """Return the timers' names; None: none runs."""
-    return [None if kind == "off" else kind for kind in batch.column("timer")]
-
-
-def timer_ms(batch: Batch, names: Names) -> Cells:
-    """Return the milliseconds until timers fire; None: none runs."""
-    running = zip(batch.column("timer"), batch.column("timer_ms"), strict=True)
-    return [None if kind in ("off", None) else ms for kind, ms in running]
 
 
 def pid_order(batch: Batch, names: Names) -> Cells:

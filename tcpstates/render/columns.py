@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tcpstates.errors import ColumnError
 from tcpstates.model import Batch, Names
 from tcpstates.render import cells as fill
+from tcpstates.render import times
 from tcpstates.render.cells import Cells, Filler
 
 
@@ -46,8 +47,9 @@ LOCAL = Column("local", "Local address", fill.endpoints("local"), width=21, know
                order=fill.endpoint_order("local"))
 REMOTE = Column("remote", "Remote address", fill.endpoints("remote"), width=21,
                 known=True, order=fill.endpoint_order("remote"))
-TIMER = Column("timer", "Timer", fill.timer, width=18, order=fill.timer_ms,
-               group=fill.timer_kind)
+TIMER = Column("timer", "Timer", times.timer, width=18, order=times.timer_ms,
+               group=times.timer_kind)
+AGE = Column("age", "Age", times.age, width=8, needs="info", order=times.age_least)
 USER = Column("user", "User", fill.user, width=8, varied=False)
 INODE = Column("inode", "Inode", fill.column("inode"), right=True, width=8)
 INTERFACE = Column("interface", "Interface", fill.interface, varied=False)
@@ -74,8 +76,12 @@ REMOTE_PORT = Column("remote-port", "Remote port", fill.column("remote_port"),
 UID = Column("uid", "Uid", fill.column("uid"), right=True, varied=False)
 PID = Column("pid", "Pid", fill.pids, right=True, needs="processes",
              order=fill.pid_order)
-TIMER_KIND = Column("timer-kind", "Timer kind", fill.timer_kind, varied=False)
-TIMER_MS = Column("timer-ms", "Timer ms", fill.timer_ms, right=True)
+TIMER_KIND = Column("timer-kind", "Timer kind", times.timer_kind, varied=False)
+TIMER_MS = Column("timer-ms", "Timer ms", times.timer_ms, right=True)
+AGE_MS = Column("age-ms", "Age ms", times.age_least, right=True, needs="info")
+AGE_MAX_MS = Column("age-max-ms", "Age max ms", times.age_most, right=True,
+                    needs="info")
+IDLE_MS = Column("idle-ms", "Idle ms", times.idle, right=True, needs="info")
 RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
                  varied=False)
 NETNS = Column("netns", "Netns", fill.netns, right=True, varied=False)
@@ -88,6 +94,7 @@ COLUMNS = {
     for column in (
         *BASIC,
         TIMER,
+        AGE,
         *EXTENDED,
         PROCESS,
         INFO,
@@ -103,6 +110,9 @@ COLUMNS = {
         TIMER_KIND,
         TIMER_MS,
         RETRANS,
+        AGE_MS,
+        AGE_MAX_MS,
+        IDLE_MS,
         NETNS,
     )
 }
@@ -142,6 +152,8 @@ def choose_columns(
     chosen = list(_MACHINE if machine else BASIC)
     if timers:
         chosen += (TIMER_KIND, TIMER_MS, RETRANS) if machine else (TIMER,)
+    if timers or info:
+        chosen += (AGE_MS, AGE_MAX_MS, IDLE_MS) if machine else (AGE,)
     if extended:
         chosen += [column for column in EXTENDED if column not in chosen]
     if processes:

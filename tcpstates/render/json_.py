@@ -14,6 +14,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from tcpstates.model import Batch, Listing, Names, Owner
+from tcpstates.render import times as time_cells
 from tcpstates.render.tally import Tally
 from tcpstates.render.text import decode_name
 
@@ -49,6 +50,13 @@ def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
         return list(map(_scalar, values)) if None in values else values
 
     return fill
+
+
+def _numbers_of(
+    fill: Callable[[Batch, Names], Sequence[Any]],
+) -> Callable[[Batch, Names], Sequence[Any]]:
+    """Return a filler for the numbers of a column that is made, not known."""
+    return lambda batch, names: list(map(_scalar, fill(batch, names)))
 
 
 def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
@@ -175,6 +183,11 @@ _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] 
     ("processes", _processes),
     ("no_process_reason", _strings("no_process_reason")),
 )
+_TIME_FIELDS = (
+    ("age_ms", _numbers_of(time_cells.age_least)),
+    ("age_max_ms", _numbers_of(time_cells.age_most)),
+    ("idle_ms", _numbers_of(time_cells.idle)),
+)
 _EXTENDED_FIELDS = (
     ("mark", _numbers("mark")),
     ("cgroup", _named("cgroup_id", lambda names, number: names.cgroup(number))),
@@ -186,10 +199,11 @@ _MEMORY_FIELDS = (("memory", _objects("memory")),)
 
 
 def row_maker(
-    names: Names, *, extended: bool, info: bool, memory: bool
+    names: Names, *, times: bool, extended: bool, info: bool, memory: bool
 ) -> Callable[[Batch], list[str]]:
     """Return what makes each socket of a batch an object."""
     fields = list(_FIELDS)
+    fields += _TIME_FIELDS if times else ()
     fields += _EXTENDED_FIELDS if extended else ()
     fields += _INFO_FIELDS if info else ()
     fields += _MEMORY_FIELDS if memory else ()

@@ -7,8 +7,10 @@ where they lose what could move a cursor, break a row or turn text around.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import inf
 
 _MOST_CHARACTERS = 4096  # PATH_MAX: a cgroup's path may be long
+_SAME_AGE_MS = 100  # bounds that are so near are as good as one time
 _MOST_MARKS = 2  # combining marks on one character; more of them stall terminals
 
 
@@ -114,6 +116,19 @@ def format_ms(milliseconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def format_age(least: float, most: float) -> str | None:
+    """Return an age between two bounds: 5.2s, >=5.2s, <=5.2s, 5.2s..3m20s.
+
+    None: nothing is known, the bounds are 0 and infinity.
+    """
+    if most == inf:
+        return f">={format_ms(least)}" if least else None
+    low, high = format_ms(least), format_ms(most)
+    if most - least < _SAME_AGE_MS or low == high:
+        return low
+    return f"{low}..{high}" if least else f"<={high}"
 
 
 def format_rate(bytes_per_second: int) -> str:

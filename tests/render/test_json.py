@@ -41,7 +41,8 @@ KEYS = [
 
 def loaded(*batches: Any, names: Any = None, **wanted: bool) -> dict[str, Any]:
     listing = Listing("fake", 0.5, iter(batches), [Limitation("kind", 'a "text"')])
-    options = {"extended": False, "info": False, "memory": False} | wanted
+    asked = ("times", "extended", "info", "memory")
+    options = dict.fromkeys(asked, False) | wanted
     make = row_maker(names or FixedNames(numeric=False), **options)
     text = "".join(render_json(listing, map(make, listing.batches)))
     text.encode("ascii")
@@ -91,6 +92,22 @@ def test_the_keys_are_the_same_where_nothing_is_known() -> None:
     ]
     known = {key: value for key, value in found.items() if value is not None}
     assert known == {"protocol": "udp", "family": "ipv6", "raw_state": "07"}
+
+
+def test_times() -> None:
+    rows: list[dict[str, Any]] = [
+        {"word": "TIME_WAIT", "timer": "time-wait", "timer_ms": 59_000},
+        {
+            "word": "ESTABLISHED",
+            "info.last_sent_ms": 7,
+            "info.last_received_ms": 9,
+            "info.last_ack_ms": 8,
+        },
+        {"word": "LISTEN"},
+    ]
+    found = loaded(batch(*rows), times=True)["sockets"]
+    ages = [(row["age_ms"], row["age_max_ms"], row["idle_ms"]) for row in found]
+    assert ages == [(1000, 1000, None), (9, None, 7), (None, None, None)]
 
 
 def test_asked_fields() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tcpstates.render.text import (
     decode_name,
+    format_age,
     format_ms,
     format_name,
     format_rate,
@@ -85,6 +87,21 @@ def test_decoding_loses_nothing() -> None:
 )
 def test_times(milliseconds: int, shown: str) -> None:
     assert format_ms(milliseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "shown"),
+    [
+        (0, inf, None),
+        (5200, inf, ">=5.2s"),
+        (0, 1000, "<=1.0s"),
+        (5200, 5290, "5.2s"),
+        (10_000, 200_000, "10.0s..3m20s"),
+        (7_260_000, 7_279_000, "2h01m"),
+    ],
+)
+def test_ages(least: float, most: float, shown: str | None) -> None:
+    assert format_age(least, most) == shown
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ class FixedNames:
     def netns(self) -> int | None:
         return 4026531840
 
+    def fin_timeout_ms(self) -> float | None:
+        return 60_000
+
     def service(self, port: int, protocol: str) -> str | None:
         return None if self.numeric else {443: "https"}.get(port)
 

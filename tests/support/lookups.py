@@ -29,5 +29,8 @@ class FixedLookup:
         known = {"service": ["https", "ssh"], "interface": ["lo", "eth0"]}
         return known.get(kind, ["root", "www-data"])
 
+    def fin_timeout_ms(self) -> float | None:
+        return 60_000
+
     def port_range(self) -> tuple[int, int]:
         return 32768, 60999
