@@ -117,19 +117,12 @@ def _with_owners(
     from tcpstates.collect import owners
 
     held = list(batches)
-    privileged = owners.sees_all_processes()
     table = owners.OwnerTable(n for b in held for n in b.column("inode"))
     table.scan()
     if not table.available:
         text = "/proc has no processes to look at: owners are unknown"
         limitations.append(Limitation("no-process-information", text))
-        unseen = Reason.UNKNOWN
-    elif table.unreadable or not privileged:
-        unseen = Reason.HIDDEN
-    elif owners.in_first_pid_namespace():
-        unseen = Reason.UNATTRIBUTED
-    else:
-        unseen = Reason.OTHER_PID_NAMESPACE
+    unseen = table.unseen_reason()
     hidden: Counter[int] = Counter()
     held.reverse()
     while held:  # each batch can be forgotten once it is on its way
@@ -145,6 +138,7 @@ def _with_owners(
                     hidden[uid] += 1
         yield batch
     if hidden:
+        privileged = owners.sees_all_processes()
         limitations.append(_hidden(hidden.total(), privileged=privileged))
 
 

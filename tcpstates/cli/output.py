@@ -116,14 +116,14 @@ class Output:
 
 def complain(text: str) -> None:
     """Print one line on standard error."""
-    from tcpstates.render.text import sanitise_line
+    from tcpstates.text import sanitise_line
 
     _tell(f"tcpstates: {sanitise_line(text)}\n")
 
 
 def point_at(text: str, span: tuple[int, int]) -> None:
     """Print a text on standard error, and below it what marks a part of it."""
-    from tcpstates.render.text import mark_part
+    from tcpstates.text import mark_part
 
     line, mark = mark_part(text, span, _DEFAULT_WIDTH - 4)
     _tell(f"  {line}\n  {mark}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from mmap import PAGESIZE
 
@@ -37,6 +38,33 @@ def parse_sockstat(text: str) -> dict[str, int]:
     words = found[1].split() if found else []
     pairs = zip(words[::2], words[1::2], strict=False)
     return {name: int(number) for name, number in pairs if number.isdecimal()}
+
+
+def read_counters(root: str = "/proc") -> dict[str, int]:
+    """Return the counters of TCP in this namespace by the kernel's names, since boot.
+
+    Empty where there are none.
+    """
+    counters: dict[str, int] = {}
+    for name in ("snmp", "netstat"):
+        text = _read(f"{root}/net/{name}") or ""
+        counters |= parse_counters(text, ("Tcp", "TcpExt"))
+    return counters
+
+
+def parse_counters(text: str, groups: Collection[str]) -> dict[str, int]:
+    """Return the counters of some groups: a line of names, then one of numbers.
+
+    Layout: `snmp_seq_show`, net/ipv4/proc.c.
+    """
+    counters: dict[str, int] = {}
+    lines = text.splitlines()
+    for names, numbers in zip(lines[::2], lines[1::2], strict=False):
+        group, _, rest = names.partition(": ")
+        if group in groups and numbers.startswith(f"{group}: "):
+            pairs = zip(rest.split(), numbers.split()[1:], strict=False)
+            counters |= {name: int(number) for name, number in pairs}
+    return counters
 
 
 def _setting(root: str, name: str) -> list[int]:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from tcpstates.collect.helper import Helper
-from tcpstates.model import Owner
+from tcpstates.model import Owner, Reason
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
@@ -41,12 +41,17 @@ class OwnerTable:
         self._holders.pop(0, None)
         self._names: dict[int, bytes | None] = {}
         self._root = root
+        self.usage: dict[int, tuple[int, int]] = {}  # open, and sockets, by pid
         self.unreadable = 0  # processes whose descriptors we may not see
         self.available = True  # False: there is no /proc
 
-    def scan(self) -> None:
-        """Look at every process, and at its threads for what is still missing."""
-        if not self._holders:
+    def scan(self, *, sockets: int | None = None) -> None:
+        """Look at every process, and at its threads for what is still missing.
+
+        `sockets` is about how many there are on the host, where each process's use of
+        descriptors matters as well; None: only the wanted sockets do.
+        """
+        if not self._holders and sockets is None:
             return
         try:
             pids = sorted(int(n) for n in os.listdir(self._root) if n.isdigit())
@@ -55,7 +60,8 @@ class OwnerTable:
         if not pids:
             self.available = False
             return
-        if len(self._holders) < _WORTH_HELP or not self._scan_with_help(pids):
+        number = len(self._holders) if sockets is None else sockets
+        if number < _WORTH_HELP or not self._scan_with_help(pids):
             for pid in pids:
                 self._scan_process(pid, threads=False)
         # A thread can have a descriptor table of its own (unshare(CLONE_FILES)),
@@ -81,7 +87,8 @@ class OwnerTable:
             try:
                 for pid in helper.pids():
                     self._scan_process(pid, threads=False)
-                helper.answer((self.unreadable, self._names), self._pairs())
+                found = self.unreadable, self._names, self.usage
+                helper.answer(found, self._pairs())
             finally:
                 os._exit(0)
         for pid in helper.pids():
@@ -89,9 +96,10 @@ class OwnerTable:
         answer = helper.result(self._add_pairs)
         if answer is None:
             return False
-        unreadable, names = answer
+        unreadable, names, usage = answer
         self.unreadable += unreadable
         self._names |= names
+        self.usage |= usage
         return True
 
     def _pairs(self) -> array[int]:
@@ -154,13 +162,15 @@ class OwnerTable:
         """
         found, holders, readlink = 0, self._holders, os.readlink
         names, pid = self._names, packed_pid >> 32
-        for name in os.listdir(table):
+        opened, sockets = os.listdir(table), 0
+        for name in opened:
             try:
                 link = readlink(name, dir_fd=table)
             except FileNotFoundError:
                 continue  # closed meanwhile
             if link[:8] != "socket:[":
                 continue
+            sockets += 1
             try:
                 inode = int(link[8:-1])
             except ValueError:
@@ -173,6 +183,7 @@ class OwnerTable:
             elif before is not _NOT_WANTED:
                 names.setdefault(pid, None)
                 self._add(inode, packed_pid | int(name))
+        self.usage.setdefault(pid, (len(opened), sockets))  # a thread's comes later
         return found
 
     def _add(self, inode: int, holder: int) -> None:
@@ -182,6 +193,19 @@ class OwnerTable:
             before = (before,)
         if holder not in before:
             self._holders[inode] = (*before, holder)
+
+    def unseen_reason(self) -> str:
+        """Return why a socket with a file has no process here; see `model.Reason`."""
+        if not self.available:
+            return Reason.UNKNOWN
+        if self.unreadable or not sees_all_processes():
+            return Reason.HIDDEN
+        is_host = in_first_pid_namespace()
+        return Reason.UNATTRIBUTED if is_host else Reason.OTHER_PID_NAMESPACE
+
+    def of_inode(self, inode: int) -> tuple[Owner, ...]:
+        """Return the processes that hold one socket."""
+        return self.owners((inode,))[0]
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
         """Return the processes that hold each socket, by pid; none: empty."""

@@ -8,12 +8,14 @@ state, so that is told from whether it has a peer.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tcpstates.collect.procfs import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, ColumnBatch, Limitation, Request
+from tcpstates.model import Batch, ColumnBatch, Limitation, Process, Request
 from tcpstates.states import OtherState, TcpState, find_state
 
 _SOCK_STREAM = 1  # the same number on every system
@@ -105,6 +107,46 @@ def _word(status: str) -> str:
     """Return what to show for psutil's status of a TCP socket."""
     state = find_state(status)
     return f"UNKNOWN({status})" if state is None else str(state)
+
+
+def read_process(pid: int) -> Process:
+    """Return what there is to know of a process; None is what may not be known."""
+    import os
+
+    import psutil
+
+    found = Process(pid)
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        wanted = ["name", "username", "create_time", "cmdline", "num_fds"]
+        known = process.as_dict([name for name in wanted if hasattr(process, name)])
+        name, command = known["name"], known["cmdline"]
+        found = Process(
+            pid,
+            None if name is None else os.fsencode(name),
+            known["username"],
+            known["create_time"],
+            None if command is None else tuple(map(os.fsencode, command)),
+            known.get("num_fds"),
+            read_descriptors_limit(pid),
+        )
+    return found
+
+
+def read_descriptors_limit(pid: int) -> int | None:
+    """Return how many descriptors a process may have (RLIMIT_NOFILE, the soft one).
+
+    None: there is no such limit, or it may not be known.
+    """
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    try:
+        limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except (OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def read_process_name(pid: int) -> bytes | None:

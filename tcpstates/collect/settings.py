@@ -13,6 +13,7 @@ _FILES = {
     "keepalive_intvl": "ipv4/tcp_keepalive_intvl",
     "keepalive_probes": "ipv4/tcp_keepalive_probes",
     "max_tw_buckets": "ipv4/tcp_max_tw_buckets",
+    "max_syn_backlog": "ipv4/tcp_max_syn_backlog",
     "somaxconn": "core/somaxconn",
 }
 
@@ -27,6 +28,8 @@ def read_settings(root: str = "/proc/sys/net") -> Settings:
     ports = read_numbers(f"{root}/ipv4/ip_local_port_range")
     if len(ports) == 2:
         found["first_port"], found["last_port"] = ports
+        reserved = _read(f"{root}/ipv4/ip_local_reserved_ports")
+        found["reserved_ports"] = count_ports(reserved, *ports)
     return Settings(**found)
 
 
@@ -36,10 +39,27 @@ def read_fin_timeout_ms(root: str = "/proc/sys/net") -> float | None:
     return seconds[0] * 1000 if seconds else None
 
 
+def count_ports(text: str, first: int, last: int) -> int:
+    """Return how many of a range a list like 8080,9000-9010 has."""
+    ports: set[int] = set()
+    for part in text.strip().split(","):
+        low, _, high = part.partition("-")
+        if low.isdecimal() and (high or low).isdecimal():
+            ports.update(range(max(int(low), first), min(int(high or low), last) + 1))
+    return len(ports)
+
+
 def read_numbers(path: str) -> list[int]:
     """Return the numbers in a file of settings; none where there is no such file."""
     try:
-        with open(path, encoding="ascii") as setting:
-            return list(map(int, setting.read().split()))
-    except (OSError, ValueError):
+        return list(map(int, _read(path).split()))
+    except ValueError:
         return []
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as setting:
+            return setting.read()
+    except OSError:
+        return ""

@@ -27,6 +27,8 @@ class Settings(NamedTuple):
     somaxconn: int = 4096
     first_port: int = 32768
     last_port: int = 60999
+    reserved_ports: int = 0  # of these, which the system does not hand out
+    max_syn_backlog: int = 1024
 
     @property
     def syn_seconds(self) -> int:
@@ -44,7 +46,7 @@ class Settings(NamedTuple):
     @property
     def ports(self) -> int:
         """Return how many ports the system hands out itself."""
-        return self.last_port - self.first_port + 1
+        return self.last_port - self.first_port + 1 - self.reserved_ports
 
     @property
     def keepalive_seconds(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
-from tcpstates.render.text import format_name, sanitise
+from tcpstates.text import format_name, sanitise
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tcpstates.model import KernelCounts, Request
 from tcpstates.render.tally import Group, Tally, asked_rows, kinds
-from tcpstates.render.text import format_bytes
+from tcpstates.text import format_bytes
 
 
 def summary_cells(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcpstates.render.text import format_ms, format_rate, sanitise
+from tcpstates.text import format_ms, format_rate, sanitise
 
 # What people read of tcp_info, in this order; times in it are microseconds.
 _COUNTS = (

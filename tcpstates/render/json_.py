@@ -16,7 +16,7 @@ from typing import Any
 from tcpstates.model import Batch, Listing, Names, Owner
 from tcpstates.render import times as time_cells
 from tcpstates.render.tally import Tally
-from tcpstates.render.text import decode_name
+from tcpstates.text import decode_name
 
 SCHEMA = 1
 

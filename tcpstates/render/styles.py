@@ -52,6 +52,12 @@ def paint_wrong(text: str) -> str:
     return f"\x1b[{_STUCK_PRONE}m{text}\x1b[0m"
 
 
+def paint_severity(severity: int, text: str) -> str:
+    """Return how grave something is in its colour: see `findings.Severity`."""
+    codes = {1: _LISTENING, 2: _OPENING}.get(severity, _STUCK_PRONE)
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
 def rich_style(word: str) -> str:
     """Return a state's colour in rich's words."""
     return _RICH[_SGR.get(word, "")]

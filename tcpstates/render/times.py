@@ -8,7 +8,7 @@ from math import inf
 from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
 from tcpstates.model import Batch, Names
 from tcpstates.render.cells import Cells
-from tcpstates.render.text import format_age, format_ms
+from tcpstates.text import format_age, format_ms
 
 
 def timer(batch: Batch, names: Names) -> Cells:

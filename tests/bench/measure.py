@@ -73,6 +73,7 @@ COMMANDS = (
     ours("-tano", "ss -tano"),
     theirs("ss -tani"),
     ours("-tani", "ss -tani"),
+    ours("doctor", "ss -tani"),
     theirs("ss -tan state close-wait"),
     ours("-tan close_wait", "ss -tan state close-wait"),
     theirs("ss -tan dport = :443"),

@@ -59,8 +59,11 @@ def close_first(listener: socket.socket) -> None:
     os.close(server)
 
 
-def hold(pipe: Connection, worker: int, sockets: int) -> None:
-    """Work of one process: make its share, then serve until told to end."""
+def hold(pipe: Connection, worker: int, sockets: int, half_closed: int) -> None:
+    """Work of one process: make its share, then serve until told to end.
+
+    So many connections are half closed, as by a process that leaks them.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -69,7 +72,6 @@ def hold(pipe: Connection, worker: int, sockets: int) -> None:
     listeners = [
         listen(worker, number) for number in range(-(-pairs // PAIRS_PER_LISTENER))
     ]
-    half_closed = sockets // SHARE
     for index in range(pairs):
         client, _server = connect(listeners[index % len(listeners)])
         if index < half_closed:
@@ -96,10 +98,13 @@ class Population:
         self._workers: list[tuple[Process, Connection]] = []
         room = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_DESCRIPTORS
         count = -(-sockets // room)
+        half_closed = sockets // SHARE  # the first workers have all of them
         for number in range(count):
             ours, theirs = Pipe()
+            share = min(half_closed, sockets // count // 3)
+            half_closed -= share
             process = Process(
-                target=hold, args=(theirs, number, sockets // count), daemon=True
+                target=hold, args=(theirs, number, sockets // count, share), daemon=True
             )
             process.start()
             self._workers.append((process, ours))

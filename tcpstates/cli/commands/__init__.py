@@ -27,6 +27,13 @@ def load_check() -> click.Command:
     return check
 
 
+def load_doctor() -> click.Command:
+    """Return the command that finds what is stuck."""
+    from tcpstates.cli.commands.doctor import doctor
+
+    return doctor
+
+
 def load_explain() -> click.Command:
     """Return the command that says what states mean."""
     from tcpstates.cli.commands.explain import explain
@@ -57,6 +64,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
+    "doctor": Entry(load_doctor, "Find what is stuck, and say what to do."),
     "explain": Entry(load_explain, "Say what a state means, and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),

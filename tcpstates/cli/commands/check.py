@@ -167,7 +167,7 @@ def check(output: Output, /, **values: Any) -> int:
 def tell_unknown(text: str) -> int:
     """Print why there is no answer, where a monitor looks for it."""
     from tcpstates.errors import TcpstatesError
-    from tcpstates.render.text import sanitise_line
+    from tcpstates.text import sanitise_line
 
     with suppress(TcpstatesError):
         output = Output()

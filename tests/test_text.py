@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcpstates.render.text import (
+from tcpstates.text import (
     decode_name,
     format_age,
     format_ms,

@@ -1,0 +1,118 @@
+"""`tcpstates doctor`: what is stuck, who is to blame, and what to do."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.cli.options import chosen_families
+from tcpstates.cli.output import Output, complain
+from tcpstates.cli.state_words import color_option, json_option
+from tcpstates.cli.types import FILTER_WORD, SOURCE
+from tcpstates.diagnose.thresholds import NAMES, Thresholds, unit
+from tcpstates.examination import examine
+from tcpstates.filters.values import BadValue, nearest, read_number, read_time
+from tcpstates.findings import Severity
+
+
+class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A threshold's name and its value."""
+
+    name = "threshold"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what --help shows for the value."""
+        return "NAME=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Return the field and its number; fail with what is wrong with it."""
+        name, equals, text = str(value).partition("=")
+        spelled = name.strip().lower().replace("_", "-")
+        field = NAMES.get(spelled)
+        if field is None:
+            hint = nearest(spelled, NAMES) or f"; they are {', '.join(NAMES)}"
+            self.fail(f"no such threshold: '{name}'{hint}", param, ctx)
+        if not equals:
+            self.fail(f"'{value}': a value is missing: {spelled}=VALUE", param, ctx)
+        try:
+            return field, _read_value(field, text.strip())
+        except BadValue as error:
+            self.fail(f"'{value}': {error}", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """Return the names that begin so."""
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(f"{name}=") for name in NAMES if name.startswith(incomplete)
+        ]
+
+
+def _read_value(field: str, text: str) -> float:
+    if unit(field) == "ms":
+        return read_time(text)
+    return read_number(text.removesuffix("%") if unit(field) == "percent" else text)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.1, max=86_400),
+    metavar="SECONDS",
+    help="Look twice, so far apart, and say what grows.",
+)
+@click.option(
+    "--threshold",
+    "settings",
+    multiple=True,
+    type=ThresholdSetting(),
+    help="From where on it is trouble; the man page lists them. Can be repeated.",
+)
+@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="IPv4 only.")
+@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only.")
+@click.option("--source", type=SOURCE, default="auto", help="Where to read.")
+@json_option
+@color_option
+@click.pass_obj
+def doctor(output: Output, /, **values: Any) -> int:
+    """Find what is stuck, name the culprit, and say what to do.
+
+    With a filter: among the TCP sockets that it selects. Exit code 1: there is
+    something to do; 0: there is not, notices apart.
+
+    \b
+      tcpstates doctor
+      tcpstates doctor --watch 10 process = nginx
+      tcpstates doctor --threshold kept=5m dport = :5432
+    """  # noqa: D301  (click looks for the character)
+    watch = values["watch"]
+    if watch is not None and sys.stderr is not None and sys.stderr.isatty():
+        complain(f"looking twice, {watch:g} s apart")
+    diagnosis = examine(
+        values["words"],
+        families=frozenset(chosen_families(values)),
+        source=values["source"],
+        thresholds=Thresholds()._replace(**dict(values["settings"])),
+        watch=watch,
+    )
+    if values["as_json"]:
+        from tcpstates.render.diagnosis_json import render_diagnosis_json
+
+        output.write([render_diagnosis_json(diagnosis)], encoding="utf-8")
+    else:
+        from tcpstates.render.diagnosis import render_diagnosis
+
+        color = output.wants_color(values["color"])
+        output.write(render_diagnosis(diagnosis, width=output.width, color=color))
+    for limitation in diagnosis.limitations:
+        complain(limitation.text)
+    is_bad = any(f.severity >= Severity.WARNING for f in diagnosis.findings)
+    return ExitCode.FOUND if is_bad else ExitCode.DONE

@@ -1,0 +1,196 @@
+"""A diagnosis: read the sockets once for the rules, then what the rules want to know.
+
+Sockets are not kept: a rule takes from each batch what it suspects. Then the holders of
+the suspects are looked for, and their other ends, if these are on this host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
+
+from tcpstates.collect.choose import MISSING, read_sockets
+from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
+from tcpstates.collect.lookup import SystemLookup
+from tcpstates.collect.names import SystemNames
+from tcpstates.collect.owners import OwnerTable, sees_all_processes
+from tcpstates.collect.settings import read_settings
+from tcpstates.diagnose.case import Case, Host, Suspect, Tuple
+from tcpstates.diagnose.examiner import Examiner
+from tcpstates.diagnose.thresholds import Thresholds
+from tcpstates.diagnose.trends import compare
+from tcpstates.filters.selection import read_selection
+from tcpstates.findings import Diagnosis
+from tcpstates.model import Batch, Listing, Owner, Process, Request
+from tcpstates.pipeline import list_sockets
+from tcpstates.states import LISTENING
+
+_DEFAULT = Thresholds()
+
+
+class _Question(NamedTuple):
+    """What both looks are asked."""
+
+    request: Request
+    words: Sequence[str]
+    source: str
+    thresholds: Thresholds
+    is_watched: bool  # there is a second look
+
+
+def examine(
+    filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
+    *,
+    families: frozenset[str] | None = None,
+    source: str = "auto",
+    thresholds: Thresholds = _DEFAULT,
+    watch: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Diagnosis:
+    """Return what is stuck among the TCP sockets that a filter selects.
+
+    With `watch` there is a second look so many seconds later, and every finding tells
+    whether it has grown. Raise SourceUnavailable and FilterSyntaxError.
+    """
+    request = Request(info=True)
+    if families is not None:
+        request = request._replace(families=families)
+    words = [filter] if isinstance(filter, str) else list(filter)
+    words = words if any(word.strip() for word in words) else []
+    question = _Question(request, words, source, thresholds, watch is not None)
+    started = time.monotonic()
+    counters = read_counters()
+    first = _look(question, counters)
+    if watch is None:
+        return first._replace(seconds=time.monotonic() - started)
+    sleep(watch)
+    between = time.monotonic() - started
+    second = _look(question, counters)
+    return second._replace(
+        findings=tuple(compare(first.findings, second.findings, between)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _look(question: _Question, counters: dict[str, int]) -> Diagnosis:
+    """Return what there is to find now; `counters` are those of the beginning."""
+    listing = _listing(question, processes=False)
+    if "inode" in MISSING[listing.source]:  # owners come with the sockets, or never
+        listing = _listing(question, processes=True)
+    host = _host(question, listing)
+    examiner = Examiner(host)
+    examiner.look(listing.batches)
+    partners = _look_again(examiner, host, listing)
+    table = OwnerTable(
+        suspect.inode
+        for suspect in chain(examiner.suspected(), partners.values())
+        if suspect.processes is None and suspect.inode
+    )
+    table.scan(sockets=examiner.counted.total())
+    case = _case(examiner, table, partners, counters)
+    findings, gaps = examiner.find(case)
+    return Diagnosis(
+        tuple(findings),
+        tuple(gaps),
+        listing.source,
+        listing.taken_at,
+        0.0,
+        listing.filter,
+        tuple(listing.limitations),
+        dict(examiner.counted),
+        len(table.usage),
+    )
+
+
+def _listing(question: _Question, *, processes: bool) -> Listing:
+    request = question.request._replace(processes=processes)
+    selection = None
+    if question.words:
+        lookup = SystemLookup(request.protocols)
+        selection = read_selection(question.words, lookup, request)
+    return list_sockets(request, question.source, selection)
+
+
+def _host(question: _Question, listing: Listing) -> Host:
+    """Return what is known before the sockets are read."""
+    asked = Request(states=LISTENING, unknown_states=False)
+    _, listeners = read_sockets(listing.source, asked, [])
+    return Host(
+        question.thresholds,
+        read_settings(),
+        read_kernel_counts(),
+        frozenset(port for batch in listeners for port in batch.column("local_port")),
+        SystemNames(numeric=True).fin_timeout_ms(),
+        frozenset(MISSING[listing.source]),
+        is_filtered=bool(question.words),
+        is_watched=question.is_watched,
+    )
+
+
+def _look_again(
+    examiner: Examiner, host: Host, listing: Listing
+) -> dict[Tuple, Suspect]:
+    """Return the other ends of what is suspected, as far as they are on this host.
+
+    What leads to crowded destinations is shown to the rule that wants to see it.
+    """
+    suspects = examiner.suspected()
+    own = examiner.addresses
+    wanted = {s.mirrored for s in suspects if s.remote_address in own}
+    crowded = examiner.ports.crowded()
+    found: dict[Tuple, Suspect] = {}
+    if not wanted and not crowded:
+        return found
+    is_told = "inode" not in MISSING[listing.source]
+    request = Request(states=Request().states - LISTENING, processes=not is_told)
+    for batch in list_sockets(request, listing.source).batches:
+        if crowded:
+            examiner.ports.look_again(batch, crowded)
+        chosen = batch.keep([place in wanted for place in _places(batch)])
+        if len(chosen):
+            found.update((s.tuple, s) for s in host.suspects(chosen))
+    return found
+
+
+def _places(batch: Batch) -> Iterator[Tuple]:
+    names = ("local_address", "local_port", "remote_address", "remote_port")
+    return zip(*map(batch.column, names), strict=True)
+
+
+def _case(
+    examiner: Examiner,
+    table: OwnerTable,
+    partners: dict[Tuple, Suspect],
+    before: dict[str, int],
+) -> Case:
+    """Return what is known after the sockets were read."""
+    from tcpstates.collect.psutil_ import read_descriptors_limit, read_process
+
+    @cache
+    def process(pid: int) -> Process:
+        found = read_process(pid)
+        used = table.usage.get(pid)
+        return found if used is None else found._replace(descriptors=used[0])
+
+    def owners(inode: int) -> tuple[Owner, ...]:
+        return table.of_inode(inode)
+
+    names = SystemNames(numeric=False)
+    after = read_counters()
+    return Case(
+        examiner.counted,
+        owners,
+        table.unseen_reason(),
+        process,
+        lambda uid: None if uid is None else names.user(uid) or str(uid),
+        table.usage,
+        read_descriptors_limit,
+        table.unreadable,
+        not sees_all_processes(),
+        partners,
+        after,
+        {name: value - before.get(name, 0) for name, value in after.items()},
+    )

@@ -1,0 +1,145 @@
+"""A diagnosis for people: each finding in a dozen lines, the gravest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any
+
+from tcpstates.findings import Diagnosis, Finding, Severity
+from tcpstates.model import Process
+from tcpstates.render.styles import DIM, paint, paint_severity
+from tcpstates.states import TcpState
+from tcpstates.text import decode_name, format_name, sanitise, sanitise_line
+
+_LABEL = 9
+_WIDEST = 100  # lines that are longer are hard to read
+_IN_FULL = 8  # findings; of more only the verdicts
+_MOST_COMMAND = 200  # characters of a command line
+_MANY_TIME_WAITS = 1000  # from here on people ask whether that is normal
+
+
+def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
+    """Yield the findings, what was looked at, and what could not be."""
+    wide = max(40, min(width, _WIDEST))
+    for number, finding in enumerate(diagnosis.findings):
+        yield from _verdict(finding, wide, color=color)
+        if number < _IN_FULL:
+            for label, texts in _sections(finding):
+                yield from _paragraph(label, texts, wide)
+            yield "\n"
+    if len(diagnosis.findings) > _IN_FULL:
+        yield "\n"
+    for text in _closing_lines(diagnosis):
+        for line in wrap(text, wide, subsequent_indent="  ", **_WHOLE):
+            yield (paint(DIM, line) if color else line) + "\n"
+
+
+_WHOLE: Any = {"break_on_hyphens": False, "break_long_words": False}
+
+
+def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
+    word = finding.severity.name.ljust(_LABEL)
+    first = True
+    text = sanitise_line(finding.verdict)
+    for line in wrap(text, width - _LABEL, **_WHOLE):
+        head = word if first else " " * _LABEL
+        yield (paint_severity(finding.severity, head) if color else head) + line + "\n"
+        first = False
+
+
+def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what there is to say of a finding: a label, and lines for it."""
+    yield "who", list(_who(finding))
+    if finding.trend is not None:
+        trend = finding.trend
+        text = f"{trend.before:,}, then {trend.after:,} {trend.seconds:.0f} s later"
+        yield "trend", [f"{trend.word}: {text}"]
+    if finding.peers:
+        named = (f"{sanitise(peer.name)} ({peer.sockets:,})" for peer in finding.peers)
+        yield "peers", [", ".join(named)]
+    if finding.evidence:
+        yield "seen", ["; ".join(finding.evidence)]
+    yield "means", [finding.means]
+    yield "do", finding.do
+    yield "unless", [finding.unless]
+
+
+def _who(finding: Finding) -> Iterator[str]:
+    for process in finding.holders:
+        yield _process(process)
+    if finding.hidden is not None:
+        yield finding.hidden
+
+
+def _process(process: Process) -> str:
+    parts = [f"{format_name(process.name)}, pid {process.pid}"]
+    if process.user is not None:
+        parts.append(f"user {sanitise(process.user)}")
+    if process.started_at is not None:
+        started = time.localtime(process.started_at)
+        parts.append(f"since {time.strftime('%Y-%m-%d %H:%M', started)}")
+    if process.descriptors is not None:
+        limit = process.descriptors_limit
+        of = "" if limit is None else f" of {limit:,}"
+        parts.append(f"{process.descriptors:,}{of} descriptors open")
+    if process.command:
+        command = " ".join(map(decode_name, process.command))
+        if len(command) > _MOST_COMMAND:
+            command = command[:_MOST_COMMAND] + "..."
+        parts.append(sanitise(command))
+    return ", ".join(parts)
+
+
+def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield lines with the label before the first."""
+    head = label.ljust(_LABEL)
+    for text in texts:
+        hanging = " " * (_LABEL + (2 if len(texts) > 1 else 0))
+        if text.startswith("tcpstates "):  # to be copied
+            lines = [head + text]
+        else:
+            lines = wrap(
+                text,
+                width,
+                initial_indent=head,
+                subsequent_indent=hanging,
+                break_on_hyphens=False,
+            )
+        yield from (line + "\n" for line in lines)
+        head = " " * _LABEL
+
+
+def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield what was looked at, what is normal, and what could not be looked at."""
+    found = diagnosis.findings
+    numbers = [(s, sum(f.severity == s for f in found)) for s in reversed(Severity)]
+    told = [
+        f"{count} {severity.name.lower()}{'s' if count > 1 and severity < 3 else ''}"
+        for severity, count in numbers
+        if count
+    ]
+    sockets = sum(diagnosis.counted.values())
+    most = sorted(diagnosis.counted.items(), key=lambda item: -item[1])[:3]
+    states = ", ".join(f"{count:,} {sanitise(word)}" for word, count in most)
+    where = f" ({states})" if states else ""
+    which = f" that match {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
+    yield (
+        f"{', '.join(told) or 'nothing stuck'}: examined {sockets:,} TCP"
+        f" {'socket' if sockets == 1 else 'sockets'}{which}{where},"
+        f" {diagnosis.processes:,}"
+        f" {'process' if diagnosis.processes == 1 else 'processes'}; source"
+        f" {diagnosis.source},"
+        f" {diagnosis.seconds:.1f} s"
+    )
+    waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)
+    if waiting >= _MANY_TIME_WAITS and not any(f.rule == "time-wait" for f in found):
+        yield (
+            f"{waiting:,} in TIME_WAIT are normal: each stays 60 s after this side has"
+            " closed first"
+        )
+    if diagnosis.gaps:
+        yield "not examined: " + "; ".join(
+            dict.fromkeys(g.text for g in diagnosis.gaps)
+        )

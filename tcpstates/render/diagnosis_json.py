@@ -1,0 +1,76 @@
+"""A diagnosis for programs; the keys are a contract (schema 1)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from tcpstates.findings import Diagnosis, Finding
+from tcpstates.model import Process
+from tcpstates.render.json_ import SCHEMA
+from tcpstates.text import decode_name
+
+
+def render_diagnosis_json(diagnosis: Diagnosis) -> str:
+    """Return one JSON object."""
+    import json
+
+    told = {
+        "schema": SCHEMA,
+        "source": diagnosis.source,
+        "taken_at": _time(diagnosis.taken_at),
+        "filter": diagnosis.filter,
+        "seconds": round(diagnosis.seconds, 3),
+        "sockets": sum(diagnosis.counted.values()),
+        "states": diagnosis.counted,
+        "processes": diagnosis.processes,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "not_examined": [gap._asdict() for gap in diagnosis.gaps],
+        "limitations": [limit._asdict() for limit in diagnosis.limitations],
+    }
+    return json.dumps(told, indent=2) + "\n"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.name.lower(),
+        "subject": finding.subject,
+        "size": finding.size,
+        "verdict": finding.verdict,
+        "evidence": list(finding.evidence),
+        "numbers": finding.numbers,
+        "processes": [_process(process) for process in finding.holders],
+        "no_process": finding.hidden,
+        "peers": [peer._asdict() for peer in finding.peers],
+        "means": finding.means,
+        "do": list(finding.do),
+        "unless": finding.unless,
+        "trend": None if finding.trend is None else finding.trend._asdict(),
+    }
+
+
+def _process(process: Process) -> dict[str, Any]:
+    name, started = process.name, process.started_at
+    command = process.command
+    return {
+        "pid": process.pid,
+        "name": None if name is None else name.decode("utf-8", "backslashreplace"),
+        "name_raw": None if name is None or _is_text(name) else name.hex(),
+        "user": process.user,
+        "started_at": None if started is None else _time(started),
+        "command": None
+        if command is None
+        else [word.decode("utf-8", "backslashreplace") for word in command],
+        "descriptors": process.descriptors,
+        "descriptors_limit": process.descriptors_limit,
+    }
+
+
+def _is_text(name: bytes) -> bool:
+    return decode_name(name) == name.decode("utf-8", "backslashreplace")
+
+
+def _time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

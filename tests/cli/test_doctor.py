@@ -1,0 +1,36 @@
+"""The doctor's command line: thresholds, errors, exit codes."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import run_command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threshold", "kepd=1s"], "no such threshold: 'kepd'; did you mean kept?"),
+        (["--threshold", "kept"], "'kept': a value is missing: kept=VALUE"),
+        (["--threshold", "kept=5"], "'kept=5': "),
+        (["--threshold", "pool-count=x"], "'pool-count=x': "),
+        (["--watch", "0"], "0.0 is not in the range"),
+        (["--source", "procfz"], "no such source: 'procfz'; did you mean procfs?"),
+        (["clse_wait"], "no such state or key: 'clse_wait'; did you mean close_wait"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
+    finished = run_command("doctor", *arguments)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert message in finished.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("setting", ["kept=5m", "KEPT=1h", "ports_percent=80%"])
+def test_thresholds_take_units(setting: str) -> None:
+    arguments = ("doctor", "--threshold", setting, "port = :1")
+    assert run_command(*arguments).returncode == 0
+
+
+def test_families_are_restricted() -> None:
+    finished = run_command("doctor", "-6", "--json", "src = 127.0.0.1")
+    assert finished.returncode == 0
+    assert '"sockets": 0' in finished.stdout

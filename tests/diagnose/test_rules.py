@@ -1,0 +1,307 @@
+"""What this machine cannot be brought to is told from made-up numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from batches import batch
+from tcpstates.collect.choose import MISSING
+from tcpstates.collect.kernel_counts import parse_counters
+from tcpstates.collect.settings import count_ports
+from tcpstates.diagnose.case import Case, Host
+from tcpstates.diagnose.established import _probed_ms
+from tcpstates.diagnose.examiner import Examiner
+from tcpstates.diagnose.thresholds import NAMES, Thresholds, spoken, unit
+from tcpstates.diagnose.trends import compare
+from tcpstates.findings import Diagnosis, Finding, Gap, Severity
+from tcpstates.lifecycle.meanings import Settings
+from tcpstates.model import KernelCounts, Owner, Process, Reason
+from tcpstates.render.diagnosis import render_diagnosis
+from tcpstates.render.diagnosis_json import render_diagnosis_json
+
+MB = 1 << 20
+KERNEL = KernelCounts(
+    orphans=1,
+    orphans_limit=100,
+    time_wait=0,
+    time_wait_limit=100,
+    memory_bytes=1 * MB,
+    memory_pressure_bytes=75 * MB,
+    memory_limit_bytes=100 * MB,
+)
+
+
+def host(kernel: KernelCounts | None = KERNEL, **changes: Any) -> Host:
+    known: dict[str, Any] = {
+        "thresholds": Thresholds(),
+        "settings": Settings(),
+        "kernel": kernel,
+        "listening": frozenset({443}),
+        "fin_timeout_ms": 60_000,
+        "untold": frozenset(),
+        "is_filtered": False,
+    }
+    return Host(**known | changes)
+
+
+def case(**changes: Any) -> Case:
+    known: dict[str, Any] = {
+        "counted": Counter(),
+        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
+        "unseen": Reason.HIDDEN,
+        "process": lambda pid: Process(
+            pid, b"ngin\x1bx", "www", 0.0, (b"a", b"b\nc"), 9
+        ),
+        "user": lambda uid: "alice",
+        "descriptors": {70: (9, 1)},
+        "descriptors_limit": lambda pid: 1000,
+        "hidden_processes": 0,
+        "is_unprivileged": False,
+        "partners": {},
+        "counters": {},
+        "grown": {},
+    }
+    return Case(**known | changes)
+
+
+def findings(
+    *rows: dict[str, Any], at: Host | None = None, **changes: Any
+) -> tuple[list[Finding], list[Gap]]:
+    examiner = Examiner(at or host())
+    if rows:
+        examiner.look([batch(*rows)])
+    return examiner.find(case(counted=examiner.counted, **changes))
+
+
+CLOSE_WAIT = {
+    "word": "CLOSE_WAIT",
+    "info.last_sent_ms": 90_000,
+    "info.last_received_ms": 90_000,
+    "info.last_ack_ms": 61_000,
+    "processes": None,
+}
+YOUNG = CLOSE_WAIT | {"info.last_ack_ms": 900}
+
+
+def test_a_host_without_trouble() -> None:
+    found, gaps = findings(
+        {"word": "ESTABLISHED"}, {"word": "LISTEN", "remote_port": 0}
+    )
+    assert (found, gaps) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "severity"),
+    [
+        ("orphans", {"orphans": 79}, None),
+        ("orphans", {"orphans": 80}, Severity.WARNING),
+        ("orphans", {"orphans": 100}, Severity.CRITICAL),
+        ("time-wait", {"time_wait": 79}, None),
+        ("time-wait", {"time_wait": 80}, Severity.WARNING),
+        ("time-wait", {"time_wait": 100}, Severity.CRITICAL),
+        ("memory", {"memory_bytes": 74 * MB}, None),
+        ("memory", {"memory_bytes": 75 * MB}, Severity.WARNING),
+        ("memory", {"memory_bytes": 95 * MB}, Severity.CRITICAL),
+    ],
+)
+def test_limits_of_the_host(
+    rule: str, changes: dict[str, int], severity: Severity | None
+) -> None:
+    found, _ = findings(at=host(KERNEL._replace(**changes)))
+    assert [(f.rule, f.severity) for f in found] == (
+        [(rule, severity)] if severity else []
+    )
+
+
+def test_what_the_host_does_not_tell_is_said() -> None:
+    found, gaps = findings(at=host(None), descriptors={})
+    assert found == []
+    assert {gap.rule for gap in gaps} == {
+        "time-wait",
+        "orphans",
+        "descriptors",
+        "memory",
+    }
+
+
+def test_a_reached_limit_is_told_by_its_counter() -> None:
+    found, _ = findings(grown={"TCPTimeWaitOverflow": 3})
+    assert [(f.rule, f.severity) for f in found] == [("time-wait", Severity.CRITICAL)]
+
+
+def test_dropped_connections_are_told_even_when_the_queue_is_empty_again() -> None:
+    counters = {"ListenOverflows": 7, "ListenDrops": 7}
+    found, _ = findings(counters=counters, grown={"ListenOverflows": 2})
+    (finding,) = found
+    assert (finding.rule, finding.size) == ("accept-drops", 2)
+    assert (
+        "ListenOverflows 7 since boot, 2 of them during this look" in finding.evidence
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [
+        ([CLOSE_WAIT] * 4, Severity.NOTICE),
+        ([CLOSE_WAIT] * 5, Severity.WARNING),
+        ([YOUNG] * 99, None),
+        ([YOUNG | {"info.last_ack_ms": 6000}] * 99, None),
+        ([YOUNG | {"info.last_ack_ms": 6000}] * 100, Severity.WARNING),
+        ([CLOSE_WAIT | {"info.last_ack_ms": 1_800_000}] * 1, Severity.NOTICE),
+        (
+            [
+                CLOSE_WAIT
+                | dict.fromkeys(("info.last_ack_ms", "info.last_received_ms"), 2e6)
+            ],
+            Severity.WARNING,
+        ),
+        ([CLOSE_WAIT] * 500, Severity.CRITICAL),
+        ([CLOSE_WAIT | {"inode": 0}] * 9, None),
+    ],
+)
+def test_a_leak_is_told_from_a_pool(
+    rows: list[dict[str, Any]], severity: Severity | None
+) -> None:
+    limit = Process(70, b"x", descriptors_limit=1000)
+    found, _ = findings(*rows, process=lambda pid: limit)
+    grades = [f.severity for f in found if f.rule == "close-wait"]
+    assert grades == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("established", "severity"), [(100, Severity.WARNING), (101, Severity.NOTICE)]
+)
+def test_one_lost_peer_of_very_many_is_only_noted(
+    established: int, severity: Severity
+) -> None:
+    lost = {"word": "ESTABLISHED", "timer": "retransmit", "retransmits": 5}
+    rows = [lost, *({"word": "ESTABLISHED"} for _ in range(established - 1))]
+    found, _ = findings(*rows)
+    assert [(f.rule, f.severity) for f in found] == [("silent-peer", severity)]
+
+
+def test_sources_that_tell_less() -> None:
+    for source, missing in MISSING.items():
+        rows = [{"word": word} for word in ("CLOSE_WAIT", "ESTABLISHED", "SYN_SENT")]
+        _, gaps = findings(*rows, at=host(untold=frozenset(missing)))
+        rules = {gap.rule for gap in gaps}
+        assert ("close-wait" in rules) == (source != "netlink")
+        assert ("connect" in rules) == (source == "psutil")
+
+
+def test_probes_tell_for_how_long_a_window_is_zero() -> None:
+    assert _probed_ms({"rto": 204_000, "backoff": 0}) == 0
+    assert _probed_ms({"rto": 204_000, "backoff": 3}) == 204 + 408 + 816
+    assert _probed_ms({"rto": 1_000, "backoff": 1}) == 200
+    assert _probed_ms({"rto": 100_000_000, "backoff": 2}) == 100_000 + 120_000
+    assert _probed_ms({}) == 0
+
+
+def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
+    made = Finding(
+        rule,
+        "x[1]",
+        Severity.NOTICE,
+        size,
+        "x[1] \x1b[31mleaks",
+        (),
+        {"oldest_ms": 5000},
+        "means",
+        ("do",),
+        "unless",
+    )
+    return made._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word", "severity"),
+    [
+        ([5], [5], "stays", Severity.NOTICE),
+        ([5], [4], "shrinks", Severity.NOTICE),
+        ([5], [6], "grows", Severity.WARNING),
+        ([], [6], "new", Severity.NOTICE),
+        ([5], [], "gone", Severity.NOTICE),
+    ],
+)
+def test_trends(
+    before: list[int], after: list[int], word: str, severity: Severity
+) -> None:
+    first, second = (
+        [finding(size=size) for size in sizes] for sizes in (before, after)
+    )
+    (found,) = compare(first, second, 2.0)
+    assert found.trend is not None
+    assert (found.trend.word, found.severity) == (word, severity)
+    assert (found.trend.before, found.trend.after) == (sum(before), sum(after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "oldest", "count"),
+    [(5, 6, 2000, 1), (5, 6, 1000, 0), (6, 5, 2000, 0), (5, 5, 2000, 0)],
+)
+def test_what_only_growth_makes_suspicious(
+    before: int, after: int, oldest: int, count: int
+) -> None:
+    numbers = {"oldest_ms": oldest}
+    first = finding(size=before, is_provisional=True)
+    second = finding(size=after, is_provisional=True, numbers=numbers)
+    assert len(compare([first], [second], 2.0)) == count
+
+
+def diagnosis(*found: Finding) -> Diagnosis:
+    counted = {"ESTABLISHED": 3, "TIME_WAIT": 1500}
+    return Diagnosis(found, (), "netlink", 0.0, 0.5, None, (), counted, 4)
+
+
+def test_names_are_harmless_and_lines_fit() -> None:
+    process = Process(7, b"a\x1b[2J", "bob", 0.0, (b"/bin/\xff", b"x" * 500), 9, None)
+    peer = finding(holders=(process,))
+    for width in (40, 80, 200):
+        text = "".join(render_diagnosis(diagnosis(peer), width=width, color=False))
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines())) <= width
+    assert '"a\\x1b[2J"' in text
+    assert "\\xff" in text
+    assert "1,500 in TIME_WAIT are normal" in text
+
+
+def test_many_findings_are_one_line_each_in_the_end() -> None:
+    many = [finding(size=size) for size in range(20)]
+    text = "".join(render_diagnosis(diagnosis(*many), width=80, color=False))
+    assert text.count("NOTICE ") == 20
+    assert text.count("\nunless ") == 8
+
+
+def test_json_is_ascii_and_whole() -> None:
+    process = Process(7, b"\xff", None, 1.5, (b"\xff",), None, None)
+    text = render_diagnosis_json(diagnosis(finding(holders=(process,))))
+    assert text.isascii()
+    assert '"name_raw": "ff"' in text
+    assert '"started_at": "1970-01-01T00:00:01.500Z"' in text
+
+
+def test_counters_are_read_by_name() -> None:
+    text = "Tcp: A B\nTcp: 1 -2\nIp: A\nIp: 9\nTcpExt: C D\nTcpExt: 3\n"
+    assert parse_counters(text, ("Tcp", "TcpExt")) == {"A": 1, "B": -2, "C": 3}
+    assert parse_counters("Tcp: A\n", ("Tcp",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("", 0), ("8080", 0), ("40000-40009", 10), ("39000-40009,60999-61010,x", 11)],
+)
+def test_reserved_ports_are_those_in_the_range(text: str, number: int) -> None:
+    assert count_ports(text, 40_000, 60_999) == number
+
+
+def test_thresholds_have_names_and_units() -> None:
+    assert set(NAMES.values()) == set(Thresholds._fields)
+    assert (spoken("kept_ms"), unit("kept_ms")) == ("kept", "ms")
+    assert (spoken("ports_percent"), unit("ports_percent")) == (
+        "ports-percent",
+        "percent",
+    )
+    assert unit("retransmits") == ""

@@ -1,0 +1,376 @@
+"""One trouble, or the healthy situation nearest to it. Run as a program, with its name.
+
+Like `lab.py` it needs a private network namespace, prints one line of JSON that says
+who is guilty, and holds everything until its standard input ends. Everything is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import (
+    HELD,
+    connected,
+    in_child,
+    listener,
+    loopback_up,
+    port,
+    reach,
+    wait_until,
+)
+from peer import DEAD, HERE, KIND, MUTE, THERE, Peer
+
+MANY = 8  # sockets, where a few are too few
+
+
+def pairs(number: int) -> list[tuple[socket.socket, socket.socket]]:
+    """Return connections, each the end of who connected and the other."""
+    server = listener(backlog=number)
+    return [connected(server) for _ in range(number)]
+
+
+def setting(name: str, value: str) -> None:
+    """Change a setting of this namespace."""
+    Path("/proc/sys/net", name).write_text(value)
+
+
+def held_by(name: bytes, ours: list[socket.socket]) -> int:
+    """Give sockets to a process of that name, to it alone; return its pid."""
+
+    def keep_ours() -> None:
+        for made in HELD:
+            if made not in ours:
+                made.close()
+
+    pid = in_child(keep_ours, name)
+    for made in ours:
+        HELD.remove(made)
+        made.close()
+    return pid
+
+
+def leak(unread: bytes = b"", *, read: bool = True) -> dict[str, int]:
+    """CLOSE_WAIT in a process of its own; the other ends are closed."""
+    made = pairs(MANY)
+    for client, _ in made:
+        client.sendall(unread)
+        HELD.remove(client)
+        client.close()
+    for _, server in made:
+        reach("08", port(made[0][1]))
+        if read:
+            server.recv(100)
+    pid = held_by(b"leaky", [server for _, server in made])
+    return {"guilty": pid, "started": time.monotonic_ns()}
+
+
+def pool() -> dict[str, int]:
+    """A pool of connections in use, a few of which the peer has closed just now."""
+    made = pairs(MANY)
+    for client, server in made[:3]:
+        HELD.remove(server)
+        server.close()
+        reach("08", port(client))
+
+    def talk() -> None:
+        for _ in range(2000):
+            for client, server in made[3:]:
+                client.sendall(b"?")
+                server.recv(1)
+            time.sleep(0.01)
+
+    threading.Thread(target=talk, daemon=True).start()
+    return {}
+
+
+def growing() -> dict[str, int]:
+    """A leak that goes on: thirty sockets a second, 300 at most."""
+    server = listener(backlog=64)
+
+    def work() -> None:
+        def go_on() -> None:
+            for _ in range(300):
+                client = socket.create_connection(server.getsockname())
+                accepted, _ = server.accept()
+                HELD.append(accepted)
+                client.close()
+                accepted.recv(1)
+                time.sleep(0.03)
+
+        threading.Thread(target=go_on, daemon=True).start()
+
+    return {"guilty": in_child(work, b"growing")}
+
+
+def slow_accept(number: int = 5) -> dict[str, int]:
+    """A listener that accepts nothing, its queue of four full."""
+    found = listener(backlog=4)
+    place = found.getsockname()
+    pid = held_by(b"sleepy", [found])
+    for _ in range(number):
+        HELD.append(socket.create_connection(place))
+    return {"guilty": pid, "port": place[1]}
+
+
+def busy_accept() -> dict[str, int]:
+    """A listener with a short queue that is always emptied."""
+    found = listener(backlog=4)
+
+    def serve() -> None:
+        while True:
+            found.accept()[0].close()
+
+    def ask() -> None:
+        for _ in range(3000):
+            socket.create_connection(found.getsockname()).close()
+            time.sleep(0.001)
+
+    for work in (serve, ask):
+        threading.Thread(target=work, daemon=True).start()
+    return {"port": port(found)}
+
+
+def end(*made: socket.socket) -> None:
+    """Close sockets, the first one first: it goes to TIME_WAIT."""
+    for each in made:
+        HELD.remove(each)
+        each.close()
+
+
+def time_waits(number: int) -> None:
+    """Leave sockets in TIME_WAIT, all to one destination."""
+    server = listener(backlog=number)
+    for _ in range(number):
+        end(*connected(server))
+    wait_until(lambda: Path("/proc/net/tcp").read_text().count(" 06 ") >= number)
+
+
+def no_ports() -> dict[str, int]:
+    """Seven tenths of a small range of ports used for one destination."""
+    setting("ipv4/ip_local_port_range", "40000 40099")
+    server = socket.create_server(("127.0.0.1", 8000), backlog=100)
+    HELD.append(server)
+    ours = []
+    for _ in range(70):
+        client, accepted = connected(server)
+        if len(ours) < 10:
+            ours.append(client)
+        else:
+            end(client, accepted)
+    return {"guilty": held_by(b"hungry", ours)}
+
+
+def burst() -> dict[str, int]:
+    """A short burst of TIME_WAIT."""
+    time_waits(40)
+    return {}
+
+
+def many_time_waits() -> dict[str, int]:
+    """TIME_WAIT near the limit of this namespace."""
+    setting("ipv4/tcp_max_tw_buckets", "50")
+    time_waits(45)
+    return {}
+
+
+def half_closed() -> dict[str, int]:
+    """FIN_WAIT_2 that a process keeps; the other ends are in CLOSE_WAIT, kept too."""
+    made = pairs(MANY)
+    for client, server in made:
+        client.shutdown(socket.SHUT_WR)
+        server.recv(1)
+    waiting = held_by(b"waiting", [client for client, _ in made])
+    guilty = held_by(b"careless", [server for _, server in made])
+    return {"waiting": waiting, "guilty": guilty}
+
+
+def transfer() -> dict[str, int]:
+    """A connection at full speed, and one that has just been closed."""
+    ((client, server), (other, _)) = pairs(2)
+    other.shutdown(socket.SHUT_WR)
+
+    def pour(work: Callable[[], object]) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            work()
+
+    for work in (lambda: client.sendall(bytes(65536)), lambda: server.recv(65536)):
+        threading.Thread(target=pour, args=(work,), daemon=True).start()
+    return {}
+
+
+def full_window() -> dict[str, int]:
+    """A process that sends, to one that does not read."""
+    made = pairs(2)
+    for client, _ in made:
+        client.setblocking(False)
+        try:
+            while True:
+                client.send(bytes(65536))
+        except BlockingIOError:
+            pass
+    sender = held_by(b"sender", [client for client, _ in made])
+    return {
+        "sender": sender,
+        "guilty": held_by(b"deaf", [server for _, server in made]),
+        "started": time.monotonic_ns(),
+    }
+
+
+def to_peer(number: int, to: int, *, data: bytes = b"") -> list[socket.socket]:
+    """Return connections to the host behind the TUN device."""
+    made = []
+    for _ in range(number):
+        client = socket.create_connection((THERE, to), timeout=10)
+        client.sendall(data)
+        made.append(client)
+    HELD.extend(made)
+    return made
+
+
+def silent() -> dict[str, int]:
+    """Data that a peer never acknowledges."""
+    Peer()
+    made = to_peer(3, MUTE, data=b"hello?")
+    return {"guilty": held_by(b"caller", list(made))}
+
+
+def closing() -> dict[str, int]:
+    """Closed sockets whose FIN is never acknowledged."""
+    Peer()
+    for made in to_peer(6, MUTE):
+        HELD.remove(made)
+        made.close()
+    return {}
+
+
+def idle() -> dict[str, int]:
+    """Connections to another host on which nothing moves, without keepalive."""
+    Peer()
+    made = to_peer(3, KIND, data=b"once")
+    return {"guilty": held_by(b"dreamer", list(made))}
+
+
+def kept_alive() -> dict[str, int]:
+    """The same with keepalive."""
+    Peer()
+    for made in to_peer(3, KIND, data=b"once"):
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return {}
+
+
+def unanswered() -> dict[str, int]:
+    """A connection to a host that does not answer."""
+    Peer()
+    made = socket.socket()
+    made.setblocking(False)
+    made.connect_ex((THERE, DEAD))
+    HELD.append(made)
+    return {"guilty": held_by(b"knocker", [made])}
+
+
+def flood() -> dict[str, int]:
+    """Half-open connections from forged addresses."""
+    peer = Peer()
+    server = socket.create_server((HERE, 0), backlog=16)
+    HELD.append(server)
+    peer.flood(port(server), [f"10.10.0.{number}" for number in range(1, 16)])
+    number = port(server)
+    return {"guilty": held_by(b"flooded", [server]), "port": number}
+
+
+def lost_way() -> dict[str, int]:
+    """Half-open connections of one client, to which no answer gets through."""
+    peer = Peer()
+    server = socket.create_server((HERE, 0), backlog=16)
+    HELD.append(server)
+    peer.flood(port(server), ["10.10.0.1"] * 12)
+    number = port(server)
+    return {"guilty": held_by(b"unheard", [server]), "port": number}
+
+
+def few_half_open() -> dict[str, int]:
+    """Two clients that are slow to complete."""
+    peer = Peer()
+    server = socket.create_server((HERE, 0), backlog=16)
+    HELD.append(server)
+    peer.flood(port(server), ["10.10.0.1", "10.10.0.2"])
+    return {}
+
+
+def descriptors(number: int = 52) -> dict[str, int]:
+    """A process with most of its 64 descriptors in use, for sockets."""
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        HELD.extend(
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(number)
+        )
+
+    return {"guilty": in_child(work, b"greedy")}
+
+
+def stopwatch() -> dict[str, int]:
+    """Sockets whose states begin at known times, in nanoseconds."""
+    (kept, _), (over, other), (still, _) = pairs(3)
+    times = {
+        "kept_port": port(kept),
+        "over_port": port(over),
+        "still_port": port(still),
+    }
+    kept.sendall(b"before")
+    time.sleep(0.5)  # the bounds of CLOSE_WAIT are then apart
+    times["kept"] = time.monotonic_ns()
+    end(kept)
+    over.shutdown(socket.SHUT_WR)
+    reach("08", port(other))
+    times["over"] = time.monotonic_ns()
+    other.shutdown(socket.SHUT_WR)
+    times["still"] = time.monotonic_ns()
+    still.sendall(b"the last")
+    return times
+
+
+SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
+    "stopwatch": stopwatch,
+    "leak": leak,
+    "not-read-end": lambda: leak(read=False),
+    "not-read-data": lambda: leak(b"unread", read=False),
+    "pool": pool,
+    "growing": growing,
+    "slow-accept": slow_accept,
+    "some-wait": lambda: slow_accept(1),
+    "busy-accept": busy_accept,
+    "no-ports": no_ports,
+    "burst": burst,
+    "many-time-waits": many_time_waits,
+    "half-closed": half_closed,
+    "transfer": transfer,
+    "full-window": full_window,
+    "silent": silent,
+    "closing": closing,
+    "idle": idle,
+    "kept-alive": kept_alive,
+    "unanswered": unanswered,
+    "flood": flood,
+    "lost-way": lost_way,
+    "few-half-open": few_half_open,
+    "descriptors": descriptors,
+    "few-descriptors": lambda: descriptors(20),
+}
+
+if __name__ == "__main__":
+    loopback_up()
+    told = {"main": os.getpid(), **SITUATIONS[sys.argv[1]]()}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
