@@ -1,7 +1,7 @@
 """Socket states of this machine, in the words of RFC 9293.
 
-The API (`snapshot`, `count_by` and their records) is loaded when it is first used, so
-that the command line starts without it.
+The API (`snapshot`, `count_by`, `examine` and their records) is loaded when it is first
+used, so that the command line starts without it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,30 +17,52 @@ from tcpstates.states import TcpState
 
 if TYPE_CHECKING:
     from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, snapshot
+    from tcpstates.examination import (
+        Diagnosis,
+        Finding,
+        Gap,
+        Process,
+        Severity,
+        Thresholds,
+        examine,
+    )
     from tcpstates.model import Limitation, Owner
 
 __all__ = [
     "ArgumentError",
     "ColumnError",
     "Counts",
+    "Diagnosis",
     "FilterSyntaxError",
+    "Finding",
+    "Gap",
     "Limitation",
     "Owner",
+    "Process",
+    "Severity",
     "Snapshot",
     "Socket",
     "SourceUnavailable",
     "TcpState",
     "TcpstatesError",
+    "Thresholds",
     "Timer",
     "__version__",
     "count_by",
+    "examine",
     "snapshot",
 ]
+
+_OF_EXAMINATIONS = ("Diagnosis", "Finding", "Gap", "Process", "Severity", "Thresholds")
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name in (*_OF_EXAMINATIONS, "examine"):
+        from tcpstates import examination
+
+        return getattr(examination, name)
     if name in __all__:
         from tcpstates import api
 

@@ -23,10 +23,20 @@ from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
 from tcpstates.filters.selection import read_selection
-from tcpstates.findings import Diagnosis
+from tcpstates.findings import Diagnosis, Finding, Gap, Severity
 from tcpstates.model import Batch, Listing, Owner, Process, Request
 from tcpstates.pipeline import list_sockets
 from tcpstates.states import LISTENING
+
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Gap",
+    "Process",
+    "Severity",
+    "Thresholds",
+    "examine",
+]
 
 _DEFAULT = Thresholds()
 

@@ -89,4 +89,18 @@ def test_it_is_typed_and_loaded_late() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert finished.stdout == "False\n"
-    assert set(tcpstates.__all__) <= {*dir(tcpstates), *dir(tcpstates.api)}
+    assert all(hasattr(tcpstates, name) for name in tcpstates.__all__)
+    assert not hasattr(tcpstates, "nothing_of_that_name")
+
+
+def test_an_examination_from_python(lab: Lab) -> None:
+    program = """
+limits = tcpstates.Thresholds(pool_count=1, kept_ms=0)
+found = tcpstates.examine("close_wait", thresholds=limits)
+kinds = [finding.severity is tcpstates.Severity.WARNING for finding in found.findings]
+print(json.dumps([kinds, found.counted, found.filter]))
+"""
+    kinds, counted, text = in_lab(lab, program)
+    assert kinds == [True]
+    assert list(counted) == ["CLOSE_WAIT"]
+    assert text == "state close_wait"

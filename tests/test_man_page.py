@@ -70,6 +70,32 @@ def test_the_formats_and_the_check_are_in_the_page() -> None:
     assert set(KernelCounts._fields) <= set(re.findall(r"\w+", section("FORMATS")))
 
 
+def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
+    from tcpstates import diagnose
+    from tcpstates.diagnose.thresholds import NAMES, Thresholds, unit
+    from tcpstates.findings import Finding
+    from tcpstates.model import Process
+    from tcpstates.text import format_ms
+
+    text = section("DIAGNOSES")
+    folder = Path(diagnose.__file__).parent
+    code = "".join(path.read_text() for path in folder.glob("*.py"))
+    rules = set(re.findall(r'Finding\(\s+"([\w-]+)"', code))
+    assert len(rules) > 15
+    described = re.findall(r"\.TP\n\.BR? (.*)", text.split(".SS Rules")[1])
+    assert set(re.findall(r"[\w-]+", " ".join(described))) == rules
+    for name, field in NAMES.items():
+        value = getattr(Thresholds(), field)
+        shown = str(value)
+        if unit(field) == "ms":
+            shown = format_ms(value).replace("m00s", "m").replace("h00m", "h")
+            shown = shown.replace(".0s", "s").replace("1m", "60s")
+        assert re.search(rf"\.B {name}\n\({shown}\)", text), (name, shown)
+    keys = set(Finding._fields) | set(Process._fields)
+    keys -= {"holders", "hidden", "is_provisional"}
+    assert keys <= set(re.findall(r"\w+", text))
+
+
 def test_the_version_and_the_exit_codes_agree() -> None:
     assert f'"tcpstates {tcpstates.__version__}"' in TEXT
     codes = re.findall(r"\.TP\n\.B (\d+)\n", section("EXIT STATUS"))

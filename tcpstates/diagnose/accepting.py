@@ -17,7 +17,7 @@ from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import format_ms
 
-_LISTEN = str(TcpState.LISTEN)
+_LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _COUNTERS = ("ListenOverflows", "ListenDrops")
 
 
@@ -36,7 +36,7 @@ class _Waiting(NamedTuple):
 class Accepting:
     """Accept queues, and what is in them."""
 
-    states = frozenset({_LISTEN, str(TcpState.ESTABLISHED), str(TcpState.CLOSE_WAIT)})
+    states = frozenset({_LISTEN, _ESTABLISHED, str(TcpState.CLOSE_WAIT)})
 
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
@@ -112,6 +112,9 @@ class Accepting:
         )
         somaxconn = self._host.settings.somaxconn
         evidence = list(_counter_lines(case))
+        closed = sum(each.word != _ESTABLISHED for each in waiting.sockets)
+        if closed:
+            evidence.append(f"{closed:,} of the clients have given up (CLOSE_WAIT)")
         if limit is not None and backlog >= limit:
             evidence.append("the queue is full: the kernel drops further connections")
         return Finding(

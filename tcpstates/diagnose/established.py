@@ -237,6 +237,7 @@ class Established:
         self, case: Case, holder: Holder, suspects: Sequence[Suspect]
     ) -> Finding:
         number = len(suspects)
+        limit = f"{self._host.thresholds.idle_ms / 1000:g}s"
         return Finding(
             "idle",
             str(holder),
@@ -249,7 +250,7 @@ class Established:
             "Nothing is sent, and no timer runs: a peer that has vanished, or that a"
             " firewall has forgotten, is never found out.",
             (
-                "tcpstates -tanpo established timer = off idle '>' 2h"
+                f"tcpstates -tanpo established timer = off idle '>=' {limit}"
                 + program_word(holder),
                 "in the program: SO_KEEPALIVE with TCP_KEEPIDLE of some minutes",
             ),

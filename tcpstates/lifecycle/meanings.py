@@ -145,8 +145,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         " one",
         "More than a few, older than a minute, or growing: the program here leaks its"
         " descriptors. It is never the peer's fault.",
-        "tcpstates -tanp close_wait names the program; close the socket when recv()"
-        " returns nothing. A restart frees them, and so does ss -K.",
+        "tcpstates doctor names the program and the cause; close the socket when"
+        " recv() returns nothing. A restart frees them, and so does ss -K.",
     ),
     S.CLOSING: Meaning(
         "both have closed at once",

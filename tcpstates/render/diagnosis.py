@@ -121,17 +121,13 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         if count
     ]
     sockets = sum(diagnosis.counted.values())
-    most = sorted(diagnosis.counted.items(), key=lambda item: -item[1])[:3]
-    states = ", ".join(f"{count:,} {sanitise(word)}" for word, count in most)
-    where = f" ({states})" if states else ""
     which = f" that match {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
         f"{', '.join(told) or 'nothing stuck'}: examined {sockets:,} TCP"
-        f" {'socket' if sockets == 1 else 'sockets'}{which}{where},"
+        f" {'socket' if sockets == 1 else 'sockets'}{which},"
         f" {diagnosis.processes:,}"
-        f" {'process' if diagnosis.processes == 1 else 'processes'}; source"
-        f" {diagnosis.source},"
-        f" {diagnosis.seconds:.1f} s"
+        f" {'process' if diagnosis.processes == 1 else 'processes'}"
+        f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
     waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)
     if waiting >= _MANY_TIME_WAITS and not any(f.rule == "time-wait" for f in found):

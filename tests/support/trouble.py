@@ -120,6 +120,17 @@ def slow_accept(number: int = 5) -> dict[str, int]:
     return {"guilty": pid, "port": place[1]}
 
 
+def given_up() -> dict[str, int]:
+    """Connections that nobody has accepted, and that the clients have closed."""
+    parts = slow_accept(2)
+    for client in HELD[-2:]:
+        assert isinstance(client, socket.socket)
+        number = port(client)
+        end(client)
+        reach("05", number)
+    return parts
+
+
 def busy_accept() -> dict[str, int]:
     """A listener with a short queue that is always emptied."""
     found = listener(backlog=4)
@@ -348,6 +359,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "growing": growing,
     "slow-accept": slow_accept,
     "some-wait": lambda: slow_accept(1),
+    "given-up": given_up,
     "busy-accept": busy_accept,
     "no-ports": no_ports,
     "burst": burst,
