@@ -238,6 +238,13 @@ class Source(Protocol):
         """
 
 
+class SavedSource(Source, Protocol):
+    """What was read at another time."""
+
+    def taken_at(self) -> float | None:
+        """Return when it was written, in seconds since the epoch; None: unknown."""
+
+
 class Names(Protocol):
     """Names for numbers; every method returns None where there is none."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tcpstates.collect.choose import MISSING, read_sockets
+from tcpstates.collect.choose import MISSING, SOURCES, read_sockets
 from tcpstates.model import (
     Batch,
     Limitation,
@@ -20,6 +20,7 @@ from tcpstates.model import (
     Owner,
     Reason,
     Request,
+    SavedSource,
     reason_without_file,
 )
 from tcpstates.states import LISTENING, TcpState
@@ -36,7 +37,7 @@ _NEVER_HELD = {
 
 def list_sockets(
     request: Request,
-    source: str = "auto",
+    source: str | SavedSource = "auto",
     selection: Selection | None = None,
     *,
     in_kernel: bool = True,
@@ -48,7 +49,8 @@ def list_sockets(
     can be used, and FilterSyntaxError when it cannot tell what the filter asks for.
     """
     limitations: list[Limitation] = []
-    taken_at = time.time()
+    saved_at = None if isinstance(source, str) else source.taken_at()
+    taken_at = time.time() if saved_at is None else saved_at
     if selection is not None:
         if selection.needs_listeners:
             asked = request._replace(states=LISTENING, unknown_states=False)
@@ -65,7 +67,7 @@ def list_sockets(
         batches = selection.without_processes(batches)
         first = next(batches, None)  # what cannot be told is said before any output
         batches = batches if first is None else chain((first,), batches)
-    if request.processes:
+    if request.processes and used != "file":  # which has told them already
         find = _with_pids if used == "psutil" else _with_owners
         batches = find(batches, limitations)
     if selection is not None:
@@ -80,7 +82,7 @@ def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:
     """Say who tells what a filter needs, where the source used does not."""
     if need not in MISSING[used]:
         return None
-    others = " and ".join(name for name in MISSING if need not in MISSING[name])
+    others = " and ".join(name for name in SOURCES if need not in MISSING[name])
     does = "do" if " " in others else "does"
     why = "".join(f" ({text})" for kind, text in limitations if kind == "fell-back")
     return f"source {used} does not tell {need}; {others} {does}{why}"
@@ -93,6 +95,8 @@ def _with_doubt(
     from tcpstates.collect.owners import sees_all_processes
 
     yield from batches
+    if used == "file":
+        return
     if used == "psutil":
         text = "psutil names one process of a socket; others may hold it too"
     elif not sees_all_processes():

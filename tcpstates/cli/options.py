@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from tcpstates.cli.types import COLUMN_LIST, SOURCE
-from tcpstates.model import FAMILIES, PROTOCOLS
+from tcpstates.model import FAMILIES, PROTOCOLS, SavedSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,6 +41,10 @@ class Options(NamedTuple):
     wide: bool
     color: str
     source: str
+    files: tuple[str, ...]
+    from_format: str | None
+    byte_order: str
+    snapshot: int | None
     words: tuple[str, ...]
 
     @property
@@ -49,6 +53,8 @@ class Options(NamedTuple):
         return self.format not in ("auto", "table", "plain")
 
 
+# As `parse.saved.reader` has them, which is loaded late.
+FROM_FORMATS = ("ss", "netstat", "proc", "lsof", "sockstat", "powershell", "json")
 # auto: a table on a terminal, plain lines elsewhere.
 FORMATS = ("auto", "table", "plain", "json", "jsonl", "csv", "openmetrics")
 
@@ -91,6 +97,38 @@ _SOURCE = _value(
     type=SOURCE,
     default="auto",
     text="Where to read: auto, netlink, procfs or psutil.",
+)
+# Where a saved listing is read from, of every command that reads sockets.
+_SAVED = (
+    _value(
+        _FORM,
+        "--from",
+        "files",
+        type=click.Path(),
+        metavar="FILE",
+        multiple=True,
+        text="Read what another tool has printed; - is standard input.",
+    ),
+    _value(
+        _FORM,
+        "--from-format",
+        type=click.Choice(FROM_FORMATS),
+        text="How it was printed; else it is recognised.",
+    ),
+    _value(
+        _FORM,
+        "--byte-order",
+        type=click.Choice(["little", "big"]),
+        default="little",
+        text="Of the machine of a saved /proc/net.",
+    ),
+    _value(
+        _FORM,
+        "--snapshot",
+        type=click.IntRange(min=1),
+        metavar="N",
+        text="Of a file with several, the Nth only.",
+    ),
 )
 _DECORATORS = (
     _flag(_SELECTION, "-a", "--all", "all_states", text="Every state."),
@@ -185,6 +223,7 @@ _DECORATORS = (
         text="Colour the states; auto: on a terminal, unless NO_COLOR is set.",
     ),
     _SOURCE,
+    *_SAVED,
 )
 
 
@@ -227,9 +266,33 @@ def listing_options(function: F) -> F:
 
 def selection_options(function: F) -> F:
     """Add the options that say which sockets, and from where."""
-    for decorator in reversed((*_KINDS, _SOURCE)):
+    for decorator in reversed((*_KINDS, _SOURCE, *_SAVED)):
         function = decorator(function)
     return function
+
+
+def saved_options(function: F) -> F:
+    """Add the options that name a saved listing."""
+    for decorator in reversed(_SAVED):
+        function = decorator(function)
+    return function
+
+
+def chosen_source(values: Mapping[str, Any]) -> str | SavedSource:
+    """Return the source that --source or --from names; UsageError for both."""
+    files = values["files"]
+    if not files:
+        for name in ("from_format", "snapshot"):
+            if values[name] is not None:
+                option = name.replace("_", "-")
+                raise click.UsageError(f"--{option} is of use with --from FILE only")
+        return str(values["source"])
+    if values["source"] != "auto":
+        raise click.UsageError("--source and --from exclude each other")
+    from tcpstates.collect.saved import FileSource, SavedFiles
+
+    names = ("from_format", "byte_order", "snapshot")
+    return FileSource(SavedFiles(files, *(values[name] for name in names)))
 
 
 def chosen_protocols(values: Mapping[str, Any], default: Sequence[str]) -> set[str]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.options import (
+    Options,
+    chosen_families,
+    chosen_protocols,
+    chosen_source,
+)
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
 from tcpstates.model import PROTOCOLS, Request
@@ -24,8 +29,9 @@ def show(options: Options, output: Output) -> None:
     request = make_request(options, shown.needs)
     selection = make_selection(options, request)
     with output.into(options.output):
-        listing = list_sockets(request, options.source, selection)
-        names = SystemNames(numeric=options.numeric)
+        source = chosen_source(options._asdict())
+        listing = list_sockets(request, source, selection)
+        names = _names(options)
         # Programs read the same bytes in every locale.
         encoding = "utf-8" if options.is_for_programs else None
         try:
@@ -35,6 +41,15 @@ def show(options: Options, output: Output) -> None:
             output.flush()
     for limitation in listing.limitations:
         complain(limitation.text)
+
+
+def _names(options: Options) -> SystemNames:
+    """Return the names that fit to where the sockets are from."""
+    if options.files:
+        from tcpstates.collect.saved import SavedNames
+
+        return SavedNames(numeric=options.numeric)
+    return SystemNames(numeric=options.numeric)
 
 
 def _load_shown(options: Options) -> Counting | Rows:

@@ -45,6 +45,7 @@ MISSING: dict[str, tuple[str, ...]] = {
     "netlink": (),
     "procfs": (*_NETLINK_ALONE, "backlog limit"),
     "psutil": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
+    "file": (),  # it depends on the file
 }
 
 
@@ -55,14 +56,18 @@ def source_order() -> tuple[str, ...]:
 
 
 def read_sockets(
-    name: str, request: Request, limitations: list[Limitation]
+    name: str | Source, request: Request, limitations: list[Limitation]
 ) -> tuple[str, Iterator[Batch]]:
     """Return the source used and its batches.
 
-    `auto` steps down to the next source when one cannot be used, and says so in
+    It is named, or given, as saved files are. `auto` steps down to the next source when one cannot be used, and says so in
     `limitations`. A source that was asked for by name never steps down. Raise
     SourceUnavailable when none is left.
     """
+    if not isinstance(name, str):
+        batches = name.read(request, limitations)
+        first = next(batches, None)
+        return name.name, batches if first is None else chain((first,), batches)
     order = source_order() if name == "auto" else (name,)
     request = request._replace(step_down=name == "auto")
     failures: list[SourceUnavailable] = []

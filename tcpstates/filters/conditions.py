@@ -122,8 +122,10 @@ class Ports(Condition):
             for low, high in self.ranges:
                 first, last = int(max(0, low)), int(min(LAST_PORT, high))
                 self._table[first : last + 1] = [True] * (last + 1 - first)
-        ports = batch.column(f"{self.side}_port")
-        return list(map(self._table.__getitem__, ports))
+        ports, table = batch.column(f"{self.side}_port"), self._table
+        if None in ports:  # a saved listing's service that is unknown here
+            return [None if port is None else table[port] for port in ports]
+        return list(map(table.__getitem__, ports))
 
 
 class Autobound(Ports):
@@ -165,12 +167,15 @@ class Hosts(OfOneColumn):
             network = int.from_bytes(address, "big") >> shift
             self._networks.setdefault((len(address), shift), set()).add(network)
 
-    def judge(self, value: str) -> bool:
-        """Answer for one address, as text."""
+    def judge(self, value: str) -> bool | None:
+        """Answer for one address, as text; None: it is none, but a name."""
         from socket import AF_INET, AF_INET6, inet_pton
 
         family = AF_INET6 if ":" in value else AF_INET
-        packed = inet_pton(family, value.partition("%")[0])
+        try:
+            packed = inet_pton(family, value.partition("%")[0])
+        except (OSError, ValueError):  # a saved listing's name, or cut off
+            return None
         forms = {len(packed): int.from_bytes(packed, "big")}
         if packed[:12] == _MAPPED:
             forms[4] = int.from_bytes(packed[12:], "big")

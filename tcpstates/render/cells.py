@@ -12,7 +12,7 @@ from typing import Any
 
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
-from tcpstates.text import format_name, sanitise
+from tcpstates.text import format_name, sanitise, sanitise_line
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
@@ -71,6 +71,13 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
         shown = {address: f"[{address}]" for address in set(values)}
     else:
         shown = {a: _address(a, batch.family, names) for a in set(values)}
+    told = batch.known("interface_name")
+    if told is not None:
+        cut = batch.column("truncated")
+        return [
+            _told_address(address, scope, shown[address], side in (parts or ()))
+            for address, scope, parts in zip(values, told, cut, strict=True)
+        ]
     scopes = batch.known("interface_index")
     if batch.family == "ipv4" or scopes is None or not any(scopes):
         return list(map(shown.__getitem__, values))
@@ -80,6 +87,15 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
         else shown[address]
         for address, index in zip(values, scopes, strict=True)
     ]
+
+
+def _told_address(address: str, scope: str | None, shown: str, is_cut: bool) -> str:
+    """Return an address of a saved listing, with its scope, and dots where it was cut."""
+    if scope and address.startswith("fe80:"):
+        shown = f"[{address}%{sanitise(scope)}]"
+    if not is_cut:
+        return sanitise_line(shown)
+    return sanitise_line(f"{shown[:-1]}...]" if shown[-1:] == "]" else f"{shown}...")
 
 
 def _address(address: str, family: str, names: Names) -> str:
@@ -112,7 +128,12 @@ def address_order(side: str) -> Filler:
 
         family = AF_INET if batch.family == "ipv4" else AF_INET6
         values = batch.column(f"{side}_address")
-        packed = {text: inet_pton(family, text) for text in set(values)}
+        packed = {}
+        for text in set(values):
+            try:
+                packed[text] = inet_pton(family, text)
+            except (OSError, ValueError):  # a saved listing's name: last, by its text
+                packed[text] = b"\xff" * 17 + text.encode("utf-8", "replace")
         return [(len(packed[text]), packed[text]) for text in values]
 
     return order
@@ -130,6 +151,12 @@ def family(batch: Batch, names: Names) -> Cells:
 
 def user(batch: Batch, names: Names) -> Cells:
     """Return login names, or numbers where there are none."""
+    told = batch.known("user_name")
+    if told is not None:
+        return [
+            _user_text(uid, names) if name is None else sanitise(name)
+            for uid, name in zip(batch.column("uid"), told, strict=True)
+        ]
     return [_user_text(uid, names) for uid in batch.column("uid")]
 
 
@@ -139,6 +166,9 @@ def _user_text(uid: int | None, names: Names) -> str | None:
 
 def interface(batch: Batch, names: Names) -> Cells:
     """Return the names of interfaces; None: bound to none."""
+    told = batch.known("interface_name")
+    if told is not None:
+        return [None if name is None else sanitise(name) for name in told]
     return [
         sanitise(names.interface(index) or str(index)) if index else None
         for index in batch.column("interface_index")
@@ -147,6 +177,9 @@ def interface(batch: Batch, names: Names) -> Cells:
 
 def cgroup(batch: Batch, names: Names) -> Cells:
     """Return the paths of cgroups."""
+    told = batch.known("cgroup_name")
+    if told is not None:
+        return [None if name is None else sanitise(name) for name in told]
     return [
         None if number is None else sanitise(names.cgroup(number) or f"id:{number}")
         for number in batch.column("cgroup_id")

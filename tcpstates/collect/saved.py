@@ -1,0 +1,212 @@
+"""Read sockets from files that other tools, or we, have written on any machine."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import IncrementalNewlineDecoder
+from typing import BinaryIO, NamedTuple
+
+from tcpstates.collect.names import SystemNames, read_services
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import Batch, Limitation, Request
+from tcpstates.parse.saved.reader import FORMATS, LONGEST, Reader
+from tcpstates.parse.saved.rows import Row, to_batches
+from tcpstates.states import ALL_STATES, OtherState
+
+_CHUNK = 1 << 18  # bytes at once
+_AT_ONCE = 2000  # rows a batch, about
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class SavedFiles(NamedTuple):
+    """What --from and its helpers name."""
+
+    paths: tuple[str, ...]  # "-" is standard input
+    format: str | None = None  # one of FORMATS; None: it is recognised
+    byte_order: str = "little"  # of the machine whose /proc/net it was
+    snapshot: int | None = None  # of a file with several, from 1; None: all
+
+
+class FileSource:
+    """Files as a source; see `model.Source`."""
+
+    name = "file"
+
+    def __init__(self, files: SavedFiles) -> None:
+        """Take the files; they are opened when they are read."""
+        self._files = files
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
+        """Yield the sockets of every file."""
+        for path in self._files.paths:
+            yield from self._read_file(path, request, limitations)
+
+    def taken_at(self) -> float | None:
+        """Return when the first file was written, in seconds since the epoch."""
+        with suppress(OSError):
+            return os.stat(self._files.paths[0]).st_mtime
+        return None
+
+    def _read_file(
+        self, path: str, request: Request, limitations: list[Limitation]
+    ) -> Iterator[Batch]:
+        files = self._files
+        reader = Reader(
+            _service,
+            format=files.format,
+            byte_order=files.byte_order,
+            snapshot=files.snapshot,
+        )
+        try:
+            with _open(path) as stream:
+                for lines in _lines(stream, reader):
+                    yield from _batches(reader.read(lines), request)
+        except OSError as error:
+            text = f"cannot read it: {error.strerror or error}"
+            raise SourceUnavailable(path, text) from error
+        yield from _batches(reader.finish(), request)
+        limitations += _told(path, reader, files)
+
+
+def _open(path: str) -> BinaryIO:
+    if path == "-":
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    return open(path, "rb")
+
+
+def _lines(stream: BinaryIO, reader: Reader) -> Iterator[list[str]]:
+    """Yield the lines of a file, some thousand at a time, whatever ends them.
+
+    What is no UTF-8 keeps its bytes. A line that is too long is counted and dropped.
+    """
+    data = stream.read(_CHUNK)
+    encoding, start = _encoding(data)
+    decoder = IncrementalNewlineDecoder(
+        codecs.getincrementaldecoder(encoding)(
+            "surrogateescape" if encoding == "utf-8" else "replace"
+        ),
+        translate=True,
+    )
+    rest, is_dropping = "", False
+    data = data[start:]
+    while data:
+        text = decoder.decode(data)
+        if is_dropping:
+            _, newline, text = text.partition("\n")
+            is_dropping = not newline
+        lines = (rest + text).split("\n")
+        rest = lines.pop()
+        if len(rest) > LONGEST:
+            reader.skip()
+            rest, is_dropping = "", True
+        yield lines
+        data = stream.read(_CHUNK)
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield [rest]
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    """Return the encoding of a file's beginning, and where its text starts."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return encoding, len(mark)
+    sample = data[:4096]
+    if sample[1::2].count(0) > len(sample) // 4:
+        return "utf-16-le", 0
+    if sample[::2].count(0) > len(sample) // 4:
+        return "utf-16-be", 0
+    return "utf-8", 0
+
+
+def _batches(rows: Sequence[Row], request: Request) -> Iterator[Batch]:
+    """Yield what is asked for of some rows."""
+    bound = OtherState.BOUND
+    every = request.states >= ALL_STATES
+    for start in range(0, len(rows), _AT_ONCE):
+        for batch in to_batches(rows[start : start + _AT_ONCE]):
+            if batch.protocol not in request.protocols:
+                continue
+            if batch.family not in request.families:
+                continue
+            words = batch.column("word")
+            wanted = {
+                word: request.wants(word) or (every and word == bound)
+                for word in set(words)
+            }
+            yield batch.keep(list(map(wanted.__getitem__, words)))
+
+
+def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
+    """Yield what the user should know of a file."""
+    if not reader.recognised and not reader.is_summary:
+        tried = files.format or ", ".join(FORMATS)
+        text = f"no sockets recognised; tried {tried}"
+        if files.format is None:
+            text += "; --from-format names the format"
+        raise SourceUnavailable(path, text)
+    if reader.is_summary and not reader.recognised:
+        yield Limitation("no-sockets", f"{path}: a summary (ss -s) lists no sockets")
+    if reader.unreadable:
+        places = ", ".join(map(str, reader.numbers))
+        more = " ..." if reader.unreadable > len(reader.numbers) else ""
+        one = reader.unreadable == 1
+        text = (
+            f"{path}: {reader.unreadable} line{'' if one else 's'} that"
+            f" look{'s' if one else ''} like a socket cannot be read:"
+            f" line {places}{more}"
+        )
+        yield Limitation("rows-skipped", text)
+    if reader.snapshots > 1 and files.snapshot is None:
+        text = (
+            f"{path}: {reader.snapshots} snapshots are listed together;"
+            " --snapshot 1 takes the first"
+        )
+        yield Limitation("several-snapshots", text)
+
+
+def _service(name: str) -> int | None:
+    """Return a service's port."""
+    known = _services()
+    return known.get(name) or known.get(name.lower())
+
+
+def _services(memory: dict[str, int] = {}) -> dict[str, int]:  # noqa: B006
+    if not memory:
+        for (port, _), names in read_services().items():
+            for name in names:
+                memory.setdefault(name, port)
+        memory.setdefault("", 0)
+    return memory
+
+
+class SavedNames(SystemNames):
+    """Names of services only: users and interfaces are another machine's."""
+
+    def user(self, uid: int) -> str | None:
+        """Return nothing: see the class."""
+        return None
+
+    def interface(self, index: int) -> str | None:
+        """Return nothing: see the class."""
+        return None
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Return nothing: see the class."""
+        return None
+
+    def netns(self) -> int | None:
+        """Return nothing: see the class."""
+        return None
+
+    def fin_timeout_ms(self) -> float | None:
+        """Return nothing: see the class."""
+        return None

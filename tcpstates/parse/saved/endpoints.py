@@ -1,0 +1,112 @@
+"""Addresses and ports as tools print them: `1.2.3.4:80`, `[::1]:80`, `*.80`, `:::ssh`.
+
+The last colon or dot is before the port. A host's name is kept as it is; a service's
+name becomes its number where there is such a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tcpstates.parse.saved.rows import Unreadable
+
+_WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
+_ANY = ("*", "")
+_MOST = 20_000  # remembered
+
+
+class Address(NamedTuple):
+    """One address."""
+
+    family: str | None  # None: a name, or a wildcard of either
+    text: str
+    scope: str | None  # of a link-local address: an interface's name or number
+    is_whole: bool  # False: no address; a name, or cut off
+
+
+class Endpoints:
+    """Reads endpoints, and remembers addresses; a file has few of them often."""
+
+    def __init__(self, service: Callable[[str], int | None]) -> None:
+        """Take what returns a service's port."""
+        self._service = service
+        self._addresses: dict[str, Address] = {}
+        self._ports: dict[str, int | None] = {}
+
+    def split(self, text: str) -> tuple[Address, int | None]:
+        """Return address and port; the wildcard port is 0, an unknown name None."""
+        place = max(text.rfind(":"), text.rfind("."))
+        if place < 0:
+            raise Unreadable(text)
+        return self.address(text[:place]), self.port(text[place + 1 :])
+
+    def with_colon(self, text: str) -> tuple[Address, int | None]:
+        """Return the same of `address:port` only."""
+        before, colon, port = text.rpartition(":")
+        if not colon:
+            raise Unreadable(text)
+        return self.address(before), self.port(port)
+
+    def address(self, text: str) -> Address:
+        """Return what an address's text says."""
+        found = self._addresses.get(text)
+        if found is None:
+            if len(self._addresses) >= _MOST:
+                self._addresses.clear()
+            found = self._addresses[text] = _read_address(text)
+        return found
+
+    def port(self, text: str) -> int | None:
+        """Return a port; a name that is no service here is None."""
+        found = self._ports.get(text, -1)
+        if found == -1:
+            if len(self._ports) >= 65536:
+                self._ports.clear()
+            found = self._ports[text] = self._read_port(text)
+        return found
+
+    def _read_port(self, text: str) -> int | None:
+        if text in ("*", "0", ""):
+            return 0
+        if text.isdecimal() and text.isascii():
+            number = int(text) if len(text) <= 5 else 65536
+            if number > 65535:
+                raise Unreadable(text)
+            return number
+        if not text[0].isalnum():
+            raise Unreadable(text)
+        return self._service(text)
+
+
+def _read_address(text: str) -> Address:
+    from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+    bare, _, after = text.partition("]")
+    if text.startswith("["):
+        bare = bare[1:]
+    elif after:
+        raise Unreadable(text)
+    bare, _, scope = bare.partition("%")
+    scope = scope or after.removeprefix("%")
+    if bare in _ANY:
+        return Address(None, "*", scope or None, is_whole=True)
+    number = AF_INET6 if ":" in bare else AF_INET
+    try:
+        packed = inet_pton(number, bare)
+    except (OSError, ValueError):
+        family = "ipv6" if ":" in bare else None
+        return Address(family, bare, scope or None, is_whole=False)
+    family = "ipv6" if len(packed) == 16 else "ipv4"
+    return Address(family, inet_ntop(number, packed), scope or None, is_whole=True)
+
+
+def settle(local: Address, remote: Address, family: str | None) -> tuple[str, str, str]:
+    """Return the family of a socket, and both addresses with wildcards spelled out."""
+    known = family or local.family or remote.family or "ipv4"
+    wildcard = _WILDCARD[known]
+    return (
+        known,
+        wildcard if local.text == "*" else local.text,
+        wildcard if remote.text == "*" else remote.text,
+    )

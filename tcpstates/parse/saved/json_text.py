@@ -1,0 +1,138 @@
+"""JSON: our own, whole or a socket a line, and PowerShell's objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tcpstates.model import Owner
+from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.powershell import make_row
+from tcpstates.parse.saved.rows import Row, Unreadable
+
+_MOST = 64 * 1024 * 1024  # characters of one object that is not ours
+_PLAIN = (
+    "uid",
+    "inode",
+    "cookie",
+    "mark",
+    "v6only",
+    "shutdown",
+    "congestion",
+    "memory",
+)
+_NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_name"}
+
+
+class OwnJson:
+    """A socket a line, as --jsonl prints them and --json does between brackets."""
+
+    name = "json"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Take what reads endpoints, for objects of PowerShell."""
+        self._endpoints = endpoints
+        self._pending: list[str] = []
+        self._size = 0
+
+    def heading(self, line: str) -> bool:
+        """Take the first line of an object or a list."""
+        if line.strip()[:1] not in ("{", "["):
+            return False
+        return bool(self.rows(line) is not None)
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a socket; what is no whole object waits for its end."""
+        text = line.strip().rstrip(",")
+        if not self._pending and text.startswith('{"') and text.endswith("}"):
+            return self._objects(text, line)
+        if text.startswith('{"protocol"') and text.endswith("}"):
+            return self._objects(text, line)
+        self._pending.append(line)
+        self._size += len(line)
+        if self._size > _MOST:
+            self._pending.clear()
+            raise Unreadable("an object of more than 64 MB")
+        return ()
+
+    def _objects(self, text: str, line: str) -> Sequence[Row]:
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise Unreadable(line) from error
+        return tuple(self._row(each) for each in (found,))
+
+    def _row(self, found: Any) -> Row:
+        if not isinstance(found, Mapping):
+            raise Unreadable(str(found)[:80])
+        if "LocalAddress" in found:
+            return make_row(self._endpoints, found)
+        try:
+            return _own_row(found)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unreadable(str(found)[:80]) from error
+
+    def finish(self) -> Sequence[Row]:
+        """Return the sockets of an object that took several lines."""
+        pending, self._pending = "\n".join(self._pending), []
+        if not pending.strip():
+            return ()
+        try:
+            found = json.loads(pending)
+        except ValueError:
+            return ()  # the rest of our own, whose sockets have been read
+        if isinstance(found, Mapping):
+            found = found.get("sockets", [found])
+        return tuple(self._row(each) for each in found if isinstance(each, Mapping))
+
+
+def _own_row(found: Mapping[str, Any]) -> Row:
+    """Return a socket of our own JSON."""
+    if found["protocol"] not in ("tcp", "udp") or found["family"] not in (
+        "ipv4",
+        "ipv6",
+    ):
+        raise ValueError(found["protocol"])
+    more: dict[str, Any] = {
+        name: found[name] for name in _PLAIN if found.get(name) is not None
+    }
+    more |= {to: found[name] for name, to in _NAMED.items() if found.get(name)}
+    if found.get("info"):
+        more["info"] = dict(found["info"])
+    if found.get("truncated"):
+        more["truncated"] = tuple(found["truncated"])
+    timer = found.get("timer")
+    if timer:
+        more["timer"], more["timer_ms"] = timer["kind"], timer["expires_ms"]
+        more["retransmits"] = timer["retransmits"]
+    elif found["protocol"] == "tcp" and found.get("inode") is not None:
+        more |= {"timer": "off", "timer_ms": 0, "retransmits": 0}
+    if found.get("processes") is not None:
+        more["processes"] = tuple(map(_owner, found["processes"]))
+    if found.get("no_process_reason"):
+        more["told_reason"] = str(found["no_process_reason"])
+    numbers = ("local_port", "remote_port", "recv_q", "send_q")
+    local, remote, received, sent = (_number(found[name]) for name in numbers)
+    return Row(
+        found["protocol"],
+        found["family"],
+        found["raw_state"],
+        str(found["local_address"]),
+        local,
+        str(found["remote_address"]),
+        remote,
+        received,
+        sent,
+        more,
+    )
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _owner(found: Mapping[str, Any]) -> Owner:
+    name, raw = found.get("name"), found.get("name_raw")
+    packed = bytes.fromhex(raw) if raw else None if name is None else name.encode()
+    return Owner(int(found["pid"]), packed, _number(found.get("fd")))

@@ -1,0 +1,148 @@
+"""lsof -i: its table, and the lines of -F; one row a process and descriptor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tcpstates.parse.saved.endpoints import Endpoints, settle
+from tcpstates.parse.saved.rows import Row, Unreadable, owner
+
+_HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
+_ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*?)\s*$")
+_OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
+_STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
+_LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
+
+
+class Lsof:
+    """Rows of lsof's table."""
+
+    name = "lsof"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Take what reads endpoints."""
+        self._endpoints = endpoints
+
+    def heading(self, line: str) -> bool:
+        """Take a heading; False: it is none."""
+        return _HEADING.match(line) is not None
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a row."""
+        found = _ROW.search(line)
+        if found is None:
+            return () if _OTHER.search(line) else None
+        left = _LEFT.match(line[: found.start()])
+        if left is None:
+            raise Unreadable(line)
+        fd = left[4] if left[4].isdecimal() else None
+        more: dict[str, Any] = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
+        user = left[3]
+        more["uid" if user.isdecimal() else "user_name"] = (
+            int(user) if user.isdecimal() else user
+        )
+        if found[2].isdecimal():
+            more["inode"] = int(found[2])
+        return (_row(self._endpoints, found[1], found[3].lower(), found[4], more),)
+
+    def finish(self) -> Sequence[Row]:
+        """Return nothing: a row is a line."""
+        return ()
+
+
+class LsofFields:
+    """What lsof -F prints: a field a line, by its first letter."""
+
+    name = "lsof-fields"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Start before any process."""
+        self._endpoints = endpoints
+        self._process: dict[str, str] = {}
+        self._file: dict[str, str] = {}
+
+    def heading(self, line: str) -> bool:
+        """Take the first line: a process."""
+        return re.fullmatch(r"p\d+", line) is not None and not self._process
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Take a field; return the file that it ends."""
+        if not line or not (line[0].isalpha()):
+            return None
+        kind, value = line[0], line[1:]
+        ended: Sequence[Row] = ()
+        if kind in "pf" or (kind in "tP" and kind in self._file):
+            ended = self.finish()
+        if kind == "p":
+            self._process = {"p": value}
+        elif kind in "cLuRg":
+            self._process[kind] = value
+        elif kind == "T":
+            key, _, word = value.partition("=")
+            self._file[f"T{key}"] = word
+        elif kind in "faltGdoPnD":
+            self._file[kind] = value
+        else:
+            return None
+        return ended
+
+    def finish(self) -> Sequence[Row]:
+        """Return the file that is complete."""
+        fields, self._file = self._file, {}
+        protocol = fields.get("P", "").lower()
+        if protocol not in ("tcp", "udp") or "n" not in fields:
+            return ()
+        more: dict[str, Any] = {}
+        pid = self._process.get("p", "")
+        if pid.isdecimal():
+            fd = fields.get("f", "")
+            name = self._process.get("c")
+            more["processes"] = (
+                owner(pid, name and _unescape(name), fd if fd.isdecimal() else None),
+            )
+        if self._process.get("u", "").isdecimal():
+            more["uid"] = int(self._process["u"])
+        if fields.get("d", "").isdecimal():
+            more["inode"] = int(fields["d"])
+        name = fields["n"]
+        if "TST" in fields:
+            name += f" ({fields['TST']})"
+        row = _row(self._endpoints, fields.get("t", ""), protocol, name, more)
+        queues = [fields.get(key, "") for key in ("TQR", "TQS")]
+        if all(map(str.isdecimal, queues)):
+            row = row._replace(recv_q=int(queues[0]), send_q=int(queues[1]))
+        return (row,)
+
+
+def _row(
+    endpoints: Endpoints, kind: str, protocol: str, name: str, more: dict[str, Any]
+) -> Row:
+    """Return the row of a NAME: local->remote (STATE)."""
+    state = _STATE.search(name)
+    raw = (state[1] or state[2]) if state else None
+    places = name[: state.start()] if state else name
+    here, _, there = places.split()[0].partition("->") if places.split() else ("",) * 3
+    local, local_port = endpoints.with_colon(here)
+    remote, remote_port = endpoints.with_colon(there or "*:*")
+    family, near, far = settle(local, remote, _FAMILIES.get(kind))
+    if local.scope:
+        more["interface_name"] = local.scope
+    return Row(
+        protocol,
+        family,
+        raw,
+        near,
+        local_port,
+        far,
+        remote_port,
+        more=more,
+    )
+
+
+def _unescape(name: str) -> str:
+    r"""Return a command with what lsof prints as \x20."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)

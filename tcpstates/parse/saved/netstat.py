@@ -1,0 +1,235 @@
+"""netstat: net-tools, BusyBox, Windows, macOS, FreeBSD, OpenBSD, AIX and HP-UX.
+
+A row is known by its protocol, in the first three words: `tcp`, `tcp6`, `tcp46`, `TCP`.
+Before it may stand addresses of kernel structures (-A), after it queues; then both
+endpoints, a state unless it is UDP's, and what the heading names. States and headings
+are translated on some systems, so of a heading only what no language changes is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tcpstates.parse.saved.endpoints import Address, Endpoints, settle
+from tcpstates.parse.saved.rows import Row, Unreadable, owner, state_of
+
+_PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$", re.IGNORECASE)
+_FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
+# net-tools: kind (seconds left/retransmissions/probes)
+_TIMER = re.compile(
+    r"\s(off|on|keepalive|timewait|persist|probe|unkn-\d+)"
+    r" \((\d+\.\d+)/(\d+)/(\d+)\)\s*$"
+)
+_TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
+_PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*?)\s*$")
+_USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
+_EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
+_BSD_STATE = "(state)"
+_WIDTH = 23  # of an endpoint of net-tools, without -W
+_HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
+
+
+class Netstat:
+    """Rows of any netstat."""
+
+    name = "netstat"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Start before any heading."""
+        self._endpoints = endpoints
+        self._after_state: list[str] = []  # what a heading of BSD names there
+        self._held: Row | None = None  # of Windows -b: its program comes below
+        self._width = _WIDTH
+
+    def heading(self, line: str) -> bool:
+        """Take a heading; False: it is none."""
+        if not _HEADING.match(line) or "REFCNT" in line.upper():
+            return False
+        words = line.lower().split()
+        self._after_state = []
+        if _BSD_STATE in words:
+            self._after_state = words[words.index(_BSD_STATE) + 1 :]
+            start = line.find("Local")
+            end = line.find("Foreign")
+            self._width = end - start - 1 if 0 <= start < end else _WIDTH
+        return True
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a row, one line late where a program may follow."""
+        words = line.split()
+        held = self._held
+        row = self._row(line, words) if words else None
+        if row is not None:
+            self._held = row
+            return (held,) if held else ()
+        if held is None or not (held.more and "pid" in held.more):
+            return None
+        found = _EXECUTABLE.match(line)
+        if found:
+            self._held = _with_program(held, found[1])
+            return ()
+        # -b: a component, or that there is no permission
+        return () if line.startswith(" ") and words else None
+
+    def finish(self) -> Sequence[Row]:
+        """Return the last row."""
+        held, self._held = self._held, None
+        return (held,) if held else ()
+
+    def _row(self, line: str, words: list[str]) -> Row | None:
+        for place, word in enumerate(words[:3]):
+            found = _PROTOCOL.match(word)
+            if found:
+                break
+        else:
+            return None
+        numbers = []
+        rest = place + 1
+        while rest < len(words) and words[rest].isdecimal():
+            numbers.append(int(words[rest]))
+            rest += 1
+        if len(words) < rest + 2:
+            if len(words) > 2 and any(c in words[-1] for c in ":."):
+                raise Unreadable(line)
+            return None
+        try:
+            local, local_port = self._endpoints.split(words[rest])
+            remote, remote_port = self._endpoints.split(words[rest + 1])
+        except Unreadable:
+            if not numbers:  # a sentence that begins with TCP
+                return None
+            raise
+        after = words[rest + 2 :]
+        protocol = found[1].lower()
+        is_windows = not numbers and word.isupper()
+        family, here, there = settle(local, remote, _FAMILIES.get(found[2] or ""))
+        more: dict[str, Any] = {}
+        if is_windows:
+            raw = _read_windows(after, protocol, remote_port, more)
+        else:
+            tail = line.split(words[rest + 1], 1)[1] if after else ""
+            raw = self._read_unix(after, tail, protocol, more)
+        cut = [
+            side
+            for side, address, text in (
+                ("local", local, words[rest]),
+                ("remote", remote, words[rest + 1]),
+            )
+            if self._is_cut(address, text, is_windows=is_windows)
+        ]
+        if cut:
+            more["truncated"] = tuple(cut)
+        for address in (local, remote):
+            if address.scope:
+                more["interface_name"] = address.scope
+        queues = numbers if len(numbers) == 2 else [None, None]
+        return Row(
+            protocol,
+            family,
+            raw,
+            here,
+            local_port,
+            there,
+            remote_port,
+            queues[0],
+            queues[1],
+            more or None,
+        )
+
+    def _is_cut(self, address: Address, text: str, *, is_windows: bool) -> bool:
+        """Tell whether an endpoint has been cut to its column."""
+        if is_windows or address.text == "*":
+            return False
+        if address.family == "ipv6" and not address.is_whole:
+            return True
+        return len(text) == self._width and (
+            address.family != "ipv4" or self._width != _WIDTH
+        )
+
+    def _read_unix(
+        self, after: list[str], tail: str, protocol: str, more: dict[str, Any]
+    ) -> str | None:
+        """Take what stands after the endpoints; return the state."""
+        raw = None
+        if after:
+            is_state = state_of(after[0], protocol) is not None
+            two = " ".join(after[:2])
+            if len(after) > 1 and not is_state and state_of(two, protocol):
+                raw, after = two, after[2:]
+            elif is_state or (protocol == "tcp" and _looks_like_state(after[0])):
+                raw, after = after[0], after[1:]
+            if raw is not None:
+                tail = tail.split(raw.split()[-1], 1)[1]
+        if self._after_state:
+            named = dict(zip(self._after_state, after, strict=False))
+            pid = named.get("pid", named.get("process:pid", "")).rpartition(":")
+            if pid[2].isdecimal() and pid[2] != "0":
+                more["processes"] = (owner(pid[2], pid[0] or None),)
+            return raw
+        timer = _TIMER.search(" " + tail)
+        if timer:
+            _take_timer(timer, more)
+            tail = (" " + tail)[: timer.start()]
+        both = _USER_INODE.match(tail.strip())
+        if both:
+            uid = both[1]
+            more["uid" if uid.isdecimal() else "user_name"] = (
+                int(uid) if uid.isdecimal() else uid
+            )
+            more["inode"] = int(both[2])
+            tail = tail.strip()[both.end() :]
+        program = _PROGRAM.search(tail)
+        if program:
+            more["processes"] = (owner(program[1], program[2]),)
+        return raw
+
+
+def _looks_like_state(word: str) -> bool:
+    """Tell whether an unknown word stands where a state does, not a process."""
+    return (
+        word != "-"
+        and "/" not in word
+        and word.upper() == word
+        and not word[0].isdigit()
+    )
+
+
+def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
+    """Take net-tools' timer: kind (seconds left/retransmissions/probes)."""
+    kind = _TIMERS.get(found[1], found[1])
+    more["timer"] = kind
+    more["timer_ms"] = round(float(found[2]) * 1000)
+    is_probe = kind in ("keepalive", "probe")
+    more["retransmits"] = int(found[4] if is_probe else found[3])
+
+
+def _read_windows(
+    after: list[str], protocol: str, remote_port: int | None, more: dict[str, Any]
+) -> str | None:
+    """Take what stands after the endpoints on Windows; return the state.
+
+    What listens is known by its remote port, whatever the word in this language.
+    """
+    raw = None
+    if protocol == "tcp" and after and not after[0].isdecimal():
+        raw, after = after[0], after[1:]
+        state = state_of(raw)
+        if state is None and remote_port == 0:
+            more["raw_word"] = raw
+            raw = "LISTENING"
+    if after and after[0].isdecimal() and len(after[0]) <= 10:
+        more["pid"] = int(after[0])
+        if after[0] != "0":  # the system's idle process has what nobody has
+            more["processes"] = (owner(after[0], None),)
+    return raw
+
+
+def _with_program(row: Row, name: str) -> Row:
+    """Return a row whose process has a name."""
+    more = dict(row.more or {})
+    pid = more["pid"]
+    if pid:
+        more["processes"] = (owner(str(pid), name),)
+    return row._replace(more=more)

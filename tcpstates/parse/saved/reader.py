@@ -1,0 +1,164 @@
+"""Takes lines of any tools' output, and knows which layout they are in.
+
+A line that the layout at hand does not know may be a heading, which changes it, a row
+without a heading, or nothing: a prompt, a section of other sockets, a mail's signature.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from tcpstates.parse.saved import lsof, netstat, powershell, ss, tables
+from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.rows import Layout, Row, Unreadable
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].*?(?:\x07|\x1b\\))")
+_QUOTED = re.compile(r"^(?:>[ ]?)+")
+_SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals, no sockets
+LONGEST = 1 << 16  # characters of a line; no tool prints a longer one for a socket
+_MOST_NUMBERS = 5  # of unreadable lines are told
+
+# What --from-format takes, and the layouts that it means.
+FORMATS: dict[str, tuple[str, ...]] = {
+    "ss": ("ss",),
+    "netstat": ("netstat", "solaris"),
+    "proc": ("proc",),
+    "lsof": ("lsof", "lsof-fields"),
+    "sockstat": ("sockstat",),
+    "powershell": ("powershell", "powershell-list", "powershell-csv", "json"),
+    "json": ("json",),
+}
+
+
+def _layouts(endpoints: Endpoints, byte_order: str) -> list[Layout]:
+    from tcpstates.parse.saved.json_text import OwnJson
+
+    return [
+        ss.Ss(endpoints),
+        tables.ProcNet(byte_order),
+        powershell.PowershellTable(endpoints),
+        powershell.PowershellList(endpoints),
+        powershell.PowershellCsv(endpoints),
+        lsof.Lsof(endpoints),
+        lsof.LsofFields(endpoints),
+        tables.Sockstat(endpoints),
+        tables.Solaris(endpoints),
+        netstat.Netstat(endpoints),
+        OwnJson(endpoints),
+    ]
+
+
+class Reader:
+    """Turns the lines of one file into rows."""
+
+    def __init__(
+        self,
+        service: Callable[[str], int | None],
+        *,
+        format: str | None = None,  # noqa: A002
+        byte_order: str = "little",
+        snapshot: int | None = None,
+    ) -> None:
+        """Expect one of FORMATS, None: any; `snapshot` counts from 1, None: all."""
+        made = _layouts(Endpoints(service), byte_order)
+        names = None if format is None else FORMATS[format]
+        self._layouts = [m for m in made if names is None or m.name in names]
+        self._current: Layout | None = None
+        self._titles: dict[tuple[str, ...], int] = {}
+        self._before = ""
+        self._line = 0
+        self._wanted = snapshot
+        self._snapshot = 1
+        self.snapshots = 1
+        self.is_summary = False
+        self.recognised: set[str] = set()
+        self.unreadable = 0
+        self.numbers: list[int] = []  # of the first unreadable lines, from 1
+
+    def read(self, lines: Iterable[str]) -> list[Row]:
+        """Return the rows of some lines."""
+        rows: list[Row] = []
+        for line in lines:
+            self._line += 1
+            if len(line) > LONGEST:
+                self._count(self._line)
+                continue
+            if "\x1b" in line:
+                line = _ESCAPE.sub("", line)
+            if line[:1] == ">":
+                line = _QUOTED.sub("", line)
+            try:
+                found = self._read(line)
+            except Unreadable:
+                self._count(self._line)
+                continue
+            if found:
+                rows += found
+        if self._wanted not in (None, self._snapshot):
+            rows.clear()
+        return rows
+
+    def finish(self) -> Sequence[Row]:
+        """Return what was still waiting; the file has ended."""
+        return self._end()
+
+    def skip(self) -> None:
+        """Count a line that is too long to be read."""
+        self._line += 1
+        self._count(self._line)
+
+    def _count(self, number: int) -> None:
+        self.unreadable += 1
+        if len(self.numbers) < _MOST_NUMBERS:
+            self.numbers.append(number)
+
+    def _read(self, line: str) -> Sequence[Row]:
+        current = self._current
+        if current is not None:
+            found = current.rows(line)
+            if found is not None:
+                return found
+        ended = self._end()
+        for layout in self._layouts:
+            if layout.heading(line):
+                self._change(layout, line)
+                return ended
+        self._before = line
+        self.is_summary |= _SUMMARY.match(line) is not None
+        return (*ended, *self._without_heading(line))
+
+    def _end(self) -> Sequence[Row]:
+        try:
+            return () if self._current is None else self._current.finish()
+        except Unreadable:
+            self._count(self._line)
+            return ()
+
+    def _change(self, layout: Layout, heading: str) -> None:
+        """Go on in another layout; the same heading again is another snapshot."""
+        key = (layout.name, heading.strip(), self._before.strip())
+        if layout.name not in ("json", "lsof-fields", "powershell-list"):
+            self._titles[key] = self._titles.get(key, 0) + 1
+            self._snapshot = self._titles[key]
+            self.snapshots = max(self.snapshots, self._snapshot)
+        self._current = layout
+        self.recognised.add(layout.name)
+
+    def _without_heading(self, line: str) -> Sequence[Row]:
+        """Return a row that no heading has announced."""
+        for layout in self._layouts:
+            if layout is self._current or layout.name not in _SURE:
+                continue
+            if layout.name == "ss" and not ss.is_row(line):
+                continue
+            found = layout.rows(line)
+            if found is not None:
+                self._current = layout
+                self.recognised.add(layout.name)
+                return found
+        return ()
+
+
+# Whose rows look like nothing else.
+_SURE = ("ss", "proc", "lsof", "netstat")

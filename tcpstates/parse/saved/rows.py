@@ -1,0 +1,142 @@
+"""Rows as every layout makes them, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tcpstates.model import ColumnBatch, Owner, Reason, reason_without_file
+from tcpstates.states import OtherState, TcpState, find_state
+
+
+class Row(NamedTuple):
+    """One socket; None is what the text does not say."""
+
+    protocol: str
+    family: str
+    raw_state: str | None  # the tool's word
+    local_address: str
+    local_port: int | None
+    remote_address: str
+    remote_port: int | None
+    recv_q: int | None = None
+    send_q: int | None = None
+    more: Mapping[str, Any] | None = None  # further columns by their names
+
+
+class Unreadable(Exception):
+    """A line that looks like a socket and cannot be read."""
+
+
+class Layout(Protocol):
+    """How one tool prints sockets."""
+
+    name: str  # what --from-format calls it
+
+    def heading(self, line: str) -> bool:
+        """Take a heading; False: it is none of this layout."""
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return what a line says; None: it is no line of this layout.
+
+        Raise Unreadable for a line that looks like a socket.
+        """
+
+    def finish(self) -> Sequence[Row]:
+        """Return what was still waiting for more lines."""
+
+
+# What encodings Windows consoles write; only names of states depend on it.
+_CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
+_STATES = frozenset(map(str, TcpState))
+_UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
+_INFO_COLUMNS = ("rtt", "last_sent_ms", "last_received_ms", "last_ack_ms")
+
+
+class Words(dict[str | None, str]):
+    """What to show for a tool's word; an unknown one is kept."""
+
+    def __init__(self, protocol: str) -> None:
+        """Know the words of a protocol."""
+        self._protocol = protocol
+        super().__init__()
+
+    def __missing__(self, raw: str | None) -> str:
+        state = None if raw is None else state_of(raw, self._protocol)
+        if state is None:
+            word = "UNKNOWN" if raw is None else f"UNKNOWN({raw})"
+        else:
+            word = str(state)
+        if len(self) > 1000:
+            self.clear()
+        self[raw] = word
+        return word
+
+
+def state_of(raw: str, protocol: str = "tcp") -> TcpState | OtherState | None:
+    """Return what a word means, also one whose bytes were no UTF-8."""
+    found = find_state(raw, protocol)
+    if found is not None or raw.isascii():
+        return found
+    packed = raw.encode("utf-8", "surrogateescape")
+    for page in _CODE_PAGES:
+        found = find_state(packed.decode(page, "replace"), protocol)
+        if found is not None:
+            return found
+    return None
+
+
+_WORDS = {protocol: Words(protocol) for protocol in ("tcp", "udp")}
+
+
+def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
+    """Yield the rows as batches, by protocol and family."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[:2], []).append(row)
+    for (protocol, family), same in groups.items():
+        yield _batch(protocol, family, same)
+
+
+def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
+    fields = list(zip(*rows, strict=True))
+    columns: dict[str, Sequence[Any]] = dict(
+        zip(Row._fields[2:9], fields[2:9], strict=True)
+    )
+    known = _WORDS[protocol]
+    if protocol == "udp":
+        words = [
+            known[raw] if raw else _UDP_WORDS[bool(port)]
+            for raw, port in zip(fields[2], columns["remote_port"], strict=True)
+        ]
+    else:
+        words = list(map(known.__getitem__, fields[2]))
+    columns["word"] = words
+    columns["state"] = [word if word in _STATES else None for word in words]
+    more = [each or {} for each in fields[9]]
+    for name in dict.fromkeys(key for each in more for key in each):
+        columns[name] = [each.get(name) for each in more]
+    if "info" in columns:
+        infos = columns["info"]
+        for name in _INFO_COLUMNS:
+            columns[f"info.{name}"] = [i.get(name) if i else None for i in infos]
+    owners: list[tuple[Owner, ...]] = [each.get("processes", ()) for each in more]
+    columns["processes"] = owners
+    columns["no_process_reason"] = [
+        None if found else each.get("told_reason") or _reason(word, each.get("inode"))
+        for found, word, each in zip(owners, words, more, strict=True)
+    ]
+    return ColumnBatch(protocol, family, len(rows), columns)
+
+
+def _reason(word: str, inode: int | None) -> str:
+    """Return why a row names no process: a text rarely says."""
+    if inode == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
+        return reason_without_file(word)
+    return Reason.UNKNOWN
+
+
+def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
+    """Return a process as the text has it; its name may be any bytes."""
+    packed = None if name is None else name.encode("utf-8", "surrogateescape")
+    return Owner(int(pid), packed, int(fd) if fd is not None else None)

@@ -1,0 +1,276 @@
+"""ss of iproute2: with and without Netid and State, -p -e -o -i -m, one line or two.
+
+Where only one state or protocol was asked for, ss leaves its column out; the heading
+tells, and where there is none, the words of the row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tcpstates.parse.saved.endpoints import Endpoints, settle
+from tcpstates.parse.saved.rows import Row, Unreadable, owner
+
+_HEADING = re.compile(r"Local Address\s*:?\s*Port\s+Peer Address\s*:?\s*Port")
+# The protocols that ss prints; we know two of them.
+_NETIDS = frozenset(
+    [
+        "nl",
+        "p_raw",
+        "p_dgr",
+        "u_str",
+        "u_dgr",
+        "u_seq",
+        "raw",
+        "tcp",
+        "udp",
+        "udpl",
+        "dccp",
+        "sctp",
+    ]
+)
+_NETIDS |= frozenset(
+    ["tipc", "vsock", "v_str", "v_dgr", "mptcp", "xdp", "icmp6", "???", "ti_st"]
+)
+_WORDS = frozenset(
+    [
+        "LISTEN",
+        "ESTAB",
+        "SYN-SENT",
+        "SYN-RECV",
+        "FIN-WAIT-1",
+        "FIN-WAIT-2",
+        "TIME-WAIT",
+        "CLOSE-WAIT",
+        "LAST-ACK",
+        "CLOSING",
+        "UNCONN",
+        "BOUND",
+        "CLOSED",
+        "UNKNOWN",
+        "NEW-SYN-RECV",
+    ]
+)
+# A name may hold quotes, commas and parentheses; what follows it may not.
+_OWNER = re.compile(r'\("(.*?)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)(?=,\("|\))')
+_USERS = re.compile(r"users:\((\(.*\))\)")
+_TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
+_TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
+_TIMERS |= {"delack": "delayed-ack"}
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|sec|min|hour|hours|day|days)?")
+_SECONDS = {"ms": 0.001, "sec": 1, "min": 60, "hour": 3600, "day": 86400}
+_FIELD = re.compile(
+    r"(?<!\S)(uid|ino|sk|cgroup|fwmark|rto|rtt|cwnd|unacked|lost|retrans"
+    r"|lastsnd|lastrcv|lastack|bytes_sent|bytes_acked|bytes_received"
+    r"|notsent|backoff|v6only|dev):(\S+)"
+)
+_SHUTDOWN = {"<->": 0, "---": 3, "-->": 1, "<--": 2}  # which ways are still open
+_SKMEM = re.compile(r"skmem:\(([^)]*)\)")
+_MEMORY = {
+    "r": "receive_allocated",
+    "rb": "receive_buffer",
+    "t": "send_allocated",
+    "tb": "send_buffer",
+    "f": "forward_allocated",
+    "w": "send_queued",
+    "o": "options",
+    "bl": "backlog",
+    "d": "drops",
+}
+_MEMORY_ITEM = re.compile(r"([a-z]+)(\d+)")
+_COUNTS = {
+    "cwnd": "congestion_window",
+    "unacked": "unacked",
+    "lost": "lost",
+    "bytes_sent": "bytes_sent",
+    "bytes_acked": "bytes_acked",
+    "bytes_received": "bytes_received",
+    "notsent": "not_sent_bytes",
+    "backoff": "backoff",
+}
+_LAST = {"lastsnd": "last_sent_ms", "lastrcv": "last_received_ms"}
+_LAST |= {"lastack": "last_ack_ms"}
+
+
+class Ss:
+    """Rows of ss."""
+
+    name = "ss"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Start before any heading."""
+        self._endpoints = endpoints
+        self._has_netid: bool | None = None
+        self._has_state: bool | None = None
+        self._protocol = "tcp"
+        self._held: Row | None = None  # its second line may follow
+
+    def heading(self, line: str) -> bool:
+        """Take a heading; False: it is none."""
+        if not _HEADING.search(line):
+            return False
+        words = line.split()
+        self._has_netid = "Netid" in words
+        self._has_state = "State" in words
+        self._protocol = "tcp"
+        return True
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a row, one line late: what the kernel knows may follow."""
+        held = self._held
+        if line[:1] in (" ", "\t"):
+            if held is None:
+                return None
+            more = dict(held.more or {})
+            if _take_details(line, more, held.raw_state):
+                self._held = held._replace(more=more)
+            return ()
+        row = self._row(line)
+        if row is None:
+            return None
+        if row is _OTHER:
+            self._held = None
+        else:
+            self._held = row
+        return (held,) if held else ()
+
+    def finish(self) -> Sequence[Row]:
+        """Return the last row."""
+        held, self._held = self._held, None
+        return (held,) if held else ()
+
+    def _row(self, line: str) -> Row | None:
+        words = line.split(None, 6)
+        place, protocol, raw = 0, self._protocol, None
+        if not words:
+            return None
+        if self._has_netid is not False and words[0] in _NETIDS:
+            if words[0] not in ("tcp", "udp"):
+                return _OTHER
+            protocol, place = words[0], 1
+        if self._has_state is not False and len(words) > place:
+            if words[place] in _WORDS:
+                raw = words[place]
+                place += 1
+            elif self._has_state:
+                return None
+        if len(words) < place + 4:
+            if raw is not None and len(words) > place and words[place].isdecimal():
+                raise Unreadable(line)
+            return None
+        received, sent = words[place], words[place + 1]
+        if not (received.isdecimal() and sent.isdecimal()):
+            return None
+        if raw == "UNCONN" and not self._has_netid:
+            protocol = self._protocol = "udp"
+        local, local_port = self._endpoints.with_colon(words[place + 2])
+        remote, remote_port = self._endpoints.with_colon(words[place + 3])
+        family = None
+        if local.text == "*" and remote.text == "*":
+            family = "ipv6"  # since iproute2 4.15: a socket that takes both
+        family, here, there = settle(local, remote, family)
+        more: dict[str, Any] = {}
+        if local.scope:
+            more["interface_name"] = local.scope
+        if len(words) > place + 4:
+            tail = line.split(words[place + 3], 1)[1]
+            if words[place + 2] == words[place + 3]:
+                tail = line.rsplit(words[place + 3], 1)[1]
+            _take_details(tail, more, raw)
+        return Row(
+            protocol,
+            family,
+            raw,
+            here,
+            local_port,
+            there,
+            remote_port,
+            int(received),
+            int(sent),
+            more or None,
+        )
+
+
+_OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
+
+
+def _take_details(text: str, more: dict[str, Any], raw: str | None) -> bool:
+    """Take what -p, -e, -o, -i and -m print; tell whether there was any of it."""
+    before = len(more)
+    users = _USERS.search(text)
+    if users:
+        owners = _OWNER.findall(users[1] + ")")
+        more["processes"] = tuple(owner(pid, name, fd) for name, pid, fd in owners)
+        text = text[: users.start()] + text[users.end() :]
+    timer = _TIMER.search(text)
+    if timer:
+        more["timer"] = _TIMERS.get(timer[1], timer[1])
+        more["timer_ms"] = _milliseconds(timer[2])
+        more["retransmits"] = int(timer[3])
+    memory = _SKMEM.search(text)
+    if memory:
+        items = _MEMORY_ITEM.findall(memory[1])
+        more["memory"] = {_MEMORY[k]: int(n) for k, n in items if k in _MEMORY}
+    fields = dict(_FIELD.findall(text))
+    if "ino" in fields:
+        more["uid"] = int(fields.get("uid", "0"))
+        more["inode"] = int(fields["ino"])
+        more.setdefault("timer", "off")  # -e prints those that run
+        more.setdefault("timer_ms", 0)
+        more.setdefault("retransmits", 0)
+    if "sk" in fields:
+        more["cookie"] = int(fields["sk"], 16)
+    if "cgroup" in fields:
+        more["cgroup_name"] = fields["cgroup"]
+    if "fwmark" in fields:
+        more["mark"] = int(fields["fwmark"], 0)
+    if "v6only" in fields:
+        more["v6only"] = fields["v6only"] == "1"
+    ways = _SHUTDOWN.keys() & set(text.split())
+    if ways:
+        more["shutdown"] = _SHUTDOWN[ways.pop()]
+    if "cwnd" in fields:
+        more["info"] = _info(fields)
+    return len(more) > before
+
+
+def _info(fields: dict[str, str]) -> dict[str, int]:
+    """Return what -i prints as the kernel has it; ss leaves out what is 0."""
+    info = {name: int(fields[key]) for key, name in _COUNTS.items() if key in fields}
+    for key, name in _LAST.items():
+        info[name] = int(fields.get(key, "0"))
+    if "rto" in fields:
+        info["rto"] = round(float(fields["rto"]) * 1000)
+    if "rtt" in fields:
+        mean, _, variance = fields["rtt"].partition("/")
+        info["rtt"] = round(float(mean) * 1000)
+        info["rtt_variance"] = round(float(variance or 0) * 1000)
+    if "retrans" in fields:
+        now, _, ever = fields["retrans"].partition("/")
+        info["retransmitting"], info["total_retransmits"] = int(now), int(ever or 0)
+    return info
+
+
+def _milliseconds(text: str) -> int | None:
+    """Return a time: 520ms, 58sec, 119min, 1.008ms (which is 1.008 s), 7min20sec.
+
+    ss prints seconds with a fraction as `1.008ms` (`print_ms_timer`, misc/ss.c).
+    """
+    total = 0.0
+    parts = _TIME.findall(text)
+    for number, unit in parts:
+        scale = _SECONDS.get(unit.removesuffix("s") if unit != "ms" else unit, 0.001)
+        if unit == "ms" and "." in number:
+            scale = 1
+        total += float(number) * scale
+    return round(total * 1000) if parts else None
+
+
+def is_row(line: str) -> bool:
+    """Tell whether a line without a heading may be ss's."""
+    words = line.split(None, 3)
+    if len(words) < 4 or words[0] not in _WORDS | {"tcp", "udp"}:
+        return False
+    return (words[0] in _WORDS and words[1].isdecimal()) or words[1] in _WORDS
