@@ -60,9 +60,9 @@ def read_sockets(
 ) -> tuple[str, Iterator[Batch]]:
     """Return the source used and its batches.
 
-    It is named, or given, as saved files are. `auto` steps down to the next source when one cannot be used, and says so in
-    `limitations`. A source that was asked for by name never steps down. Raise
-    SourceUnavailable when none is left.
+    It is named, or given, as saved files are. `auto` steps down to the next source
+    when one cannot be used, and says so in `limitations`. A source that was asked for
+    by name never steps down. Raise SourceUnavailable when none is left.
     """
     if not isinstance(name, str):
         batches = name.read(request, limitations)

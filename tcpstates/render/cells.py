@@ -65,19 +65,15 @@ def _ports(protocol: str, names: Names) -> _Ports:
 def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
     """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
     values = batch.column(f"{side}_address")
+    scopes, cut = batch.known("interface_name"), batch.known("truncated")
+    if scopes is not None or cut is not None:
+        return _saved_addresses(batch, values, side)
     if not names.knows_hosts():
         if batch.family == "ipv4":
             return values
         shown = {address: f"[{address}]" for address in set(values)}
     else:
         shown = {a: _address(a, batch.family, names) for a in set(values)}
-    told = batch.known("interface_name")
-    if told is not None:
-        cut = batch.column("truncated")
-        return [
-            _told_address(address, scope, shown[address], side in (parts or ()))
-            for address, scope, parts in zip(values, told, cut, strict=True)
-        ]
     scopes = batch.known("interface_index")
     if batch.family == "ipv4" or scopes is None or not any(scopes):
         return list(map(shown.__getitem__, values))
@@ -89,13 +85,19 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
     ]
 
 
-def _told_address(address: str, scope: str | None, shown: str, is_cut: bool) -> str:
-    """Return an address of a saved listing, with its scope, and dots where it was cut."""
-    if scope and address.startswith("fe80:"):
-        shown = f"[{address}%{sanitise(scope)}]"
-    if not is_cut:
-        return sanitise_line(shown)
-    return sanitise_line(f"{shown[:-1]}...]" if shown[-1:] == "]" else f"{shown}...")
+def _saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
+    """Return addresses of a saved listing: with scopes, and dots where one was cut."""
+    shown = []
+    columns = (values, batch.column("interface_name"), batch.column("truncated"))
+    for address, scope, cut in zip(*columns, strict=True):
+        text = address
+        if scope and address.startswith("fe80:"):
+            text += f"%{scope}"
+        if side in (cut or ()):
+            text += "..."
+        text = f"[{text}]" if ":" in address else text
+        shown.append(sanitise_line(text))
+    return shown
 
 
 def _address(address: str, family: str, names: Names) -> str:

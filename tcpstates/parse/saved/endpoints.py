@@ -104,9 +104,12 @@ def _read_address(text: str) -> Address:
 def settle(local: Address, remote: Address, family: str | None) -> tuple[str, str, str]:
     """Return the family of a socket, and both addresses with wildcards spelled out."""
     known = family or local.family or remote.family or "ipv4"
-    wildcard = _WILDCARD[known]
-    return (
-        known,
-        wildcard if local.text == "*" else local.text,
-        wildcard if remote.text == "*" else remote.text,
-    )
+    return known, _spelled_out(local, known), _spelled_out(remote, known)
+
+
+def _spelled_out(address: Address, family: str) -> str:
+    if address.text == "*":
+        return _WILDCARD[family]
+    if family == "ipv6" and address.family == "ipv4":
+        return f"::ffff:{address.text}"  # net-tools leaves that out
+    return address.text

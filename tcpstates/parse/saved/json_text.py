@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +56,8 @@ class OwnJson:
         return ()
 
     def _objects(self, text: str, line: str) -> Sequence[Row]:
+        import json
+
         try:
             found = json.loads(text)
         except ValueError as error:
@@ -78,6 +79,8 @@ class OwnJson:
         pending, self._pending = "\n".join(self._pending), []
         if not pending.strip():
             return ()
+        import json
+
         try:
             found = json.loads(pending)
         except ValueError:

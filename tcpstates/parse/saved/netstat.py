@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, settle
 from tcpstates.parse.saved.rows import Row, Unreadable, owner, state_of
+from tcpstates.states import TcpState
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$", re.IGNORECASE)
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
@@ -79,52 +81,53 @@ class Netstat:
         return (held,) if held else ()
 
     def _row(self, line: str, words: list[str]) -> Row | None:
-        for place, word in enumerate(words[:3]):
-            found = _PROTOCOL.match(word)
-            if found:
-                break
-        else:
+        found = next(filter(None, map(_PROTOCOL.match, words[:3])), None)
+        if found is None:
             return None
-        numbers = []
-        rest = place + 1
-        while rest < len(words) and words[rest].isdecimal():
-            numbers.append(int(words[rest]))
-            rest += 1
+        start = words.index(found.string) + 1
+        numbers = list(map(int, takewhile(str.isdecimal, words[start:])))
+        rest = start + len(numbers)
         if len(words) < rest + 2:
             if len(words) > 2 and any(c in words[-1] for c in ":."):
                 raise Unreadable(line)
             return None
+        texts = words[rest : rest + 2]
         try:
-            local, local_port = self._endpoints.split(words[rest])
-            remote, remote_port = self._endpoints.split(words[rest + 1])
+            (local, local_port), (remote, remote_port) = map(
+                self._endpoints.split, texts
+            )
         except Unreadable:
             if not numbers:  # a sentence that begins with TCP
                 return None
             raise
-        after = words[rest + 2 :]
         protocol = found[1].lower()
-        is_windows = not numbers and word.isupper()
         family, here, there = settle(local, remote, _FAMILIES.get(found[2] or ""))
+        after = words[rest + 2 :]
         more: dict[str, Any] = {}
+        is_windows = not numbers and found.string.isupper()
         if is_windows:
             raw = _read_windows(after, protocol, remote_port, more)
         else:
-            tail = line.split(words[rest + 1], 1)[1] if after else ""
+            tail = line.split(texts[1], 1)[1] if after else ""
             raw = self._read_unix(after, tail, protocol, more)
-        cut = [
-            side
-            for side, address, text in (
-                ("local", local, words[rest]),
-                ("remote", remote, words[rest + 1]),
-            )
-            if self._is_cut(address, text, is_windows=is_windows)
-        ]
-        if cut:
-            more["truncated"] = tuple(cut)
-        for address in (local, remote):
-            if address.scope:
-                more["interface_name"] = address.scope
-        queues = numbers if len(numbers) == 2 else [None, None]
+            cut = [
+                side
+                for side, address, text in zip(
+                    ("local", "remote"), (local, remote), texts, strict=True
+                )
+                if self._is_cut(address, text)
+            ]
+            if cut:
+                more["truncated"] = tuple(cut)
+        scope = local.scope or remote.scope
+        if scope:
+            more["interface_name"] = scope
+        received: int | None = None
+        sent: int | None = None
+        if len(numbers) == 2:  # three are FreeBSD's -T, which counts other things
+            received, sent = numbers
+            if raw is not None and state_of(raw) is TcpState.LISTEN:
+                sent = None  # it prints 0 there, and not how many may wait
         return Row(
             protocol,
             family,
@@ -133,14 +136,14 @@ class Netstat:
             local_port,
             there,
             remote_port,
-            queues[0],
-            queues[1],
+            received,
+            sent,
             more or None,
         )
 
-    def _is_cut(self, address: Address, text: str, *, is_windows: bool) -> bool:
+    def _is_cut(self, address: Address, text: str) -> bool:
         """Tell whether an endpoint has been cut to its column."""
-        if is_windows or address.text == "*":
+        if address.text == "*":
             return False
         if address.family == "ipv6" and not address.is_whole:
             return True

@@ -10,25 +10,21 @@ from tcpstates.parse.saved.endpoints import Endpoints, settle
 from tcpstates.parse.saved.rows import Row, Unreadable, owner
 
 # MSFT_NetTCPConnection's State, as numbers stand in JSON.
-_NUMBERS = dict(
-    enumerate(
-        [
-            "Closed",
-            "Listen",
-            "SynSent",
-            "SynReceived",
-            "Established",
-            "FinWait1",
-            "FinWait2",
-            "CloseWait",
-            "Closing",
-            "LastAck",
-            "TimeWait",
-            "DeleteTCB",
-        ],
-        start=1,
-    )
-) | {100: "Bound"}
+_NUMBERS = {
+    "1": "Closed",
+    "2": "Listen",
+    "3": "SynSent",
+    "4": "SynReceived",
+    "5": "Established",
+    "6": "FinWait1",
+    "7": "FinWait2",
+    "8": "CloseWait",
+    "9": "Closing",
+    "10": "LastAck",
+    "11": "TimeWait",
+    "12": "DeleteTCB",
+    "100": "Bound",
+}
 _DASHES = re.compile(r"^[\s-]*---[\s-]*$")
 _PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
 
@@ -38,8 +34,7 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     try:
         state = fields.get("State")
         raw = None if state in (None, "") else str(state)
-        if raw is not None and raw.isdecimal():
-            raw = _NUMBERS.get(int(raw), raw)
+        raw = _NUMBERS.get(raw or "", raw)
         local = endpoints.address(str(fields["LocalAddress"]))
         remote = endpoints.address(str(fields.get("RemoteAddress") or "*"))
         ports = [

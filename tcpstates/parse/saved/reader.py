@@ -84,12 +84,8 @@ class Reader:
             if len(line) > LONGEST:
                 self._count(self._line)
                 continue
-            if "\x1b" in line:
-                line = _ESCAPE.sub("", line)
-            if line[:1] == ">":
-                line = _QUOTED.sub("", line)
             try:
-                found = self._read(line)
+                found = self._read(_cleaned(line))
             except Unreadable:
                 self._count(self._line)
                 continue
@@ -158,6 +154,13 @@ class Reader:
                 self.recognised.add(layout.name)
                 return found
         return ()
+
+
+def _cleaned(line: str) -> str:
+    """Return a line without colours and the marks of a quoted mail."""
+    if "\x1b" in line:
+        line = _ESCAPE.sub("", line)
+    return _QUOTED.sub("", line) if line[:1] == ">" else line
 
 
 # Whose rows look like nothing else.

@@ -62,6 +62,7 @@ class Words(dict[str | None, str]):
         super().__init__()
 
     def __missing__(self, raw: str | None) -> str:
+        """Find a word out; a bound keeps what strangers write from filling memory."""
         state = None if raw is None else state_of(raw, self._protocol)
         if state is None:
             word = "UNKNOWN" if raw is None else f"UNKNOWN({raw})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, settle
@@ -29,10 +30,16 @@ _NETIDS = frozenset(
         "udpl",
         "dccp",
         "sctp",
+        "tipc",
+        "vsock",
+        "v_str",
+        "v_dgr",
+        "mptcp",
+        "xdp",
+        "icmp6",
+        "???",
+        "ti_st",
     ]
-)
-_NETIDS |= frozenset(
-    ["tipc", "vsock", "v_str", "v_dgr", "mptcp", "xdp", "icmp6", "???", "ti_st"]
 )
 _WORDS = frozenset(
     [
@@ -124,7 +131,7 @@ class Ss:
             if held is None:
                 return None
             more = dict(held.more or {})
-            if _take_details(line, more, held.raw_state):
+            if _take_details(line, more):
                 self._held = held._replace(more=more)
             return ()
         row = self._row(line)
@@ -141,51 +148,55 @@ class Ss:
         held, self._held = self._held, None
         return (held,) if held else ()
 
-    def _row(self, line: str) -> Row | None:
-        words = line.split(None, 6)
+    def _prefix(self, words: list[str]) -> tuple[int, str, str | None] | None:
+        """Return where the queues begin, the protocol, and the state if it is told."""
         place, protocol, raw = 0, self._protocol, None
-        if not words:
-            return None
         if self._has_netid is not False and words[0] in _NETIDS:
-            if words[0] not in ("tcp", "udp"):
-                return _OTHER
             protocol, place = words[0], 1
         if self._has_state is not False and len(words) > place:
             if words[place] in _WORDS:
                 raw = words[place]
                 place += 1
-            elif self._has_state:
+            elif self._has_state and protocol in ("tcp", "udp"):
                 return None
+        return place, protocol, raw
+
+    def _row(self, line: str) -> Row | None:
+        words = line.split(None, 6)
+        prefix = self._prefix(words) if words else None
+        if prefix is None:
+            return None
+        place, protocol, raw = prefix
+        if protocol not in ("tcp", "udp"):
+            return _OTHER
         if len(words) < place + 4:
             if raw is not None and len(words) > place and words[place].isdecimal():
                 raise Unreadable(line)
             return None
-        received, sent = words[place], words[place + 1]
+        received, sent, here, there = words[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):
             return None
         if raw == "UNCONN" and not self._has_netid:
             protocol = self._protocol = "udp"
-        local, local_port = self._endpoints.with_colon(words[place + 2])
-        remote, remote_port = self._endpoints.with_colon(words[place + 3])
-        family = None
-        if local.text == "*" and remote.text == "*":
-            family = "ipv6"  # since iproute2 4.15: a socket that takes both
-        family, here, there = settle(local, remote, family)
+        local, local_port = self._endpoints.with_colon(here)
+        remote, remote_port = self._endpoints.with_colon(there)
+        # Since iproute2 4.15 two stars are a socket that takes both families.
+        both = "ipv6" if local.text == remote.text == "*" else None
+        family, near, far = settle(local, remote, both)
         more: dict[str, Any] = {}
         if local.scope:
             more["interface_name"] = local.scope
         if len(words) > place + 4:
-            tail = line.split(words[place + 3], 1)[1]
-            if words[place + 2] == words[place + 3]:
-                tail = line.rsplit(words[place + 3], 1)[1]
-            _take_details(tail, more, raw)
+            is_same = here == there
+            parts = line.rsplit(there, 1) if is_same else line.split(there, 1)
+            _take_details(parts[1], more)
         return Row(
             protocol,
             family,
             raw,
-            here,
+            near,
             local_port,
-            there,
+            far,
             remote_port,
             int(received),
             int(sent),
@@ -196,7 +207,7 @@ class Ss:
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 
 
-def _take_details(text: str, more: dict[str, Any], raw: str | None) -> bool:
+def _take_details(text: str, more: dict[str, Any]) -> bool:
     """Take what -p, -e, -o, -i and -m print; tell whether there was any of it."""
     before = len(more)
     users = _USERS.search(text)
@@ -213,27 +224,33 @@ def _take_details(text: str, more: dict[str, Any], raw: str | None) -> bool:
     if memory:
         items = _MEMORY_ITEM.findall(memory[1])
         more["memory"] = {_MEMORY[k]: int(n) for k, n in items if k in _MEMORY}
-    fields = dict(_FIELD.findall(text))
-    if "ino" in fields:
-        more["uid"] = int(fields.get("uid", "0"))
-        more["inode"] = int(fields["ino"])
-        more.setdefault("timer", "off")  # -e prints those that run
-        more.setdefault("timer_ms", 0)
-        more.setdefault("retransmits", 0)
-    if "sk" in fields:
-        more["cookie"] = int(fields["sk"], 16)
-    if "cgroup" in fields:
-        more["cgroup_name"] = fields["cgroup"]
-    if "fwmark" in fields:
-        more["mark"] = int(fields["fwmark"], 0)
-    if "v6only" in fields:
-        more["v6only"] = fields["v6only"] == "1"
     ways = _SHUTDOWN.keys() & set(text.split())
     if ways:
         more["shutdown"] = _SHUTDOWN[ways.pop()]
-    if "cwnd" in fields:
-        more["info"] = _info(fields)
+    _take_fields(dict(_FIELD.findall(text)), more)
     return len(more) > before
+
+
+def _take_fields(fields: dict[str, str], more: dict[str, Any]) -> None:
+    """Take what is printed as name:value."""
+    if fields.get("ino", "").isdecimal():
+        uid = fields.get("uid", "0")  # ss leaves out root's
+        more |= {"uid": int(uid) if uid.isdecimal() else None}
+        more["inode"] = int(fields["ino"])
+        for name, value in (("timer", "off"), ("timer_ms", 0), ("retransmits", 0)):
+            more.setdefault(name, value)  # -e prints the timers that run
+    numbers = (("sk", "cookie", 16), ("fwmark", "mark", 0), ("v6only", "v6only", 10))
+    for key, name, base in numbers:
+        with suppress(ValueError):
+            if key in fields:
+                more[name] = int(fields[key], base)
+    if "v6only" in more:
+        more["v6only"] = bool(more["v6only"])
+    if "cgroup" in fields:
+        more["cgroup_name"] = fields["cgroup"]
+    if "cwnd" in fields:
+        with suppress(ValueError):  # cut off, or another tool's
+            more["info"] = _info(fields)
 
 
 def _info(fields: dict[str, str]) -> dict[str, int]:

@@ -14,6 +14,10 @@ _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 
 
+_OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
+_PROC_ROW = re.compile(r"^\s*(\d+): ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ")
+
+
 class Sockstat:
     """Rows of sockstat: user, command, pid, perhaps a descriptor, both endpoints."""
 
@@ -40,11 +44,10 @@ class Sockstat:
         place = places[-1] if len(words) > places[-1] + 2 else places[0]
         if len(words) < place + 3:
             raise Unreadable(line)
-        found = _PROTOCOL.match(words[place])
-        assert found is not None
+        protocol, digits = words[place][:3], words[place][3:]
         local, local_port = self._endpoints.with_colon(words[place + 1])
         remote, remote_port = self._endpoints.with_colon(words[place + 2])
-        family, here, there = settle(local, remote, _FAMILIES.get(found[2] or ""))
+        family, here, there = settle(local, remote, _FAMILIES.get(digits))
         state = words[place + 3] if len(words) > place + 3 else None
         more: dict[str, Any] = {}
         left = words[:place]
@@ -60,7 +63,7 @@ class Sockstat:
         if local.scope:
             more["interface_name"] = local.scope
         row = Row(
-            found[1], family, state, here, local_port, there, remote_port, more=more
+            protocol, family, state, here, local_port, there, remote_port, more=more
         )
         return (row,)
 
@@ -124,6 +127,8 @@ class Solaris:
         return ()
 
 
+# What raw sockets are for, where others have a port: ICMP, IGMP, OSPF ...
+_RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
 _PROC_COLUMNS = (*Row._fields[2:9], "uid", "inode", "timer", "timer_ms", "retransmits")
 
 
@@ -136,6 +141,7 @@ class ProcNet:
         """Take the order: little or big."""
         self._byte_order = byte_order
         self._protocol = "tcp"
+        self._may_be_raw = False
         self._parsers: dict[tuple[str, str], ProcNetParser] = {}
 
     def heading(self, line: str) -> bool:
@@ -143,6 +149,7 @@ class ProcNet:
         if not re.match(r"^\s*sl\s+local_address\s+(rem|remote)_address", line):
             return False
         self._protocol = "udp" if "drops" in line else "tcp"
+        self._may_be_raw = line.endswith("drops")  # UDP's is padded with blanks
         self._parsers.clear()
         return True
 
@@ -157,8 +164,8 @@ class ProcNet:
             return None
         family = "ipv4" if len(found[2]) == 8 else "ipv6"
         port = int(found[3], 16)
-        if self._protocol == "udp" and port < 256 and port == int(found[1]):
-            return ()  # raw: the bucket and the port are the protocol's number
+        if self._may_be_raw and port in _RAW_PROTOCOLS:
+            return ()
         key = self._protocol, family
         parser = self._parsers.get(key)
         if parser is None:
