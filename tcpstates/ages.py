@@ -31,6 +31,7 @@ Bounds = tuple[float, float]
 
 _TIME_WAIT_MS = 60_000
 _FIRST_RETRY_MS = 1000  # TCP_TIMEOUT_INIT, net/tcp.h
+_SHORTEST_PROBE_MS, _LONGEST_PROBE_MS = 200, 120_000  # TCP_RTO_MIN, TCP_RTO_MAX
 _SENT, _RECEIVED = "info.last_sent_ms", "info.last_received_ms"
 _TIMES = (_SENT, _RECEIVED, "info.last_ack_ms")
 _WITH_DATA = frozenset(
@@ -82,3 +83,16 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds
             yield max(sent, received, ack), inf
         else:
             yield UNKNOWN
+
+
+def probed_ms(info: dict[str, int]) -> float:
+    """Return for how long a zero window has been probed at least.
+
+    Each probe without success doubles the time to the next one, from the timeout of
+    retransmission on (`tcp_send_probe0`, net/ipv4/tcp_output.c).
+    """
+    first = max(info.get("rto", 0) / 1000, _SHORTEST_PROBE_MS)
+    return sum(
+        min(first * (1 << probe), _LONGEST_PROBE_MS)
+        for probe in range(info.get("backoff", 0))
+    )

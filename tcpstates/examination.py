@@ -6,6 +6,7 @@ the suspects are looked for, and their other ends, if these are on this host.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -18,7 +19,7 @@ from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
 from tcpstates.collect.settings import read_settings
-from tcpstates.diagnose.case import Case, Host, Suspect, Tuple
+from tcpstates.diagnose.case import Case, Ends, Host, Suspect, plain
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
@@ -26,7 +27,7 @@ from tcpstates.filters.selection import read_selection
 from tcpstates.findings import Diagnosis, Finding, Gap, Severity
 from tcpstates.model import Batch, Listing, Owner, Process, Request
 from tcpstates.pipeline import list_sockets
-from tcpstates.states import LISTENING
+from tcpstates.states import LISTENING, TcpState
 
 __all__ = [
     "Diagnosis",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 _DEFAULT = Thresholds()
+_OURS = "/proc/self/ns/net"
+_UNACCEPTED = frozenset({TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
 
 
 class _Question(NamedTuple):
@@ -93,13 +96,18 @@ def _look(question: _Question, counters: dict[str, int]) -> Diagnosis:
     host = _host(question, listing)
     examiner = Examiner(host)
     examiner.look(listing.batches)
+    if host.is_filtered:
+        states = frozenset({TcpState.SYN_RECEIVED, *_UNACCEPTED})
+        unheld = Request(states=states, info=True, families=question.request.families)
+        examiner.look_unheld(list_sockets(unheld, listing.source).batches)
     partners = _look_again(examiner, host, listing)
     table = OwnerTable(
         suspect.inode
         for suspect in chain(examiner.suspected(), partners.values())
         if suspect.processes is None and suspect.inode
     )
-    table.scan(sockets=examiner.counted.total())
+    # Of some sockets' processes the other descriptors do not matter.
+    table.scan(sockets=None if host.is_filtered else examiner.counted.total())
     case = _case(examiner, table, partners, counters)
     findings, gaps = examiner.find(case)
     return Diagnosis(
@@ -128,30 +136,32 @@ def _host(question: _Question, listing: Listing) -> Host:
     """Return what is known before the sockets are read."""
     asked = Request(states=LISTENING, unknown_states=False)
     _, listeners = read_sockets(listing.source, asked, [])
+    settings = read_settings()
     return Host(
         question.thresholds,
-        read_settings(),
+        settings,
         read_kernel_counts(),
         frozenset(port for batch in listeners for port in batch.column("local_port")),
-        SystemNames(numeric=True).fin_timeout_ms(),
+        settings.fin_timeout * 1000 if settings.is_told else None,
         frozenset(MISSING[listing.source]),
         is_filtered=bool(question.words),
         is_watched=question.is_watched,
+        knows_ports=settings.is_told,
     )
 
 
 def _look_again(
     examiner: Examiner, host: Host, listing: Listing
-) -> dict[Tuple, Suspect]:
+) -> dict[Ends, Suspect]:
     """Return the other ends of what is suspected, as far as they are on this host.
 
     What leads to crowded destinations is shown to the rule that wants to see it.
     """
     suspects = examiner.suspected()
     own = examiner.addresses
-    wanted = {s.mirrored for s in suspects if s.remote_address in own}
+    wanted = {s.mirrored for s in suspects if plain(s.remote_address) in own}
     crowded = examiner.ports.crowded()
-    found: dict[Tuple, Suspect] = {}
+    found: dict[Ends, Suspect] = {}
     if not wanted and not crowded:
         return found
     is_told = "inode" not in MISSING[listing.source]
@@ -161,19 +171,25 @@ def _look_again(
             examiner.ports.look_again(batch, crowded)
         chosen = batch.keep([place in wanted for place in _places(batch)])
         if len(chosen):
-            found.update((s.tuple, s) for s in host.suspects(chosen))
+            found.update((s.ends, s) for s in host.suspects(chosen))
     return found
 
 
-def _places(batch: Batch) -> Iterator[Tuple]:
+def _places(batch: Batch) -> Iterator[Ends]:
+    """Yield both endpoints of each socket, as `Suspect.ends`."""
+    local, remote = (
+        {address: plain(address) for address in set(values)}
+        for values in (batch.column("local_address"), batch.column("remote_address"))
+    )
     names = ("local_address", "local_port", "remote_address", "remote_port")
-    return zip(*map(batch.column, names), strict=True)
+    for near, own, far, port in zip(*map(batch.column, names), strict=True):
+        yield local[near], own, remote[far], port
 
 
 def _case(
     examiner: Examiner,
     table: OwnerTable,
-    partners: dict[Tuple, Suspect],
+    partners: dict[Ends, Suspect],
     before: dict[str, int],
 ) -> Case:
     """Return what is known after the sockets were read."""
@@ -200,7 +216,16 @@ def _case(
         read_descriptors_limit,
         table.unreadable,
         not sees_all_processes(),
+        _is_here,
         partners,
         after,
-        {name: value - before.get(name, 0) for name, value in after.items()},
+        {n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},
     )
+
+
+def _is_here(pid: int) -> bool:
+    """Tell whether a process is in our network namespace, as far as we may know."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(_OURS).st_ino
+    except OSError:
+        return True

@@ -49,6 +49,8 @@ class Finding(NamedTuple):
     hidden: str | None = None  # who it is, where there are no processes to name
     peers: tuple[Peer, ...] = ()
     trend: Trend | None = None
+    ages: tuple[float, ...] = ()  # of the sockets, ms at least, the least first
+    is_urgent_when_growing: bool = False  # growth alone is a reason to act
     is_provisional: bool = False  # of interest only if a second look sees it grow
 
     @property

@@ -120,6 +120,7 @@ class Process(NamedTuple):
     command: tuple[bytes, ...] | None = None
     descriptors: int | None = None  # open now
     descriptors_limit: int | None = None  # the soft one, which the kernel applies
+    is_stopped: bool = False  # by a signal, or by a debugger
 
 
 class KernelCounts(NamedTuple):

@@ -95,6 +95,7 @@ class OwnerTable:
             self._scan_process(pid, threads=False)
         answer = helper.result(self._add_pairs)
         if answer is None:
+            self.unreadable = 0  # everything is looked at once more
             return False
         unreadable, names, usage = answer
         self.unreadable += unreadable

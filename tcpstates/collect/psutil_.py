@@ -118,7 +118,7 @@ def read_process(pid: int) -> Process:
     found = Process(pid)
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        wanted = ["name", "username", "create_time", "cmdline", "num_fds"]
+        wanted = ["name", "username", "create_time", "cmdline", "status"]
         known = process.as_dict([name for name in wanted if hasattr(process, name)])
         name, command = known["name"], known["cmdline"]
         found = Process(
@@ -127,8 +127,9 @@ def read_process(pid: int) -> Process:
             known["username"],
             known["create_time"],
             None if command is None else tuple(map(os.fsencode, command)),
-            known.get("num_fds"),
+            None,
             read_descriptors_limit(pid),
+            known["status"] in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP),
         )
     return found
 

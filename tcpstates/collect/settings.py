@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tcpstates.lifecycle.meanings import Settings
 
 _FILES = {
@@ -14,19 +16,23 @@ _FILES = {
     "keepalive_probes": "ipv4/tcp_keepalive_probes",
     "max_tw_buckets": "ipv4/tcp_max_tw_buckets",
     "max_syn_backlog": "ipv4/tcp_max_syn_backlog",
+    "syncookies": "ipv4/tcp_syncookies",
+    "tw_reuse": "ipv4/tcp_tw_reuse",
+    "retries2": "ipv4/tcp_retries2",
     "somaxconn": "core/somaxconn",
 }
 
 
 def read_settings(root: str = "/proc/sys/net") -> Settings:
     """Return the settings; what cannot be read has its default."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, path in _FILES.items():
         numbers = read_numbers(f"{root}/{path}")
         if numbers:
             found[name] = numbers[0]
     ports = read_numbers(f"{root}/ipv4/ip_local_port_range")
     if len(ports) == 2:
+        found["is_told"] = True
         found["first_port"], found["last_port"] = ports
         reserved = _read(f"{root}/ipv4/ip_local_reserved_ports")
         found["reserved_ports"] = count_ports(reserved, *ports)

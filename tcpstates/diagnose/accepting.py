@@ -2,7 +2,9 @@
 
 Of a LISTEN socket the queues are connections that wait, and how many may
 (`tcp_diag_get_info`, net/ipv4/tcp_diag.c). The kernel drops SYNs once there are more
-than the limit. A connection that waits is a socket without an inode.
+than the limit (`sk_acceptq_is_full`, net/sock.h). A connection that waits is a socket
+without an inode, and it is not told in whose queue, where several listen on one place
+(SO_REUSEPORT).
 """
 
 from __future__ import annotations
@@ -10,148 +12,203 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tcpstates.diagnose.case import Case, Holder, Host, Suspect
-from tcpstates.diagnose.words import counted, endpoint, percent, remote_peers, unnamed
+from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.words import (
+    counted,
+    endpoint,
+    percent,
+    remote_peers,
+    resumed,
+    unnamed,
+)
 from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import format_ms
 
 _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
+_CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
 _COUNTERS = ("ListenOverflows", "ListenDrops")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+
+Place = tuple[str, int | None]
 
 
-class _Waiting(NamedTuple):
-    """Connections to one port that wait to be accepted."""
+class _Queue(NamedTuple):
+    """What waits at one place, in the queue of one listener or of several."""
 
-    sockets: list[Suspect]
-    longest: float  # milliseconds, at least
+    listeners: list[Suspect]  # those whose queue is not empty
+    waiting: list[Suspect]
+    limits: tuple[int, ...] | None  # None: the source does not tell
 
-    @classmethod
-    def of(cls, sockets: list[Suspect]) -> _Waiting:
-        # What has been closed meanwhile waits since longer ago than its FIN.
-        return cls(sockets, max((s.age[0] for s in sockets), default=0.0))
+    @property
+    def backlog(self) -> int:
+        """Return how many wait."""
+        return sum(listener.recv_q or 0 for listener in self.listeners)
+
+    @property
+    def longest(self) -> float:
+        """Return for how many milliseconds the first waits, at least."""
+        return max((each.age[0] for each in self.waiting), default=0.0)
+
+    @property
+    def share(self) -> int | None:
+        """Return how full the fullest queue is, in percent."""
+        if self.limits is None:
+            return None
+        shares = (
+            percent(listener.recv_q or 0, max(limit, 1)) or 0
+            for listener, limit in zip(self.listeners, self.limits, strict=True)
+        )
+        return max(shares, default=0)
 
 
 class Accepting:
     """Accept queues, and what is in them."""
 
-    states = frozenset({_LISTEN, _ESTABLISHED, str(TcpState.CLOSE_WAIT)})
+    states = frozenset({_LISTEN, _ESTABLISHED, _CLOSE_WAIT})
 
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
-        self._listeners: list[Suspect] = []
-        self._waiting: dict[int, list[Suspect]] = {}
+        self._listeners: dict[Place, list[Suspect]] = {}
+        self._waiting: dict[Place, list[Suspect]] = {}
 
     def look(self, word: str, batch: Batch) -> None:
         """Take listeners whose queue is not empty, and what no file refers to."""
         if word == _LISTEN:
-            busy = [backlog != 0 for backlog in batch.column("recv_q")]
-            self._listeners += self._host.suspects(batch.keep(busy))
-            return
+            busy = [bool(backlog) for backlog in batch.column("recv_q")]
+            for suspect in self._host.suspects(batch.keep(busy)):
+                self._listeners.setdefault(_place(suspect), []).append(suspect)
+        elif not self._host.is_filtered:  # a filter by process would hide them
+            self.look_unheld(batch)
+
+    def look_unheld(self, batch: Batch) -> None:
+        """Take connections that no file refers to."""
         inodes = batch.column("inode")
         if 0 in inodes:
             waiting = batch.keep([inode == 0 for inode in inodes])
             for suspect in self._host.suspects(waiting):
-                self._waiting.setdefault(suspect.local_port, []).append(suspect)
+                self._waiting.setdefault(_place(suspect), []).append(suspect)
 
     def suspected(self) -> Iterable[Suspect]:
         """Return the listeners; who waits has no holder."""
-        return self._listeners
+        for listeners in self._listeners.values():
+            yield from listeners
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
-        """Yield a finding a listener, and one for drops that no queue explains."""
+        """Yield a finding a place, and one for drops that no queue explains."""
         if "queues" in self._host.untold:
             yield Gap("accept-queue", "accept queues (the source does not tell them)")
             return
-        if "tcp_info" in self._host.untold and any(self._waiting.values()):
+        if "tcp_info" in self._host.untold and self._listeners:
             text = "for how long connections wait (the source does not tell)"
             yield Gap("accept-queue", text)
         blamed = False
-        for listener in self._listeners:
-            waiting = _Waiting.of(self._waiting.get(listener.local_port, []))
-            severity = self._judge(listener, waiting, case)
+        for place, listeners in self._listeners.items():
+            limits = tuple(listener.send_q or 0 for listener in listeners)
+            is_told = not self._host.is_saved and "backlog limit" not in (
+                self._host.untold
+            )
+            waiting = list(self._of(place))
+            queue = _Queue(listeners, waiting, limits if is_told else None)
+            severity = self._judge(queue, case)
             if severity is not None:
                 blamed = True
-                yield self._finding(listener, waiting, severity, case)
+                yield self._finding(place, queue, severity, case)
         dropped = case.grown.get("ListenOverflows", 0)
         if dropped and not blamed and not self._host.is_filtered:
             yield _dropped(dropped, case)
 
-    def _limit(self, listener: Suspect) -> int | None:
-        """Return how many may wait; /proc does not tell and shows 0."""
-        return None if "backlog limit" in self._host.untold else listener.send_q
+    def _of(self, place: Place) -> Iterator[Suspect]:
+        """Yield what waits at a place; a wildcard has what no other listener has."""
+        address, port = place
+        for (local, own), waiting in self._waiting.items():
+            is_here = local == address or (
+                address in _WILDCARDS and (local, own) not in self._listeners
+            )
+            if own == port and is_here:
+                yield from waiting
 
-    def _judge(
-        self, listener: Suspect, waiting: _Waiting, case: Case
-    ) -> Severity | None:
-        limits = self._host.thresholds
-        backlog, limit = listener.recv_q or 0, self._limit(listener)
-        lasts = waiting.longest >= limits.accept_wait_ms
+    def _judge(self, queue: _Queue, case: Case) -> Severity | None:
+        limits, share = self._host.thresholds, queue.share
+        lasts = queue.longest >= limits.accept_wait_ms
         is_dropping = case.grown.get("ListenOverflows", 0) > 0
-        if limit is not None and backlog >= max(limit, 1) and (lasts or is_dropping):
+        if share is not None and share >= 100 and (lasts or is_dropping):
             return Severity.CRITICAL
-        share = percent(backlog, limit)
         if lasts and share is not None and share >= limits.accept_queue_percent:
             return Severity.WARNING
-        if waiting.longest >= limits.accept_never_ms:
+        if queue.longest >= limits.accept_never_ms:
             return Severity.WARNING
-        is_blind = "tcp_info" in self._host.untold
-        return Severity.NOTICE if is_blind and backlog else None
+        is_blind = "tcp_info" in self._host.untold or self._host.is_saved
+        is_long = queue.backlog >= limits.pool_count or (share or 0) >= 100
+        return Severity.NOTICE if is_blind and is_long else None
 
     def _finding(
-        self, listener: Suspect, waiting: _Waiting, severity: Severity, case: Case
+        self, place: Place, queue: _Queue, severity: Severity, case: Case
     ) -> Finding:
-        holder = case.holder(listener)
-        backlog, limit = listener.recv_q or 0, self._limit(listener)
-        where = endpoint(listener.local_address, listener.local_port)
+        holders = list(case.by_holder(queue.listeners))
+        holder, processes = holders[0], case.processes(holders[0])
+        where = endpoint(*place)
+        limit = None if queue.limits is None else sum(queue.limits)
         of = "" if limit is None else f" of {limit:,}"
-        waits = (
-            f", the longest for {format_ms(waiting.longest)}" if waiting.longest else ""
-        )
+        waits = f", the first for {format_ms(queue.longest)}" if queue.longest else ""
+        others = f" (or {counted(len(holders) - 1, 'other')})" if holders[1:] else ""
         somaxconn = self._host.settings.somaxconn
-        evidence = list(_counter_lines(case))
-        closed = sum(each.word != _ESTABLISHED for each in waiting.sockets)
-        if closed:
-            evidence.append(f"{closed:,} of the clients have given up (CLOSE_WAIT)")
-        if limit is not None and backlog >= limit:
-            evidence.append("the queue is full: the kernel drops further connections")
         return Finding(
             "accept-queue",
             where,
             severity,
-            backlog,
-            f"{holder} is slow to accept on {where}: {backlog:,}{of} wait{waits}",
-            tuple(evidence),
+            queue.backlog,
+            f"{holder}{others} is slow to accept on {where}:"
+            f" {queue.backlog:,}{of} wait{waits}",
+            tuple(_evidence(queue, case)),
             {
-                "waiting": backlog,
+                "waiting": queue.backlog,
                 "limit": limit,
+                "listeners": len(queue.listeners),
                 "somaxconn": somaxconn,
-                "longest_ms": int(waiting.longest),
+                "longest_ms": int(queue.longest),
                 **{name.lower(): case.counters.get(name) for name in _COUNTERS},
             },
             "Clients believe that they are connected, and hear nothing. Once the queue"
             " is full, new ones hang in SYN_SENT.",
             (
-                f"tcpstates -tanpi sport = :{listener.local_port}",
-                *_what_it_does(holder),
+                *resumed(processes),
+                f"tcpstates -tanpi sport = :{place[1]}",
+                *((f"top -H -p {holder.pids[0]}",) if holder.pids else ()),
                 "in the program: accept() sooner; a longer queue only hides bursts",
-                _longer_queue(limit, somaxconn),
+                _longer_queue(queue.limits, somaxconn),
             ),
             "a burst: then the queue is empty at a second look (--watch 5)",
-            case.processes(holder),
-            unnamed(holder),
-            remote_peers(waiting.sockets, with_port=False),
+            tuple(p for each in holders[:3] for p in case.processes(each)[:1]),
+            unnamed(case, holder),
+            remote_peers(queue.waiting, with_port=False),
+            is_urgent_when_growing=True,
         )
 
 
-def _what_it_does(holder: Holder) -> tuple[str, ...]:
-    return (f"top -H -p {holder.pids[0]}",) if holder.pids else ()
+def _place(suspect: Suspect) -> Place:
+    return plain(suspect.local_address), suspect.local_port
 
 
-def _longer_queue(limit: int | None, somaxconn: int) -> str:
-    if limit is not None and limit >= somaxconn:
+def _evidence(queue: _Queue, case: Case) -> Iterator[str]:
+    yield from _counter_lines(case)
+    if len(queue.listeners) > 1:
+        yield (
+            f"{len(queue.listeners)} listeners share the place (SO_REUSEPORT): the"
+            " kernel does not tell in whose queue a connection waits"
+        )
+    closed = sum(each.word == _CLOSE_WAIT for each in queue.waiting)
+    if closed:
+        yield f"{closed:,} of the clients have given up (CLOSE_WAIT)"
+    full = zip(queue.listeners, queue.limits or (), strict=False)
+    if any((listener.recv_q or 0) > limit for listener, limit in full):
+        yield "the queue is full: the kernel drops further connections"
+
+
+def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int) -> str:
+    if limits is not None and max(limits) >= somaxconn:
         return (
             f"for bursts: raise net.core.somaxconn ({somaxconn:,}, the limit now) and"
             " the backlog given to listen()"
@@ -163,11 +220,11 @@ def _longer_queue(limit: int | None, somaxconn: int) -> str:
 
 
 def _counter_lines(case: Case) -> Iterator[str]:
-    """Yield what the kernel has dropped: now, or else since boot."""
+    """Yield what the kernel has dropped in this network namespace."""
     for name in _COUNTERS:
-        since_boot, now = case.counters.get(name, 0), case.grown.get(name, 0)
-        if since_boot:
-            yield f"{name} {since_boot:,} since boot, {now:,} of them during this look"
+        ever, now = case.counters.get(name, 0), case.grown.get(name, 0)
+        if ever:
+            yield f"{name} {ever:,} so far, {now:,} of them during this look"
 
 
 def _dropped(number: int, case: Case) -> Finding:
@@ -176,10 +233,11 @@ def _dropped(number: int, case: Case) -> Finding:
         "host",
         Severity.WARNING,
         number,
-        f"{counted(number, 'connection')} dropped just now: an accept queue overflows",
+        f"an accept queue overflows: {counted(number, 'SYN')} dropped during this look",
         tuple(_counter_lines(case)),
-        {name.lower(): case.grown.get(name) for name in _COUNTERS},
-        "A queue was full for a moment, and empty again when it was looked at.",
+        {f"new_{name.lower()}": case.grown.get(name) for name in _COUNTERS},
+        "A queue was full for a moment, and had room again when it was looked at. A"
+        " client sends its SYN again after a second.",
         ("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
         "one burst in days may be nothing to care about",
     )

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import starmap
 from typing import NamedTuple, Protocol
 
 from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.findings import Finding, Gap
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import Batch, KernelCounts, Owner, Process, Reason
-from tcpstates.text import format_name
+from tcpstates.model import (
+    Batch,
+    KernelCounts,
+    Owner,
+    Process,
+    Reason,
+    reason_without_file,
+)
+from tcpstates.text import format_name, sanitise
 
-# Local and remote address and port.
-Tuple = tuple[str, int, str, int]
+# Local address and port, remote address and port: see `plain`.
+Ends = tuple[str, int | None, str, int | None]
+
+_MAPPED = "::ffff:"
+
+
+def plain(address: str) -> str:
+    """Return an address of IPv4 as such, also one that is mapped into IPv6.
+
+    A socket for both families has 127.0.0.1 as ::ffff:127.0.0.1; its peer has not.
+    """
+    is_mapped = address.startswith(_MAPPED) and "." in address
+    return address.removeprefix(_MAPPED) if is_mapped else address
 
 
 class Suspect(NamedTuple):
@@ -21,9 +41,9 @@ class Suspect(NamedTuple):
 
     word: str
     local_address: str
-    local_port: int
+    local_port: int | None
     remote_address: str
-    remote_port: int
+    remote_port: int | None
     recv_q: int | None
     send_q: int | None
     uid: int | None
@@ -33,19 +53,20 @@ class Suspect(NamedTuple):
     processes: tuple[Owner, ...] | None  # where the source tells them itself
     no_process_reason: str | None
     age: Bounds
+    since_ms: float = 0  # of what a rule suspects
 
     @property
-    def tuple(self) -> Tuple:
+    def ends(self) -> Ends:
         """Return both endpoints."""
-        return self[1], self[2], self[3], self[4]
+        return plain(self[1]), self[2], plain(self[3]), self[4]
 
     @property
-    def mirrored(self) -> Tuple:
+    def mirrored(self) -> Ends:
         """Return both endpoints as the other end has them."""
-        return self[3], self[4], self[1], self[2]
+        return plain(self[3]), self[4], plain(self[1]), self[2]
 
 
-_COLUMNS = Suspect._fields[:-1]
+_COLUMNS = Suspect._fields[:-2]
 
 
 class Host(NamedTuple):
@@ -59,13 +80,14 @@ class Host(NamedTuple):
     untold: frozenset[str]  # what the source cannot tell, as `choose.MISSING` has it
     is_filtered: bool  # only some of the sockets are looked at
     is_watched: bool = False  # there is a second look
-    is_remote: bool = False  # the sockets are another machine's, or of another time
+    is_saved: bool = False  # the sockets are another machine's, or of another time
+    knows_ports: bool = True  # which ports the system hands out
 
     def suspects(self, batch: Batch) -> Iterator[Suspect]:
         """Yield a batch's sockets."""
         columns = [batch.column(name) for name in _COLUMNS]
         ages = age_bounds_ms(batch, self.fin_timeout_ms)
-        return map(Suspect._make, zip(*columns, ages, strict=True))
+        return starmap(Suspect, zip(*columns, ages, strict=True))
 
 
 class Holder(NamedTuple):
@@ -76,14 +98,29 @@ class Holder(NamedTuple):
     reason: str | None = None
     user: str | None = None  # whose hidden process it is
 
+    @property
+    def is_hidden(self) -> bool:
+        """Tell whether it is somebody whom we may not see, perhaps several."""
+        return self.reason == Reason.HIDDEN
+
+    @property
+    def subject(self) -> str:
+        """Return what is the same at a second look: forks and threads come and go."""
+        if not self.pids:
+            return str(self)
+        name = format_name(self.names[0])
+        is_program = len(self.pids) > 1 and len(set(self.names)) == 1
+        return name if is_program else f"{name}[{self.pids[0]}]"
+
     def __str__(self) -> str:
         """Return `name[pid]`, or who it is instead."""
         if self.pids:
             text = f"{format_name(self.names[0])}[{self.pids[0]}]"
             more = len(self.pids) - 1
-            return f"{text} and {more} more" if more else text
-        if self.reason == Reason.HIDDEN:
-            return f"a hidden process of user {self.user or '?'}"
+            others = "1 other process" if more == 1 else f"{more} other processes"
+            return f"{text} and {others}" if more else text
+        if self.is_hidden:
+            return f"hidden processes of user {sanitise(self.user or '?')}"
         return f"({self.reason})"
 
 
@@ -99,32 +136,69 @@ class Case(NamedTuple):
     descriptors_limit: Callable[[int], int | None]  # by pid
     hidden_processes: int  # whose descriptors we may not see
     is_unprivileged: bool  # root would see more
-    partners: Mapping[Tuple, Suspect]  # the other ends that are on this host
+    is_here: Callable[[int], bool]  # whether a process is in this network namespace
+    partners: Mapping[Ends, Suspect]  # the other ends that are on this host
     counters: Mapping[str, int]  # of the kernel, since boot
     grown: Mapping[str, int]  # by how much, since the first look began
 
     def holder(self, suspect: Suspect) -> Holder:
         """Return who holds a socket."""
-        owners, reason = suspect.processes, suspect.no_process_reason
-        if owners is None:
-            owners = self.owners(suspect.inode) if suspect.inode else ()
-            reason = self.unseen if suspect.inode else Reason.ORPHAN
+        owners, reason = self._owners(suspect)
         if not owners:
             return Holder((), (), reason, self.user(suspect.uid))
         named = {pid: name for pid, name, _ in owners}
         return Holder(tuple(named), tuple(named.values()))
 
-    def by_holder(self, suspects: Iterable[Suspect]) -> dict[Holder, list[Suspect]]:
-        """Return the sockets by who holds them, whoever has most first."""
+    def _owners(self, suspect: Suspect) -> tuple[tuple[Owner, ...], str | None]:
+        if suspect.processes is not None:
+            return suspect.processes, suspect.no_process_reason
+        if suspect.inode:
+            return self.owners(suspect.inode), self.unseen
+        return (), reason_without_file(suspect.word)
+
+    def by_holder(
+        self, suspects: Iterable[Suspect], few: int = 0
+    ) -> dict[Holder, list[Suspect]]:
+        """Return the sockets by who holds them, whoever has most first.
+
+        Of several holders of a socket the one counts that holds most of them all: a
+        server, not the children that it has forked. Processes of one name that have
+        less than `few` each are taken together, as the workers of a server.
+        """
+        held = [(suspect, self.holder(suspect)) for suspect in suspects]
+        weight = Counter(pid for _, holder in held for pid in holder.pids)
         groups: dict[Holder, list[Suspect]] = {}
-        for suspect in suspects:
-            groups.setdefault(self.holder(suspect), []).append(suspect)
-        by_size = sorted(groups.items(), key=lambda item: -len(item[1]))
-        return dict(by_size)
+        for suspect, holder in held:
+            first = holder
+            if len(holder.pids) > 1:
+                most = max(holder.pids, key=lambda pid: (weight[pid], -pid))
+                first = Holder((most,), (holder.names[holder.pids.index(most)],))
+            groups.setdefault(first, []).append(suspect)
+        if few:
+            groups = _joined_workers(groups, few)
+        return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
     def processes(self, holder: Holder) -> tuple[Process, ...]:
         """Return what is known of a holder's first processes."""
         return tuple(map(self.process, holder.pids[:3]))
+
+
+def _joined_workers(
+    groups: dict[Holder, list[Suspect]], few: int
+) -> dict[Holder, list[Suspect]]:
+    """Return the groups, small ones of the same name as one."""
+    joined: dict[Holder, list[Suspect]] = {}
+    workers: dict[tuple[bytes | None, ...], list[Holder]] = {}
+    for holder, suspects in groups.items():
+        if holder.pids and len(suspects) < few:
+            workers.setdefault(holder.names, []).append(holder)
+        else:
+            joined[holder] = suspects
+    for names, holders in workers.items():
+        pids = tuple(sorted(pid for holder in holders for pid in holder.pids))
+        whole = Holder(pids, names * len(pids))
+        joined[whole] = [each for holder in holders for each in groups[holder]]
+    return joined
 
 
 class Rule(Protocol):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from tcpstates.ages import probed_ms
 from tcpstates.diagnose.case import Case, Host, Suspect
 from tcpstates.diagnose.words import counted, percent, remote_peers, told_other_ends
 from tcpstates.findings import Finding, Gap, Severity
@@ -16,80 +18,118 @@ _TRIED = 3  # times: with the first retry after 0.2 s, 1.4 s
 
 
 class Closing:
-    """FIN_WAIT_1, LAST_ACK and CLOSING whose FIN nobody acknowledges."""
+    """FIN_WAIT_1, LAST_ACK and CLOSING that do not come to an end."""
 
     states = frozenset(map(str, _STATES))
 
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
-        self._found: list[Suspect] = []
+        self._silent: list[Suspect] = []  # nobody acknowledges the FIN
+        self._full: list[Suspect] = []  # the peer takes no data: the FIN has to wait
 
     def look(self, word: str, batch: Batch) -> None:
         """Take what has been sent again, or cannot be sent: see `Rule`."""
-        stuck = [
-            timer == "probe" or (timer == "retransmit" and (tries or 0) >= _TRIED)
-            for timer, tries in zip(
-                batch.column("timer"), batch.column("retransmits"), strict=True
-            )
+        timers = batch.column("timer")
+        tries = batch.column("retransmits")
+        silent = [
+            timer == "retransmit" and (number or 0) >= _TRIED
+            for timer, number in zip(timers, tries, strict=True)
         ]
-        self._found += self._host.suspects(batch.keep(stuck))
+        self._silent += self._host.suspects(batch.keep(silent))
+        if "probe" in timers:
+            full = batch.keep([timer == "probe" for timer in timers])
+            infos = full.column("info")
+            least = self._host.thresholds.zero_window_ms
+            lasting = [info is None or probed_ms(info) >= least for info in infos]
+            self._full += self._host.suspects(full.keep(lasting))
 
     def suspected(self) -> Iterator[Suspect]:
         """Return every one of them."""
-        return iter(self._found)
+        yield from self._silent
+        yield from self._full
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
-        """Yield one finding for all: what matters are the peers."""
+        """Yield a finding for each trouble: what matters are the peers."""
         if "timers" in self._host.untold and any(map(case.counted.get, self.states)):
             yield Gap(
                 "closing", "closing sockets (the source tells no retransmissions)"
             )
-        limits, number = self._host.thresholds, len(self._found)
-        if number < limits.closing_count:
-            return
-        words = Counter(suspect.word for suspect in self._found)
-        probing = sum(suspect.timer == "probe" for suspect in self._found)
-        holders = [h for h in case.by_holder(self._found) if h.pids]
-        held = sum(1 for s in self._found if case.holder(s).pids)
-        blame = "a program there has stopped reading"
-        yield Finding(
-            "closing",
+        least = max(self._host.thresholds.closing_count, 1)
+        if len(self._silent) >= least:
+            yield self._finding(case, "closing", self._silent, _SILENT)
+        if len(self._full) >= least:
+            yield self._finding(case, "closing-full", self._full, _FULL)
+
+    def _finding(
+        self, case: Case, rule: str, suspects: list[Suspect], words: _Words
+    ) -> Finding:
+        number = len(suspects)
+        states = Counter(suspect.word for suspect in suspects)
+        held = {h: len(s) for h, s in case.by_holder(suspects).items() if h.pids}
+        holder = next(iter(held), None)
+        orphans = number - sum(held.values())
+        many = number >= self._host.thresholds.closing_many
+        return Finding(
+            rule,
             "host",
-            Severity.WARNING if number >= limits.closing_many else Severity.NOTICE,
+            Severity.WARNING if many else Severity.NOTICE,
             number,
-            f"{counted(number, 'closing socket')} get no answer:"
-            f" {', '.join(f'{count:,} in {word}' for word, count in words.items())}",
+            f"{counted(number, 'closing socket')} {words.verdict}:"
+            f" {', '.join(f'{count:,} in {word}' for word, count in states.items())}",
             (
-                (
-                    f"{number - probing:,} with a FIN sent again, {probing:,} whose"
-                    " peer takes no data (zero window)"
-                ),
-                f"{number - held:,} are orphans, which no process holds any more",
-                *told_other_ends(case, self._found, blame),
+                f"{orphans:,} are orphans, which no process holds any more",
+                *told_other_ends(case, suspects, words.blame),
             ),
-            {"sockets": number, "zero_window": probing, "orphans": number - held},
-            "The peers are gone, or a firewall has forgotten them. The kernel gives"
-            " orphans up by itself (tcp_orphan_retries: about a minute or two).",
+            {"sockets": number, "orphans": orphans},
+            words.means,
             (
                 "tcpstates -tano fin_wait_1 last_ack closing --by remote-address",
-                "a firewall or NAT that forgets idle connections: keepalive at less",
+                words.remedy,
             ),
-            "a server with many mobile clients always has some",
-            case.processes(holders[0]) if holders else (),
-            None if holders else "the kernel: no process holds them",
-            remote_peers(self._found, with_port=False),
+            words.unless,
+            case.processes(holder) if holder else (),
+            None if holder else "the kernel: no process holds them",
+            remote_peers(suspects, with_port=False),
         )
+
+
+class _Words(NamedTuple):
+    """What is said of one of the troubles."""
+
+    verdict: str
+    blame: str
+    means: str
+    remedy: str
+    unless: str
+
+
+_SILENT = _Words(
+    "get no answer to their FIN",
+    "the path between them loses all",
+    "The peers are gone, or a firewall has forgotten them. The kernel gives orphans up"
+    " by itself (tcp_orphan_retries: about a minute or two).",
+    "a firewall or NAT forgets idle connections: keepalive more often than it does",
+    "a server with many mobile clients always has some",
+)
+_FULL = _Words(
+    "cannot send what is left",
+    "the side that does not read is to blame",
+    "The peers take no data (zero window), so the FIN has to wait. They answer every"
+    " probe: their programs do not read.",
+    "at the peers: tcpstates doctor",
+    "peers that read slowly on purpose",
+)
 
 
 def find_orphans_limit(host: Host, case: Case) -> Iterator[Finding | Gap]:
     """Yield a finding where orphans are near tcp_max_orphans."""
     kernel = host.kernel
-    if kernel is None or kernel.orphans is None or not kernel.orphans_limit:
+    if kernel is None or kernel.orphans is None or kernel.orphans_limit is None:
         text = "tcp_max_orphans (not told here, as in containers)"
         yield Gap("orphans", text)
         return
-    number, limit = kernel.orphans, kernel.orphans_limit
+    number, limit = kernel.orphans, max(kernel.orphans_limit, 1)
     share = percent(number, limit) or 0
     if share < host.thresholds.limit_percent:
         return
@@ -100,7 +140,7 @@ def find_orphans_limit(host: Host, case: Case) -> Iterator[Finding | Gap]:
         Severity.CRITICAL if share >= 100 else Severity.WARNING,
         number,
         f"orphans are near their limit: {number:,} of {limit:,} (tcp_max_orphans)",
-        (f"TCPAbortOnMemory {aborted:,} since boot: so many were reset",),
+        (f"TCPAbortOnMemory {aborted:,} so far: so many were reset",),
         {"sockets": number, "limit": limit, "aborted": aborted},
         "Closed sockets wait for peers that do not finish. Above the limit the"
         " kernel resets them, and data on the way are lost.",

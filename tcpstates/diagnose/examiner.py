@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from tcpstates.diagnose.accepting import Accepting
-from tcpstates.diagnose.case import Case, Host, Rule, Suspect
+from tcpstates.diagnose.blocked import Blocked
+from tcpstates.diagnose.case import Case, Host, Rule, Suspect, plain
 from tcpstates.diagnose.closing import Closing, find_orphans_limit
-from tcpstates.diagnose.established import Established
 from tcpstates.diagnose.kept import Kept
 from tcpstates.diagnose.opening import Connecting, HalfOpen
 from tcpstates.diagnose.ports import Ports, find_time_wait_limit
@@ -20,11 +20,9 @@ from tcpstates.states import TcpState
 # A rule looks at sockets, of some states; a check at what the kernel counts itself.
 _RULES: tuple[Callable[[Host], Rule], ...] = (
     Kept,
-    Accepting,
-    HalfOpen,
     Closing,
     Connecting,
-    Established,
+    Blocked,
 )
 _CHECKS: tuple[Callable[[Host, Case], Iterator[Finding | Gap]], ...] = (
     find_time_wait_limit,
@@ -41,7 +39,9 @@ class Examiner:
         """Call the rules together."""
         self._host = host
         self.ports = Ports(host)
-        self._rules = [*(make(host) for make in _RULES), self.ports]
+        self._unheld = (Accepting(host), HalfOpen(host))
+        rules = (make(host) for make in _RULES)
+        self._rules: list[Rule] = [*rules, *self._unheld, self.ports]
         self._by_state = {
             str(state): [rule for rule in self._rules if state in rule.states]
             for state in TcpState
@@ -54,7 +54,7 @@ class Examiner:
         for batch in batches:
             words = batch.column("word")
             self.counted.update(words)
-            self.addresses.update(batch.column("local_address"))
+            self.addresses.update(map(plain, set(batch.column("local_address"))))
             present = set(words)
             for word in present:
                 same = batch
@@ -62,6 +62,12 @@ class Examiner:
                     same = batch.keep([other == word for other in words])
                 for rule in self._by_state.get(word, ()):
                     rule.look(word, same)
+
+    def look_unheld(self, batches: Iterable[Batch]) -> None:
+        """Look at what no process holds, which a filter by process has left out."""
+        for batch in batches:
+            for rule in self._unheld:
+                rule.look_unheld(batch)
 
     def suspected(self) -> Iterator[Suspect]:
         """Yield the sockets whose holders, and other ends, matter."""
@@ -73,7 +79,7 @@ class Examiner:
         found: list[Finding | Gap] = []
         for rule in self._rules:
             found += rule.find(case)
-        if self._host.is_filtered or self._host.is_remote:
+        if self._host.is_filtered or self._host.is_saved:
             text = "the limits of the host (only some of its sockets are looked at)"
             found.append(Gap("host", text))
         else:

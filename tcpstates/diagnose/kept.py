@@ -1,8 +1,10 @@
 """Sockets that a live process keeps half closed: CLOSE_WAIT and FIN_WAIT_2.
 
-No timer ends either of them. In CLOSE_WAIT the queue tells why: the FIN counts as one
-byte that is read with the end of the stream (`tcp_recvmsg`, net/ipv4/tcp.c), so 1 is an
-end that was never read, 0 one that was, and more are unread data before it.
+Nothing but the program, and keepalive, ends either of them. In CLOSE_WAIT the queue
+tells why: the FIN counts as one byte that is read with the end of the stream
+(`tcp_recvmsg`, net/ipv4/tcp.c), so 1 is an end that was never read, 0 one that was, and
+more are unread data before it. A socket that still has to send is no leak: see
+`established`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from tcpstates.diagnose.words import (
     percent,
     program_word,
     remote_peers,
+    resumed,
     told_other_ends,
     unnamed,
 )
@@ -24,6 +27,7 @@ from tcpstates.states import TcpState
 from tcpstates.text import format_ms
 
 _CLOSE_WAIT, _FIN_WAIT_2 = str(TcpState.CLOSE_WAIT), str(TcpState.FIN_WAIT_2)
+_SENDING = ("retransmit", "probe")
 
 
 class _Cause(NamedTuple):
@@ -69,11 +73,16 @@ class Kept:
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
-        self._found: dict[str, list[Suspect]] = {word: [] for word in self.states}
+        self._found: dict[str, list[Suspect]] = {_CLOSE_WAIT: [], _FIN_WAIT_2: []}
 
     def look(self, word: str, batch: Batch) -> None:
-        """Take the sockets that a process can hold: see `Rule`."""
-        held = [inode != 0 for inode in batch.column("inode")]
+        """Take what a process can hold, and what has nothing to send: see `Rule`."""
+        held = [
+            inode != 0 and timer not in _SENDING and not (word == _FIN_WAIT_2 and queue)
+            for inode, timer, queue in zip(
+                *map(batch.column, ("inode", "timer", "recv_q")), strict=True
+            )
+        ]
         self._found[word] += self._host.suspects(batch.keep(held))
 
     def suspected(self) -> Iterator[Suspect]:
@@ -83,7 +92,7 @@ class Kept:
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each process that keeps too many, or too long."""
-        if "tcp_info" in self._host.untold and any(self._found.values()):
+        if self._is_blind and any(self._found.values()):
             text = "for how long sockets are in CLOSE_WAIT (the source does not tell)"
             yield Gap("close-wait", text)
         words = dict(_MAKERS)
@@ -92,26 +101,38 @@ class Kept:
             yield Gap("fin-wait-2", "FIN_WAIT_2 (the source does not tell holders)")
         few = self._host.thresholds.pool_count
         for word, make in words.items():
-            for holder, suspects in case.by_holder(self._found[word]).items():
-                severity = self._judge(suspects)
+            for holder, suspects in case.by_holder(self._found[word], few).items():
+                severity = self._judge(holder, suspects)
                 if severity is not None:
                     yield make(case, holder, suspects, severity, self._host)
                 elif self._host.is_watched and len(suspects) >= few:
                     found = make(case, holder, suspects, Severity.NOTICE, self._host)
                     yield found._replace(is_provisional=True)
 
-    def _judge(self, suspects: Sequence[Suspect]) -> Severity | None:
+    @property
+    def _is_blind(self) -> bool:
+        return "tcp_info" in self._host.untold
+
+    def _judge(self, holder: Holder, suspects: Sequence[Suspect]) -> Severity | None:
         """Tell a leak from a pool: few, and not old."""
         limits = self._host.thresholds
         times = [suspect.age[0] for suspect in suspects]
         kept = sum(age >= limits.kept_ms for age in times)
         slow = sum(age >= limits.many_ms for age in times)
-        is_old = max(times) >= limits.pool_ms
-        if kept >= limits.pool_count or slow >= limits.many_count or is_old:
+        if slow >= limits.many_count:
             return Severity.WARNING
-        is_blind = "tcp_info" in self._host.untold
-        many = is_blind and len(times) >= limits.pool_count
-        return Severity.NOTICE if kept or many else None
+        # Several processes may be hidden behind one user, each with a few.
+        if not holder.is_hidden and (
+            kept >= limits.pool_count or max(times) >= limits.pool_ms
+        ):
+            return Severity.WARNING
+        # The answers to keepalive's probes hide when the FIN came.
+        probed = sum(
+            suspect.timer == "keepalive" and suspect.age[1] >= limits.kept_ms
+            for suspect in suspects
+        )
+        many = (probed, len(times) if self._is_blind else 0)
+        return Severity.NOTICE if kept or max(many) >= limits.pool_count else None
 
 
 def _cause(suspect: Suspect) -> _Cause:
@@ -136,11 +157,10 @@ def _close_wait(
 ) -> Finding:
     causes = [_cause(suspect) for suspect in suspects]
     numbers = {cause.key: causes.count(cause) for cause in (_LEAKED, _IGNORED, _STUCK)}
-    cause = max(set(causes), key=causes.count)
-    number = len(suspects)
-    oldest = max(suspect.age[0] for suspect in suspects)
+    cause = max(dict.fromkeys(causes), key=causes.count)
+    number, times = len(suspects), _times(suspects)
     processes = case.processes(holder)
-    limit = processes[0].descriptors_limit if processes else None
+    limit = processes[0].descriptors_limit if len(holder.pids) == 1 else None
     share = percent(number, limit)
     if share is not None and share >= host.thresholds.leaked_percent:
         severity = Severity.CRITICAL
@@ -153,45 +173,59 @@ def _close_wait(
     if limit and share:
         evidence.append(f"they take {share} % of its limit of {limit:,} descriptors")
     blame = "CLOSE_WAIT is to blame: its end has not closed"
+    verdict = _UNTOLD.verdict if severity is Severity.NOTICE else cause.verdict
     return Finding(
         "close-wait",
-        f"{holder}",
+        holder.subject,
         severity,
         number,
-        f"{holder} {_verdict(cause, severity)}: {number:,} in CLOSE_WAIT"
-        + _oldest(oldest),
+        f"{holder} {verdict}: {number:,} in CLOSE_WAIT" + _oldest(suspects),
         (*evidence, *told_other_ends(case, suspects, blame)),
-        {"sockets": number, "oldest_ms": int(oldest), **numbers, "limit": limit},
-        f"{cause.means} No timer ends CLOSE_WAIT: each stays until the program closes"
-        " it or ends. The peer is never to blame.",
+        {"sockets": number, "oldest_ms": int(times[-1]), **numbers, "limit": limit},
+        f"{cause.means} {_what_ends(suspects)} It is not the peer's fault.",
         (
+            *resumed(processes),
             "tcpstates -tanpi close_wait" + program_word(holder),
             "tcpstates doctor --watch 10 close_wait",
             *_look_inside(holder, cause),
             cause.remedy,
             "a restart frees them for now",
         ),
-        "a connection pool keeps a few until it next uses them; then their number does"
-        " not grow",
+        "a connection pool keeps a few until it next uses them; a program may still be"
+        " at work on its answer; then their number does not grow",
         processes,
-        unnamed(holder),
+        unnamed(case, holder),
         remote_peers(suspects, with_port=_are_clients(host, suspects)),
+        ages=times,
+        is_urgent_when_growing=True,
     )
 
 
-def _verdict(cause: _Cause, severity: Severity) -> str:
-    """Return what the program does; a few sockets are no reason to accuse it."""
-    return _UNTOLD.verdict if severity is Severity.NOTICE else cause.verdict
+def _times(suspects: Sequence[Suspect]) -> tuple[float, ...]:
+    """Return for how long sockets are in their state at least, the least first."""
+    return tuple(sorted(suspect.age[0] for suspect in suspects))
 
 
-def _oldest(age: float) -> str:
-    return f", the oldest for {format_ms(age)}" if age else ""
+def _oldest(suspects: Sequence[Suspect]) -> str:
+    """Return how old the oldest is, as the end of a verdict."""
+    oldest = max(suspect.age[0] for suspect in suspects)
+    return f", the oldest for {format_ms(oldest)}" if oldest else ""
+
+
+def _what_ends(suspects: Sequence[Suspect]) -> str:
+    """Return what ends such sockets, by the timers that run."""
+    if any(suspect.timer == "keepalive" for suspect in suspects):
+        return (
+            "Keepalive ends a connection whose peer is gone; the descriptor stays open"
+            " until the program closes it or ends."
+        )
+    return "No timer runs: each stays until the program closes it or ends."
 
 
 def _look_inside(holder: Holder, cause: _Cause) -> tuple[str, ...]:
     """Return how to see what a process that does not read waits for."""
     if cause is _STUCK and holder.pids:
-        return (f"cat /proc/{holder.pids[0]}/wchan /proc/{holder.pids[0]}/stack",)
+        return (f"cat /proc/{holder.pids[0]}/stack",)
     return ()
 
 
@@ -208,21 +242,20 @@ def _fin_wait_2(
     severity: Severity,
     host: Host,
 ) -> Finding:
-    number = len(suspects)
-    oldest = max(suspect.age[0] for suspect in suspects)
-    blame = "CLOSE_WAIT is to blame for not closing; this end only waits for it"
+    number, times = len(suspects), _times(suspects)
+    blame = "CLOSE_WAIT has not closed; this end waits for it"
     return Finding(
         "fin-wait-2",
-        f"{holder}",
+        holder.subject,
         severity,
         number,
         f"{holder} waits for peers to close: {number:,} in FIN_WAIT_2"
-        + _oldest(oldest),
+        + _oldest(suspects),
         tuple(told_other_ends(case, suspects, blame)),
-        {"sockets": number, "oldest_ms": int(oldest)},
+        {"sockets": number, "oldest_ms": int(times[-1])},
         "It has ended its stream (shutdown) and still holds the socket, so"
         f" tcp_fin_timeout ({host.settings.fin_timeout} s) does not apply: that is for"
-        " closed sockets only. The peers have not closed.",
+        f" closed sockets only. The peers have not closed. {_what_ends(suspects)}",
         (
             "tcpstates -tanpi fin_wait_2" + program_word(holder),
             "tcpstates doctor --watch 10 fin_wait_2",
@@ -231,8 +264,10 @@ def _fin_wait_2(
         ),
         "a program may end its stream and read on for as long as it likes",
         case.processes(holder),
-        unnamed(holder),
+        unnamed(case, holder),
         remote_peers(suspects, with_port=_are_clients(host, suspects)),
+        ages=times,
+        is_urgent_when_growing=True,
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from tcpstates.diagnose.case import Case, Host, Suspect
-from tcpstates.diagnose.words import counted, endpoint, percent, unnamed
+from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.words import counted, endpoint, percent, quoted, unnamed
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
@@ -41,9 +40,9 @@ class Connecting:
         """Yield a finding for each destination."""
         if "timers" in self._host.untold and case.counted.get(_SYN_SENT):
             yield Gap("connect", "destinations (the source tells no retries)")
-        places: dict[tuple[str, int], list[Suspect]] = {}
+        places: dict[tuple[str, int | None], list[Suspect]] = {}
         for suspect in self._found:
-            place = suspect.remote_address, suspect.remote_port
+            place = plain(suspect.remote_address), suspect.remote_port
             places.setdefault(place, []).append(suspect)
         for (address, port), suspects in places.items():
             holders = case.by_holder(suspects)
@@ -71,24 +70,16 @@ class Connecting:
                 "No answer at all, not even a refusal: a firewall drops the SYNs, the"
                 " host is gone, or its accept queue is full.",
                 (
-                    f"tcpstates -tanpo syn_sent and dst {where}",
-                    f"ip route get {address}",
+                    f"tcpstates -tanpo syn_sent and dst {quoted(where)}",
+                    f"ip route get {plain(address)}",
                     f"at {address}: tcpstates -ltn sport = :{port}",
                     "in the program: a shorter timeout for connect()",
                 ),
                 "a host that is just starting",
                 case.processes(holder),
-                unnamed(holder),
+                unnamed(case, holder),
                 (Peer(where, len(suspects)),),
             )
-
-
-class _HalfOpen(NamedTuple):
-    """The half-open connections of one listening port."""
-
-    number: int
-    unanswered: int  # whose SYN,ACK was sent again
-    sources: Counter[str]
 
 
 class HalfOpen:
@@ -99,85 +90,94 @@ class HalfOpen:
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
-        self._listeners: dict[int, Suspect] = {}
+        self._listeners: dict[int | None, list[Suspect]] = {}
         self._number: Counter[int] = Counter()
         self._unanswered: Counter[int] = Counter()
         self._sources: dict[int, Counter[str]] = {}
 
     def look(self, word: str, batch: Batch) -> None:
         """Count by port: see `Rule`."""
-        ports = batch.column("local_port")
         if word == _SYN_RECEIVED:
-            self._number.update(ports)
-            retries = batch.column("retransmits")
-            columns = zip(ports, batch.column("remote_address"), retries, strict=True)
-            for port, address, number in columns:
-                self._sources.setdefault(port, Counter())[address] += 1
-                self._unanswered[port] += bool(number)
-        else:
-            for suspect in self._host.suspects(batch):
-                self._listeners.setdefault(suspect.local_port, suspect)
+            if not self._host.is_filtered:  # a filter by process would hide them
+                self.look_unheld(batch)
+            return
+        for suspect in self._host.suspects(batch):
+            self._listeners.setdefault(suspect.local_port, []).append(suspect)
+
+    def look_unheld(self, batch: Batch) -> None:
+        """Count half-open connections, which no process holds."""
+        half = batch.keep([word == _SYN_RECEIVED for word in batch.column("word")])
+        names = ("local_port", "remote_address", "retransmits")
+        for port, address, retries in zip(*map(half.column, names), strict=True):
+            self._number[port] += 1
+            self._sources.setdefault(port, Counter())[plain(address)] += 1
+            self._unanswered[port] += bool(retries)
 
     def suspected(self) -> Iterator[Suspect]:
         """Return the listeners of ports with half-open connections."""
         for port in self._number:
-            if port in self._listeners:
-                yield self._listeners[port]
+            yield from self._listeners.get(port, ())
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each port with too many of them."""
         if "timers" in self._host.untold and self._number:
             yield Gap("half-open", "half-open sockets (the source tells no retries)")
-        for port, number in self._number.items():
-            half = _HalfOpen(number, self._unanswered[port], self._sources[port])
-            severity = self._judge(port, half, case)
+        for port in self._number:
+            is_ours = port in self._listeners or not self._host.is_filtered
+            severity = self._judge(port, case) if is_ours else None
             if severity is not None:
-                yield self._finding(port, half, severity, case)
+                yield self._finding(port, severity, case)
 
     def _limit(self, port: int) -> int | None:
         """Return how many half-open connections a port may have.
 
-        It is the accept queue's limit (`inet_csk_reqsk_queue_is_full`,
-        net/inet_connection_sock.h).
+        It is the accept queue's limit (`inet_csk_reqsk_queue_is_full`); without SYN
+        cookies no more than three quarters of tcp_max_syn_backlog (`tcp_conn_request`,
+        net/ipv4/tcp_input.c). Listeners that share a port share the load.
         """
-        listener = self._listeners.get(port)
-        known = listener is not None and not self._host.untold & {
-            "backlog limit",
-            "queues",
-        }
-        return listener.send_q if listener and known else None
+        untold = self._host.untold & {"backlog limit", "queues"}
+        listeners = self._listeners.get(port, ())
+        if untold or not listeners or self._host.is_saved:
+            return None
+        settings = self._host.settings
+        most = settings.max_syn_backlog * 3 // 4
+        limits = [listener.send_q or 0 for listener in listeners]
+        if not settings.syncookies:
+            limits = [min(limit, most) for limit in limits]
+        return sum(limits)
 
-    def _judge(self, port: int, half: _HalfOpen, case: Case) -> Severity | None:
+    def _judge(self, port: int, case: Case) -> Severity | None:
         limits = self._host.thresholds
-        share = percent(half.number, self._limit(port))
-        has_cookies = case.grown.get("SyncookiesSent", 0) > 0
-        if share is not None and share >= 100 and (half.unanswered or has_cookies):
+        unanswered, limit = self._unanswered[port], self._limit(port)
+        share = percent(unanswered, limit)
+        # Cookies are counted for all ports together: only a full one has caused them.
+        is_full = limit is not None and self._number[port] >= limit
+        if is_full and (unanswered or case.grown.get("SyncookiesSent", 0)):
             return Severity.CRITICAL
-        crowded = share is not None and share >= limits.half_open_percent
-        if half.unanswered and (crowded or half.unanswered >= limits.half_open_count):
+        is_crowded = share is not None and share >= limits.half_open_percent
+        if is_crowded or unanswered >= limits.half_open_count:
             return Severity.WARNING
-        return Severity.WARNING if has_cookies else None
+        return None
 
-    def _finding(
-        self, port: int, half: _HalfOpen, severity: Severity, case: Case
-    ) -> Finding:
-        listener = self._listeners.get(port)
-        holder = None if listener is None else case.holder(listener)
-        limit = self._limit(port)
-        sources = len(half.sources)
-        is_flood = sources * 2 > half.number and sources > 1
+    def _finding(self, port: int, severity: Severity, case: Case) -> Finding:
+        listeners = self._listeners.get(port, [])
+        holder = next(iter(case.by_holder(listeners)), None)
+        number, unanswered = self._number[port], self._unanswered[port]
+        limit, by_source = self._limit(port), self._sources[port]
+        sources = len(by_source)
+        is_flood = sources > 1 and sources * 2 >= number
         cookies = case.counters.get("SyncookiesSent")
         evidence = [
             (
                 f"from {counted(sources, 'address', 'addresses')}; the SYN,ACK was"
-                f" sent again to {half.unanswered:,}; given up after"
+                f" sent again to {unanswered:,}; given up after"
                 f" {format_ms(self._host.settings.synack_seconds * 1000)}"
-            ),
+            )
         ]
         if cookies:
             grown = case.grown.get("SyncookiesSent", 0)
             evidence.append(
-                f"SyncookiesSent {cookies:,} since boot, {grown:,} during this look"
+                f"SyncookiesSent {cookies:,} so far, {grown:,} during this look"
             )
         of = "" if limit is None else f" of {limit:,}"
         kind = "a SYN flood" if is_flood else "answers that do not arrive"
@@ -185,32 +185,44 @@ class HalfOpen:
             "half-open",
             f":{port}",
             severity,
-            half.number,
-            f"port {port} has {half.number:,}{of} half-open connections: {kind}",
+            number,
+            f"port {port} has {number:,}{of} half-open connections: {kind}",
             tuple(evidence),
             {
-                "sockets": half.number,
-                "unanswered": half.unanswered,
+                "sockets": number,
+                "unanswered": unanswered,
                 "sources": sources,
                 "limit": limit,
                 "max_syn_backlog": self._host.settings.max_syn_backlog,
                 "syncookiessent": cookies,
             },
-            "Many addresses with a SYN or two each, and no answer from any: they are"
-            " forged. With SYN cookies the port stays reachable."
-            if is_flood
-            else "The same addresses try and never complete: what this host answers is"
-            " lost on the way back, at a firewall or a wrong route.",
+            self._what_it_means(is_flood=is_flood),
             (
                 f"tcpstates -tan syn_received and sport = :{port} --by remote-address",
                 "sysctl net.ipv4.tcp_syncookies    # 1: cookies when the queue is full",
                 "limit SYNs where they enter the network"
                 if is_flood
-                else f"ip route get {next(iter(half.sources))}    # the way back",
+                else f"ip route get {next(iter(by_source))}    # the way back",
             ),
             "a listener with TCP_DEFER_ACCEPT keeps connections half-open until data"
             " come; clients on lossy lines need a second try",
             () if holder is None else case.processes(holder),
-            None if holder is None else unnamed(holder),
-            tuple(Peer(*found) for found in half.sources.most_common(3)),
+            None if holder is None else unnamed(case, holder),
+            tuple(Peer(*found) for found in by_source.most_common(3)),
+        )
+
+    def _what_it_means(self, *, is_flood: bool) -> str:
+        if not is_flood:
+            return (
+                "The same addresses try and never complete: what this host answers is"
+                " lost on the way back, at a firewall or a wrong route."
+            )
+        after = (
+            "With SYN cookies (tcp_syncookies) the port stays reachable."
+            if self._host.settings.syncookies
+            else "SYN cookies are off: once the queue is full, SYNs are dropped."
+        )
+        return (
+            "Many addresses with a SYN or two each, and no answer from any: they are"
+            f" forged. {after}"
         )

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tcpstates.diagnose.case import Case, Host, Suspect
-from tcpstates.diagnose.words import counted, endpoint, percent, unnamed
+from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.words import counted, endpoint, percent, quoted, unnamed
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
 
 _TIME_WAIT = str(TcpState.TIME_WAIT)
-_SAMPLE = 1000  # sockets, to find out whose they are
+_SAMPLE = 200  # sockets, to find out whose they are
 _TIME_WAIT_SECONDS = 60  # TCP_TIMEWAIT_LEN, net/tcp.h
 # What people find on the web, and what is wrong with it.
 _FALSE_FRIENDS = (
@@ -25,7 +25,7 @@ _FALSE_FRIENDS = (
     " clients behind NAT and is gone since Linux 4.12"
 )
 
-Route = tuple[str, str, int]  # local address, remote address and port
+Route = tuple[str, str, int | None]  # local address, remote address and port
 
 
 class Ports:
@@ -37,113 +37,170 @@ class Ports:
         """Start with nothing counted."""
         self._host = host
         self._used: Counter[Route] = Counter()
-        self._waiting: Counter[Route] = Counter()
-        self._sample: list[tuple[Route, Suspect]] = []  # of crowded routes
+        self._waiting: Counter[Route] = Counter()  # of these, in TIME_WAIT
+        self._sample: dict[Route, list[Suspect]] = {}
+        self._own: dict[str, set[int]] = {}  # ports by local address
 
     def look(self, word: str, batch: Batch) -> None:
         """Count what this host has connected: see `Rule`."""
         settings, listening = self._host.settings, self._host.listening
         first, last = settings.first_port, settings.last_port
-        routes = [
-            (local, remote, port)
-            for local, own, remote, port in zip(
-                batch.column("local_address"),
-                batch.column("local_port"),
-                batch.column("remote_address"),
-                batch.column("remote_port"),
-                strict=True,
-            )
-            if first <= own <= last and own not in listening
-        ]
+        names = ("local_address", "local_port", "remote_address", "remote_port")
+        routes = []
+        for local, own, remote, port in zip(*map(batch.column, names), strict=True):
+            if own is not None and first <= own <= last and own not in listening:
+                routes.append((plain(local), plain(remote), port))
+                self._own.setdefault(plain(local), set()).add(own)
         self._used.update(routes)
         if word == _TIME_WAIT:
             self._waiting.update(routes)
 
     def crowded(self) -> frozenset[Route]:
         """Return the destinations with too many connections."""
-        ports, least = self._host.settings.ports, self._host.thresholds.ports_percent
-        found = self._used.items() if ports > 0 else ()
-        return frozenset(r for r, number in found if number * 100 >= ports * least)
+        if not self._host.knows_ports or self._host.settings.ports <= 0:
+            return frozenset()
+        least = self._host.settings.ports * self._host.thresholds.ports_percent
+        return frozenset(r for r in self._used if self._lasting(r) * 100 >= least)
+
+    def _lasting(self, route: Route) -> int:
+        """Return how many connections keep their port from being used again.
+
+        With tcp_tw_reuse connect() takes ports in TIME_WAIT after a second: 1 always,
+        2, the default since Linux 4.19, on loopback (`tcp_twsk_unique`).
+        """
+        reuse, local = self._host.settings.tw_reuse, route[0]
+        is_loopback = local.startswith("127.") or local == "::1"
+        reusable = reuse == 1 or (reuse == 2 and is_loopback)
+        return self._used[route] - (self._waiting[route] if reusable else 0)
 
     def look_again(self, batch: Batch, crowded: frozenset[Route]) -> None:
         """Take some of the sockets that lead to crowded destinations."""
-        if len(self._sample) < _SAMPLE:
-            for suspect in self._host.suspects(batch):
-                route = (suspect[1], suspect[3], suspect[4])
-                if route in crowded and suspect.word != _TIME_WAIT:
-                    self._sample.append((route, suspect))
+        names = ("word", "local_address", "remote_address", "remote_port")
+        chosen = [
+            word != _TIME_WAIT and (plain(local), plain(remote), port) in crowded
+            for word, local, remote, port in zip(*map(batch.column, names), strict=True)
+        ]
+        if any(chosen):
+            for suspect in self._host.suspects(batch.keep(chosen)):
+                ends = suspect.ends
+                sample = self._sample.setdefault((ends[0], ends[2], ends[3]), [])
+                if len(sample) < _SAMPLE:
+                    sample.append(suspect)
 
     def suspected(self) -> Iterator[Suspect]:
         """Return some of the sockets that lead to crowded destinations."""
-        return (suspect for _, suspect in self._sample)
-
-    def _told_range(self) -> str:
-        settings = self._host.settings
-        return (
-            f"ports {settings.first_port} to {settings.last_port}, less reserved ones:"
-            f" enough for {settings.ports / _TIME_WAIT_SECONDS:,.1f} new connections a"
-            f" second, each kept {_TIME_WAIT_SECONDS} s in TIME_WAIT"
-        )
+        for sample in self._sample.values():
+            yield from sample
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each destination."""
-        if self._host.is_remote:
-            yield Gap(
-                "ports", "ports for one destination: this host's range is not known"
-            )
+        if not self._host.knows_ports:
+            yield Gap("ports", "ports for one destination (their range is not told)")
             return
-        ports = self._host.settings.ports
-        for route in sorted(self.crowded()):
-            local, remote, port = route
-            number, waiting = self._used[route], self._waiting[route]
-            share = percent(number, ports) or 0
-            is_grave = share >= self._host.thresholds.ports_critical_percent
-            sample = case.by_holder(s for r, s in self._sample if r == route)
-            holder = next(iter(sample), None)
-            where = endpoint(remote, port)
-            nobody = "the kernel names no process for TIME_WAIT"
-            yield Finding(
-                "ports",
-                f"{local} {where}",
-                Severity.CRITICAL if is_grave else Severity.WARNING,
-                number,
-                f"ports for {where} run out: {number:,} of {ports:,} are used"
-                f" ({share} %)",
+        crowded = self.crowded()
+        for route in sorted(crowded, key=lambda route: -self._used[route]):
+            yield self._finding(route, case)
+        for local, used in self._own.items():
+            share = percent(len(used), self._host.settings.ports) or 0
+            is_told = any(route[0] == local for route in crowded)
+            if share >= self._host.thresholds.ports_critical_percent and not is_told:
+                yield self._of_address(local, len(used), share)
+
+    def _finding(self, route: Route, case: Case) -> Finding:
+        local, remote, port = route
+        ports, number = self._host.settings.ports, self._lasting(route)
+        share = percent(number, ports) or 0
+        is_grave = share >= self._host.thresholds.ports_critical_percent
+        holder = next(iter(case.by_holder(self._sample.get(route, ()))), None)
+        where = endpoint(remote, port)
+        return Finding(
+            "ports",
+            f"{local} {where}",
+            Severity.CRITICAL if is_grave else Severity.WARNING,
+            number,
+            f"ports for {where} run out: {number:,} of {ports:,} are used ({share} %)",
+            tuple(self._evidence(route)),
+            {
+                "sockets": self._used[route],
+                "lasting": number,
+                "time_wait": self._waiting[route],
+                "ports": ports,
+                "percent": share,
+            },
+            "When none is left, connect() to that destination fails with"
+            " EADDRNOTAVAIL. A program that binds before it connects finds none for"
+            " other destinations either.",
+            (
+                f"tcpstates -tanp dst {quoted(where)} --by state,process",
+                "in the program: keep connections open and use them again",
                 (
-                    f"from {local}: {waiting:,} in TIME_WAIT, {number - waiting:,} not",
-                    self._told_range(),
+                    "more destinations or local addresses; a wider"
+                    " net.ipv4.ip_local_port_range"
                 ),
-                {
-                    "sockets": number,
-                    "time_wait": waiting,
-                    "ports": ports,
-                    "percent": share,
-                },
-                "When none is left, connect() to that destination fails with"
-                " EADDRNOTAVAIL; other destinations have ports of their own.",
-                (
-                    f"tcpstates -tanp dst {where} --by state,process",
-                    "in the program: keep connections open and use them again",
-                    (
-                        "more destinations or local addresses; a wider"
-                        " net.ipv4.ip_local_port_range; net.ipv4.tcp_tw_reuse=1"
-                    ),
-                    _FALSE_FRIENDS,
-                ),
-                "a load test",
-                () if holder is None else case.processes(holder),
-                nobody if holder is None else unnamed(holder),
-                (Peer(where, number),),
+                *_reuse_advice(self._host.settings.tw_reuse),
+                _FALSE_FRIENDS,
+            ),
+            "a load test",
+            () if holder is None else case.processes(holder),
+            "the kernel names no process for TIME_WAIT"
+            if holder is None
+            else unnamed(case, holder),
+            (Peer(where, self._used[route]),),
+        )
+
+    def _evidence(self, route: Route) -> Iterator[str]:
+        settings, waiting = self._host.settings, self._waiting[route]
+        lasting = self._lasting(route)
+        yield (
+            f"from {route[0]}: {waiting:,} in TIME_WAIT,"
+            f" {self._used[route] - waiting:,} not"
+        )
+        told = (
+            f"ports {settings.first_port} to {settings.last_port}, less reserved ones"
+        )
+        if lasting == self._used[route]:
+            rate = settings.ports / _TIME_WAIT_SECONDS
+            told += (
+                f": enough for {rate:,.1f} new connections a second, each kept"
+                f" {_TIME_WAIT_SECONDS} s in TIME_WAIT"
             )
+        yield told
+
+    def _of_address(self, local: str, number: int, share: int) -> Finding:
+        ports = self._host.settings.ports
+        return Finding(
+            "ports",
+            local,
+            Severity.NOTICE,
+            number,
+            f"ports of {local} are nearly all in use: {number:,} of {ports:,}"
+            f" ({share} %)",
+            (),
+            {"used": number, "ports": ports, "percent": share},
+            "A program that binds before it connects, and a listener without a port of"
+            " its own, find none (EADDRINUSE). Plain connect() shares ports between"
+            " destinations.",
+            (
+                f"tcpstates -tanp src {quoted(local)} --by remote,process --limit 10",
+                "in the program: IP_BIND_ADDRESS_NO_PORT before bind()",
+                "a wider net.ipv4.ip_local_port_range",
+            ),
+            "no program here binds before it connects",
+            hidden="all connections of this address together",
+        )
+
+
+def _reuse_advice(reuse: int) -> tuple[str, ...]:
+    return () if reuse == 1 else ("net.ipv4.tcp_tw_reuse=1",)
 
 
 def find_time_wait_limit(host: Host, case: Case) -> Iterator[Finding | Gap]:
     """Yield a finding where tcp_max_tw_buckets is near, or has been reached."""
     kernel = host.kernel
-    if kernel is None or not kernel.time_wait_limit or kernel.time_wait is None:
+    if kernel is None or kernel.time_wait_limit is None or kernel.time_wait is None:
         yield Gap("time-wait", "the limit of TIME_WAIT (the system does not tell it)")
         return
-    number, limit = kernel.time_wait, kernel.time_wait_limit
+    number, limit = kernel.time_wait, max(kernel.time_wait_limit, 1)
     overflows = case.counters.get("TCPTimeWaitOverflow", 0)
     grown = case.grown.get("TCPTimeWaitOverflow", 0)
     share = percent(number, limit) or 0
@@ -154,10 +211,11 @@ def find_time_wait_limit(host: Host, case: Case) -> Iterator[Finding | Gap]:
         "host",
         Severity.CRITICAL if grown or share >= 100 else Severity.WARNING,
         number,
-        f"TIME_WAIT is at its limit: {number:,} of {limit:,} (tcp_max_tw_buckets)",
+        f"TIME_WAIT {'has reached' if grown else 'is near'} its limit: {number:,} of"
+        f" {limit:,} (tcp_max_tw_buckets)",
         (
             (
-                f"TCPTimeWaitOverflow {overflows:,} since boot, {grown:,} during this"
+                f"TCPTimeWaitOverflow {overflows:,} so far, {grown:,} during this"
                 " look: so many were ended at once"
             ),
         ),

@@ -22,22 +22,27 @@ def find_crowded_processes(host: Host, case: Case) -> Iterator[Finding | Gap]:
         yield Gap("descriptors", f"descriptors of {text} ({why})")
     for pid, (used, sockets) in case.descriptors.items():
         limit = case.descriptors_limit(pid) if sockets * 2 > used else None
-        share = percent(used, limit) or 0
-        if share >= host.thresholds.descriptors_percent:
-            yield _near_limit(case, pid, sockets, share)
+        share = percent(used, limit)
+        if (
+            limit is not None
+            and share is not None
+            and share >= host.thresholds.descriptors_percent
+            and case.is_here(pid)
+        ):
+            yield _near_limit(case, pid, (used, sockets, limit))
 
 
-def _near_limit(case: Case, pid: int, sockets: int, share: int) -> Finding:
-    process = case.process(pid)
-    used, limit = process.descriptors, process.descriptors_limit
+def _near_limit(case: Case, pid: int, numbers: tuple[int, int, int]) -> Finding:
+    process, (used, sockets, limit) = case.process(pid), numbers
+    share = percent(used, limit) or 0
     name = f"{format_name(process.name)}[{pid}]"
     return Finding(
         "descriptors",
         name,
         Severity.CRITICAL if share >= _NEAR_PERCENT else Severity.WARNING,
-        used or 0,
+        used,
         f"{name} runs out of descriptors: {used:,} of {limit:,} open",
-        (f"{sockets:,} of them are sockets",),
+        (f"{sockets:,} of them are sockets, of any kind",),
         {"open": used, "limit": limit, "sockets": sockets, "percent": share},
         "At the limit accept() and connect() fail with EMFILE, and so does opening a"
         " file.",
@@ -54,7 +59,11 @@ def _near_limit(case: Case, pid: int, sockets: int, share: int) -> Finding:
 def find_memory_pressure(host: Host, case: Case) -> Iterator[Finding | Gap]:
     """Yield a finding where TCP is under pressure: see tcp_mem."""
     kernel = host.kernel
-    if kernel is None or kernel.memory_bytes is None or not kernel.memory_limit_bytes:
+    if (
+        kernel is None
+        or kernel.memory_bytes is None
+        or kernel.memory_limit_bytes is None
+    ):
         yield Gap("memory", "tcp_mem (not told here, as in containers)")
         return
     used, limit = kernel.memory_bytes, kernel.memory_limit_bytes
@@ -72,7 +81,7 @@ def find_memory_pressure(host: Host, case: Case) -> Iterator[Finding | Gap]:
         (
             (
                 f"from {format_bytes(pressure)} on buffers are kept small (tcp_mem);"
-                f" buffers were pruned {pruned:,} times since boot"
+                f" buffers were pruned {pruned:,} times so far"
             ),
         ),
         {"bytes": used, "pressure": pressure, "limit": limit, "pruned": pruned},

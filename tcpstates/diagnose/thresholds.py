@@ -37,12 +37,13 @@ class Thresholds(NamedTuple):
     # Of the ports for one destination.
     ports_percent: int = 50
     ports_critical_percent: int = 80
-    # Of tcp_max_tw_buckets, of tcp_max_orphans, and of the limit in tcp_mem.
+    # Of tcp_max_tw_buckets, of tcp_max_orphans, and of the limit in tcp_mem, whose
+    # pressure mark comes first as a rule.
     limit_percent: int = 80
-    # SYNs sent again without an answer: 2 take three seconds.
+    # SYNs sent again without an answer: 2 take two or three seconds.
     syn_retries: int = 2
     # Segments sent again without an answer, and how many percent of the connections
-    # make it this machine's trouble rather than some peers' who went away.
+    # make it (and zero windows) this machine's trouble rather than some peers'.
     retransmits: int = 4
     share_percent: int = 1
     # For how long a peer takes nothing; received data stay unread; nothing moves.
@@ -55,13 +56,10 @@ class Thresholds(NamedTuple):
     closing_many: int = 1000
 
 
-UNITS = {"ms": "a time", "percent": "percent", "": "a number"}
-
-
 def unit(name: str) -> str:
     """Return what a threshold's value is: ms, percent or nothing."""
     suffix = name.rpartition("_")[2]
-    return suffix if suffix in UNITS else ""
+    return suffix if suffix in ("ms", "percent") else ""
 
 
 def spoken(name: str) -> str:

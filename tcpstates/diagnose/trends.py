@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from tcpstates.findings import Finding, Severity, Trend
+
+_PASSING = frozenset({"accept-drops"})  # they count during a look, not at its end
 
 
 def compare(
@@ -12,7 +15,7 @@ def compare(
 ) -> list[Finding]:
     """Return the later findings with their trends, and those that are gone.
 
-    What is only worth a line becomes a warning when it grows.
+    What is only worth a line becomes a warning when it grows, if growth is a reason.
     """
     return sorted(
         _compare(before, after, seconds),
@@ -26,25 +29,34 @@ def _compare(
     earlier = {finding.key: finding for finding in before}
     for finding in after:
         first = earlier.pop(finding.key, None)
+        if finding.rule in _PASSING:
+            yield finding
+            continue
         size = 0 if first is None else first.size
         trend = Trend(_word(first, finding), size, finding.size, seconds)
-        if finding.is_provisional and not _has_grown(finding, trend):
+        is_growing = trend.word == "grows" and _all_stay(finding, trend)
+        was_told = first is not None and not first.is_provisional
+        if finding.is_provisional and not is_growing and not was_told:
             continue
         severity = finding.severity
-        if trend.word == "grows":
+        if is_growing and finding.is_urgent_when_growing:
             severity = max(severity, Severity.WARNING)
         yield finding._replace(trend=trend, severity=severity)
     for finding in earlier.values():
-        if finding.is_provisional:
-            continue
-        trend = Trend("gone", finding.size, 0, seconds)
-        yield finding._replace(trend=trend, severity=Severity.NOTICE, size=0)
+        if not finding.is_provisional and finding.rule not in _PASSING:
+            trend = Trend("gone", finding.size, 0, seconds)
+            yield finding._replace(trend=trend, severity=Severity.NOTICE, size=0)
 
 
-def _has_grown(finding: Finding, trend: Trend) -> bool:
-    """Tell whether there are more, and those of the first look are still there."""
-    oldest = finding.numbers.get("oldest_ms") or 0
-    return trend.word == "grows" and oldest >= trend.seconds * 900  # nine tenths
+def _all_stay(finding: Finding, trend: Trend) -> bool:
+    """Tell whether nearly all sockets of the first look are still there.
+
+    A busy program has other ones in the same state at every look.
+    """
+    if not finding.ages:
+        return True
+    old = len(finding.ages) - bisect_left(finding.ages, trend.seconds * 900)
+    return old * 10 >= trend.before * 9
 
 
 def _word(first: Finding | None, second: Finding) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from tcpstates.diagnose.case import Case, Holder, Suspect
+from tcpstates.diagnose.case import Case, Holder, Suspect, plain
 from tcpstates.findings import Peer
-from tcpstates.model import Reason
+from tcpstates.model import Process
 
 _MOST_PEERS = 3
 
@@ -22,9 +22,15 @@ def percent(part: int, whole: int | None) -> int | None:
     return part * 100 // whole if whole else None
 
 
-def endpoint(address: str, port: int) -> str:
+def endpoint(address: str, port: int | None) -> str:
     """Return an endpoint as listings show it."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    shown = "?" if port is None else port
+    return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
+
+
+def quoted(text: str) -> str:
+    """Return a word for a shell, which may take brackets for a pattern."""
+    return f"'{text}'" if "[" in text else text
 
 
 def remote_peers(suspects: Iterable[Suspect], *, with_port: bool) -> tuple[Peer, ...]:
@@ -32,43 +38,52 @@ def remote_peers(suspects: Iterable[Suspect], *, with_port: bool) -> tuple[Peer,
 
     Ports are of use only where they are a server's.
     """
-    found: Counter[tuple[str, int]] = Counter()
+    found: Counter[tuple[str, int | None]] = Counter()
     for suspect in suspects:
-        found[suspect.remote_address, suspect.remote_port if with_port else 0] += 1
+        port = suspect.remote_port if with_port else 0
+        found[plain(suspect.remote_address), port] += 1
     return tuple(
         Peer(endpoint(address, port) if port else address, number)
         for (address, port), number in found.most_common(_MOST_PEERS)
     )
 
 
-def other_ends(case: Case, suspects: Iterable[Suspect]) -> Counter[tuple[Holder, str]]:
-    """Return who holds the other ends that are on this host, and in which state."""
+def told_other_ends(case: Case, suspects: Iterable[Suspect], guilty: str) -> list[str]:
+    """Return a line about the other ends on this host, and who is to blame."""
     found: Counter[tuple[Holder, str]] = Counter()
     for suspect in suspects:
         partner = case.partners.get(suspect.mirrored)
         if partner is not None:
             found[case.holder(partner), partner.word] += 1
-    return found
-
-
-def told_other_ends(case: Case, suspects: Iterable[Suspect], guilty: str) -> list[str]:
-    """Return a line about the other ends on this host, and who is to blame."""
-    found = other_ends(case, suspects).most_common(2)
     if not found:
         return []
     who = [
-        f"{number:,} in {word} {'of ' if holder.pids else ''}{holder}"
-        for (holder, word), number in found
+        f"{number:,} in {word} {holder if is_reason(holder) else f'of {holder}'}"
+        for (holder, word), number in found.most_common(2)
     ]
     return [f"the other ends are on this host: {', '.join(who)}; {guilty}"]
 
 
-def unnamed(holder: Holder) -> str | None:
+def is_reason(holder: Holder) -> bool:
+    """Tell whether there is nobody, but a reason for that."""
+    return not holder.pids and not holder.is_hidden
+
+
+def resumed(processes: Iterable[Process]) -> tuple[str, ...]:
+    """Return how to let stopped processes go on."""
+    return tuple(
+        f"kill -CONT {process.pid}    # it is stopped"
+        for process in processes
+        if process.is_stopped
+    )
+
+
+def unnamed(case: Case, holder: Holder) -> str | None:
     """Return who it is where there is no process to name; None: there is one."""
     if holder.pids:
         return None
-    is_hidden = holder.reason == Reason.HIDDEN
-    return f"{holder}: run as root to see it" if is_hidden else str(holder)
+    seen = holder.is_hidden and case.is_unprivileged
+    return f"{holder}, one or more: run as root to see them" if seen else str(holder)
 
 
 def program_word(holder: Holder) -> str:

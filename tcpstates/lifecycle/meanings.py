@@ -29,6 +29,10 @@ class Settings(NamedTuple):
     last_port: int = 60999
     reserved_ports: int = 0  # of these, which the system does not hand out
     max_syn_backlog: int = 1024
+    syncookies: int = 1
+    tw_reuse: int = 2  # of TIME_WAIT: 0 never, 1 by connect(), 2 on loopback only
+    retries2: int = 15
+    is_told: bool = False  # by the system; False: these are the defaults
 
     @property
     def syn_seconds(self) -> int:

@@ -11,7 +11,13 @@ from tcpstates.findings import Diagnosis, Finding, Severity
 from tcpstates.model import Process
 from tcpstates.render.styles import DIM, paint, paint_severity
 from tcpstates.states import TcpState
-from tcpstates.text import decode_name, format_name, sanitise, sanitise_line
+from tcpstates.text import (
+    decode_name,
+    format_ms,
+    format_name,
+    sanitise,
+    sanitise_line,
+)
 
 _LABEL = 9
 _WIDEST = 100  # lines that are longer are hard to read
@@ -25,7 +31,7 @@ def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterat
     wide = max(40, min(width, _WIDEST))
     for number, finding in enumerate(diagnosis.findings):
         yield from _verdict(finding, wide, color=color)
-        if number < _IN_FULL:
+        if number < _IN_FULL and not _is_gone(finding):
             for label, texts in _sections(finding):
                 yield from _paragraph(label, texts, wide)
             yield "\n"
@@ -36,11 +42,13 @@ def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterat
             yield (paint(DIM, line) if color else line) + "\n"
 
 
+_COMMANDS = ("tcpstates ", "ip ", "cat ", "top ", "prlimit ", "sysctl ", "kill ")
 _WHOLE: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 
 def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
-    word = finding.severity.name.ljust(_LABEL)
+    is_gone = _is_gone(finding)
+    word = ("GONE" if is_gone else finding.severity.name).ljust(_LABEL)
     first = True
     text = sanitise_line(finding.verdict)
     for line in wrap(text, width - _LABEL, **_WHOLE):
@@ -49,12 +57,17 @@ def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
         first = False
 
 
+def _is_gone(finding: Finding) -> bool:
+    return finding.trend is not None and finding.trend.word == "gone"
+
+
 def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what there is to say of a finding: a label, and lines for it."""
     yield "who", list(_who(finding))
     if finding.trend is not None:
         trend = finding.trend
-        text = f"{trend.before:,}, then {trend.after:,} {trend.seconds:.0f} s later"
+        later = format_ms(trend.seconds * 1000)
+        text = f"{trend.before:,}, then {trend.after:,} {later} later"
         yield "trend", [f"{trend.word}: {text}"]
     if finding.peers:
         named = (f"{sanitise(peer.name)} ({peer.sockets:,})" for peer in finding.peers)
@@ -89,6 +102,8 @@ def _process(process: Process) -> str:
         if len(command) > _MOST_COMMAND:
             command = command[:_MOST_COMMAND] + "..."
         parts.append(sanitise(command))
+    if process.is_stopped:
+        parts.append("stopped")
     return ", ".join(parts)
 
 
@@ -97,11 +112,11 @@ def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
     head = label.ljust(_LABEL)
     for text in texts:
         hanging = " " * (_LABEL + (2 if len(texts) > 1 else 0))
-        if text.startswith("tcpstates "):  # to be copied
-            lines = [head + text]
+        if text.startswith(_COMMANDS):  # to be copied
+            lines = [head + sanitise_line(text)]
         else:
             lines = wrap(
-                text,
+                sanitise_line(text),
                 width,
                 initial_indent=head,
                 subsequent_indent=hanging,
@@ -114,14 +129,15 @@ def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
 def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield what was looked at, what is normal, and what could not be looked at."""
     found = diagnosis.findings
-    numbers = [(s, sum(f.severity == s for f in found)) for s in reversed(Severity)]
+    here = [f for f in found if not _is_gone(f)]
+    numbers = [(s, sum(f.severity == s for f in here)) for s in reversed(Severity)]
     told = [
         f"{count} {severity.name.lower()}{'s' if count > 1 and severity < 3 else ''}"
         for severity, count in numbers
         if count
     ]
     sockets = sum(diagnosis.counted.values())
-    which = f" that match {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
+    which = f" of {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
         f"{', '.join(told) or 'nothing stuck'}: examined {sockets:,} TCP"
         f" {'socket' if sockets == 1 else 'sockets'}{which},"

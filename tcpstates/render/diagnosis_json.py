@@ -64,6 +64,7 @@ def _process(process: Process) -> dict[str, Any]:
         else [word.decode("utf-8", "backslashreplace") for word in command],
         "descriptors": process.descriptors,
         "descriptors_limit": process.descriptors_limit,
+        "is_stopped": process.is_stopped,
     }
 
 

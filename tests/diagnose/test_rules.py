@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from batches import batch
-from tcpstates.collect.choose import MISSING
+from tcpstates.ages import probed_ms
+from tcpstates.collect.choose import MISSING, SOURCES
 from tcpstates.collect.kernel_counts import parse_counters
 from tcpstates.collect.settings import count_ports
 from tcpstates.diagnose.case import Case, Host
-from tcpstates.diagnose.established import _probed_ms
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import NAMES, Thresholds, spoken, unit
 from tcpstates.diagnose.trends import compare
@@ -60,6 +60,7 @@ def case(**changes: Any) -> Case:
         "descriptors_limit": lambda pid: 1000,
         "hidden_processes": 0,
         "is_unprivileged": False,
+        "is_here": lambda pid: True,
         "partners": {},
         "counters": {},
         "grown": {},
@@ -137,9 +138,7 @@ def test_dropped_connections_are_told_even_when_the_queue_is_empty_again() -> No
     found, _ = findings(counters=counters, grown={"ListenOverflows": 2})
     (finding,) = found
     assert (finding.rule, finding.size) == ("accept-drops", 2)
-    assert (
-        "ListenOverflows 7 since boot, 2 of them during this look" in finding.evidence
-    )
+    assert "ListenOverflows 7 so far, 2 of them during this look" in finding.evidence
 
 
 @pytest.mark.parametrize(
@@ -160,6 +159,7 @@ def test_dropped_connections_are_told_even_when_the_queue_is_empty_again() -> No
         ),
         ([CLOSE_WAIT] * 500, Severity.CRITICAL),
         ([CLOSE_WAIT | {"inode": 0}] * 9, None),
+        ([CLOSE_WAIT | {"timer": "probe", "send_q": 9}] * 9, None),
     ],
 )
 def test_a_leak_is_told_from_a_pool(
@@ -172,19 +172,26 @@ def test_a_leak_is_told_from_a_pool(
 
 
 @pytest.mark.parametrize(
-    ("established", "severity"), [(100, Severity.WARNING), (101, Severity.NOTICE)]
+    ("established", "port", "severity"),
+    [
+        (100, 50_000, Severity.WARNING),
+        (101, 50_000, Severity.NOTICE),
+        (20, 443, Severity.NOTICE),  # a client's connection, of a server
+    ],
 )
 def test_one_lost_peer_of_very_many_is_only_noted(
-    established: int, severity: Severity
+    established: int, port: int, severity: Severity
 ) -> None:
     lost = {"word": "ESTABLISHED", "timer": "retransmit", "retransmits": 5}
+    lost["local_port"] = port  # type: ignore[assignment]
     rows = [lost, *({"word": "ESTABLISHED"} for _ in range(established - 1))]
     found, _ = findings(*rows)
     assert [(f.rule, f.severity) for f in found] == [("silent-peer", severity)]
 
 
 def test_sources_that_tell_less() -> None:
-    for source, missing in MISSING.items():
+    for source in SOURCES:
+        missing = MISSING[source]
         rows = [{"word": word} for word in ("CLOSE_WAIT", "ESTABLISHED", "SYN_SENT")]
         _, gaps = findings(*rows, at=host(untold=frozenset(missing)))
         rules = {gap.rule for gap in gaps}
@@ -192,12 +199,59 @@ def test_sources_that_tell_less() -> None:
         assert ("connect" in rules) == (source == "psutil")
 
 
+def test_a_process_that_ends_meanwhile_is_no_reason_to_fail() -> None:
+    gone = {"descriptors": {70: (900, 800)}, "process": Process}
+    found, _ = findings(**gone)
+    assert [(f.rule, f.size) for f in found] == [("descriptors", 900)]
+
+
+def test_processes_of_other_namespaces_are_none_of_ours() -> None:
+    found, _ = findings(descriptors={70: (900, 800)}, is_here=lambda pid: False)
+    assert found == []
+
+
+@pytest.mark.parametrize("source", list(MISSING))
+def test_thresholds_of_zero_find_all_and_break_nothing(source: str) -> None:
+    nothing = Thresholds(*(0 for _ in Thresholds._fields))
+    rows = [{"word": word, "recv_q": 1} for word in ("CLOSE_WAIT", "ESTABLISHED")]
+    missing = frozenset(MISSING[source])
+    found, _ = findings(*rows, at=host(thresholds=nothing, untold=missing))
+    assert "".join(render_diagnosis(diagnosis(*found), width=80, color=False))
+    assert "closing" not in {each.rule for each in found}
+
+
+def test_cookies_for_one_port_accuse_no_other() -> None:
+    rows = [
+        {"word": "SYN_RECEIVED", "local_port": 81, "inode": 0},
+        {"word": "LISTEN", "local_port": 81, "send_q": 100},
+    ]
+    found, _ = findings(*rows, grown={"SyncookiesSent": 9})
+    assert found == []
+
+
+def test_each_holder_has_times_of_its_own() -> None:
+    quiet = {"word": "ESTABLISHED", "info.last_ack_ms": 9}
+    rows = [
+        quiet
+        | {
+            "inode": inode,
+            "info.last_sent_ms": hours * 3_600_000,
+            "info.last_received_ms": hours * 3_600_000,
+            "processes": (Owner(inode, b"p", 1),),
+        }
+        for inode, hours in ((1, 3), (2, 22))
+    ]
+    found, _ = findings(*rows)
+    told = {f.holders[0].pid: f.numbers["longest_ms"] for f in found}
+    assert told == {1: 3 * 3_600_000, 2: 22 * 3_600_000}
+
+
 def test_probes_tell_for_how_long_a_window_is_zero() -> None:
-    assert _probed_ms({"rto": 204_000, "backoff": 0}) == 0
-    assert _probed_ms({"rto": 204_000, "backoff": 3}) == 204 + 408 + 816
-    assert _probed_ms({"rto": 1_000, "backoff": 1}) == 200
-    assert _probed_ms({"rto": 100_000_000, "backoff": 2}) == 100_000 + 120_000
-    assert _probed_ms({}) == 0
+    assert probed_ms({"rto": 204_000, "backoff": 0}) == 0
+    assert probed_ms({"rto": 204_000, "backoff": 3}) == 204 + 408 + 816
+    assert probed_ms({"rto": 1_000, "backoff": 1}) == 200
+    assert probed_ms({"rto": 100_000_000, "backoff": 2}) == 100_000 + 120_000
+    assert probed_ms({}) == 0
 
 
 def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
@@ -221,7 +275,7 @@ def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
     [
         ([5], [5], "stays", Severity.NOTICE),
         ([5], [4], "shrinks", Severity.NOTICE),
-        ([5], [6], "grows", Severity.WARNING),
+        ([5], [6], "grows", Severity.NOTICE),
         ([], [6], "new", Severity.NOTICE),
         ([5], [], "gone", Severity.NOTICE),
     ],
@@ -238,6 +292,23 @@ def test_trends(
     assert (found.trend.before, found.trend.after) == (sum(before), sum(after))
 
 
+def test_growth_is_a_warning_where_nothing_goes_on() -> None:
+    staying = {"is_urgent_when_growing": True, "ages": (1.0, *(2500.0,) * 5)}
+    (found,) = compare([finding(size=5)], [finding(size=6, **staying)], 2.0)
+    assert found.severity == Severity.WARNING
+    changing = staying | {"ages": (1.0,) * 6}  # others than before
+    (found,) = compare([finding(size=5)], [finding(size=6, **changing)], 2.0)
+    assert found.severity == Severity.NOTICE
+
+
+def test_a_warning_that_falls_below_its_threshold_shrinks() -> None:
+    first = finding(size=9, severity=Severity.WARNING)
+    second = finding(size=8, is_provisional=True)
+    (found,) = compare([first], [second], 2.0)
+    assert found.trend is not None
+    assert found.trend.word == "shrinks"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "oldest", "count"),
     [(5, 6, 2000, 1), (5, 6, 1000, 0), (6, 5, 2000, 0), (5, 5, 2000, 0)],
@@ -245,9 +316,9 @@ def test_trends(
 def test_what_only_growth_makes_suspicious(
     before: int, after: int, oldest: int, count: int
 ) -> None:
-    numbers = {"oldest_ms": oldest}
     first = finding(size=before, is_provisional=True)
-    second = finding(size=after, is_provisional=True, numbers=numbers)
+    ages = (float(oldest),) * after
+    second = finding(size=after, is_provisional=True, ages=ages)
     assert len(compare([first], [second], 2.0)) == count
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lab import (
@@ -164,9 +166,10 @@ def time_waits(number: int) -> None:
     wait_until(lambda: Path("/proc/net/tcp").read_text().count(" 06 ") >= number)
 
 
-def no_ports() -> dict[str, int]:
+def no_ports(reuse: str = "0") -> dict[str, int]:
     """Seven tenths of a small range of ports used for one destination."""
     setting("ipv4/ip_local_port_range", "40000 40099")
+    setting("ipv4/tcp_tw_reuse", reuse)
     server = socket.create_server(("127.0.0.1", 8000), backlog=100)
     HELD.append(server)
     ours = []
@@ -177,6 +180,87 @@ def no_ports() -> dict[str, int]:
         else:
             end(client, accepted)
     return {"guilty": held_by(b"hungry", ours)}
+
+
+def bound_first() -> dict[str, int]:
+    """Nearly every port of an address taken by bind() before connect()."""
+    setting("ipv4/ip_local_port_range", "40000 40049")
+    servers = [listener(backlog=64) for _ in range(3)]
+    for number in range(45 - len(servers)):
+        made = socket.socket()
+        made.bind(("127.0.0.1", 0))
+        made.connect(servers[number % 3].getsockname())
+        HELD.append(made)
+    return {}
+
+
+def still_answering() -> dict[str, int]:
+    """A server that cannot send its answer: half closed, the clients do not read."""
+    made = pairs(6)
+    for client, server in made:
+        client.shutdown(socket.SHUT_WR)
+        reach("08", port(server))
+        server.recv(1)
+        server.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                server.send(bytes(65536))
+    sender = held_by(b"answering", [server for _, server in made])
+    return {
+        "sender": sender,
+        "guilty": held_by(b"deaf", [client for client, _ in made]),
+    }
+
+
+def both_families() -> dict[str, int]:
+    """A leak of a server for both families, whose client is here and has IPv4."""
+    server = listener("::", MANY, v6only=False)
+    made = [connected(server, "127.0.0.1") for _ in range(MANY)]
+    for client, accepted in made:
+        client.shutdown(socket.SHUT_WR)
+        accepted.recv(1)
+    client = held_by(b"client", [client for client, _ in made])
+    return {"client": client, "guilty": held_by(b"dual", [end for _, end in made])}
+
+
+def workers() -> dict[str, int]:
+    """Six processes of one name that keep a socket each."""
+    made = pairs(6)
+    for client, accepted in made:
+        end(client)
+        reach("08", port(accepted))
+        accepted.recv(1)
+    return {
+        f"worker{n}": held_by(b"prefork", [each]) for n, (_, each) in enumerate(made)
+    }
+
+
+def two_places() -> dict[str, int]:
+    """One port on two addresses: one accepts nothing, the other all but one."""
+    parts = slow_accept()
+    healthy = socket.create_server(("127.0.0.2", parts["port"]), backlog=4)
+    HELD.append(healthy)
+    HELD.append(socket.create_connection(healthy.getsockname()))
+    return {**parts, "healthy": held_by(b"healthy", [healthy])}
+
+
+def stopped() -> dict[str, int]:
+    """A listener whose process has been stopped."""
+    parts = slow_accept()
+    os.kill(parts["guilty"], signal.SIGSTOP)
+    return parts
+
+
+def kept_alive_leak() -> dict[str, int]:
+    """A leak with keepalive, whose probes the peers answer."""
+    made = pairs(MANY)
+    for client, accepted in made:
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+        client.shutdown(socket.SHUT_WR)
+        accepted.recv(1)
+    return {"guilty": held_by(b"probing", [accepted for _, accepted in made])}
 
 
 def burst() -> dict[str, int]:
@@ -223,11 +307,9 @@ def full_window() -> dict[str, int]:
     made = pairs(2)
     for client, _ in made:
         client.setblocking(False)
-        try:
+        with suppress(BlockingIOError):
             while True:
                 client.send(bytes(65536))
-        except BlockingIOError:
-            pass
     sender = held_by(b"sender", [client for client, _ in made])
     return {
         "sender": sender,
@@ -288,14 +370,21 @@ def unanswered() -> dict[str, int]:
     return {"guilty": held_by(b"knocker", [made])}
 
 
-def flood() -> dict[str, int]:
+def flood(backlog: int = 16) -> dict[str, int]:
     """Half-open connections from forged addresses."""
     peer = Peer()
-    server = socket.create_server((HERE, 0), backlog=16)
+    server = socket.create_server((HERE, 0), backlog=backlog)
     HELD.append(server)
     peer.flood(port(server), [f"10.10.0.{number}" for number in range(1, 16)])
     number = port(server)
     return {"guilty": held_by(b"flooded", [server]), "port": number}
+
+
+def flood_without_cookies() -> dict[str, int]:
+    """The same where tcp_max_syn_backlog is the limit."""
+    setting("ipv4/tcp_syncookies", "0")
+    setting("ipv4/tcp_max_syn_backlog", "16")
+    return flood(1024)
 
 
 def lost_way() -> dict[str, int]:
@@ -362,6 +451,14 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "given-up": given_up,
     "busy-accept": busy_accept,
     "no-ports": no_ports,
+    "ports-reused": lambda: no_ports("2"),
+    "bound-first": bound_first,
+    "still-answering": still_answering,
+    "both-families": both_families,
+    "workers": workers,
+    "two-places": two_places,
+    "stopped": stopped,
+    "kept-alive-leak": kept_alive_leak,
     "burst": burst,
     "many-time-waits": many_time_waits,
     "half-closed": half_closed,
@@ -373,6 +470,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "kept-alive": kept_alive,
     "unanswered": unanswered,
     "flood": flood,
+    "flood-without-cookies": flood_without_cookies,
     "lost-way": lost_way,
     "few-half-open": few_half_open,
     "descriptors": descriptors,

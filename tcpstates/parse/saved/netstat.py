@@ -122,12 +122,7 @@ class Netstat:
         scope = local.scope or remote.scope
         if scope:
             more["interface_name"] = scope
-        received: int | None = None
-        sent: int | None = None
-        if len(numbers) == 2:  # three are FreeBSD's -T, which counts other things
-            received, sent = numbers
-            if raw is not None and state_of(raw) is TcpState.LISTEN:
-                sent = None  # it prints 0 there, and not how many may wait
+        received, sent = _queues(numbers, raw)
         return Row(
             protocol,
             family,
@@ -187,6 +182,17 @@ class Netstat:
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw
+
+
+def _queues(numbers: list[int], raw: str | None) -> tuple[int | None, int | None]:
+    """Return the queues; three numbers are FreeBSD's -T, which counts other things.
+
+    Of a listener it prints 0, and not how many may wait.
+    """
+    if len(numbers) != 2:
+        return None, None
+    is_listener = raw is not None and state_of(raw) is TcpState.LISTEN
+    return numbers[0], None if is_listener else numbers[1]
 
 
 def _looks_like_state(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""Connections that are open and go nowhere.
+"""Connections that go nowhere.
 
 | trouble | seen by |
 |---|---|
@@ -6,19 +6,24 @@
 | the peer does not read | the probe timer: its window is zero |
 | we do not read | data in Recv-Q although nothing has come for long |
 | nobody would notice | no timer at all, so no keepalive, and nothing moves for hours |
+
+The first two are so in CLOSE_WAIT too, where this end may still send, and the third in
+FIN_WAIT_2, where it may still receive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from tcpstates.ages import idle_ms
-from tcpstates.diagnose.case import Case, Holder, Host, Suspect
+from tcpstates.ages import idle_ms, probed_ms
+from tcpstates.diagnose.case import Case, Holder, Host, Suspect, plain
 from tcpstates.diagnose.words import (
     counted,
     percent,
     program_word,
     remote_peers,
+    resumed,
     told_other_ends,
     unnamed,
 )
@@ -28,109 +33,117 @@ from tcpstates.states import TcpState
 from tcpstates.text import format_bytes, format_ms
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
-_SHORTEST_PROBE_MS, _LONGEST_PROBE_MS = 200, 120_000  # TCP_RTO_MIN, TCP_RTO_MAX
+_SENDS = frozenset({_ESTABLISHED, str(TcpState.CLOSE_WAIT)})
+_RECEIVES = frozenset({_ESTABLISHED, str(TcpState.FIN_WAIT_2)})
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-class Established:
-    """ESTABLISHED and dead, blocked or forgotten."""
+class Blocked:
+    """Open connections that are dead, blocked or forgotten."""
 
-    states = frozenset({_ESTABLISHED})
+    states = _SENDS | _RECEIVES
 
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
         self._silent: list[Suspect] = []
-        self._full: list[tuple[Suspect, float]] = []  # and for how long
-        self._unread: list[tuple[Suspect, float]] = []
+        self._full: list[Suspect] = []
+        self._unread: list[Suspect] = []
         self._idle: list[Suspect] = []
-        self._longest_idle = 0.0
 
     def look(self, word: str, batch: Batch) -> None:
         """Take what is suspicious: see `Rule`."""
         limits = self._host.thresholds
         timers = batch.column("timer")
-        if "retransmit" in timers:
+        if word in _SENDS and "retransmit" in timers:
             tries = zip(timers, batch.column("retransmits"), strict=True)
             silent = [t == "retransmit" and n >= limits.retransmits for t, n in tries]
             self._silent += self._host.suspects(batch.keep(silent))
-        if "probe" in timers:
+        if word in _SENDS and "probe" in timers:
             full = batch.keep([timer == "probe" for timer in timers])
-            infos = full.column("info")
-            for suspect, info in zip(self._host.suspects(full), infos, strict=True):
-                lasts = _probed_ms(info or {})
+            for suspect, info in zip(
+                self._host.suspects(full), full.column("info"), strict=True
+            ):
+                lasts = probed_ms(info or {})
                 if lasts >= limits.zero_window_ms or info is None:
-                    self._full.append((suspect, lasts))
-        if any(batch.column("recv_q")):
+                    self._full.append(suspect._replace(since_ms=lasts))
+        if word in _RECEIVES and any(batch.column("recv_q")):
             self._take_unread(batch)
-        self._take_idle(batch, timers)
+        if word == _ESTABLISHED:
+            self._take_idle(batch, timers)
 
     def _take_unread(self, batch: Batch) -> None:
-        received = batch.column("info.last_received_ms")
-        columns = (batch.column("recv_q"), received, batch.column("inode"))
-        unread = batch.keep(
-            [
-                bool(queue and inode) and (ms or 0) >= self._host.thresholds.unread_ms
-                for queue, ms, inode in zip(*columns, strict=True)
-            ]
-        )
-        times = unread.column("info.last_received_ms")
-        self._unread += zip(self._host.suspects(unread), times, strict=True)
+        times = batch.column("info.last_received_ms")
+        limit = self._host.thresholds.unread_ms
+        columns = (batch.column("recv_q"), batch.column("inode"), times)
+        unread = [
+            bool(queue and inode) and ms is not None and ms >= limit
+            for queue, inode, ms in zip(*columns, strict=True)
+        ]
+        self._unread += self._since(batch, unread, times)
 
     def _take_idle(self, batch: Batch, timers: Sequence[str | None]) -> None:
-        limit = self._host.thresholds.idle_ms
         times = list(idle_ms(batch))
+        limit = self._host.thresholds.idle_ms
         if max((ms for ms in times if ms is not None), default=0) < limit:
             return
+        names = ("remote_address", "inode")
         idle = [
-            timer == "off" and (ms or 0) >= limit and not address.startswith(_LOOPBACK)
-            for timer, ms, address in zip(
-                timers, times, batch.column("remote_address"), strict=True
+            timer == "off"
+            and ms is not None
+            and ms >= limit
+            and inode != 0
+            and not address.startswith(_LOOPBACK)
+            for timer, ms, address, inode in zip(
+                timers, times, *map(batch.column, names), strict=True
             )
         ]
-        self._idle += self._host.suspects(batch.keep(idle))
-        chosen = (ms or 0 for ms, is_idle in zip(times, idle, strict=True) if is_idle)
-        self._longest_idle = max(self._longest_idle, *chosen, 0)
+        self._idle += self._since(batch, idle, times)
+
+    def _since(
+        self, batch: Batch, chosen: Sequence[bool], times: Sequence[Any]
+    ) -> Iterator[Suspect]:
+        """Yield the chosen sockets with their times."""
+        kept = (ms for ms, is_chosen in zip(times, chosen, strict=True) if is_chosen)
+        suspects = self._host.suspects(batch.keep(chosen))
+        return (s._replace(since_ms=ms) for s, ms in zip(suspects, kept, strict=True))
 
     def suspected(self) -> Iterator[Suspect]:
         """Return every one of them."""
-        yield from self._silent
-        yield from self._idle
-        for suspect, _ in (*self._full, *self._unread):
-            yield suspect
+        for found in (self._silent, self._full, self._unread, self._idle):
+            yield from found
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield findings by trouble and by process."""
         if case.counted.get(_ESTABLISHED):
             if "timers" in self._host.untold:
-                yield Gap(
-                    "silent-peer",
-                    "peers that do not answer (the source tells no timers)",
-                )
+                text = "peers that do not answer (the source tells no timers)"
+                yield Gap("silent-peer", text)
             if "tcp_info" in self._host.untold:
-                yield Gap(
-                    "unread",
-                    "for how long data wait (the source does not tell)",
-                )
-        for holder, suspects in case.by_holder(self._silent).items():
-            yield self._silent_peers(case, holder, suspects)
-        times = {suspect.tuple: ms for suspect, ms in (*self._full, *self._unread)}
-        for holder, suspects in case.by_holder(s for s, _ in self._full).items():
-            longest = max(times[suspect.tuple] for suspect in suspects)
-            yield self._zero_window(case, holder, suspects, longest)
-        for holder, suspects in case.by_holder(s for s, _ in self._unread).items():
-            longest = max(times[suspect.tuple] for suspect in suspects)
-            yield self._not_read(case, holder, suspects, longest)
+                yield Gap("unread", "for how long data wait (the source does not tell)")
         # The other end on this host cannot vanish without a trace.
         idle = [s for s in self._idle if s.mirrored not in case.partners]
-        for holder, suspects in case.by_holder(idle).items():
-            yield self._forgotten(case, holder, suspects)
+        for found, make in (
+            (self._silent, self._silent_peers),
+            (self._full, self._zero_window),
+            (self._unread, self._not_read),
+            (idle, self._forgotten),
+        ):
+            for holder, suspects in case.by_holder(found).items():
+                yield make(case, holder, suspects)
 
-    def _grade(self, case: Case, number: int) -> Severity:
-        """Return whether so many are more than some peers who went away."""
+    def _grade(self, case: Case, suspects: Sequence[Suspect]) -> Severity:
+        """Tell what this host depends on from some clients who went away.
+
+        A server that this host has connected to matters alone.
+        """
+        number, listening = len(suspects), self._host.listening
+        has_connected = any(s.local_port not in listening for s in suspects)
         share = percent(number * 100, case.counted.get(_ESTABLISHED)) or 0
-        is_many = share >= self._host.thresholds.share_percent * 100
-        return Severity.WARNING if is_many else Severity.NOTICE
+        limits = self._host.thresholds
+        is_many = share >= limits.share_percent * 100
+        enough = has_connected or number >= limits.pool_count
+        return Severity.WARNING if is_many and enough else Severity.NOTICE
 
     def _silent_peers(
         self, case: Case, holder: Holder, suspects: Sequence[Suspect]
@@ -140,10 +153,10 @@ class Established:
         queued = sum(suspect.send_q or 0 for suspect in suspects)
         return Finding(
             "silent-peer",
-            str(holder),
-            self._grade(case, number),
+            holder.subject,
+            self._grade(case, suspects),
             number,
-            f"{holder} sends, and {counted(number, 'peer')} do not answer",
+            f"{holder} sends and gets no answer: {counted(number, 'connection')}",
             (
                 (
                     f"sent again up to {tries} times; {format_bytes(queued)} wait to be"
@@ -152,34 +165,35 @@ class Established:
                 *told_other_ends(case, suspects, "the path between them loses all"),
             ),
             {"sockets": number, "retransmits": tries, "send_q": queued},
-            "The path is broken or the host is gone. The kernel gives up after a"
-            " quarter of an hour (tcp_retries2); the program learns of it then.",
+            "The path is broken or the host is gone. The kernel gives up after"
+            f" {self._host.settings.retries2} tries (tcp_retries2; 15 take a quarter of"
+            " an hour); the program learns of it then.",
             (
-                "tcpstates -tanpoi established and retrans '>' 0"
-                + program_word(holder),
-                f"ip route get {suspects[0].remote_address}",
+                "tcpstates -tanpoi retrans '>' 0" + program_word(holder),
+                f"ip route get {plain(suspects[0].remote_address)}",
                 "in the program: TCP_USER_TIMEOUT ends such connections sooner",
             ),
-            "one of very many peers: a mobile client that went away",
+            "one of many clients that went away, as mobile ones do",
             case.processes(holder),
-            unnamed(holder),
+            unnamed(case, holder),
             remote_peers(suspects, with_port=True),
         )
 
     def _zero_window(
-        self, case: Case, holder: Holder, suspects: Sequence[Suspect], longest: float
+        self, case: Case, holder: Holder, suspects: Sequence[Suspect]
     ) -> Finding:
         number = len(suspects)
-        severity = self._grade(case, number) if longest else Severity.NOTICE
-        lasts = f" for {format_ms(longest)} or more" if longest else ""
+        longest = max(suspect.since_ms for suspect in suspects)
+        lasts = f", for {format_ms(longest)} or more" if longest else ""
         queued = sum(suspect.send_q or 0 for suspect in suspects)
-        blame = "the guilty side is the one that does not read, not the sender"
+        blame = "the side that does not read is to blame, not the sender"
         return Finding(
             "zero-window",
-            str(holder),
-            severity,
+            holder.subject,
+            self._grade(case, suspects) if longest else Severity.NOTICE,
             number,
-            f"{holder} cannot send: {counted(number, 'peer')} take nothing{lasts}",
+            f"{holder} cannot send: peers of {counted(number, 'connection')} take"
+            f" nothing{lasts}",
             (
                 (
                     f"{format_bytes(queued)} wait to be sent; the probe timer runs: the"
@@ -197,39 +211,44 @@ class Established:
             ),
             "a peer that reads slowly on purpose, as a paused player does",
             case.processes(holder),
-            unnamed(holder),
+            unnamed(case, holder),
             remote_peers(suspects, with_port=True),
         )
 
     def _not_read(
-        self, case: Case, holder: Holder, suspects: Sequence[Suspect], longest: float
+        self, case: Case, holder: Holder, suspects: Sequence[Suspect]
     ) -> Finding:
         number = len(suspects)
+        longest = max(suspect.since_ms for suspect in suspects)
         queued = sum(suspect.recv_q or 0 for suspect in suspects)
+        processes = case.processes(holder)
         pid = holder.pids[0] if holder.pids else None
-        inside = (f"cat /proc/{pid}/wchan /proc/{pid}/stack",) if pid else ()
         return Finding(
             "unread",
-            str(holder),
+            holder.subject,
             Severity.WARNING,
             number,
-            f"{holder} does not read: data wait in {counted(number, 'connection')}, for"
-            f" {format_ms(longest)} or more",
+            f"{holder} does not read, or too slowly: data wait in"
+            f" {counted(number, 'connection')}, for {format_ms(longest)} or more",
             (
                 f"{format_bytes(queued)} in Recv-Q, and nothing has come meanwhile",
-                *told_other_ends(case, suspects, f"{holder} is to blame"),
+                *told_other_ends(
+                    case, suspects, "the side that does not read is to blame"
+                ),
             ),
             {"sockets": number, "recv_q": queued, "longest_ms": int(longest)},
-            "The data have arrived and the program does not take them: it is stuck,"
-            " stopped, or has forgotten the connection.",
+            "The data have arrived and the program does not take them all: it is stuck,"
+            " stopped, busy elsewhere, or has forgotten the connection.",
             (
-                "tcpstates -tanpi established and recv-q '>' 0" + program_word(holder),
-                *inside,
+                *resumed(processes),
+                "tcpstates -tanpi recv-q '>' 0" + program_word(holder),
+                *((f"cat /proc/{pid}/stack",) if pid else ()),
                 "find out what the reader waits for: a lock, a disk, a database",
             ),
-            "a program that was stopped on purpose (Ctrl-Z, a debugger)",
-            case.processes(holder),
-            unnamed(holder),
+            "a program that reads slowly on purpose, as a proxy does for a slow client;"
+            " then Recv-Q shrinks",
+            processes,
+            unnamed(case, holder),
             remote_peers(suspects, with_port=False),
         )
 
@@ -237,16 +256,17 @@ class Established:
         self, case: Case, holder: Holder, suspects: Sequence[Suspect]
     ) -> Finding:
         number = len(suspects)
+        longest = max(suspect.since_ms for suspect in suspects)
         limit = f"{self._host.thresholds.idle_ms / 1000:g}s"
         return Finding(
             "idle",
-            str(holder),
+            holder.subject,
             Severity.NOTICE,
             number,
             f"{holder} would not notice lost peers: {counted(number, 'connection')}"
-            f" idle for up to {format_ms(self._longest_idle)}, without keepalive",
+            f" idle for up to {format_ms(longest)}, without keepalive",
             (),
-            {"sockets": number, "longest_ms": int(self._longest_idle)},
+            {"sockets": number, "longest_ms": int(longest)},
             "Nothing is sent, and no timer runs: a peer that has vanished, or that a"
             " firewall has forgotten, is never found out.",
             (
@@ -256,19 +276,6 @@ class Established:
             ),
             "the program sends a message of its own now and then",
             case.processes(holder),
-            unnamed(holder),
+            unnamed(case, holder),
             remote_peers(suspects, with_port=False),
         )
-
-
-def _probed_ms(info: dict[str, int]) -> float:
-    """Return for how long a zero window has been probed at least.
-
-    Each probe without success doubles the time to the next one, from the timeout of
-    retransmission on (`tcp_send_probe0`, net/ipv4/tcp_output.c).
-    """
-    first = max(info.get("rto", 0) / 1000, _SHORTEST_PROBE_MS)
-    return sum(
-        min(first * (1 << probe), _LONGEST_PROBE_MS)
-        for probe in range(info.get("backoff", 0))
-    )
