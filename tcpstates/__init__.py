@@ -16,7 +16,7 @@ from tcpstates.errors import (
 from tcpstates.states import TcpState
 
 if TYPE_CHECKING:
-    from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, snapshot
+    from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, saved, snapshot
     from tcpstates.examination import (
         Diagnosis,
         Finding,
@@ -50,6 +50,7 @@ __all__ = [
     "__version__",
     "count_by",
     "examine",
+    "saved",
     "snapshot",
 ]
 

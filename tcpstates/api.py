@@ -30,6 +30,7 @@ from tcpstates.model import (
     Listing,
     Owner,
     Request,
+    SavedSource,
 )
 from tcpstates.pipeline import list_sockets
 from tcpstates.render import times
@@ -137,7 +138,7 @@ def snapshot(
     processes: bool = False,
     info: bool = False,
     memory: bool = False,
-    source: str = "auto",
+    source: str | SavedSource = "auto",
 ) -> Snapshot:
     """Return the sockets, in every state, that a filter selects."""
     request = Request(
@@ -147,7 +148,7 @@ def snapshot(
         info=info,
         memory=memory,
     )
-    return Snapshot(_listing(filter, request, source), SystemNames(numeric=False))
+    return Snapshot(_listing(filter, request, source), _names(source))
 
 
 def count_by(
@@ -155,7 +156,7 @@ def count_by(
     filter: str | Sequence[str] = (),  # noqa: A002
     protocols: str | Collection[str] = ("tcp",),
     families: str | Collection[str] = FAMILIES,
-    source: str = "auto",
+    source: str | SavedSource = "auto",
 ) -> Counts:
     """Return the same as `snapshot(...).count_by(...)`, and hold no socket."""
     found = _columns(columns)
@@ -165,8 +166,17 @@ def count_by(
         families=_chosen("family", families, FAMILIES),
     ).for_columns(needed)
     listing = _listing(filter, request, source)
-    tally = tally_by(listing.batches, found, SystemNames(numeric=False))
+    tally = tally_by(listing.batches, found, _names(source))
     return _counts(tally, listing.source, listing.limitations)
+
+
+def _names(source: str | SavedSource) -> SystemNames:
+    """Return the names that fit to where the sockets are from."""
+    if isinstance(source, str):
+        return SystemNames(numeric=False)
+    from tcpstates.collect.saved import SavedNames
+
+    return SavedNames(numeric=False)
 
 
 def _columns(names: Sequence[str]) -> tuple[Column, ...]:
@@ -184,8 +194,30 @@ def _chosen(
     return words
 
 
-def _listing(words: str | Sequence[str], request: Request, source: str) -> Listing:
-    _chosen("source", source, ("auto", *SOURCES))
+def saved(
+    *paths: str,
+    format: str | None = None,  # noqa: A002
+    byte_order: str = "little",
+    snapshot: int | None = None,
+) -> SavedSource:
+    """Return files, which other tools have written, to be given as a source.
+
+    The words are those of --from-format, --byte-order and --snapshot.
+    """
+    from tcpstates.collect.saved import FileSource, SavedFiles
+    from tcpstates.parse.saved.reader import FORMATS
+
+    if format is not None:
+        _chosen("format", format, tuple(FORMATS))
+    _chosen("byte order", byte_order, ("little", "big"))
+    return FileSource(SavedFiles(paths, format, byte_order, snapshot), keep=True)
+
+
+def _listing(
+    words: str | Sequence[str], request: Request, source: str | SavedSource
+) -> Listing:
+    if isinstance(source, str):
+        _chosen("source", source, ("auto", *SOURCES))
     arguments = [words] if isinstance(words, str) else list(words)
     selection = None
     if any(argument.strip() for argument in arguments):

@@ -25,7 +25,16 @@ from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
 from tcpstates.filters.selection import read_selection
 from tcpstates.findings import Diagnosis, Finding, Gap, Severity
-from tcpstates.model import Batch, Listing, Owner, Process, Request
+from tcpstates.lifecycle.meanings import Settings
+from tcpstates.model import (
+    Batch,
+    Listing,
+    Owner,
+    Process,
+    Reason,
+    Request,
+    SavedSource,
+)
 from tcpstates.pipeline import list_sockets
 from tcpstates.states import LISTENING, TcpState
 
@@ -49,7 +58,7 @@ class _Question(NamedTuple):
 
     request: Request
     words: Sequence[str]
-    source: str
+    source: str | SavedSource
     thresholds: Thresholds
     is_watched: bool  # there is a second look
 
@@ -58,7 +67,7 @@ def examine(
     filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
     *,
     families: frozenset[str] | None = None,
-    source: str = "auto",
+    source: str | SavedSource = "auto",
     thresholds: Thresholds = _DEFAULT,
     watch: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -91,7 +100,8 @@ def examine(
 def _look(question: _Question, counters: dict[str, int]) -> Diagnosis:
     """Return what there is to find now; `counters` are those of the beginning."""
     listing = _listing(question, processes=False)
-    if "inode" in MISSING[listing.source]:  # owners come with the sockets, or never
+    told = "inode" in MISSING[listing.source]  # owners come with sockets, or never
+    if told:
         listing = _listing(question, processes=True)
     host = _host(question, listing)
     examiner = Examiner(host)
@@ -99,16 +109,19 @@ def _look(question: _Question, counters: dict[str, int]) -> Diagnosis:
     if host.is_filtered:
         states = frozenset({TcpState.SYN_RECEIVED, *_UNACCEPTED})
         unheld = Request(states=states, info=True, families=question.request.families)
-        examiner.look_unheld(list_sockets(unheld, listing.source).batches)
-    partners = _look_again(examiner, host, listing)
+        examiner.look_unheld(list_sockets(unheld, question.source).batches)
+    partners = _look_again(examiner, host, question, told=told)
     table = OwnerTable(
         suspect.inode
         for suspect in chain(examiner.suspected(), partners.values())
         if suspect.processes is None and suspect.inode
     )
-    # Of some sockets' processes the other descriptors do not matter.
-    table.scan(sockets=None if host.is_filtered else examiner.counted.total())
-    case = _case(examiner, table, partners, counters)
+    if host.is_saved:
+        case = _saved_case(examiner, partners)
+    else:
+        # Of some sockets' processes the other descriptors do not matter.
+        table.scan(sockets=None if host.is_filtered else examiner.counted.total())
+        case = _case(examiner, table, partners, counters)
     findings, gaps = examiner.find(case)
     return Diagnosis(
         tuple(findings),
@@ -135,13 +148,26 @@ def _listing(question: _Question, *, processes: bool) -> Listing:
 def _host(question: _Question, listing: Listing) -> Host:
     """Return what is known before the sockets are read."""
     asked = Request(states=LISTENING, unknown_states=False)
-    _, listeners = read_sockets(listing.source, asked, [])
+    _, listeners = read_sockets(question.source, asked, [])
+    listening = frozenset(p for batch in listeners for p in batch.column("local_port"))
+    if not isinstance(question.source, str):
+        return Host(
+            question.thresholds,
+            Settings(),
+            None,
+            listening,
+            None,
+            _untold(question.source),
+            is_filtered=bool(question.words),
+            is_saved=True,
+            knows_ports=False,
+        )
     settings = read_settings()
     return Host(
         question.thresholds,
         settings,
         read_kernel_counts(),
-        frozenset(port for batch in listeners for port in batch.column("local_port")),
+        listening,
         settings.fin_timeout * 1000 if settings.is_told else None,
         frozenset(MISSING[listing.source]),
         is_filtered=bool(question.words),
@@ -150,8 +176,50 @@ def _host(question: _Question, listing: Listing) -> Host:
     )
 
 
+def _untold(source: SavedSource) -> frozenset[str]:
+    """Return what a saved listing does not tell, in the words of `MISSING`."""
+    told: set[str] = set()
+    for batch in source.read(Request(), []):
+        told |= {
+            need
+            for need, column in _TOLD_BY.items()
+            if need not in told and any(v is not None for v in batch.column(column))
+        }
+    return frozenset(_TOLD_BY.keys() - told)
+
+
+_TOLD_BY = {
+    "tcp_info": "info.last_ack_ms",
+    "timers": "timer",
+    "queues": "recv_q",
+    "inode": "inode",
+}
+
+
+def _saved_case(examiner: Examiner, partners: dict[Ends, Suspect]) -> Case:
+    """Return what is known where there is only a text."""
+    names: dict[int, bytes | None] = {}
+    for suspect in chain(examiner.suspected(), partners.values()):
+        names |= {owner.pid: owner.name for owner in suspect.processes or ()}
+    return Case(
+        examiner.counted,
+        owners=lambda inode: (),
+        unseen=Reason.UNKNOWN,
+        process=lambda pid: Process(pid, names.get(pid)),
+        user=lambda uid: None if uid is None else str(uid),
+        descriptors={},
+        descriptors_limit=lambda pid: None,
+        hidden_processes=0,
+        is_unprivileged=False,
+        is_here=lambda pid: True,
+        partners=partners,
+        counters={},
+        grown={},
+    )
+
+
 def _look_again(
-    examiner: Examiner, host: Host, listing: Listing
+    examiner: Examiner, host: Host, question: _Question, *, told: bool
 ) -> dict[Ends, Suspect]:
     """Return the other ends of what is suspected, as far as they are on this host.
 
@@ -164,9 +232,8 @@ def _look_again(
     found: dict[Ends, Suspect] = {}
     if not wanted and not crowded:
         return found
-    is_told = "inode" not in MISSING[listing.source]
-    request = Request(states=Request().states - LISTENING, processes=not is_told)
-    for batch in list_sockets(request, listing.source).batches:
+    request = Request(states=Request().states - LISTENING, processes=told)
+    for batch in list_sockets(request, question.source).batches:
         if crowded:
             examiner.ports.look_again(batch, crowded)
         chosen = batch.keep([place in wanted for place in _places(batch)])

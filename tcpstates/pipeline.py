@@ -28,6 +28,7 @@ from tcpstates.states import LISTENING, TcpState
 if TYPE_CHECKING:  # loaded only where there is a filter
     from tcpstates.filters.selection import Selection
 
+_TELLS_PIDS = ("psutil", "netstat")  # each socket's process, without descriptors
 # Whatever the source, no process can hold a socket in these.
 _NEVER_HELD = {
     state: reason_without_file(state)
@@ -68,7 +69,7 @@ def list_sockets(
         first = next(batches, None)  # what cannot be told is said before any output
         batches = batches if first is None else chain((first,), batches)
     if request.processes and used != "file":  # which has told them already
-        find = _with_pids if used == "psutil" else _with_owners
+        find = _with_pids if used in _TELLS_PIDS else _with_owners
         batches = find(batches, limitations)
     if selection is not None:
         if selection.needs_processes:
@@ -97,8 +98,8 @@ def _with_doubt(
     yield from batches
     if used == "file":
         return
-    if used == "psutil":
-        text = "psutil names one process of a socket; others may hold it too"
+    if used in _TELLS_PIDS:
+        text = f"{used} names one process of a socket; others may hold it too"
     elif not sees_all_processes():
         text = "processes that you may not see may hold sockets too that you see held"
     else:

@@ -278,8 +278,13 @@ def saved_options(function: F) -> F:
     return function
 
 
-def chosen_source(values: Mapping[str, Any]) -> str | SavedSource:
-    """Return the source that --source or --from names; UsageError for both."""
+def chosen_source(
+    values: Mapping[str, Any], *, keep: bool = False
+) -> str | SavedSource:
+    """Return the source that --source or --from names; UsageError for both.
+
+    `keep`: it is read several times.
+    """
     files = values["files"]
     if not files:
         for name in ("from_format", "snapshot"):
@@ -292,7 +297,8 @@ def chosen_source(values: Mapping[str, Any]) -> str | SavedSource:
     from tcpstates.collect.saved import FileSource, SavedFiles
 
     names = ("from_format", "byte_order", "snapshot")
-    return FileSource(SavedFiles(files, *(values[name] for name in names)))
+    chosen = SavedFiles(tuple(files), *(values[name] for name in names))
+    return FileSource(chosen, keep=keep)
 
 
 def chosen_protocols(values: Mapping[str, Any], default: Sequence[str]) -> set[str]:

@@ -31,11 +31,18 @@ def load_psutil() -> Source:
     return PsutilSource()
 
 
-# A parser of `netstat.exe -ano` is to join them, as the last resort on Windows.
+def load_netstat() -> Source:
+    """Return the source that reads what Windows' netstat prints."""
+    from tcpstates.collect.netstat import NetstatSource
+
+    return NetstatSource()
+
+
 SOURCES: dict[str, Callable[[], Source]] = {
     "netlink": load_netlink,
     "procfs": load_procfs,
     "psutil": load_psutil,
+    "netstat": load_netstat,
 }
 
 # What a source cannot tell although others can, in the user's words.
@@ -45,14 +52,15 @@ MISSING: dict[str, tuple[str, ...]] = {
     "netlink": (),
     "procfs": (*_NETLINK_ALONE, "backlog limit"),
     "psutil": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
+    "netstat": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
     "file": (),  # it depends on the file
 }
 
 
 def source_order() -> tuple[str, ...]:
     """Return the names to try, the one that tells most first."""
-    is_linux = sys.platform == "linux"
-    return ("netlink", "procfs", "psutil") if is_linux else ("psutil",)
+    orders = {"linux": ("netlink", "procfs", "psutil"), "win32": ("psutil", "netstat")}
+    return orders.get(sys.platform, ("psutil",))
 
 
 def read_sockets(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from tcpstates.collect.procfs import refuse_bound
 from tcpstates.errors import SourceUnavailable
@@ -28,36 +28,98 @@ class PsutilSource:
     name = "psutil"
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield batches of everything at once; see `model.Source`."""
+        """Yield batches of everything at once; see `model.Source`.
+
+        macOS and AIX tell all sockets to root only: then, of what one may see.
+        """
         refuse_bound(self.name, request.states, limitations)
-        groups = self._read_groups(request)
-        hidden = [r for rows in groups.values() for r in rows if r.pid is None]
+        rows = self._read_rows(_kind(request))
+        if rows is None:
+            yield from self._of_own_processes(request, limitations)
+            return
+        hidden = [row for row in rows if row.pid is None]
         if any(not row.raddr for row in hidden):
             text = "psutil merges alike sockets of processes that it may not see"
             limitations.append(Limitation("sockets-merged", text))
-        for (protocol, family), rows in groups.items():
-            batch = parse_connections(protocol, family, rows)
-            words = batch.column("word")
-            wanted = {word: request.wants(word) for word in set(words)}
-            yield batch.keep(list(map(wanted.__getitem__, words)))
+        yield from _batches(rows, request)
 
-    def _read_groups(self, request: Request) -> dict[tuple[str, str], list[Any]]:
-        """Return psutil's rows by protocol and family."""
+    def _of_own_processes(
+        self, request: Request, limitations: list[Limitation]
+    ) -> Iterator[Batch]:
+        """Yield what an unprivileged user may see, and say how much that is.
+
+        On macOS netstat knows every socket, and its process.
+        """
+        if sys.platform == "darwin":
+            from tcpstates.collect.netstat import read_macos
+
+            try:
+                batches = list(read_macos(request, limitations))
+            except SourceUnavailable as error:
+                limitations.append(Limitation("own-processes-only", str(error)))
+            else:
+                text = "psutil needs root for all sockets: read from netstat -anv"
+                limitations.append(Limitation("fell-back", text))
+                yield from batches
+                return
+        text = "only sockets of processes that you may see: run as root for all"
+        limitations.append(Limitation("own-processes-only", text))
+        yield from _batches(_own_rows(_kind(request)), request)
+
+    def _read_rows(self, kind: str) -> list[Any] | None:
+        """Return psutil's rows; None where it takes a privilege."""
         try:
             import psutil
 
-            rows = psutil.net_connections(_kind(request))
+            return list(psutil.net_connections(kind))
         except Exception as error:  # psutil raises what its system's calls raise
+            if type(error).__name__ == "AccessDenied":
+                return None
             reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise SourceUnavailable(self.name, reason) from error
-        from socket import AF_INET
 
-        groups: dict[tuple[str, str], list[Any]] = {}
-        for row in rows:
-            protocol = "tcp" if row.type == _SOCK_STREAM else "udp"
-            family = "ipv4" if row.family == AF_INET else "ipv6"
-            groups.setdefault((protocol, family), []).append(row)
-        return groups
+
+class _Row(NamedTuple):
+    """A socket as psutil.net_connections has it, with its process."""
+
+    fd: int
+    family: Any
+    type: Any
+    laddr: Any
+    raddr: Any
+    status: str
+    pid: int
+
+
+def _own_rows(kind: str) -> list[_Row]:
+    """Return the sockets of every process that we may look into."""
+    import psutil
+
+    rows: list[_Row] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            # It has had this name since psutil 6.
+            read: Any = getattr(process, "net_connections", None) or process.connections
+            for row in read(kind):
+                known = (row.fd, row.family, row.type, row.laddr, row.raddr, row.status)
+                rows.append(_Row(*known, pid=process.pid))
+    return rows
+
+
+def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
+    """Yield psutil's rows by protocol and family, as far as they are asked for."""
+    from socket import AF_INET
+
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        protocol = "tcp" if row.type == _SOCK_STREAM else "udp"
+        family = "ipv4" if row.family == AF_INET else "ipv6"
+        groups.setdefault((protocol, family), []).append(row)
+    for (protocol, family), same in groups.items():
+        batch = parse_connections(protocol, family, same)
+        words = batch.column("word")
+        wanted = {word: request.wants(word) for word in set(words)}
+        yield batch.keep(list(map(wanted.__getitem__, words)))
 
 
 def _kind(request: Request) -> str:
@@ -134,20 +196,26 @@ def read_process(pid: int) -> Process:
     return found
 
 
-def read_descriptors_limit(pid: int) -> int | None:
-    """Return how many descriptors a process may have (RLIMIT_NOFILE, the soft one).
+if sys.platform == "linux":
 
-    None: there is no such limit, or it may not be known.
-    """
-    if sys.platform != "linux":
-        return None
-    import resource
+    def read_descriptors_limit(pid: int) -> int | None:
+        """Return how many descriptors a process may have (RLIMIT_NOFILE, soft).
 
-    try:
-        limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    except (OSError, ValueError):
+        None: there is no such limit, or it may not be known.
+        """
+        import resource
+
+        try:
+            limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        except (OSError, ValueError):
+            return None
+        return None if limit == resource.RLIM_INFINITY else limit
+
+else:
+
+    def read_descriptors_limit(pid: int) -> int | None:
+        """Return None: only Linux tells of other processes' limits."""
         return None
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def read_process_name(pid: int) -> bytes | None:

@@ -40,14 +40,28 @@ class FileSource:
 
     name = "file"
 
-    def __init__(self, files: SavedFiles) -> None:
-        """Take the files; they are opened when they are read."""
+    def __init__(self, files: SavedFiles, *, keep: bool = False) -> None:
+        """Take the files; they are opened when they are read.
+
+        `keep`: they are read once, and held for another time. So is standard input.
+        """
         self._files = files
+        self._held: list[Batch] | None = None
+        self._keeps = keep or "-" in files.paths
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield the sockets of every file."""
+        if self._held is None and self._keeps:
+            self._held = list(self._read_files(limitations))
+        batches = self._read_files(limitations) if self._held is None else self._held
+        for batch in batches:
+            kept = asked_for(batch, request)
+            if kept is not None:
+                yield kept
+
+    def _read_files(self, limitations: list[Limitation]) -> Iterator[Batch]:
         for path in self._files.paths:
-            yield from self._read_file(path, request, limitations)
+            yield from self._read_file(path, limitations)
 
     def taken_at(self) -> float | None:
         """Return when the first file was written, in seconds since the epoch."""
@@ -55,12 +69,10 @@ class FileSource:
             return os.stat(self._files.paths[0]).st_mtime
         return None
 
-    def _read_file(
-        self, path: str, request: Request, limitations: list[Limitation]
-    ) -> Iterator[Batch]:
+    def _read_file(self, path: str, limitations: list[Limitation]) -> Iterator[Batch]:
         files = self._files
         reader = Reader(
-            _service,
+            service_port,
             format=files.format,
             byte_order=files.byte_order,
             snapshot=files.snapshot,
@@ -68,11 +80,11 @@ class FileSource:
         try:
             with _open(path) as stream:
                 for lines in _lines(stream, reader):
-                    yield from _batches(reader.read(lines), request)
+                    yield from _batches(reader.read(lines))
         except OSError as error:
             text = f"cannot read it: {error.strerror or error}"
             raise SourceUnavailable(path, text) from error
-        yield from _batches(reader.finish(), request)
+        yield from _batches(reader.finish())
         limitations += _told(path, reader, files)
 
 
@@ -127,22 +139,23 @@ def _encoding(data: bytes) -> tuple[str, int]:
     return "utf-8", 0
 
 
-def _batches(rows: Sequence[Row], request: Request) -> Iterator[Batch]:
-    """Yield what is asked for of some rows."""
-    bound = OtherState.BOUND
-    every = request.states >= ALL_STATES
+def _batches(rows: Sequence[Row]) -> Iterator[Batch]:
+    """Yield rows as batches of no more than can be held at once."""
     for start in range(0, len(rows), _AT_ONCE):
-        for batch in to_batches(rows[start : start + _AT_ONCE]):
-            if batch.protocol not in request.protocols:
-                continue
-            if batch.family not in request.families:
-                continue
-            words = batch.column("word")
-            wanted = {
-                word: request.wants(word) or (every and word == bound)
-                for word in set(words)
-            }
-            yield batch.keep(list(map(wanted.__getitem__, words)))
+        yield from to_batches(rows[start : start + _AT_ONCE])
+
+
+def asked_for(batch: Batch, request: Request) -> Batch | None:
+    """Return what is asked for of a batch; None: nothing."""
+    if batch.protocol not in request.protocols or batch.family not in request.families:
+        return None
+    words = batch.column("word")
+    every = request.states >= ALL_STATES  # of a live source BOUND has to be named
+    wanted = {
+        word: request.wants(word) or (every and word == OtherState.BOUND)
+        for word in set(words)
+    }
+    return batch.keep(list(map(wanted.__getitem__, words)))
 
 
 def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
@@ -173,7 +186,7 @@ def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
         yield Limitation("several-snapshots", text)
 
 
-def _service(name: str) -> int | None:
+def service_port(name: str) -> int | None:
     """Return a service's port."""
     known = _services()
     return known.get(name) or known.get(name.lower())

@@ -18,6 +18,7 @@ from tcpstates.api import Counts, count_by
 from tcpstates.cli.options import (
     chosen_families,
     chosen_protocols,
+    chosen_source,
     selection_options,
 )
 from tcpstates.cli.output import Output, ReaderGone, complain
@@ -262,7 +263,7 @@ def _counts(
         filter=words,
         protocols=protocols,
         families=chosen_families(values),
-        source=values["source"],
+        source=chosen_source(values),
     )
     for limitation in counts.limitations:
         complain(limitation.text)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tcpstates.cli.live_counts import live_counts
+from tcpstates.cli.options import chosen_source, saved_options
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
 from tcpstates.cli.types import FILTER_WORD
@@ -26,6 +27,7 @@ from tcpstates.states import TcpState
 )
 @click.option("--svg", metavar="FILE", help="Write an SVG; - for standard output.")
 @click.option("--html", metavar="FILE", help="Write a page for a report; - as above.")
+@saved_options
 @json_option
 @color_option
 @click.pass_obj
@@ -39,6 +41,7 @@ def diagram(
     html: str | None,
     as_json: bool,
     color: str,
+    **values: Any,
 ) -> None:
     """Draw RFC 9293's state machine, with the number of TCP sockets in every state.
 
@@ -47,7 +50,8 @@ def diagram(
     if [svg == "-", html == "-", as_json].count(True) > 1:
         raise click.UsageError("only one of --svg -, --html - and --json")
     highlight = _one_state(state)
-    counts = live_counts("state", filter=words)
+    source = chosen_source({"source": "auto", **values})
+    counts = live_counts("state", filter=words, source=source)
     if svg is not None:
         with output.into(svg):
             output.write(render_svg(counts, highlight=highlight), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.options import chosen_families
+from tcpstates.cli.options import chosen_families, chosen_source, saved_options
 from tcpstates.cli.output import Output, complain
 from tcpstates.cli.state_words import color_option, json_option
 from tcpstates.cli.types import FILTER_WORD, SOURCE
@@ -79,6 +79,7 @@ def _read_value(field: str, text: str) -> float:
 @click.option("-4", "--ipv4", "ipv4", is_flag=True, help="IPv4 only.")
 @click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only.")
 @click.option("--source", type=SOURCE, default="auto", help="Where to read.")
+@saved_options
 @json_option
 @color_option
 @click.pass_obj
@@ -94,12 +95,14 @@ def doctor(output: Output, /, **values: Any) -> int:
       tcpstates doctor --threshold kept=5m dport = :5432
     """  # noqa: D301  (click looks for the character)
     watch = values["watch"]
+    if watch is not None and values["files"]:
+        raise click.UsageError("--watch looks at live sockets, not at files")
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
         complain(f"looking twice, {watch:g} s apart")
     diagnosis = examine(
         values["words"],
         families=frozenset(chosen_families(values)),
-        source=values["source"],
+        source=chosen_source(values, keep=True),
         thresholds=Thresholds()._replace(**dict(values["settings"])),
         watch=watch,
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
+from typing import Any
 
 import click
 
 from tcpstates.cli.live_counts import live_counts
+from tcpstates.cli.options import chosen_source, saved_options
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
 from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.machine import as_object, ways_in, ways_out
 from tcpstates.lifecycle.meanings import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.model import SavedSource
 from tcpstates.render.explain import (
     Here,
     render_glance,
@@ -57,6 +60,7 @@ _OTHERS = {
     type=click.Choice(list(SYSTEMS)),
     help="Only what these call a state; can be repeated.",
 )
+@saved_options
 @json_option
 @color_option
 @click.pass_obj
@@ -68,6 +72,7 @@ def explain(
     systems: tuple[str, ...],
     as_json: bool,
     color: str,
+    **values: Any,
 ) -> None:
     """Explain a state: what it means, who waits for what, and what to do.
 
@@ -79,13 +84,14 @@ def explain(
     topics = [word for word in words if word in TOPICS]
     states = [state for word in words for state in states_of(word)]
     shown = systems or tuple(SYSTEMS)
+    source = chosen_source({"source": "auto", **values}, keep=True)
     width, paints = output.width, output.wants_color(color)
     if as_json:
         asked = states if words else list(TcpState)
-        output.write(_json(asked, topics, shown))
+        output.write(_json(asked, topics, shown, source))
         return
     if not words:
-        output.write(render_glance(_here(None), width=width, color=paints))
+        output.write(render_glance(_here(None, source), width=width, color=paints))
         return
     settings = read_settings()
     for number, topic in enumerate(topics):
@@ -97,30 +103,35 @@ def explain(
             output.write([fill(_OTHERS[other], max(40, min(width, 92))) + "\n"])
     for number, state in enumerate(states):
         drawn = render_state(
-            state, settings, _here(state), shown, width=width, color=paints
+            state, settings, _here(state, source), shown, width=width, color=paints
         )
         output.write(["\n"] if number or topics else [])
         output.write(drawn)
 
 
-def _here(state: TcpState | None) -> Here:
+def _here(state: TcpState | None, source: str | SavedSource) -> Here:
     """Return what there is here: of one state by process, else only the numbers."""
     if state is None:
-        return Here(live_counts("state"), ())
+        return Here(live_counts("state", source=source), ())
     asked = ["state", str(state)]
-    counts = live_counts("state", filter=asked)
-    found = None if counts is None else live_counts("process", filter=asked)
+    counts = live_counts("state", filter=asked, source=source)
+    found = None
+    if counts is not None:
+        found = live_counts("process", filter=asked, source=source)
     most = found.most_common(_MOST_HOLDERS) if found else []
     return Here(counts, [(str(name), number) for name, number in most])
 
 
 def _json(
-    states: Sequence[TcpState], topics: Sequence[str], systems: Sequence[str]
+    states: Sequence[TcpState],
+    topics: Sequence[str],
+    systems: Sequence[str],
+    source: str | SavedSource,
 ) -> Iterator[str]:
     import json
 
     settings = read_settings()
-    here = _here(None)
+    here = _here(None, source)
     told = []
     for state in states:
         meaning = MEANINGS[state]

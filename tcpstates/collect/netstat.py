@@ -1,0 +1,128 @@
+"""Read sockets through the system's own netstat, where there is nothing better.
+
+Windows: `netstat.exe -ano`, the last resort. macOS: `netstat -anv`, which tells an
+unprivileged user of every socket and its process. Both are started by their absolute
+path, so that no program of that name in PATH or in the current folder is ever run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from tcpstates.collect.saved import asked_for, service_port
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import Batch, Limitation, Request
+from tcpstates.parse.saved.reader import Reader
+from tcpstates.parse.saved.rows import to_batches
+from tcpstates.states import OtherState
+
+_DEADLINE = 15  # seconds
+_NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW, winbase.h
+_MACOS = "/usr/sbin/netstat"
+
+Run = Callable[[Sequence[str]], bytes]
+
+
+class NetstatSource:
+    """What Windows' netstat.exe prints: state, endpoints, pid."""
+
+    name = "netstat"
+
+    def __init__(self, folder: str | None = None, run: Run | None = None) -> None:
+        """Take another system folder and another way to run programs in tests."""
+        self._folder = folder
+        self._run = run or run_program
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
+        """Yield everything at once; see `model.Source`."""
+        folder = self._folder or _system_folder()
+        if folder is None:
+            raise SourceUnavailable(self.name, "only Windows has it as a source")
+        # q shows what is bound, as well; it takes Windows 8.1 or newer.
+        flags = "-anoq" if OtherState.BOUND in request.states else "-ano"
+        program = f"{folder}\\netstat.exe"
+        output = _started(self.name, self._run, [program, flags])
+        text = output.decode(_console_encoding(), "replace")
+        yield from parse_listing(text, request, limitations)
+
+
+def read_macos(
+    request: Request, limitations: list[Limitation], run: Run | None = None
+) -> Iterator[Batch]:
+    """Yield the sockets of macOS that its netstat tells to everybody, with pids."""
+    output = _started("netstat", run or run_program, [_MACOS, "-anv"])
+    text = output.decode("utf-8", "surrogateescape")
+    yield from parse_listing(text, request, limitations)
+
+
+def parse_listing(
+    text: str, request: Request, limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Yield the sockets of a listing; lines that cannot be read are counted."""
+    reader = Reader(service_port, format="netstat")
+    rows = [*reader.read(text.splitlines()), *reader.finish()]
+    for batch in to_batches(rows):
+        kept = asked_for(batch, request)
+        if kept is not None:
+            yield kept
+    if reader.unreadable:
+        count = reader.unreadable
+        noun = "line" if count == 1 else "lines"
+        limit = Limitation(
+            "rows-skipped", f"{count} unreadable {noun} of netstat left out"
+        )
+        limitations.append(limit)
+
+
+def _started(source: str, run: Run, command: Sequence[str]) -> bytes:
+    import subprocess
+
+    try:
+        return run(command)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = f"{command[0]}: {type(error).__name__}: {error}"
+        raise SourceUnavailable(source, reason) from error
+
+
+def run_program(command: Sequence[str]) -> bytes:
+    """Return what a program prints; without a shell, a window, or endless patience."""
+    import subprocess
+
+    finished = subprocess.run(  # noqa: S603  (an absolute path of the system)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=_DEADLINE,
+        check=True,
+        cwd=os.path.dirname(command[0]),
+        creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
+    )
+    return finished.stdout
+
+
+if sys.platform == "win32":
+
+    def _system_folder() -> str | None:
+        """Return where Windows keeps its programs, from the system itself.
+
+        The environment could name any folder.
+        """
+        import ctypes
+
+        buffer = ctypes.create_unicode_buffer(260)
+        length = ctypes.windll.kernel32.GetSystemDirectoryW(buffer, len(buffer))
+        return buffer.value if 0 < length < len(buffer) else None
+
+else:
+
+    def _system_folder() -> str | None:
+        """Return None: this is no Windows."""
+        return None
+
+
+def _console_encoding() -> str:
+    """Return what consoles write in: the OEM code page."""
+    return "oem" if sys.platform == "win32" else "cp850"
