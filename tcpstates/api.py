@@ -70,6 +70,7 @@ class Socket(NamedTuple):
     timer: Timer | None
     processes: tuple[Owner, ...] | None  # every holder, names as bytes
     no_process_reason: str | None  # why there is none: time-wait, orphan, hidden ...
+    truncated: tuple[str, ...] | None  # addresses that a saved listing has cut off
     age_ms: int | None  # in this state at least; most ages take info=True
     age_max_ms: int | None  # at most; equal to age_ms where the age is known exactly
     idle_ms: int | None  # since the last data in either direction

@@ -250,6 +250,7 @@ class Names(Protocol):
     """Names for numbers; every method returns None where there is none."""
 
     numeric: bool  # hosts, services and users are not looked up
+    state_words: Mapping[str, str]  # another tool's, by the state; RFC 9293's: empty
 
     def __hash__(self) -> int:
         """Return what tells one memory of names from another."""

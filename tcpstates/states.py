@@ -200,6 +200,23 @@ def names_of(state: AnyState, system: str) -> list[str]:
     return names.split(", ") if names else own
 
 
+# Whose words --state-names prints: RFC 9293's, or those of one of these tools.
+STATE_NAMES = ("rfc", "ss", "netstat", "windows", "bsd")
+
+
+def tool_words(tool: str) -> dict[str, str]:
+    """Return what one of STATE_NAMES calls each state, where it has another word."""
+    words = {}
+    for state in (*TcpState, OtherState.BOUND):
+        names = names_of(state, "linux" if tool in ("ss", "netstat") else tool)
+        if tool == "netstat":
+            names = [name for name in names if name.upper() == name and "-" not in name]
+            names = names[-1:]
+        if tool != "rfc" and names and names[0] != state.value:
+            words[state.value] = names[0]
+    return words
+
+
 def find_states(word: str) -> frozenset[AnyState] | None:
     """Return the states that a word selects: a group or one state; None: unknown.
 

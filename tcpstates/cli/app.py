@@ -10,8 +10,9 @@ import click
 from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.cli.grouped import GroupedOption
 from tcpstates.cli.hints import instead_of
-from tcpstates.cli.options import GroupedOption, listing_options, make_options
+from tcpstates.cli.options import listing_options, make_options
 from tcpstates.cli.output import (
     Output,
     ReaderGone,

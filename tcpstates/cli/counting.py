@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tcpstates.cli.options import Options
@@ -16,6 +16,7 @@ from tcpstates.render.tally import (
     asked_rows,
     count_by,
     count_without_file,
+    renamed,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Counting:
             self._columns = ()
         self.needs = frozenset(column.needs for column in self._columns)
         self._without_file: Counter[str] = Counter()
+        self._words: Mapping[str, str] = {}  # for states, of another tool
 
     def texts(
         self,
@@ -50,17 +52,22 @@ class Counting:
         batches = listing.batches
         if options.summary:
             batches = count_without_file(batches, self._without_file)
+        words, names.state_words = names.state_words, {}
         tally = count_by(batches, self._columns, names)
         self._add_zeros(tally, listing.request, selection)
+        if options.summary:
+            self._words = words
+        elif options.format not in ("json", "jsonl", "openmetrics"):
+            tally = renamed(tally, words)
         most = options.limit
         self._tell_left_out(tally, listing, output)
         match options.format:
             case "json":
-                from tcpstates.render.json_ import render_tally_json
+                from tcpstates.render.json_counts import render_tally_json
 
                 yield render_tally_json(listing, tally, most, self._more())
             case "jsonl":
-                from tcpstates.render.json_ import tally_objects
+                from tcpstates.render.json_counts import tally_objects
 
                 yield from (f"{row}\n" for row in tally_objects(tally, most))
             case "csv":
@@ -145,6 +152,7 @@ class Counting:
         options = self._options
         header = not options.no_header
         headings, rows = summary_cells(tally, request)
+        rows = [(self._words.get(word, word), numbers) for word, numbers in rows]
         plain = render_summary_plain(headings, rows, header=header)
         fits = max(map(len, plain.splitlines())) <= output.width
         if output.is_terminal and not fits:  # nothing is cut

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from tcpstates.cli.options import (
-    Options,
-    chosen_families,
-    chosen_protocols,
-    chosen_source,
-)
+from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.origin import chosen_source
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
 from tcpstates.model import PROTOCOLS, Request
 from tcpstates.pipeline import list_sockets
-from tcpstates.states import ALL_STATES, LISTENING
+from tcpstates.states import ALL_STATES, LISTENING, tool_words
 
 if TYPE_CHECKING:  # loaded only where they are needed
     from tcpstates.cli.counting import Counting
@@ -45,11 +41,12 @@ def show(options: Options, output: Output) -> None:
 
 def _names(options: Options) -> SystemNames:
     """Return the names that fit to where the sockets are from."""
+    words = tool_words(options.state_names)
     if options.files:
         from tcpstates.collect.saved import SavedNames
 
-        return SavedNames(numeric=options.numeric)
-    return SystemNames(numeric=options.numeric)
+        return SavedNames(numeric=options.numeric, state_words=words)
+    return SystemNames(numeric=options.numeric, state_words=words)
 
 
 def _load_shown(options: Options) -> Counting | Rows:

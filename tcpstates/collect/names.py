@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from tcpstates.collect.settings import read_fin_timeout_ms
@@ -25,9 +25,12 @@ class SystemNames:
     `numeric` looks up nothing but interfaces and cgroups, which are the kernel's.
     """
 
-    def __init__(self, *, numeric: bool) -> None:
+    def __init__(
+        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+    ) -> None:
         """Start with empty memories."""
         self.numeric = numeric
+        self.state_words = state_words or {}
         self._users: dict[int, str | None] = {}
         self._interfaces: dict[int, str | None] = {0: None}
         self._services: dict[tuple[int, str], str] | None = None

@@ -116,10 +116,10 @@ def _lines(stream: BinaryIO, reader: Reader) -> Iterator[list[str]]:
             is_dropping = not newline
         lines = (rest + text).split("\n")
         rest = lines.pop()
+        yield lines
         if len(rest) > LONGEST:
             reader.skip()
             rest, is_dropping = "", True
-        yield lines
         data = stream.read(_CHUNK)
     rest += decoder.decode(b"", final=True)
     if rest:

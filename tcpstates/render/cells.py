@@ -12,7 +12,8 @@ from typing import Any
 
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
-from tcpstates.text import format_name, sanitise, sanitise_line
+from tcpstates.render.saved_cells import saved_addresses
+from tcpstates.text import format_name, sanitise
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
@@ -21,6 +22,13 @@ Filler = Callable[[Batch, Names], Cells]
 def column(name: str) -> Filler:
     """Return a filler for a column whose values can be shown as they are."""
     return lambda batch, names: batch.column(name)
+
+
+def states(batch: Batch, names: Names) -> Cells:
+    """Return the states, in another tool's words where these are asked for."""
+    words = batch.column("word")
+    known = names.state_words
+    return [known.get(word, word) for word in words] if known else words
 
 
 def endpoints(side: str) -> Filler:
@@ -67,7 +75,7 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
     values = batch.column(f"{side}_address")
     scopes, cut = batch.known("interface_name"), batch.known("truncated")
     if scopes is not None or cut is not None:
-        return _saved_addresses(batch, values, side)
+        return saved_addresses(batch, values, side)
     if not names.knows_hosts():
         if batch.family == "ipv4":
             return values
@@ -83,21 +91,6 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
         else shown[address]
         for address, index in zip(values, scopes, strict=True)
     ]
-
-
-def _saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
-    """Return addresses of a saved listing: with scopes, and dots where one was cut."""
-    shown = []
-    columns = (values, batch.column("interface_name"), batch.column("truncated"))
-    for address, scope, cut in zip(*columns, strict=True):
-        text = address
-        if scope and address.startswith("fe80:"):
-            text += f"%{scope}"
-        if side in (cut or ()):
-            text += "..."
-        text = f"[{text}]" if ":" in address else text
-        shown.append(sanitise_line(text))
-    return shown
 
 
 def _address(address: str, family: str, names: Names) -> str:

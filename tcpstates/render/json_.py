@@ -1,4 +1,4 @@
-"""JSON of a listing and of counts, streamed; the keys are a contract (schema 1).
+"""JSON of a listing, streamed; the keys are a contract (schema 1).
 
 Rows are made by formatting whole columns, as in `plain`, because `json.dumps` of
 a dictionary a row takes five times as long. The text is ASCII whatever the names
@@ -7,7 +7,7 @@ hold, so it is the same in every locale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
@@ -15,17 +15,18 @@ from typing import Any
 
 from tcpstates.model import Batch, Listing, Names, Owner
 from tcpstates.render import times as time_cells
-from tcpstates.render.tally import Tally
 from tcpstates.text import decode_name
 
 SCHEMA = 1
 
 
-def _string(value: str | None) -> str:
+def string(value: str | None) -> str:
+    """Return a text as JSON."""
     return "null" if value is None else encode_basestring_ascii(value)
 
 
-def _scalar(value: int | None) -> str:
+def scalar(value: int | None) -> str:
+    """Return a number as JSON."""
     return "null" if value is None else str(value)
 
 
@@ -47,7 +48,7 @@ def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
         values = batch.known(name)
         if values is None:
             return None
-        return list(map(_scalar, values)) if None in values else values
+        return list(map(scalar, values)) if None in values else values
 
     return fill
 
@@ -56,7 +57,7 @@ def _numbers_of(
     fill: Callable[[Batch, Names], Sequence[Any]],
 ) -> Callable[[Batch, Names], Sequence[Any]]:
     """Return a filler for the numbers of a column that is made, not known."""
-    return lambda batch, names: list(map(_scalar, fill(batch, names)))
+    return lambda batch, names: list(map(scalar, fill(batch, names)))
 
 
 def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
@@ -66,23 +67,25 @@ def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
         values = batch.known(name)
         if values is None:
             return None
-        encoded = {value: _string(value) for value in set(values)}
+        encoded = {value: string(value) for value in set(values)}
         return list(map(encoded.__getitem__, values))
 
     return fill
 
 
 def _named(
-    name: str, find: Callable[[Names, int], str | None]
+    name: str, told: str, find: Callable[[Names, int], str | None]
 ) -> Callable[[Batch, Names], Sequence[str] | None]:
-    """Return a filler for the names of numbers."""
+    """Return a filler for the names of numbers; a saved listing tells them itself."""
 
     def fill(batch: Batch, names: Names) -> Sequence[str] | None:
+        if batch.known(told) is not None:
+            return list(map(string, batch.column(told)))
         values = batch.known(name)
         if values is None:
             return None
         encoded = {
-            value: "null" if value is None else _string(find(names, value))
+            value: "null" if value is None else string(find(names, value))
             for value in set(values)
         }
         return list(map(encoded.__getitem__, values))
@@ -99,7 +102,7 @@ def _backlog(queue: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
         if values is None or "LISTEN" not in words:
             return None
         return [
-            _scalar(value) if word == "LISTEN" else "null"
+            scalar(value) if word == "LISTEN" else "null"
             for word, value in zip(words, values, strict=True)
         ]
 
@@ -114,8 +117,8 @@ def _timers(batch: Batch, names: Names) -> Sequence[str] | None:
     return [
         "null"
         if kind == "off"
-        else f'{{"kind": {_string(kind)}, "expires_ms": {_scalar(ms)},'
-        f' "retransmits": {_scalar(count)}}}'
+        else f'{{"kind": {string(kind)}, "expires_ms": {scalar(ms)},'
+        f' "retransmits": {scalar(count)}}}'
         for kind, ms, count in zip(kinds, times, counts, strict=True)
     ]
 
@@ -128,12 +131,12 @@ def _name_fields(name: bytes | None) -> str:
     text = name.decode("utf-8", "backslashreplace")
     lossless = decode_name(name) == text
     raw = None if lossless else name.hex()
-    return f'"name": {_string(text)}, "name_raw": {_string(raw)}'
+    return f'"name": {string(text)}, "name_raw": {string(raw)}'
 
 
 def _owners(owners: Sequence[Owner]) -> str:
     return ", ".join(
-        f'{{"pid": {pid}, {_name_fields(name)}, "fd": {_scalar(fd)}}}'
+        f'{{"pid": {pid}, {_name_fields(name)}, "fd": {scalar(fd)}}}'
         for pid, name, fd in owners
     )
 
@@ -159,6 +162,17 @@ def _object(value: dict[str, int]) -> str:
     return "{" + ", ".join(f'"{key}": {number}' for key, number in value.items()) + "}"
 
 
+def _truncated(batch: Batch, names: Names) -> Sequence[str] | None:
+    """Return which addresses of saved listings were cut off, None: of no other."""
+    values = batch.known("truncated")
+    if values is None:
+        return None
+    return [
+        "null" if not sides else f"[{', '.join(string(side) for side in sides)}]"
+        for sides in values
+    ]
+
+
 # Key and filler, in the order of the output. A filler returns None for a whole
 # column of nulls. The schema may grow; nothing in it changes or goes.
 _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] = (
@@ -175,13 +189,19 @@ _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] 
     ("backlog", _backlog("recv_q")),
     ("backlog_limit", _backlog("send_q")),
     ("uid", _numbers("uid")),
-    ("user", _named("uid", lambda names, uid: names.user(uid))),
+    ("user", _named("uid", "user_name", lambda names, uid: names.user(uid))),
     ("inode", _numbers("inode")),
     ("cookie", _numbers("cookie")),
-    ("interface", _named("interface_index", lambda names, i: names.interface(i))),
+    (
+        "interface",
+        _named(
+            "interface_index", "interface_name", lambda names, i: names.interface(i)
+        ),
+    ),
     ("timer", _timers),
     ("processes", _processes),
     ("no_process_reason", _strings("no_process_reason")),
+    ("truncated", _truncated),
 )
 _TIME_FIELDS = (
     ("age_ms", _numbers_of(time_cells.age_least)),
@@ -190,7 +210,10 @@ _TIME_FIELDS = (
 )
 _EXTENDED_FIELDS = (
     ("mark", _numbers("mark")),
-    ("cgroup", _named("cgroup_id", lambda names, number: names.cgroup(number))),
+    (
+        "cgroup",
+        _named("cgroup_id", "cgroup_name", lambda names, number: names.cgroup(number)),
+    ),
     ("v6only", _truths("v6only")),
     ("shutdown", _numbers("shutdown")),
 )
@@ -225,13 +248,13 @@ def row_maker(
 
 def render_json(listing: Listing, portions: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield one JSON object, a socket a line; what limits it comes at its end."""
-    yield _opening(listing) + '  "sockets": ['
+    yield opening(listing) + '  "sockets": ['
     separator = "\n    "
     for rows in portions:
         if rows:
             yield separator + ",\n    ".join(rows)
             separator = ",\n    "
-    yield "\n  ],\n" + _limitations(listing) + "}\n"
+    yield "\n  ],\n" + limitations(listing) + "}\n"
 
 
 def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -241,52 +264,20 @@ def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
             yield "\n".join(rows) + "\n"
 
 
-def _opening(listing: Listing) -> str:
+def opening(listing: Listing) -> str:
+    """Return the members that come first of everything."""
     taken_at = datetime.fromtimestamp(listing.taken_at, timezone.utc)
     text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (
-        f'{{\n  "schema": {SCHEMA},\n  "source": {_string(listing.source)},\n'
-        f'  "taken_at": {_string(text)},\n  "filter": {_string(listing.filter)},\n'
+        f'{{\n  "schema": {SCHEMA},\n  "source": {string(listing.source)},\n'
+        f'  "taken_at": {string(text)},\n  "filter": {string(listing.filter)},\n'
     )
 
 
-def _limitations(listing: Listing) -> str:
+def limitations(listing: Listing) -> str:
+    """Return the member that comes last."""
     found = ", ".join(
-        f'{{"kind": {_string(limit.kind)}, "text": {_string(limit.text)}}}'
+        f'{{"kind": {string(limit.kind)}, "text": {string(limit.text)}}}'
         for limit in listing.limitations
     )
     return f'  "limitations": [{found}]\n'
-
-
-def render_tally_json(
-    listing: Listing,
-    tally: Tally,
-    most: int | None,
-    more: Mapping[str, Any],
-) -> str:
-    """Return counts as a JSON object: `count` alone, or a list of groups.
-
-    `more` are further members of it, of numbers, texts and None.
-    """
-    if not tally.columns:
-        body = f'  "count": {tally.total},\n'
-    else:
-        groups = ",".join(f"\n    {row}" for row in tally_objects(tally, most))
-        body = f'  "counts": [{groups}\n  ],\n  "count": {tally.total},\n'
-    for key, value in more.items():
-        body += f'  "{key}": {_member(value)},\n'
-    return f"{_opening(listing)}{body}{_limitations(listing)}}}\n"
-
-
-def tally_objects(tally: Tally, most: int | None) -> Iterator[str]:
-    """Yield each group as an object."""
-    keys = [column.key.replace("-", "_") for column in tally.columns]
-    for group, number in tally.groups(most)[0]:
-        yield _member(dict(zip((*keys, "count"), (*group, number), strict=True)))
-
-
-def _member(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{_string(key)}: {_member(v)}" for key, v in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    return _scalar(value) if value is None or isinstance(value, int) else _string(value)

@@ -6,7 +6,7 @@ without yellow, which is unreadable on white, and blue, which is so on black.
 
 from __future__ import annotations
 
-from tcpstates.states import OtherState, TcpState
+from tcpstates.states import OtherState, TcpState, find_state
 
 _LISTENING = "36"  # cyan
 _ALIVE = "32"  # green
@@ -43,8 +43,14 @@ _RICH = {
 
 def paint(word: str, padded: str) -> str:
     """Return a state's padded word in its colour."""
-    codes = _SGR.get(word, "")
+    codes = _codes(word)
     return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
+
+
+def _codes(word: str) -> str:
+    """Return a state's colour, also of another tool's word for it."""
+    codes = _SGR.get(word)
+    return _SGR.get(str(find_state(word)), "") if codes is None else codes
 
 
 def paint_wrong(text: str) -> str:
@@ -60,4 +66,4 @@ def paint_severity(severity: int, text: str) -> str:
 
 def rich_style(word: str) -> str:
     """Return a state's colour in rich's words."""
-    return _RICH[_SGR.get(word, "")]
+    return _RICH[_codes(word)]

@@ -7,7 +7,7 @@ several processes hold is in the group of all their names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, product
 from operator import not_
 from typing import Any
@@ -76,6 +76,24 @@ class Tally:
                 self.counts.setdefault(group, 0)
                 if in_order:
                     self._order.setdefault(group, len(self._order))
+
+
+def renamed(tally: Tally, words: Mapping[str, str]) -> Tally:
+    """Return the tally with other words for states."""
+    if STATE not in tally.columns or not words:
+        return tally
+    place = tally.columns.index(STATE)
+
+    def rename(group: Group) -> Group:
+        word = words.get(group[place], group[place])
+        return (*group[:place], word, *group[place + 1 :])
+
+    counts: Counter[Group] = Counter()
+    for group, number in tally.counts.items():
+        counts[rename(group)] += number
+    made = Tally(tally.columns, counts)
+    made._order = {rename(group): place for group, place in tally._order.items()}
+    return made
 
 
 def _by_number(item: tuple[Group, int]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ def theirs(line: str, most: int = 10**9) -> Command:
     return Command(line, tuple(line.split()), most=most)
 
 
+SAVED = "listing-of-ss"  # a file of this name, in a folder of its own
 CLICK = "python -c 'import click'"
 COMMANDS = (
     theirs("ss -tan"),
@@ -89,6 +91,7 @@ COMMANDS = (
     ours("-tan --sort -recv-q --limit 10", "ss -tan"),
     ours("-ta --by state", "ss -tan"),
     ours("-ta --by state,process", "tcpstates -tanp"),
+    ours(f"-tan --from {SAVED}", "tcpstates -tan"),
     theirs("lsof -nP -iTCP"),
     theirs("ss -tanp", QUADRATIC),
     theirs("netstat -tanp", QUADRATIC // 10),
@@ -194,7 +197,11 @@ def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
     ]
     times: dict[Command, list[float]] = {command: [] for command in commands}
     population = Population(sockets)
+    folder = TemporaryDirectory()
+    os.chdir(folder.name)
     try:
+        with open(SAVED, "wb") as file:
+            subprocess.run(["ss", "-tan"], stdout=file, check=True)
         for _ in range(rounds):
             population.refresh()
             for command in list(times):
@@ -211,6 +218,8 @@ def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
         }
     finally:
         population.close()
+        os.chdir("/")
+        folder.cleanup()
 
 
 def report(sockets: int, results: dict[str, Result]) -> str:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from batches import FixedNames, batch
 from tcpstates.model import ColumnBatch, Limitation, Listing, Owner
 from tcpstates.render.columns import STATE, UID
-from tcpstates.render.json_ import render_json, render_tally_json, row_maker
+from tcpstates.render.json_ import render_json, row_maker
+from tcpstates.render.json_counts import render_tally_json
 from tcpstates.render.tally import count_by
 
 KEYS = [
@@ -36,6 +37,7 @@ KEYS = [
     "timer",
     "processes",
     "no_process_reason",
+    "truncated",
 ]
 
 

@@ -34,6 +34,13 @@ def load_doctor() -> click.Command:
     return doctor
 
 
+def load_states() -> click.Command:
+    """Return the command that prints the table of state names."""
+    from tcpstates.cli.commands.states import states
+
+    return states
+
+
 def load_explain() -> click.Command:
     """Return the command that says what states mean."""
     from tcpstates.cli.commands.explain import explain
@@ -68,5 +75,6 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry(load_explain, "Say what a state means, and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),
+    "states": Entry(load_states, "Print what every system calls the states."),
     "completion": Entry(load_completion, "Print a script that completes words."),
 }

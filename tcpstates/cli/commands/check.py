@@ -15,12 +15,8 @@ from typing import Any, NamedTuple
 import click
 
 from tcpstates.api import Counts, count_by
-from tcpstates.cli.options import (
-    chosen_families,
-    chosen_protocols,
-    chosen_source,
-    selection_options,
-)
+from tcpstates.cli.options import chosen_families, chosen_protocols, selection_options
+from tcpstates.cli.origin import chosen_source
 from tcpstates.cli.output import Output, ReaderGone, complain
 from tcpstates.cli.types import FILTER_WORD
 from tcpstates.render.tally import state_rows

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tcpstates.cli.live_counts import live_counts
-from tcpstates.cli.options import chosen_source, saved_options
+from tcpstates.cli.origin import chosen_source, saved_options
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
 from tcpstates.cli.types import FILTER_WORD

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.options import chosen_families, chosen_source, saved_options
+from tcpstates.cli.options import chosen_families
+from tcpstates.cli.origin import chosen_source, saved_options
 from tcpstates.cli.output import Output, complain
 from tcpstates.cli.state_words import color_option, json_option
 from tcpstates.cli.types import FILTER_WORD, SOURCE

@@ -36,17 +36,17 @@ class OwnJson:
         self._size = 0
 
     def heading(self, line: str) -> bool:
-        """Take the first line of an object or a list."""
-        if line.strip()[:1] not in ("{", "["):
+        """Take the first line of an object or a list that goes on."""
+        text = line.strip()
+        if text[:1] not in ("{", "[") or is_object(text):
             return False
-        return bool(self.rows(line) is not None)
+        self.rows(line)
+        return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a socket; what is no whole object waits for its end."""
         text = line.strip().rstrip(",")
-        if not self._pending and text.startswith('{"') and text.endswith("}"):
-            return self._objects(text, line)
-        if text.startswith('{"protocol"') and text.endswith("}"):
+        if is_object(text) and (not self._pending or text.startswith('{"protocol"')):
             return self._objects(text, line)
         self._pending.append(line)
         self._size += len(line)
@@ -88,6 +88,11 @@ class OwnJson:
         if isinstance(found, Mapping):
             found = found.get("sockets", [found])
         return tuple(self._row(each) for each in found if isinstance(each, Mapping))
+
+
+def is_object(text: str) -> bool:
+    """Tell whether a line is an object of its own."""
+    return text.startswith('{"') and text.rstrip(",").endswith("}")
 
 
 def _own_row(found: Mapping[str, Any]) -> Row:

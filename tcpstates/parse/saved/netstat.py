@@ -113,7 +113,10 @@ class Netstat:
             cut = [
                 side
                 for side, address, text in zip(
-                    ("local", "remote"), (local, remote), texts, strict=True
+                    ("local_address", "remote_address"),
+                    (local, remote),
+                    texts,
+                    strict=True,
                 )
                 if self._is_cut(address, text)
             ]

@@ -91,13 +91,11 @@ class Reader:
                 continue
             if found:
                 rows += found
-        if self._wanted not in (None, self._snapshot):
-            rows.clear()
         return rows
 
     def finish(self) -> Sequence[Row]:
         """Return what was still waiting; the file has ended."""
-        return self._end()
+        return self._of_wanted(self._end())
 
     def skip(self) -> None:
         """Count a line that is too long to be read."""
@@ -114,15 +112,19 @@ class Reader:
         if current is not None:
             found = current.rows(line)
             if found is not None:
-                return found
-        ended = self._end()
+                return self._of_wanted(found)
+        ended = self._of_wanted(self._end())
         for layout in self._layouts:
             if layout.heading(line):
                 self._change(layout, line)
                 return ended
         self._before = line
         self.is_summary |= _SUMMARY.match(line) is not None
-        return (*ended, *self._without_heading(line))
+        return (*ended, *self._of_wanted(self._without_heading(line)))
+
+    def _of_wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows if they are of the snapshot that is wanted."""
+        return rows if self._wanted in (None, self._snapshot) else ()
 
     def _end(self) -> Sequence[Row]:
         try:
@@ -146,7 +148,7 @@ class Reader:
         for layout in self._layouts:
             if layout is self._current or layout.name not in _SURE:
                 continue
-            if layout.name == "ss" and not ss.is_row(line):
+            if not _SURE[layout.name](line):
                 continue
             found = layout.rows(line)
             if found is not None:
@@ -163,5 +165,21 @@ def _cleaned(line: str) -> str:
     return _QUOTED.sub("", line) if line[:1] == ">" else line
 
 
-# Whose rows look like nothing else.
-_SURE = ("ss", "proc", "lsof", "netstat")
+def _is_own_object(line: str) -> bool:
+    from tcpstates.parse.saved.json_text import is_object
+
+    return line[:1] == "{" and is_object(line.strip())
+
+
+def _maybe(line: str) -> bool:
+    return True
+
+
+# Whose rows look like nothing else, and how to tell quickly that a line is none.
+_SURE: dict[str, Callable[[str], bool]] = {
+    "ss": ss.is_row,
+    "proc": _maybe,
+    "lsof": _maybe,
+    "netstat": _maybe,
+    "json": _is_own_object,
+}

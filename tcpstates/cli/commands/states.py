@@ -1,0 +1,84 @@
+"""`tcpstates states`: the whole translation table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from tcpstates.cli.output import Output
+from tcpstates.cli.state_words import color_option, json_option
+from tcpstates.render.styles import paint
+from tcpstates.states import (
+    GROUPS,
+    STATE_NAMES,
+    SYSTEMS,
+    AnyState,
+    OtherState,
+    TcpState,
+    names_of,
+    tool_words,
+)
+
+_STATES: tuple[AnyState, ...] = (*TcpState, OtherState.BOUND, OtherState.DELETE_TCB)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@json_option
+@color_option
+@click.pass_obj
+def states(output: Output, /, *, as_json: bool, color: str) -> None:
+    """Print what every system calls the states.
+
+    All of these words are understood wherever a state can be named.
+    """
+    output.write(_json() if as_json else _text(color=output.wants_color(color)))
+
+
+def _text(*, color: bool) -> Iterator[str]:
+    """Yield a table of each tool's word, then every other spelling that is known."""
+    tools = [(tool, tool_words(tool)) for tool in STATE_NAMES[1:]]
+    heads = ["RFC 9293", *(tool for tool, _ in tools), "/proc"]
+    rows = []
+    for state in _STATES:
+        words = [known.get(state.value, state.value) for _, known in tools]
+        rows.append([state.value, *words, ",".join(names_of(state, "proc")) or "-"])
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        padded = [f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)]
+        if color and row is not heads:
+            padded[0] = paint(row[0], padded[0])
+        yield "  ".join(padded).rstrip() + "\n"
+    yield f"\nAlso understood, of {SYSTEMS['translated']} and others:\n"
+    for state in _STATES:
+        known = {
+            state.value,
+            *(word for _, w in tools for word in [w.get(state.value)]),
+        }
+        others = dict.fromkeys(
+            word
+            for system in SYSTEMS
+            if system != "proc"
+            for word in names_of(state, system)
+            if word not in known
+        )
+        if others:
+            yield f"{state.value:<{widths[0]}}  {', '.join(others)}\n"
+
+
+def _json() -> Iterator[str]:
+    import json
+
+    told = {
+        "schema": 1,
+        "states": [
+            {
+                "state": state.value,
+                "is_rfc": isinstance(state, TcpState),
+                "names": {system: names_of(state, system) for system in SYSTEMS},
+            }
+            for state in _STATES
+        ],
+        "groups": {name: sorted(map(str, group)) for name, group in GROUPS.items()},
+    }
+    yield json.dumps(told, indent=2) + "\n"

@@ -1,0 +1,86 @@
+"""Where sockets are read from: a source of this machine, or saved listings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from tcpstates.cli.grouped import FORM, value
+from tcpstates.cli.types import SOURCE
+from tcpstates.model import SavedSource
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# As `parse.saved.reader` has them, which is loaded late.
+FROM_FORMATS = ("ss", "netstat", "proc", "lsof", "sockstat", "powershell", "json")
+SOURCE_OPTION = value(
+    FORM,
+    "--source",
+    type=SOURCE,
+    default="auto",
+    text="Where to read: auto, netlink, procfs or psutil.",
+)
+# Where a saved listing is read from, of every command that reads sockets.
+SAVED = (
+    value(
+        FORM,
+        "--from",
+        "files",
+        type=click.Path(),
+        metavar="FILE",
+        multiple=True,
+        text="Read what another tool has printed; - is standard input.",
+    ),
+    value(
+        FORM,
+        "--from-format",
+        type=click.Choice(FROM_FORMATS),
+        text="How it was printed; else it is recognised.",
+    ),
+    value(
+        FORM,
+        "--byte-order",
+        type=click.Choice(["little", "big"]),
+        default="little",
+        text="Of the machine of a saved /proc/net.",
+    ),
+    value(
+        FORM,
+        "--snapshot",
+        type=click.IntRange(min=1),
+        metavar="N",
+        text="Of a file with several, the Nth only.",
+    ),
+)
+
+
+def saved_options(function: F) -> F:
+    """Add the options that name a saved listing."""
+    for decorator in reversed(SAVED):
+        function = decorator(function)
+    return function
+
+
+def chosen_source(
+    values: Mapping[str, Any], *, keep: bool = False
+) -> str | SavedSource:
+    """Return the source that --source or --from names; UsageError for both.
+
+    `keep`: it is read several times.
+    """
+    files = values["files"]
+    if not files:
+        for name in ("from_format", "snapshot"):
+            if values[name] is not None:
+                option = name.replace("_", "-")
+                raise click.UsageError(f"--{option} is of use with --from FILE only")
+        return str(values["source"])
+    if values["source"] != "auto":
+        raise click.UsageError("--source and --from exclude each other")
+    from tcpstates.collect.saved import FileSource, SavedFiles
+
+    names = ("from_format", "byte_order", "snapshot")
+    chosen = SavedFiles(tuple(files), *(values[name] for name in names))
+    return FileSource(chosen, keep=keep)

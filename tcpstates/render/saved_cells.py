@@ -1,0 +1,23 @@
+"""What stands in the cells of saved listings, where it differs from live ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tcpstates.model import Batch
+from tcpstates.text import sanitise_line
+
+
+def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
+    """Return addresses of a saved listing: with scopes, and dots where one was cut."""
+    shown = []
+    columns = (values, batch.column("interface_name"), batch.column("truncated"))
+    for address, scope, cut in zip(*columns, strict=True):
+        text = address
+        if scope and address.startswith("fe80:"):
+            text += f"%{scope}"
+        if f"{side}_address" in (cut or ()):
+            text += "..."
+        text = f"[{text}]" if ":" in address else text
+        shown.append(sanitise_line(text))
+    return shown
