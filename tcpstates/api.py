@@ -18,7 +18,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tcpstates.collect.choose import SOURCES
-from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
 from tcpstates.errors import ArgumentError, ColumnError
 from tcpstates.filters.selection import read_selection
@@ -32,7 +31,7 @@ from tcpstates.model import (
     Request,
     SavedSource,
 )
-from tcpstates.pipeline import list_sockets
+from tcpstates.pipeline import list_sockets, lookup_for
 from tcpstates.render import times
 from tcpstates.render.columns import Column, find_column
 from tcpstates.render.tally import Tally
@@ -222,7 +221,7 @@ def _listing(
     arguments = [words] if isinstance(words, str) else list(words)
     selection = None
     if any(argument.strip() for argument in arguments):
-        lookup = SystemLookup(request.protocols)
+        lookup = lookup_for(source, request.protocols)
         selection = read_selection(arguments, lookup, request)
     return list_sockets(request, source, selection)
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from tcpstates.collect.choose import MISSING, read_sockets
 from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
-from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
 from tcpstates.collect.settings import read_settings
@@ -35,7 +34,7 @@ from tcpstates.model import (
     Request,
     SavedSource,
 )
-from tcpstates.pipeline import list_sockets
+from tcpstates.pipeline import list_sockets, lookup_for
 from tcpstates.states import LISTENING, TcpState
 
 __all__ = [
@@ -140,7 +139,7 @@ def _listing(question: _Question, *, processes: bool) -> Listing:
     request = question.request._replace(processes=processes)
     selection = None
     if question.words:
-        lookup = SystemLookup(request.protocols)
+        lookup = lookup_for(question.source, request.protocols)
         selection = read_selection(question.words, lookup, request)
     return list_sockets(request, question.source, selection)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from tcpstates.model import (
 from tcpstates.states import LISTENING, TcpState
 
 if TYPE_CHECKING:  # loaded only where there is a filter
+    from tcpstates.collect.lookup import SystemLookup
     from tcpstates.filters.selection import Selection
 
 _TELLS_PIDS = ("psutil", "netstat")  # each socket's process, without descriptors
@@ -57,6 +58,7 @@ def list_sockets(
             asked = request._replace(states=LISTENING, unknown_states=False)
             _, listeners = read_sockets(source, asked, [])
             selection = selection.with_listeners(listeners)
+        in_kernel = in_kernel and isinstance(source, str)
         request = selection.restrict(request, in_kernel=in_kernel)
     used, batches = read_sockets(source, request, limitations)
     for wanted, option in ((request.info, "tcp_info"), (request.memory, "memory")):
@@ -77,6 +79,17 @@ def list_sockets(
         batches = _decided(batches, selection, limitations)
     written = None if selection is None else str(selection)
     return Listing(used, taken_at, batches, limitations, written, request)
+
+
+def lookup_for(source: str | SavedSource, protocols: Collection[str]) -> SystemLookup:
+    """Return what knows the names of where sockets are read."""
+    if isinstance(source, str):
+        from tcpstates.collect.lookup import SystemLookup
+
+        return SystemLookup(protocols)
+    from tcpstates.collect.saved import SavedLookup
+
+    return SavedLookup(protocols)
 
 
 def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:

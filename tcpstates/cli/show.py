@@ -9,8 +9,8 @@ from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.origin import chosen_source
 from tcpstates.cli.output import Output, complain
 from tcpstates.collect.names import SystemNames
-from tcpstates.model import PROTOCOLS, Request
-from tcpstates.pipeline import list_sockets
+from tcpstates.model import PROTOCOLS, Request, SavedSource
+from tcpstates.pipeline import list_sockets, lookup_for
 from tcpstates.states import ALL_STATES, LISTENING, tool_words
 
 if TYPE_CHECKING:  # loaded only where they are needed
@@ -23,9 +23,9 @@ def show(options: Options, output: Output) -> None:
     """Print what the options ask for, then what limits it on standard error."""
     shown = _load_shown(options)
     request = make_request(options, shown.needs)
-    selection = make_selection(options, request)
+    source = chosen_source(options._asdict())
+    selection = make_selection(options, request, source)
     with output.into(options.output):
-        source = chosen_source(options._asdict())
         listing = list_sockets(request, source, selection)
         names = _names(options)
         # Programs read the same bytes in every locale.
@@ -80,12 +80,13 @@ def make_request(options: Options, needs: Collection[str]) -> Request:
     ).for_columns(needs)
 
 
-def make_selection(options: Options, request: Request) -> Selection | None:
+def make_selection(
+    options: Options, request: Request, source: str | SavedSource
+) -> Selection | None:
     """Return the filter, None where there is none."""
     if not options.words:
         return None
-    from tcpstates.collect.lookup import SystemLookup
     from tcpstates.filters.selection import read_selection
 
-    lookup = SystemLookup(request.protocols)
+    lookup = lookup_for(source, request.protocols)
     return read_selection(options.words, lookup, request)

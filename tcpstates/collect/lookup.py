@@ -20,6 +20,8 @@ _PORT_RANGE_FILE = "/proc/sys/net/ipv4/ip_local_port_range"
 class SystemLookup:
     """Names of this system; each question is asked when a filter needs it."""
 
+    is_saved = False
+
     def __init__(self, protocols: Collection[str]) -> None:
         """Know the services of these protocols only."""
         self._protocols = protocols

@@ -10,6 +10,7 @@ from contextlib import suppress
 from io import IncrementalNewlineDecoder
 from typing import BinaryIO, NamedTuple
 
+from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames, read_services
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Batch, Limitation, Request
@@ -199,6 +200,20 @@ def _services(memory: dict[str, int] = {}) -> dict[str, int]:  # noqa: B006
                 memory.setdefault(name, port)
         memory.setdefault("", 0)
     return memory
+
+
+class SavedLookup(SystemLookup):
+    """Names for filters: users and interfaces are compared as the file has them."""
+
+    is_saved = True
+
+    def uid(self, user: str) -> int | None:
+        """Return nothing: see the class."""
+        return None
+
+    def interface(self, name: str) -> int | None:
+        """Return nothing: see the class."""
+        return None
 
 
 class SavedNames(SystemNames):

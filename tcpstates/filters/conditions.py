@@ -203,14 +203,24 @@ class Device(OfOneColumn):
     needs = ("interface",)
     column = "interface_index"
 
-    def __init__(self, indexes: frozenset[int]) -> None:
-        """Take the interfaces' numbers."""
+    def __init__(
+        self, indexes: frozenset[int], names: frozenset[str] = frozenset()
+    ) -> None:
+        """Take the interfaces' numbers; and names, as saved listings have them."""
         super().__init__()
         self.indexes = indexes
+        self.names = names
 
     def judge(self, value: int | None) -> bool | None:
         """Answer for one interface's number."""
         return None if value is None else value in self.indexes
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        told = batch.known("interface_name")
+        if told is None:
+            return super().test(batch)
+        return [None if name is None else name in self.names for name in told]
 
 
 class Mark(OfOneColumn):

@@ -125,6 +125,8 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
 def read_interface(text: str, lookup: Lookup) -> int:
     """Return the number of an interface, given by name or as that number."""
     index = lookup.interface(text)
+    if index is None and lookup.is_saved:
+        return -1  # the file's own names are compared
     if index is None:
         if not text.isdecimal():
             near = nearest(text, lookup.names("interface"))

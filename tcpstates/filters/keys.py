@@ -139,7 +139,8 @@ def _age(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
 
 
 def _device(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    return Device(frozenset(read_interface(text, lookup) for text in texts))
+    indexes = frozenset(read_interface(text, lookup) for text in texts)
+    return Device(indexes, frozenset(texts))
 
 
 def _mark(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
@@ -163,11 +164,13 @@ def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     uids = set()
     for text in texts:
         uid = read_number(text) if text.isdecimal() else lookup.uid(text)
+        if uid is None and lookup.is_saved:
+            continue
         if uid is None or uid > 0xFFFFFFFF:
             near = nearest(text, lookup.names("user"))
             raise BadValue(f"no such user: '{text}'{near}")
         uids.add(uid)
-    return User(frozenset(uids))
+    return User(frozenset(uids), frozenset(texts))
 
 
 _TIMER_WORDS = {

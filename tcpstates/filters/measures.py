@@ -20,9 +20,10 @@ class User(Condition):
 
     needs = ("uid",)
 
-    def __init__(self, uids: frozenset[int]) -> None:
-        """Take the users' numbers."""
+    def __init__(self, uids: frozenset[int], names: frozenset[str]) -> None:
+        """Take the users' numbers; and their names, as saved listings have them."""
         self.uids = uids
+        self.names = names
 
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket.
@@ -31,6 +32,17 @@ class User(Condition):
         and before Linux 6.17 of every socket without a file.
         """
         uids = batch.column("uid")
+        told = batch.known("user_name")
+        if told is not None or None in uids:
+            names = batch.column("user_name")
+            return [
+                name in self.names
+                if name is not None
+                else None
+                if uid is None
+                else uid in self.uids
+                for uid, name in zip(uids, names, strict=True)
+            ]
         if 0 not in uids or batch.protocol == "udp":
             return list(map(self.uids.__contains__, uids))
         columns = map(batch.column, ("uid", "inode", "timer", "word"))

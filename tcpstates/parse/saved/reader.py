@@ -67,6 +67,8 @@ class Reader:
         self._current: Layout | None = None
         self._titles: dict[tuple[str, ...], int] = {}
         self._before = ""
+        self._late: Sequence[Row] = ()  # rows that came to light at an unreadable line
+        self._torn: str | None = None  # a line that may go on in the next
         self._line = 0
         self._wanted = snapshot
         self._snapshot = 1
@@ -85,16 +87,31 @@ class Reader:
                 self._count(self._line)
                 continue
             try:
-                found = self._read(_cleaned(line))
+                found = self._read_joined(_cleaned(line))
             except Unreadable:
-                self._count(self._line)
-                continue
+                found, self._late = self._late, ()
             if found:
                 rows += found
         return rows
 
+    def _read_joined(self, line: str) -> Sequence[Row]:
+        """Return what a line says, or what it completes: some were wrapped."""
+        torn, self._torn = self._torn, None
+        if torn is not None:
+            try:
+                return self._read(f"{torn} {line.strip()}")
+            except Unreadable:
+                self._count(self._line - 1)
+        try:
+            return self._read(line)
+        except Unreadable:
+            self._torn = line
+            raise
+
     def finish(self) -> Sequence[Row]:
         """Return what was still waiting; the file has ended."""
+        if self._torn is not None:
+            self._count(self._line)
         return self._of_wanted(self._end())
 
     def skip(self) -> None:
@@ -120,7 +137,11 @@ class Reader:
                 return ended
         self._before = line
         self.is_summary |= _SUMMARY.match(line) is not None
-        return (*ended, *self._of_wanted(self._without_heading(line)))
+        try:
+            return (*ended, *self._of_wanted(self._without_heading(line)))
+        except Unreadable:
+            self._late = ended
+            raise
 
     def _of_wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the rows if they are of the snapshot that is wanted."""

@@ -211,6 +211,19 @@ def test_unreadable_lines_are_counted_with_their_numbers(tmp_path: Path) -> None
     )
 
 
+def test_wrapped_lines_are_joined() -> None:
+    text = """State Recv-Q Send-Q Local Address:Port Peer Address:Port
+ESTAB 0      0
+      192.0.2.1:22      192.0.2.2:4000
+ESTAB 0      0      192.0.2.1:22
+192.0.2.2:4001
+tcp        0      0 192.0.2.1:22
+   192.0.2.2:4002     CLOSE_WAIT
+"""
+    found = rows(text)
+    assert [row.remote_port for row in found] == [4000, 4001, 4002]
+
+
 def test_prose_is_no_socket() -> None:
     text = "tcp is a protocol: see RFC 9293.\nTCP window full\nListen to me.\n> hello\n"
     assert rows(text) == []

@@ -147,6 +147,18 @@ def test_addresses_that_were_cut_are_marked() -> None:
     assert all(row["truncated"] is None for row in whole)
 
 
+def test_users_and_interfaces_are_those_of_the_file() -> None:
+    sample = ("--from", str(DATA / "lsof/local-nP-i.txt"))
+    nobody = run_command("-tac", "user = nobody", *sample)
+    assert int(nobody.stdout) > 0
+    assert run_command("-tac", "user = nosuchuser", *sample).stdout == "0\n"
+    everyone = run_command("-tac", "user != nobody", *sample)
+    total = run_command("-tac", *sample)
+    assert int(nobody.stdout) + int(everyone.stdout) == int(total.stdout)
+    sample = ("--from", str(DATA / "ss/local-tan.txt"))
+    assert run_command("-tac", "dev = va", *sample).stdout == "3\n"
+
+
 def test_one_of_several_snapshots() -> None:
     sample = str(DATA / "linux-nettools/derived-oswatcher-zzz.txt")
     both = run_command("-tac", "--from", sample)
