@@ -10,10 +10,11 @@ from tcpstates.parse.saved.endpoints import Endpoints, settle
 from tcpstates.parse.saved.rows import Row, Unreadable, owner
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
-_ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*?)\s*$")
+_ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
 _OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
+_LONGEST = 1000  # characters before the type; a pattern would take long for more
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 
@@ -29,14 +30,15 @@ class Lsof:
 
     def heading(self, line: str) -> bool:
         """Take a heading; False: it is none."""
-        return _HEADING.match(line) is not None
+        return len(line) <= _LONGEST and _HEADING.match(line) is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a row."""
-        found = _ROW.search(line)
+        found = _ROW.search(line.rstrip())
         if found is None:
             return () if _OTHER.search(line) else None
-        left = _LEFT.match(line[: found.start()])
+        before = line[: found.start()]
+        left = _LEFT.match(before) if len(before) <= _LONGEST else None
         if left is None:
             raise Unreadable(line)
         fd = left[4] if left[4].isdecimal() else None

@@ -25,7 +25,7 @@ _TIMER = re.compile(
     r" \((\d+\.\d+)/(\d+)/(\d+)\)\s*$"
 )
 _TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
-_PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*?)\s*$")
+_PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
 _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _BSD_STATE = "(state)"
@@ -181,7 +181,7 @@ class Netstat:
             )
             more["inode"] = int(both[2])
             tail = tail.strip()[both.end() :]
-        program = _PROGRAM.search(tail)
+        program = _PROGRAM.search(tail.rstrip())
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw

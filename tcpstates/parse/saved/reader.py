@@ -13,12 +13,16 @@ from tcpstates.parse.saved import lsof, netstat, powershell, ss, tables
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import Layout, Row, Unreadable
 
-_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].*?(?:\x07|\x1b\\))")
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
+)
 _QUOTED = re.compile(r"^(?:>[ ]?)+")
 _SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals, no sockets
 LONGEST = 1 << 16  # characters of a line; no tool prints a longer one for a socket
 _MOST_NUMBERS = 5  # of unreadable lines are told
 
+# What a hostile line may lead to: numbers of 5,000 digits, lists in lists in lists.
+_BROKEN = (Unreadable, ValueError, OverflowError, RecursionError)
 # What --from-format takes, and the layouts that it means.
 FORMATS: dict[str, tuple[str, ...]] = {
     "ss": ("ss",),
@@ -88,7 +92,7 @@ class Reader:
                 continue
             try:
                 found = self._read_joined(_cleaned(line))
-            except Unreadable:
+            except _BROKEN:
                 found, self._late = self._late, ()
             if found:
                 rows += found
@@ -100,11 +104,11 @@ class Reader:
         if torn is not None:
             try:
                 return self._read(f"{torn} {line.strip()}")
-            except Unreadable:
+            except _BROKEN:
                 self._count(self._line - 1)
         try:
             return self._read(line)
-        except Unreadable:
+        except _BROKEN:
             self._torn = line
             raise
 
@@ -139,7 +143,7 @@ class Reader:
         self.is_summary |= _SUMMARY.match(line) is not None
         try:
             return (*ended, *self._of_wanted(self._without_heading(line)))
-        except Unreadable:
+        except _BROKEN:
             self._late = ended
             raise
 
@@ -150,7 +154,7 @@ class Reader:
     def _end(self) -> Sequence[Row]:
         try:
             return () if self._current is None else self._current.finish()
-        except Unreadable:
+        except _BROKEN:
             self._count(self._line)
             return ()
 

@@ -14,7 +14,7 @@ from typing import Any
 from tcpstates.parse.saved.endpoints import Endpoints, settle
 from tcpstates.parse.saved.rows import Row, Unreadable, owner
 
-_HEADING = re.compile(r"Local Address\s*:?\s*Port\s+Peer Address\s*:?\s*Port")
+_HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
 # The protocols that ss prints; we know two of them.
 _NETIDS = frozenset(
     [
@@ -61,8 +61,8 @@ _WORDS = frozenset(
     ]
 )
 # A name may hold quotes, commas and parentheses; what follows it may not.
-_OWNER = re.compile(r'\("(.*?)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)(?=,\("|\))')
-_USERS = re.compile(r"users:\((\(.*\))\)")
+_OWNER = re.compile(r'\("(.{0,80}?)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)(?=,\("|\))')
+_USERS = "users:(("
 _TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
 _TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
 _TIMERS |= {"delack": "delayed-ack"}
@@ -210,11 +210,11 @@ _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 def _take_details(text: str, more: dict[str, Any]) -> bool:
     """Take what -p, -e, -o, -i and -m print; tell whether there was any of it."""
     before = len(more)
-    users = _USERS.search(text)
-    if users:
-        owners = _OWNER.findall(users[1] + ")")
+    start, end = text.find(_USERS), text.rfind("))")
+    if 0 <= start < end:
+        owners = _OWNER.findall(text[start:end] + "))")
         more["processes"] = tuple(owner(pid, name, fd) for name, pid, fd in owners)
-        text = text[: users.start()] + text[users.end() :]
+        text = text[:start] + text[end + 2 :]
     timer = _TIMER.search(text)
     if timer:
         more["timer"] = _TIMERS.get(timer[1], timer[1])

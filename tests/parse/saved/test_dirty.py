@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,42 @@ tcp        0      0 192.0.2.1:22
 def test_prose_is_no_socket() -> None:
     text = "tcp is a protocol: see RFC 9293.\nTCP window full\nListen to me.\n> hello\n"
     assert rows(text) == []
+
+
+N = 30_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ESTAB 0 0 1.2.3.4:5 1.2.3.4:6 users:((" + '("' * N + "))",
+        "ESTAB 0 0 1.2.3.4:5 1.2.3.4:6 " + "users:((" * (N // 4),
+        "ESTAB 0 0 1.2.3.4:5 1.2.3.4:6 " + "timer:(" * (N // 4) + "skmem:(" * (N // 4),
+        "State Recv-Q Local Address" + " " * N + "x",
+        "Proto Recv-Q " + " x" * N,
+        "tcp 0 0 1.2.3.4:5 1.2.3.4:6 ESTABLISHED " + "1/ " * N,
+        "tcp 0 0 1.2.3.4:5 1.2.3.4:6 ESTABLISHED 1/" + " " * N + "x",
+        "COMMAND PID " + "FD TYPE " * (N // 4),
+        "a " * N + "IPv4 1 0t0 TCP *:1 (LISTEN)",
+        "x 1 u 2u IPv4 1 0t0 TCP *:1" + " (" * N,
+        "\x1b]" * N,
+        "> " * N,
+        "   1: 0100007F:0016 " + "0" * N,
+        '{"a": ' + "[" * N,
+        "[" * N,
+        '"LocalAddress","LocalPort"' + ',"' * N,
+        "LocalAddress LocalPort" + " x" * N,
+        "USER PROCESS PID " + "tcp4 " * N,
+        f"ESTAB {'9' * N} 0 1.2.3.4:5 1.2.3.4:6",
+        f"tcp 0 {'9' * N} 1.2.3.4:5 1.2.3.4:6 ESTABLISHED",
+        f"ESTAB 0 0 1.2.3.4:5 1.2.3.4:6 ino:{'9' * N} timer:(on,{'9' * N}ms,1)",
+        '{"protocol": "tcp", "family": "ipv4", "recv_q": ' + "9" * N + "}",
+    ],
+)
+def test_no_line_takes_long(line: str) -> None:
+    began = time.process_time()
+    rows(f"{line}\n{line}\n")
+    assert time.process_time() - began < 2
 
 
 SAMPLES = sorted(path for path in DATA.rglob("*.txt"))
