@@ -77,7 +77,7 @@ class Counting:
             case "openmetrics":
                 from tcpstates.render.openmetrics import render_openmetrics
 
-                yield from render_openmetrics(tally, _kernel(), most)
+                yield from render_openmetrics(tally, self._kernel(), most)
             case _:
                 yield from self._text(tally, listing.request, output)
 
@@ -106,11 +106,15 @@ class Counting:
             limitation = Limitation("limited", f"{text} {self._options.limit}")
             listing.limitations.append(limitation)
 
+    def _kernel(self) -> KernelCounts | None:
+        """Return what this machine's kernel counts; None: it is about another one."""
+        return None if self._options.files else _kernel()
+
     def _more(self) -> dict[str, Any]:
         """Return what JSON has besides the groups."""
         if not self._options.summary:
             return {}
-        kernel = _kernel()
+        kernel = self._kernel()
         return {
             "without_process": dict(self._without_file),
             "kernel": None if kernel is None else kernel._asdict(),
@@ -169,7 +173,7 @@ class Counting:
         from textwrap import fill
 
         width = output.width if output.is_terminal else 10_000
-        for note in summary_notes(tally, self._without_file, _kernel()):
+        for note in summary_notes(tally, self._without_file, self._kernel()):
             yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
 
 

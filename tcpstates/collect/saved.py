@@ -14,7 +14,7 @@ from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames, read_services
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Batch, Limitation, Request
-from tcpstates.parse.saved.reader import FORMATS, LONGEST, Reader
+from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 from tcpstates.states import ALL_STATES, OtherState
 
@@ -118,7 +118,8 @@ def _lines(stream: BinaryIO, reader: Reader) -> Iterator[list[str]]:
         lines = (rest + text).split("\n")
         rest = lines.pop()
         yield lines
-        if len(rest) > LONGEST:
+        longest = LONGEST_JSON if rest[:1] in ("[", "{") else LONGEST
+        if len(rest) > longest:
             reader.skip()
             rest, is_dropping = "", True
         data = stream.read(_CHUNK)
@@ -169,6 +170,13 @@ def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
         raise SourceUnavailable(path, text)
     if reader.is_summary and not reader.recognised:
         yield Limitation("no-sockets", f"{path}: a summary (ss -s) lists no sockets")
+    elif not reader.rows and not reader.unreadable:
+        names = " and ".join(sorted(reader.recognised))
+        text = f"{path}: it looks like {names}, and has no TCP or UDP sockets"
+        yield Limitation("no-sockets", text)
+    if files.snapshot is not None and files.snapshot > reader.snapshots:
+        text = f"it has no snapshot {files.snapshot}, but {reader.snapshots}"
+        raise SourceUnavailable(path, text)
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))
         more = " ..." if reader.unreadable > len(reader.numbers) else ""

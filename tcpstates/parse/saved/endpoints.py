@@ -6,6 +6,7 @@ name becomes its number where there is such a service.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from tcpstates.parse.saved.rows import Unreadable
 
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 _ANY = ("*", "")
+_SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
+_HOST = re.compile(r"[\w.:%*-]*")  # also of an address that was cut off
 _MOST = 20_000  # remembered
 
 
@@ -67,14 +70,14 @@ class Endpoints:
         return found
 
     def _read_port(self, text: str) -> int | None:
-        if text in ("*", "0", ""):
+        if text in ("*", "0"):
             return 0
         if text.isdecimal() and text.isascii():
             number = int(text) if len(text) <= 5 else 65536
             if number > 65535:
                 raise Unreadable(text)
             return number
-        if not text[0].isalnum():
+        if not _SERVICE.fullmatch(text):
             raise Unreadable(text)
         return self._service(text)
 
@@ -84,10 +87,14 @@ def _read_address(text: str) -> Address:
 
     bare, _, after = text.partition("]")
     if text.startswith("["):
+        if "]" not in text:
+            raise Unreadable(text)  # cut in two
         bare = bare[1:]
     elif after:
         raise Unreadable(text)
     bare, _, scope = bare.partition("%")
+    if not _HOST.fullmatch(bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")):
+        raise Unreadable(text)
     scope = scope or after.removeprefix("%")
     if bare in _ANY:
         return Address(None, "*", scope or None, is_whole=True)

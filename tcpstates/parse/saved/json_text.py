@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tcpstates.model import Owner
@@ -24,6 +25,11 @@ _PLAIN = (
 _NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_name"}
 
 
+# A prompt may begin with a bracket, too.
+_BEGINS = re.compile(r'\{\s*("|$)|\[\s*([{\]]|$)')
+_IS_SOCKET = re.compile(r'\{\s*"protocol"')
+
+
 class OwnJson:
     """A socket a line, as --jsonl prints them and --json does between brackets."""
 
@@ -38,7 +44,7 @@ class OwnJson:
     def heading(self, line: str) -> bool:
         """Take the first line of an object or a list that goes on."""
         text = line.strip()
-        if text[:1] not in ("{", "[") or is_object(text):
+        if not _BEGINS.match(text) or is_object(text) or is_list(text):
             return False
         self.rows(line)
         return True
@@ -46,8 +52,10 @@ class OwnJson:
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a socket; what is no whole object waits for its end."""
         text = line.strip().rstrip(",")
-        if is_object(text) and (not self._pending or text.startswith('{"protocol"')):
-            return self._objects(text, line)
+        if is_list(text) and not self._pending:
+            return self._objects(text)
+        if is_object(text) and (not self._pending or _IS_SOCKET.match(text)):
+            return self._objects(text)
         self._pending.append(line)
         self._size += len(line)
         if self._size > _MOST:
@@ -55,14 +63,18 @@ class OwnJson:
             raise Unreadable("an object of more than 64 MB")
         return ()
 
-    def _objects(self, text: str, line: str) -> Sequence[Row]:
+    def _objects(self, text: str) -> Sequence[Row]:
+        """Return the sockets of objects that stand one behind the other."""
         import json
 
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise Unreadable(line) from error
-        return tuple(self._row(each) for each in (found,))
+        decoder, place = json.JSONDecoder(), 0
+        rows: list[Row] = []
+        while place < len(text):
+            found, place = decoder.raw_decode(text, place)
+            rows += map(self._row, _sockets_in(found))
+            while text[place : place + 1].isspace():
+                place += 1
+        return rows
 
     def _row(self, found: Any) -> Row:
         if not isinstance(found, Mapping):
@@ -75,24 +87,32 @@ class OwnJson:
             raise Unreadable(str(found)[:80]) from error
 
     def finish(self) -> Sequence[Row]:
-        """Return the sockets of an object that took several lines."""
-        pending, self._pending = "\n".join(self._pending), []
-        if not pending.strip():
-            return ()
-        import json
+        """Return the sockets of what took several lines.
 
-        try:
-            found = json.loads(pending)
-        except ValueError:
-            return ()  # the rest of our own, whose sockets have been read
-        if isinstance(found, Mapping):
-            found = found.get("sockets", [found])
-        return tuple(self._row(each) for each in found if isinstance(each, Mapping))
+        Of our own JSON that is what stands around the sockets; if it has no end, some
+        may be missing, and it is unreadable.
+        """
+        pending, self._pending = "\n".join(self._pending), []
+        self._size = 0
+        return self._objects(pending.strip()) if pending.strip() else ()
+
+
+def _sockets_in(found: Any) -> Iterable[Any]:
+    """Return the sockets of an object or a list: it may be one itself."""
+    if isinstance(found, Mapping):
+        inner = found.get("sockets")
+        return inner if isinstance(inner, list) else (found,)
+    return found if isinstance(found, list) else ()
 
 
 def is_object(text: str) -> bool:
     """Tell whether a line is an object of its own."""
-    return text.startswith('{"') and text.rstrip(",").endswith("}")
+    return text[:1] == "{" and text.rstrip(",").endswith("}")
+
+
+def is_list(text: str) -> bool:
+    """Tell whether a line is a list of its own."""
+    return text[:1] == "[" and text[-1:] == "]" and _BEGINS.match(text) is not None
 
 
 def _own_row(found: Mapping[str, Any]) -> Row:
@@ -116,10 +136,9 @@ def _own_row(found: Mapping[str, Any]) -> Row:
         more["retransmits"] = timer["retransmits"]
     elif found["protocol"] == "tcp" and found.get("inode") is not None:
         more |= {"timer": "off", "timer_ms": 0, "retransmits": 0}
-    if found.get("processes") is not None:
-        more["processes"] = tuple(map(_owner, found["processes"]))
-    if found.get("no_process_reason"):
-        more["told_reason"] = str(found["no_process_reason"])
+    owners = found.get("processes")
+    more["processes"] = None if owners is None else tuple(map(_owner, owners))
+    more["told_reason"] = found.get("no_process_reason")
     numbers = ("local_port", "remote_port", "recv_q", "send_q")
     local, remote, received, sent = (_number(found[name]) for name in numbers)
     return Row(

@@ -11,6 +11,7 @@ from tcpstates.parse.saved.rows import Row, Unreadable, owner
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
+_TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
 _OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
@@ -36,6 +37,8 @@ class Lsof:
         """Return a row."""
         found = _ROW.search(line.rstrip())
         if found is None:
+            if _TORN.search(line.rstrip()):
+                raise Unreadable(line)
             return () if _OTHER.search(line) else None
         before = line[: found.start()]
         left = _LEFT.match(before) if len(before) <= _LONGEST else None
@@ -69,10 +72,16 @@ class LsofFields:
 
     def heading(self, line: str) -> bool:
         """Take the first line: a process."""
-        return re.fullmatch(r"p\d+", line) is not None and not self._process
+        if self._process or not re.match(r"p\d+(\0|$)", line):
+            return False
+        self.rows(line)
+        return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Take a field; return the file that it ends."""
+        if "\0" in line:  # -F0
+            parts = [self.rows(field) for field in line.split("\0") if field]
+            return [row for rows in parts for row in rows or ()]
         if not line or not (line[0].isalpha()):
             return None
         kind, value = line[0], line[1:]
@@ -116,7 +125,8 @@ class LsofFields:
         row = _row(self._endpoints, fields.get("t", ""), protocol, name, more)
         queues = [fields.get(key, "") for key in ("TQR", "TQS")]
         if all(map(str.isdecimal, queues)):
-            row = row._replace(recv_q=int(queues[0]), send_q=int(queues[1]))
+            sent = None if row.raw_state == "LISTEN" else int(queues[1])
+            row = row._replace(recv_q=int(queues[0]), send_q=sent)
         return (row,)
 
 
@@ -125,7 +135,10 @@ def _row(
 ) -> Row:
     """Return the row of a NAME: local->remote (STATE)."""
     state = _STATE.search(name)
-    raw = (state[1] or state[2]) if state else None
+    inside = (state[1] or state[2]).split() if state else []
+    raw = next((word for word in inside if "=" not in word), None)
+    queues = dict(word.split("=", 1) for word in inside if "=" in word)  # -Tqs
+    received, sent = (_number(queues.get(key)) for key in ("QR", "QS"))
     places = name[: state.start()] if state else name
     here, _, there = places.split()[0].partition("->") if places.split() else ("",) * 3
     local, local_port = endpoints.with_colon(here)
@@ -141,8 +154,14 @@ def _row(
         local_port,
         far,
         remote_port,
-        more=more,
+        received,
+        None if raw == "LISTEN" else sent,
+        more,
     )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
 
 
 def _unescape(name: str) -> str:

@@ -27,8 +27,14 @@ _TIMER = re.compile(
 _TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
 _PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
+_MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
+# macOS since 14: numbers, then the process's name with its blanks, and the pid.
+_NAME_AND_PID = re.compile(r"(?:\s+\d+){2,4}\s+(\S.{0,60}?)\s?:(\d+)(?=\s|$)")
 _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
+_NO_OWNER = "Can not obtain ownership information"
+_PROCESS = "process:pid"
 _BSD_STATE = "(state)"
+_COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these, and no state
 _WIDTH = 23  # of an endpoint of net-tools, without -W
 _HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
 
@@ -44,6 +50,8 @@ class Netstat:
         self._after_state: list[str] = []  # what a heading of BSD names there
         self._held: Row | None = None  # of Windows -b: its program comes below
         self._width = _WIDTH
+        self._has_counters = False
+        self._is_windows = False  # the row before was
 
     def heading(self, line: str) -> bool:
         """Take a heading; False: it is none."""
@@ -51,6 +59,7 @@ class Netstat:
             return False
         words = line.lower().split()
         self._after_state = []
+        self._has_counters = bool(_COUNTERS & set(words))
         if _BSD_STATE in words:
             self._after_state = words[words.index(_BSD_STATE) + 1 :]
             start = line.find("Local")
@@ -66,14 +75,15 @@ class Netstat:
         if row is not None:
             self._held = row
             return (held,) if held else ()
-        if held is None or not (held.more and "pid" in held.more):
+        if held is None or not self._is_windows:
             return None
         found = _EXECUTABLE.match(line)
         if found:
             self._held = _with_program(held, found[1])
             return ()
         # -b: a component, or that there is no permission
-        return () if line.startswith(" ") and words else None
+        is_told = line.startswith(" ") or len(words) == 1 or _NO_OWNER in line
+        return () if words and is_told else None
 
     def finish(self) -> Sequence[Row]:
         """Return the last row."""
@@ -97,14 +107,14 @@ class Netstat:
                 self._endpoints.split, texts
             )
         except Unreadable:
-            if not numbers:  # a sentence that begins with TCP
-                return None
+            if not numbers or not all(map(_MAYBE_ENDPOINT.match, texts)):
+                return None  # a sentence with TCP in it, or another tool's line
             raise
         protocol = found[1].lower()
         family, here, there = settle(local, remote, _FAMILIES.get(found[2] or ""))
         after = words[rest + 2 :]
         more: dict[str, Any] = {}
-        is_windows = not numbers and found.string.isupper()
+        is_windows = self._is_windows = not numbers and found.string.isupper()
         if is_windows:
             raw = _read_windows(after, protocol, remote_port, more)
         else:
@@ -153,21 +163,17 @@ class Netstat:
         self, after: list[str], tail: str, protocol: str, more: dict[str, Any]
     ) -> str | None:
         """Take what stands after the endpoints; return the state."""
-        raw = None
-        if after:
-            is_state = state_of(after[0], protocol) is not None
-            two = " ".join(after[:2])
-            if len(after) > 1 and not is_state and state_of(two, protocol):
-                raw, after = two, after[2:]
-            elif is_state or (protocol == "tcp" and _looks_like_state(after[0])):
-                raw, after = after[0], after[1:]
-            if raw is not None:
-                tail = tail.split(raw.split()[-1], 1)[1]
+        if self._has_counters:
+            return None
+        raw, after = _split_state(after, protocol)
+        if raw is not None:
+            tail = tail.split(raw.split()[-1], 1)[1]
         if self._after_state:
             named = dict(zip(self._after_state, after, strict=False))
-            pid = named.get("pid", named.get("process:pid", "")).rpartition(":")
-            if pid[2].isdecimal() and pid[2] != "0":
-                more["processes"] = (owner(pid[2], pid[0] or None),)
+            both = _NAME_AND_PID.search(f" {tail}") if _PROCESS in named else None
+            pid, name = (both[2], both[1]) if both else (named.get("pid", ""), None)
+            if pid.isdecimal() and pid != "0":
+                more["processes"] = (owner(pid, name),)
             return raw
         timer = _TIMER.search(" " + tail)
         if timer:
@@ -185,6 +191,19 @@ class Netstat:
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw
+
+
+def _split_state(after: list[str], protocol: str) -> tuple[str | None, list[str]]:
+    """Return the state, which some languages write in two words, and the rest."""
+    if not after:
+        return None, after
+    is_state = state_of(after[0], protocol) is not None
+    two = " ".join(after[:2])
+    if len(after) > 1 and not is_state and state_of(two, protocol):
+        return two, after[2:]
+    if is_state or (protocol == "tcp" and _looks_like_state(after[0])):
+        return after[0], after[1:]
+    return None, after
 
 
 def _queues(numbers: list[int], raw: str | None) -> tuple[int | None, int | None]:
@@ -241,7 +260,6 @@ def _read_windows(
 def _with_program(row: Row, name: str) -> Row:
     """Return a row whose process has a name."""
     more = dict(row.more or {})
-    pid = more["pid"]
-    if pid:
-        more["processes"] = (owner(str(pid), name),)
+    if more.get("pid"):
+        more["processes"] = (owner(str(more["pid"]), name),)
     return row._replace(more=more)

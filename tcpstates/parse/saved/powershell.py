@@ -25,7 +25,6 @@ _NUMBERS = {
     "12": "DeleteTCB",
     "100": "Bound",
 }
-_DASHES = re.compile(r"^[\s-]*---[\s-]*$")
 _PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
 
 
@@ -44,8 +43,17 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     except KeyError as error:
         raise Unreadable(str(error)) from error
     family, here, there = settle(local, remote, None)
-    is_tcp = "RemotePort" in fields
+    is_tcp = not {"RemotePort", "RemoteAddress", "State"}.isdisjoint(fields)
     more: dict[str, Any] = {}
+    cut = [
+        f"{side.lower()}_address"
+        for side in ("Local", "Remote")
+        if str(fields.get(f"{side}Address")).endswith(
+            ("...", "\N{HORIZONTAL ELLIPSIS}")
+        )
+    ]
+    if cut:
+        more["truncated"] = tuple(cut)
     pid = str(fields.get("OwningProcess") or "")
     if pid.isdecimal():
         more["pid"] = int(pid)
@@ -65,6 +73,23 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     )
 
 
+_MOST_COLUMNS = 40  # MSFT_NetTCPConnection has 32 properties
+_PROPERTIES = frozenset(
+    [
+        "LocalAddress",
+        "LocalPort",
+        "RemoteAddress",
+        "RemotePort",
+        "State",
+        "AppliedSetting",
+        "OwningProcess",
+        "CreationTime",
+        "OffloadState",
+    ]
+)
+_CSV_HEADING = re.compile(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
+
+
 class PowershellTable:
     """Columns below names and dashes."""
 
@@ -73,31 +98,51 @@ class PowershellTable:
     def __init__(self, endpoints: Endpoints) -> None:
         """Start before any heading."""
         self._endpoints = endpoints
-        self._starts: list[tuple[str, int]] = []
+        self._names: list[str] = []
+        self._spans: list[tuple[int, int]] = []
 
     def heading(self, line: str) -> bool:
-        """Take the names and where they begin; False: it is no heading."""
-        if not re.match(r"^\s*LocalAddress\s+LocalPort", line):
+        """Take the names; False: it is no heading."""
+        words = line.split()
+        is_heading = {"LocalAddress", "LocalPort"} <= set(words)
+        if not is_heading or len(words) > _MOST_COLUMNS:
             return False
-        self._starts = [(f[0], f.start()) for f in re.finditer(r"\S+", line)]
+        self._names = words
+        self._spans = [found.span() for found in re.finditer(r"\S+", line)]
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row."""
-        if _DASHES.match(line):
-            return ()
+        """Return a row; the dashes tell how wide each column is."""
         words = line.split()
-        if len(words) < 2 or not words[1].isdecimal():
+        if words and set(line.strip()) <= {"-", " "}:
+            if len(words) == len(self._names):
+                self._spans = [found.span() for found in re.finditer(r"\S+", line)]
+            return ()
+        if len(words) < 2:
             return None
-        names = [name for name, _ in self._starts]
-        if len(words) != len(names):  # a property without a value
-            words = [
-                line[
-                    start : self._starts[i + 1][1] if i + 1 < len(names) else None
-                ].strip()
-                for i, (_, start) in enumerate(self._starts)
-            ]
-        return (make_row(self._endpoints, dict(zip(names, words, strict=False))),)
+        fields = self._by_column(line)
+        if not str(fields.get("LocalPort", "")).isdecimal():
+            return None
+        return (make_row(self._endpoints, fields),)
+
+    def _by_column(self, line: str) -> dict[str, str]:
+        """Return the values by name; a column may have none, or one with blanks."""
+        fields: dict[str, str] = {}
+        for found in re.finditer(r"\S+", line):
+            start, end = found.span()
+            place = max(
+                range(len(self._spans)),
+                key=lambda i: (
+                    min(end, self._spans[i][1]) - max(start, self._spans[i][0])
+                ),
+            )
+            name = self._names[place]
+            fields[name] = f"{fields[name]} {found[0]}" if name in fields else found[0]
+        if "RemotePort" in self._names:
+            fields.setdefault("RemotePort", "0")
+        if "State" in self._names:
+            fields.setdefault("State", "")
+        return fields
 
     def finish(self) -> Sequence[Row]:
         """Return nothing: a row is a line."""
@@ -116,7 +161,8 @@ class PowershellList:
 
     def heading(self, line: str) -> bool:
         """Take the first line of a block."""
-        if self._fields or not re.match(r"^LocalAddress\s*:", line):
+        found = _PAIR.match(line.rstrip())
+        if self._fields or found is None or found[1] not in _PROPERTIES:
             return False
         self.rows(line)
         return True
@@ -135,7 +181,9 @@ class PowershellList:
     def finish(self) -> Sequence[Row]:
         """Return the block that is complete."""
         fields, self._fields = self._fields, {}
-        return (make_row(self._endpoints, fields),) if fields else ()
+        if not {"LocalAddress", "LocalPort"} <= set(fields):
+            return ()
+        return (make_row(self._endpoints, fields),)
 
 
 class PowershellCsv:
@@ -151,9 +199,9 @@ class PowershellCsv:
 
     def heading(self, line: str) -> bool:
         """Take the names; the separator is that of the system's language."""
-        if '"LocalAddress"' not in line or '"LocalPort"' not in line:
+        if not _CSV_HEADING.search(line) or "LocalPort" not in line or "{" in line:
             return False
-        self._separator = ";" if '";"' in line else "\t" if '"\t"' in line else ","
+        self._separator = max(",;\t", key=line.count)
         self._names = self._split(line)
         return True
 
@@ -165,7 +213,7 @@ class PowershellCsv:
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a row."""
-        if not line.startswith('"'):
+        if self._separator not in line:
             return None
         values = self._split(line)
         if len(values) != len(self._names):

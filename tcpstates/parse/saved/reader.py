@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from tcpstates.parse.saved import lsof, netstat, powershell, ss, tables
 from tcpstates.parse.saved.endpoints import Endpoints
@@ -16,8 +17,13 @@ from tcpstates.parse.saved.rows import Layout, Row, Unreadable
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
 )
-_QUOTED = re.compile(r"^(?:>[ ]?)+")
+_BEFORE_QUOTES = (">", " ")
+_QUOTED = re.compile(r"^ *(?:>[ ]?)+")
 _SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals, no sockets
+_JSON = ("[", "{")
+LONGEST_JSON = 1 << 26  # of objects on one line: they may be all sockets of a host
+_WORDS_OF_A_ROW = 5  # with fewer it may be the second part of one
+_WITH_SNAPSHOTS = ("ss", "netstat", "proc", "lsof", "sockstat", "solaris")
 LONGEST = 1 << 16  # characters of a line; no tool prints a longer one for a socket
 _MOST_NUMBERS = 5  # of unreadable lines are told
 
@@ -69,8 +75,11 @@ class Reader:
         names = None if format is None else FORMATS[format]
         self._layouts = [m for m in made if names is None or m.name in names]
         self._current: Layout | None = None
-        self._titles: dict[tuple[str, ...], int] = {}
-        self._before = ""
+        self._headings: set[tuple[str, str]] = set()
+        self._is_repeated = False  # the heading at hand was there before
+        self._kinds: set[tuple[str, ...]] = set()  # protocols and families since
+        self._is_named = format is not None
+        self.rows = 0
         self._late: Sequence[Row] = ()  # rows that came to light at an unreadable line
         self._torn: str | None = None  # a line that may go on in the next
         self._line = 0
@@ -87,25 +96,29 @@ class Reader:
         rows: list[Row] = []
         for line in lines:
             self._line += 1
-            if len(line) > LONGEST:
+            if len(line) > LONGEST and (
+                line[:1] not in _JSON or len(line) > LONGEST_JSON
+            ):
                 self._count(self._line)
                 continue
             try:
-                found = self._read_joined(_cleaned(line))
+                rows += self._read_joined(_cleaned(line))
             except _BROKEN:
-                found, self._late = self._late, ()
-            if found:
-                rows += found
+                rows += self._late
+                self._late = ()
+        self.rows += len(rows)
         return rows
 
     def _read_joined(self, line: str) -> Sequence[Row]:
         """Return what a line says, or what it completes: some were wrapped."""
         torn, self._torn = self._torn, None
         if torn is not None:
-            try:
-                return self._read(f"{torn} {line.strip()}")
-            except _BROKEN:
-                self._count(self._line - 1)
+            if len(line.split()) < _WORDS_OF_A_ROW:
+                with suppress(*_BROKEN):
+                    rows = self._read(f"{torn} {line.strip()}")
+                    if self._current is not None:
+                        return rows
+            self._count(self._line - 1)
         try:
             return self._read(line)
         except _BROKEN:
@@ -116,7 +129,9 @@ class Reader:
         """Return what was still waiting; the file has ended."""
         if self._torn is not None:
             self._count(self._line)
-        return self._of_wanted(self._end())
+        rows = self._of_wanted(self._end())
+        self.rows += len(rows)
+        return rows
 
     def skip(self) -> None:
         """Count a line that is too long to be read."""
@@ -128,7 +143,7 @@ class Reader:
         if len(self.numbers) < _MOST_NUMBERS:
             self.numbers.append(number)
 
-    def _read(self, line: str) -> Sequence[Row]:
+    def _read(self, line: str, *, is_stripped: bool = False) -> Sequence[Row]:
         current = self._current
         if current is not None:
             found = current.rows(line)
@@ -139,16 +154,35 @@ class Reader:
             if layout.heading(line):
                 self._change(layout, line)
                 return ended
-        self._before = line
         self.is_summary |= _SUMMARY.match(line) is not None
         try:
-            return (*ended, *self._of_wanted(self._without_heading(line)))
+            more = self._without_heading(line)
+            stripped = line if is_stripped else _PREFIX.sub("", line, count=1)
+            if more is None and stripped != line:
+                more = self._read(stripped, is_stripped=True)
+            else:
+                more = self._of_wanted(more or ())
         except _BROKEN:
             self._late = ended
             raise
+        return (*ended, *more) if ended else more
 
     def _of_wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the rows if they are of the snapshot that is wanted."""
+        """Return the rows if they are of the snapshot that is wanted.
+
+        After a heading that was there before, what was there before, too, is another
+        snapshot; some tools repeat the heading for each protocol and family.
+        """
+        if not rows:
+            return rows
+        kind = rows[0][:2]
+        if self._is_repeated:
+            self._is_repeated = False
+            if kind in self._kinds:
+                self._snapshot += 1
+                self.snapshots = self._snapshot
+                self._kinds.clear()
+        self._kinds.add(kind)
         return rows if self._wanted in (None, self._snapshot) else ()
 
     def _end(self) -> Sequence[Row]:
@@ -159,41 +193,52 @@ class Reader:
             return ()
 
     def _change(self, layout: Layout, heading: str) -> None:
-        """Go on in another layout; the same heading again is another snapshot."""
-        key = (layout.name, heading.strip(), self._before.strip())
-        if layout.name not in ("json", "lsof-fields", "powershell-list"):
-            self._titles[key] = self._titles.get(key, 0) + 1
-            self._snapshot = self._titles[key]
-            self.snapshots = max(self.snapshots, self._snapshot)
+        """Go on in another layout; the same heading again may be another snapshot."""
+        key = (layout.name, heading.strip())
+        if layout.name in _WITH_SNAPSHOTS:
+            self._is_repeated = key in self._headings
+            self._headings.add(key)
         self._current = layout
         self.recognised.add(layout.name)
 
-    def _without_heading(self, line: str) -> Sequence[Row]:
-        """Return a row that no heading has announced."""
+    def _without_heading(self, line: str) -> Sequence[Row] | None:
+        """Return a row that no heading has announced; None: it is none."""
         for layout in self._layouts:
             if layout is self._current or layout.name not in _SURE:
                 continue
-            if not _SURE[layout.name](line):
+            if not (self._is_named or _SURE[layout.name](line)):
                 continue
             found = layout.rows(line)
             if found is not None:
                 self._current = layout
                 self.recognised.add(layout.name)
                 return found
-        return ()
+        return None
 
 
 def _cleaned(line: str) -> str:
-    """Return a line without colours and the marks of a quoted mail."""
+    """Return a line without colours, odd blanks and the marks of a quoted mail."""
     if "\x1b" in line:
         line = _ESCAPE.sub("", line)
-    return _QUOTED.sub("", line) if line[:1] == ">" else line
+    if "\xa0" in line:
+        line = line.replace("\xa0", " ")
+    if line[:1] == "|":  # a table of Markdown
+        line = line.replace("|", " ").strip()
+    return _QUOTED.sub("", line) if line[:1] in _BEFORE_QUOTES else line
+
+
+# What other tools put before lines: grep, cat -n, diff, clocks, journals, shells.
+_PREFIX = re.compile(
+    r"^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\s+|\[?\d\d:\d\d:\d\d\S*\s+"
+    r"|[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ [^\s:]+: "
+    r"|\s*\d+\t|[\w./-]*:?\d+[:-](?!\d)|[\w./-]+:\s?|[+-]|\s+|<pre>)"
+)
 
 
 def _is_own_object(line: str) -> bool:
-    from tcpstates.parse.saved.json_text import is_object
+    from tcpstates.parse.saved.json_text import is_list, is_object
 
-    return line[:1] == "{" and is_object(line.strip())
+    return line[:1] in _JSON and (is_object(line.strip()) or is_list(line.strip()))
 
 
 def _maybe(line: str) -> bool:

@@ -121,18 +121,21 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
         infos = columns["info"]
         for name in _INFO_COLUMNS:
             columns[f"info.{name}"] = [i.get(name) if i else None for i in infos]
-    owners: list[tuple[Owner, ...]] = [each.get("processes", ()) for each in more]
+    owners = [each.get("processes", ()) for each in more]
     columns["processes"] = owners
     columns["no_process_reason"] = [
-        None if found else each.get("told_reason") or _reason(word, each.get("inode"))
+        None if found else _reason(word, each)
         for found, word, each in zip(owners, words, more, strict=True)
     ]
     return ColumnBatch(protocol, family, len(rows), columns)
 
 
-def _reason(word: str, inode: int | None) -> str:
+def _reason(word: str, more: Mapping[str, Any]) -> str | None:
     """Return why a row names no process: a text rarely says."""
-    if inode == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
+    if "told_reason" in more:
+        reason: str | None = more["told_reason"]
+        return reason
+    if more.get("inode") == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
         return reason_without_file(word)
     return Reason.UNKNOWN
 

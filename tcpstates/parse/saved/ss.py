@@ -61,7 +61,12 @@ _WORDS = frozenset(
     ]
 )
 # A name may hold quotes, commas and parentheses; what follows it may not.
-_OWNER = re.compile(r'\("(.{0,80}?)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)(?=,\("|\))')
+# With -Z its context stands between them, and the socket's behind.
+_OWNER = re.compile(
+    r'\("(.{0,80}?)",(?:pid=)?(\d+),(?:proc_ctx=\S{0,200}?,)?(?:fd=)?(\d+)'
+    r'(?:,sock_ctx=[^)]{0,200})?\)(?=,\("|\))'
+)
+_OLD_OWNER = re.compile(r'users:\(\("[^"]*",\d')
 _USERS = "users:(("
 _TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
 _TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
@@ -111,7 +116,9 @@ class Ss:
         self._endpoints = endpoints
         self._has_netid: bool | None = None
         self._has_state: bool | None = None
-        self._protocol = "tcp"
+        self._protocol: str | None = None  # of a table without Netid, once known
+        self._waiting: list[Row] = []
+        self._is_old = False  # a star is a wildcard of IPv4
         self._held: Row | None = None  # its second line may follow
 
     def heading(self, line: str) -> bool:
@@ -121,36 +128,56 @@ class Ss:
         words = line.split()
         self._has_netid = "Netid" in words
         self._has_state = "State" in words
-        self._protocol = "tcp"
+        self._protocol = None
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a row, one line late: what the kernel knows may follow."""
         held = self._held
-        if line[:1] in (" ", "\t"):
-            if held is None:
+        is_indented = line[:1] in (" ", "\t")
+        row = self._row(line)
+        if row is None:
+            if not is_indented or held is None:
                 return None
             more = dict(held.more or {})
             if _take_details(line, more):
                 self._held = held._replace(more=more)
             return ()
-        row = self._row(line)
-        if row is None:
-            return None
-        if row is _OTHER:
-            self._held = None
-        else:
-            self._held = row
-        return (held,) if held else ()
+        self._held = None if row is _OTHER else row
+        return self._decided(held) if held else ()
+
+    def _decided(self, row: Row) -> Sequence[Row]:
+        """Return rows once it is known whether they are TCP's, where no word says so.
+
+        Only a table that has UNCONN and ESTAB and nothing else is UDP's.
+        """
+        if self._has_netid or self._protocol is not None:
+            return (row,)
+        self._waiting.append(row)
+        if row.raw_state not in _OF_BOTH or len(self._waiting) > _MOST_WAITING:
+            self._protocol = "tcp"
+            return self._let_go()
+        return ()
+
+    def _let_go(self) -> Sequence[Row]:
+        """Return the rows that waited, of the protocol that has been found out."""
+        rows, self._waiting = self._waiting, []
+        if self._protocol is None:
+            has_udp = any(row.raw_state == "UNCONN" for row in rows)
+            self._protocol = "udp" if has_udp else "tcp"
+        if self._protocol == "udp":
+            rows = [row._replace(protocol="udp") for row in rows]
+        return rows
 
     def finish(self) -> Sequence[Row]:
-        """Return the last row."""
+        """Return the last rows."""
         held, self._held = self._held, None
-        return (held,) if held else ()
+        rows = list(self._decided(held)) if held else []
+        return [*rows, *self._let_go()] if self._waiting else rows
 
     def _prefix(self, words: list[str]) -> tuple[int, str, str | None] | None:
         """Return where the queues begin, the protocol, and the state if it is told."""
-        place, protocol, raw = 0, self._protocol, None
+        place, protocol, raw = 0, self._protocol or "tcp", None
         if self._has_netid is not False and words[0] in _NETIDS:
             protocol, place = words[0], 1
         if self._has_state is not False and len(words) > place:
@@ -176,12 +203,13 @@ class Ss:
         received, sent, here, there = words[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):
             return None
-        if raw == "UNCONN" and not self._has_netid:
-            protocol = self._protocol = "udp"
         local, local_port = self._endpoints.with_colon(here)
         remote, remote_port = self._endpoints.with_colon(there)
         # Since iproute2 4.15 two stars are a socket that takes both families.
-        both = "ipv6" if local.text == remote.text == "*" else None
+        if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
+            self._is_old = True
+        is_both = local.text == remote.text == "*" and not self._is_old
+        both = "ipv6" if is_both else None
         family, near, far = settle(local, remote, both)
         more: dict[str, Any] = {}
         if local.scope:
@@ -204,6 +232,8 @@ class Ss:
         )
 
 
+_OF_BOTH = ("UNCONN", "ESTAB", None)
+_MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 
 
@@ -285,9 +315,12 @@ def _milliseconds(text: str) -> int | None:
     return round(total * 1000) if parts else None
 
 
+_WORDS_OR_PROTOCOLS = _WORDS | {"tcp", "udp"}
+
+
 def is_row(line: str) -> bool:
     """Tell whether a line without a heading may be ss's."""
     words = line.split(None, 3)
-    if len(words) < 4 or words[0] not in _WORDS | {"tcp", "udp"}:
+    if len(words) < 4 or words[0] not in _WORDS_OR_PROTOCOLS:
         return False
     return (words[0] in _WORDS and words[1].isdecimal()) or words[1] in _WORDS

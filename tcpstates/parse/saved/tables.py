@@ -8,7 +8,7 @@ from typing import Any
 
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.endpoints import Endpoints, settle
-from tcpstates.parse.saved.rows import Row, Unreadable, owner
+from tcpstates.parse.saved.rows import Row, Unreadable, owner, state_of
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
@@ -49,6 +49,8 @@ class Sockstat:
         remote, remote_port = self._endpoints.with_colon(words[place + 2])
         family, here, there = settle(local, remote, _FAMILIES.get(digits))
         state = words[place + 3] if len(words) > place + 3 else None
+        if state is not None and not state.replace("_", "").isalpha():
+            state = None  # FreeBSD's -U prints a number there
         more: dict[str, Any] = {}
         left = words[:place]
         if left[0] != "?":
@@ -72,6 +74,10 @@ class Sockstat:
         return ()
 
 
+_DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
+_UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
+
+
 class Solaris:
     """Rows below `TCP: IPv4` and `UDP: IPv6`, without a protocol of their own."""
 
@@ -84,31 +90,45 @@ class Solaris:
 
     def heading(self, line: str) -> bool:
         """Take a section's title; False: it is none."""
-        found = re.match(r"^(TCP|UDP):\s+IPv([46])\s*$", line)
+        found = re.match(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$", line)
         if found:
-            self._protocol, self._family = found[1].lower(), f"ipv{found[2]}"
+            self._protocol = found[1].lower()
+            self._family = f"ipv{found[2] or 4}"
         return found is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row; columns: both addresses, windows and queues, the state."""
+        """Return a row; columns: both addresses, perhaps -u's, windows, the state."""
         words = line.split()
-        if not words or not re.search(r"\.(\d+|\*|[\w-]+)$", words[0]):
+        if not words or not _DOTTED.search(words[0]):
             return None
-        numbers = [word for word in words if word.isdecimal()]
-        if self._protocol == "tcp" and (len(words) < 7 or len(numbers) < 4):
-            return None
+        if self._protocol == "sctp":
+            return ()
+        has_remote = len(words) > 1 and _DOTTED.search(words[1]) is not None
         local, local_port = self._endpoints.split(words[0])
-        has_remote = len(words) > 1 and "." in words[1]
-        there_text = words[1] if has_remote else "*.*"
-        remote, remote_port = self._endpoints.split(there_text)
+        remote, remote_port = self._endpoints.split(words[1] if has_remote else "*.*")
         family, here, there = settle(local, remote, self._family)
-        received = sent = raw = None
+        after = words[2:] if has_remote else words[1:]
+        received = sent = None
+        more: dict[str, Any] = {}
         if self._protocol == "tcp":
-            sent, received, raw = int(words[3]), int(words[5]), words[6]
+            place = next((i for i, w in enumerate(after) if state_of(w)), len(after))
+            numbers = after[max(0, place - 4) : place]
+            if place == len(after) or not all(map(str.isdecimal, numbers)):
+                return None
+            raw: str | None = after[place]
+            if len(numbers) == 4:
+                received = int(numbers[3])
+                # Of a listener it prints 0, and not how many may wait.
+                sent = None if raw == "LISTEN" else int(numbers[1])
+            owner_words = after[: place - 4]
         else:
-            after = words[2:] if has_remote else words[1:]
-            raw = after[0] if after else None
-            raw = {"Connected": "ESTABLISHED"}.get(raw or "", raw)
+            place = next((i for i, w in enumerate(after) if w in _UDP_STATES), 0)
+            raw = _UDP_STATES.get(after[place]) if after else None
+            owner_words = after[:place]
+        if len(owner_words) > 1 and owner_words[1].isdecimal():  # -u
+            more["user_name"] = owner_words[0]
+            name = " ".join(owner_words[2:]) or None
+            more["processes"] = (owner(owner_words[1], name),)
         row = Row(
             self._protocol,
             family,
@@ -119,6 +139,7 @@ class Solaris:
             remote_port,
             received,
             sent,
+            more or None,
         )
         return (row,)
 
@@ -166,6 +187,8 @@ class ProcNet:
         port = int(found[3], 16)
         if self._may_be_raw and port in _RAW_PROTOCOLS:
             return ()
+        if self._protocol == "tcp" and line[found.end() :].split()[1:2] == ["07"]:
+            self._protocol = "udp"  # older kernels name no drops; TCP prints no 07
         key = self._protocol, family
         parser = self._parsers.get(key)
         if parser is None:

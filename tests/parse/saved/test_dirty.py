@@ -333,3 +333,211 @@ def test_nothing_planted_is_run(tmp_path: Path) -> None:
     for arguments in (("-tan",), ("doctor",), ("-tan", "--source", "netstat")):
         run_command(*arguments, cwd=tmp_path, env=environment)
     assert not (tmp_path / "run").exists()
+
+
+# What a trial of hand-written files has found.
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            (
+                "[root@web01 ~]# netstat -tan\n"
+                "Proto Recv-Q Send-Q Local Address  Foreign Address  State\n"
+                "tcp        0      0 0.0.0.0:22     0.0.0.0:*        LISTEN\n"
+            ),
+            ["LISTEN"],
+        ),
+        (
+            (
+                "  TCP    0.0.0.0:135   0.0.0.0:0    LISTENING\n  RpcSs\n [svchost.exe]\n"
+                "  TCP    0.0.0.0:445   0.0.0.0:0    LISTENING\n"
+                " Can not obtain ownership information\n"
+                "  TCP    10.0.0.5:50101  52.1.2.3:443  ESTABLISHED\n [chrome.exe]\n"
+            ),
+            ["LISTEN", "LISTEN", "ESTABLISHED"],
+        ),
+        (
+            (
+                '[{"LocalAddress":"::","LocalPort":49670,"RemoteAddress":"::",'
+                '"RemotePort":0,"State":2,"OwningProcess":696}]\n'
+            ),
+            ["LISTEN"],
+        ),
+        (
+            (
+                "    State  Recv-Q Send-Q Local Address:Port  Peer Address:Port\n"
+                "    ESTAB  0      0      10.0.2.15:22        10.0.2.2:50123\n"
+            ),
+            ["ESTABLISHED"],
+        ),
+        (
+            (
+                '"Caption","Description","LocalAddress","LocalPort","OwningProcess"\n'
+                ',,"0.0.0.0","123","1500"\n'
+            ),
+            ["UNCONN"],
+        ),
+        (
+            (
+                "LocalAddress LocalPort State\n------------ --------- -----\n"
+                "0.0.0.0            135 Listen\n"
+            ),
+            ["LISTEN"],
+        ),
+        (
+            (
+                "TCP: IPv4\n10.0.0.1.22  10.0.0.2.50123  49640 51 49640 0 ESTABLISHED\n\n"
+                "SCTP:\n0.0.0.0      0.0.0.0             0      0 102400 0  32/32  CLOSED\n"
+            ),
+            ["ESTABLISHED"],
+        ),
+        (
+            (
+                "State  Recv-Q Send-Q  Local Address:Port   Peer Address:Port\n"
+                "LISTEN 0      128     127.0.0.1:53         0.0.0.0:*\n"
+                "UNCONN 0      0       127.0.0.1:53         0.0.0.0:*\n"
+                "ESTAB  0      0       10.0.0.1:5353        10.0.0.2:53\n"
+            ),
+            ["LISTEN", "CLOSED", "ESTABLISHED"],
+        ),
+        (
+            (
+                "State  Recv-Q Send-Q  Local Address:Port   Peer Address:Port\n"
+                "ESTAB  0      0       10.0.0.1:5353        10.0.0.2:53\n"
+                "UNCONN 0      0       127.0.0.1:53         0.0.0.0:*\n"
+            ),
+            ["ESTABLISHED", "UNCONN"],
+        ),
+        (
+            (
+                "State         : Listen\nLocalAddress  : 0.0.0.0\nLocalPort     : 135\n"
+                "RemoteAddress : 0.0.0.0\nRemotePort    : 0\n"
+            ),
+            ["LISTEN"],
+        ),
+        (
+            (
+                "LocalAddress LocalPort RemoteAddress RemotePort       State ProcessName\n"
+                "------------ --------- ------------- ----------       ----- -----------\n"
+                "192.168.1.5      50231 52.1.2.3             443 Established Google Chrome\n"
+            ),
+            ["ESTABLISHED"],
+        ),
+        ("udp 17 20 src=10.0.0.1 dst=8.8.8.8 sport=5000 dport=53 mark=0 use=1\n", []),
+        ("The tcp 5 sockets: 1.2.3.4:80 and more\n", []),
+        (
+            (
+                "USER     COMMAND    PID   FD  PROTO  LOCAL ADDRESS     FOREIGN ADDRESS\n"
+                "root     sshd       800   3   tcp4   *:22\n"
+                "root     sshd       1500  5   tcp4   10.0.0.1:22       10.0.0.2:50123\n"
+            ),
+            ["UNKNOWN"],
+        ),
+        (
+            (
+                "tcp   ESTAB  0  0  [2001:db8:1234:5678:9abc:def0:1234:5678]:51234  [2001:\n"
+                "db8::1]:443\n"
+            ),
+            [],
+        ),
+        (
+            (
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"
+                "   uid  timeout inode\n   1: 00000000:0044 00000000:0000 07 00000000:00000000"
+                " 00:00000000 00000000     0        0 20001 2 ffff9b1\n"
+            ),
+            ["UNCONN"],
+        ),
+        (
+            (
+                "2025-03-03T10:00:00 State Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
+                "2025-03-03T10:00:00 ESTAB 0      0      10.0.2.15:22      10.0.2.2:50123\n"
+            ),
+            ["ESTABLISHED"],
+        ),
+        ("out.txt:12:tcp  0  0 0.0.0.0:22  0.0.0.0:*  LISTEN\n", ["LISTEN"]),
+        ("| tcp | 0 | 0 | 0.0.0.0:22 | 0.0.0.0:* | LISTEN |\n", ["LISTEN"]),
+        (
+            (
+                "Proto Recv-Q Send-Q Local Address  Foreign Address  R-MBUF S-MBUF R-CLUS\n"
+                "tcp4       0     44 10.0.0.1.22    10.0.0.2.50123        0      1      0\n"
+            ),
+            ["UNKNOWN"],
+        ),
+        (
+            (
+                '{"schema": 1, "sockets": [{"protocol": "tcp", "family": "ipv4",'
+                ' "raw_state": "LISTEN", "local_address": "0.0.0.0", "local_port": 1,'
+                ' "remote_address": "0.0.0.0", "remote_port": 0, "recv_q": 0,'
+                ' "send_q": 5}]}\n'
+            ),
+            ["LISTEN"],
+        ),
+    ],
+)
+def test_variants(text: str, expected: list[str]) -> None:
+    assert words(rows(text)) == expected
+
+
+def test_fields_of_variants() -> None:
+    (row,) = rows("p1215\ncsshd\nf3\nPTCP\nn*:22\nTST=LISTEN\nTQR=0\nTQS=0\n")
+    assert (row.more or {})["processes"] == ((1215, b"sshd", 3),)
+    assert row.send_q is None
+    (row,) = rows(
+        "sshd 1500 root 3u IPv4 20002 0t0 TCP 10.0.0.1:22->10.0.0.2:50123"
+        " (ESTABLISHED QR=0 QS=36)\n"
+    )
+    assert (row.raw_state, row.recv_q, row.send_q) == ("ESTABLISHED", 0, 36)
+    (row,) = rows(
+        'LISTEN 0 128 *:22 *:* users:(("sshd",pid=1215,'
+        "proc_ctx=system_u:system_r:sshd_t:s0-s0:c0.c1023,fd=3))\n"
+    )
+    assert (row.more or {})["processes"] == ((1215, b"sshd", 3),)
+    (row,) = rows('LISTEN 0 128 *:22 *:* users:(("sshd",1215,3))\n')
+    assert row.family == "ipv4"
+    (row,) = rows(
+        "TCP: IPv4\n10.0.0.1.22 10.0.0.2.50123 root 1234 /usr/lib/ssh/sshd 64128 51"
+        " 128872 7 ESTABLISHED\n"
+    )
+    assert (row.raw_state, row.recv_q, row.send_q) == ("ESTABLISHED", 7, 51)
+    assert (row.more or {})["processes"] == ((1234, b"/usr/lib/ssh/sshd", None),)
+    (row,) = rows(
+        "Proto Recv-Q Send-Q  Local Address  Foreign Address  (state)  rxbytes txbytes"
+        " rhiwat shiwat process:pid state\n"
+        "tcp4  0  0  192.168.1.5.51234  17.57.146.20.5223  ESTABLISHED  4567  890"
+        "  131072  131768  Google Chrome He:342  00102 00000000\n"
+    )
+    assert (row.more or {})["processes"] == ((342, b"Google Chrome He", None),)
+
+
+def test_a_heading_for_each_family_is_no_snapshot() -> None:
+    heading = "Proto Recv-Q Send-Q  Local Address  Foreign Address  TCP-State\n"
+    first = f"{heading}tcp 0 0 10.0.0.1.22 10.0.0.2.50123 ESTABLISHED\n"
+    second = f"{heading}tcp6 0 0 *.22 *.* LISTEN\n"
+    reader = Reader(lambda name: None)
+    reader.read((first + second).split("\n"))
+    reader.finish()
+    assert reader.snapshots == 1
+    reader.read((first + second).split("\n"))
+    reader.finish()
+    assert reader.snapshots == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("State Recv-Q Send-Q Local Address:Port Peer Address:Port\n", "looks like ss"),
+        ('{"schema": 1,\n "sockets": [\n', "cannot be read"),
+    ],
+)
+def test_files_without_rows_say_so(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "empty"
+    path.write_text(text)
+    assert message in run_command("-ta", "--from", str(path)).stderr
+
+
+def test_a_snapshot_that_is_not_there() -> None:
+    sample = str(DATA / "linux-nettools/derived-oswatcher-zzz.txt")
+    finished = run_command("-tac", "--from", sample, "--snapshot", "9")
+    assert finished.returncode == 3
+    assert "it has no snapshot 9, but 2" in finished.stderr
