@@ -31,6 +31,7 @@ class SystemNames:
         """Start with empty memories."""
         self.numeric = numeric
         self.state_words = state_words or {}
+        self._fin_timeouts: list[float | None] = []  # the one, once it is read
         self._users: dict[int, str | None] = {}
         self._interfaces: dict[int, str | None] = {0: None}
         self._services: dict[tuple[int, str], str] | None = None
@@ -67,7 +68,9 @@ class SystemNames:
 
     def fin_timeout_ms(self) -> float | None:
         """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
-        return read_fin_timeout_ms()
+        if not self._fin_timeouts:
+            self._fin_timeouts.append(read_fin_timeout_ms())
+        return self._fin_timeouts[0]
 
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name; None: there is none, or -n."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import resource
 import sys
 import time
 from contextlib import suppress
@@ -306,7 +305,10 @@ def test_any_bytes_are_survived(tmp_path_factory: Any, raw: bytes) -> None:
             list(source.read(Request(), []))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_line_of_100_mb_takes_little_memory(tmp_path: Path) -> None:
+    import resource
+
     path = tmp_path / "long.txt"
     with path.open("w") as file:
         file.write("ESTAB 0 0 192.0.2.1:22 192.0.2.2:4000\n")
