@@ -158,6 +158,14 @@ def test_closing_sockets_without_answer_are_a_notice_and_many_a_warning() -> Non
         assert wait_for(lab, "closing", *limits)["severity"] == "warning"
 
 
+def test_closing_sockets_whose_peers_do_not_read() -> None:
+    with situation("closed-and-full") as lab:
+        finding = wait_for(lab, "closing-full", *WINDOW, numbers={"sockets": 6})
+        assert finding["severity"] == "notice"
+        assert "6 in FIN_WAIT_1" in finding["verdict"]
+        assert f"of deaf[{lab.parts['guilty']}]" in " ".join(finding["evidence"])
+
+
 def test_both_ends_on_this_host_are_joined_and_one_is_blamed() -> None:
     with situation("half-closed") as lab:
         limits = (*KEPT, "--threshold", "pool-count=1")

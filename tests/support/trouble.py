@@ -318,6 +318,18 @@ def full_window() -> dict[str, int]:
     }
 
 
+def closed_and_full() -> dict[str, int]:
+    """Closed sockets that still have to send, to a process that does not read."""
+    made = pairs(6)
+    for client, _ in made:
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                client.send(bytes(65536))
+        end(client)
+    return {"guilty": held_by(b"deaf", [server for _, server in made])}
+
+
 def to_peer(number: int, to: int, *, data: bytes = b"") -> list[socket.socket]:
     """Return connections to the host behind the TUN device."""
     made = []
@@ -464,6 +476,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "half-closed": half_closed,
     "transfer": transfer,
     "full-window": full_window,
+    "closed-and-full": closed_and_full,
     "silent": silent,
     "closing": closing,
     "idle": idle,
