@@ -23,17 +23,9 @@ from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
 from tcpstates.filters.selection import read_selection
-from tcpstates.findings import Diagnosis, Finding, Gap, Severity
+from tcpstates.findings import Diagnosis, Finding, Gap, Process, Severity
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import (
-    Batch,
-    Listing,
-    Owner,
-    Process,
-    Reason,
-    Request,
-    SavedSource,
-)
+from tcpstates.model import Batch, Listing, Owner, Reason, Request, SavedSource
 from tcpstates.pipeline import list_sockets, lookup_for
 from tcpstates.states import LISTENING, TcpState
 

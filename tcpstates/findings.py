@@ -5,7 +5,20 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from tcpstates.model import Limitation, Process
+from tcpstates.model import Limitation
+
+
+class Process(NamedTuple):
+    """What is known of one process; None: it is gone, or may not be seen."""
+
+    pid: int
+    name: bytes | None = None  # as the kernel has it
+    user: str | None = None
+    started_at: float | None = None  # seconds since the epoch
+    command: tuple[bytes, ...] | None = None
+    descriptors: int | None = None  # open now
+    descriptors_limit: int | None = None  # the soft one, which the kernel applies
+    is_stopped: bool = False  # by a signal, or by a debugger
 
 
 class Severity(IntEnum):

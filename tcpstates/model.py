@@ -110,19 +110,6 @@ def reason_without_file(word: str) -> str:
     return _REASONS_WITHOUT_FILE.get(word, Reason.UNATTRIBUTED)
 
 
-class Process(NamedTuple):
-    """What is known of one process; None: it is gone, or may not be seen."""
-
-    pid: int
-    name: bytes | None = None  # as the kernel has it
-    user: str | None = None
-    started_at: float | None = None  # seconds since the epoch
-    command: tuple[bytes, ...] | None = None
-    descriptors: int | None = None  # open now
-    descriptors_limit: int | None = None  # the soft one, which the kernel applies
-    is_stopped: bool = False  # by a signal, or by a debugger
-
-
 class KernelCounts(NamedTuple):
     """What the kernel counts of TCP itself; None: it does not tell."""
 

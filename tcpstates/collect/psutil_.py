@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from tcpstates.collect.procfs import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, ColumnBatch, Limitation, Process, Request
+from tcpstates.findings import Process
+from tcpstates.model import Batch, ColumnBatch, Limitation, Request
 from tcpstates.states import OtherState, TcpState, find_state
 
 _SOCK_STREAM = 1  # the same number on every system

@@ -9,16 +9,9 @@ from typing import NamedTuple, Protocol
 
 from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.diagnose.thresholds import Thresholds
-from tcpstates.findings import Finding, Gap
+from tcpstates.findings import Finding, Gap, Process
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import (
-    Batch,
-    KernelCounts,
-    Owner,
-    Process,
-    Reason,
-    reason_without_file,
-)
+from tcpstates.model import Batch, KernelCounts, Owner, Reason, reason_without_file
 from tcpstates.text import format_name, sanitise
 
 # Local address and port, remote address and port: see `plain`.

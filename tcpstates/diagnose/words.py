@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tcpstates.diagnose.case import Case, Holder, Suspect, plain
-from tcpstates.findings import Peer
-from tcpstates.model import Process
+from tcpstates.findings import Peer, Process
 
 _MOST_PEERS = 3
 

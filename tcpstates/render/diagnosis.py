@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from tcpstates.findings import Diagnosis, Finding, Severity
-from tcpstates.model import Process
+from tcpstates.findings import Diagnosis, Finding, Process, Severity
 from tcpstates.render.styles import DIM, paint, paint_severity
 from tcpstates.states import TcpState
 from tcpstates.text import (

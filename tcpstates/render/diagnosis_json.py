@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from tcpstates.findings import Diagnosis, Finding
-from tcpstates.model import Process
+from tcpstates.findings import Diagnosis, Finding, Process
 from tcpstates.render.json_ import SCHEMA
 from tcpstates.text import decode_name
 

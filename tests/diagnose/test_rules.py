@@ -16,9 +16,9 @@ from tcpstates.diagnose.case import Case, Host
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import NAMES, Thresholds, spoken, unit
 from tcpstates.diagnose.trends import compare
-from tcpstates.findings import Diagnosis, Finding, Gap, Severity
+from tcpstates.findings import Diagnosis, Finding, Gap, Process, Severity
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import KernelCounts, Owner, Process, Reason
+from tcpstates.model import KernelCounts, Owner, Reason
 from tcpstates.render.diagnosis import render_diagnosis
 from tcpstates.render.diagnosis_json import render_diagnosis_json
 
