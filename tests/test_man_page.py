@@ -73,8 +73,7 @@ def test_the_formats_and_the_check_are_in_the_page() -> None:
 def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
     from tcpstates import diagnose
     from tcpstates.diagnose.thresholds import NAMES, Thresholds, unit
-    from tcpstates.findings import Finding
-    from tcpstates.model import Process
+    from tcpstates.findings import Finding, Process
     from tcpstates.text import format_ms
 
     text = section("DIAGNOSES")

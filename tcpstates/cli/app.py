@@ -34,6 +34,7 @@ Examples:
   tcpstates -ta --by process,state
   tcpstates -s                how many sockets are in which state
   tcpstates -tac established  one number, for a script
+  tcpstates doctor            what is stuck, and what to do
 
 \b
 FILTER: ss's expressions, with more keys. States in any system's spelling, and
