@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from io import IncrementalNewlineDecoder
 from typing import BinaryIO, NamedTuple
 
@@ -201,13 +202,13 @@ def service_port(name: str) -> int | None:
     return known.get(name) or known.get(name.lower())
 
 
-def _services(memory: dict[str, int] = {}) -> dict[str, int]:  # noqa: B006
-    if not memory:
-        for (port, _), names in read_services().items():
-            for name in names:
-                memory.setdefault(name, port)
-        memory.setdefault("", 0)
-    return memory
+@cache
+def _services() -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for (port, _), names in read_services().items():
+        for name in names:
+            ports.setdefault(name, port)
+    return ports
 
 
 class SavedLookup(SystemLookup):

@@ -12,7 +12,7 @@ from typing import Any
 
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
-from tcpstates.render.saved_cells import saved_addresses
+from tcpstates.render.saved_cells import saved_addresses, saved_ports
 from tcpstates.text import format_name, sanitise
 
 Cells = Sequence[Any]
@@ -45,6 +45,9 @@ def endpoints(side: str) -> Filler:
             ports = list(map(_ports(batch.protocol, names).__getitem__, ports))
         elif 0 in ports:
             ports = [port or "*" for port in ports]
+        services = batch.known(f"{side}_service")
+        if services is not None:
+            ports = saved_ports(ports, services)
         return [f"{a}:{p}" for a, p in zip(addresses, ports, strict=True)]
 
     return cells
@@ -107,7 +110,7 @@ def endpoint_order(side: str) -> Filler:
         return list(
             zip(
                 address_order(side)(batch, names),
-                batch.column(f"{side}_port"),
+                [port or 0 for port in batch.column(f"{side}_port")],
                 strict=True,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tcpstates.model import Batch
 from tcpstates.text import sanitise_line
@@ -21,3 +22,11 @@ def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]
         text = f"[{text}]" if ":" in address else text
         shown.append(sanitise_line(text))
     return shown
+
+
+def saved_ports(ports: Sequence[Any], services: Sequence[str | None]) -> list[Any]:
+    """Return ports; where a listing has only a service unknown here, its name."""
+    return [
+        port if service is None else sanitise_line(service)
+        for port, service in zip(ports, services, strict=True)
+    ]

@@ -1,14 +1,14 @@
 """Addresses and ports as tools print them: `1.2.3.4:80`, `[::1]:80`, `*.80`, `:::ssh`.
 
 The last colon or dot is before the port. A host's name is kept as it is; a service's
-name becomes its number where there is such a service.
+name becomes its number where there is such a service, and is kept, too, where not.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tcpstates.parse.saved.rows import Unreadable
 
@@ -28,6 +28,15 @@ class Address(NamedTuple):
     is_whole: bool  # False: no address; a name, or cut off
 
 
+Endpoint = tuple[Address, "int | str"]  # a port; text is a service unknown here
+
+
+Places = tuple[str, "int | None", str, "int | None"]
+# Both endpoints as `Row` has them: the family, the places, further columns. No named
+# tuple, because a million of them cost 0.3 s.
+Ends = tuple[str, Places, dict[str, Any]]
+
+
 class Endpoints:
     """Reads endpoints, and remembers addresses; a file has few of them often."""
 
@@ -35,16 +44,22 @@ class Endpoints:
         """Take what returns a service's port."""
         self._service = service
         self._addresses: dict[str, Address] = {}
-        self._ports: dict[str, int | None] = {}
+        self._ports: dict[str, int | str] = {}
 
-    def split(self, text: str) -> tuple[Address, int | None]:
-        """Return address and port; the wildcard port is 0, an unknown name None."""
+    def ends(
+        self, here: str, there: str, family: str | None = None, stars: str = "ipv4"
+    ) -> Ends:
+        """Return what two texts of `address:port` say; `stars`: see `joined`."""
+        return joined(self.with_colon(here), self.with_colon(there), family, stars)
+
+    def split(self, text: str) -> Endpoint:
+        """Return address and port, whether a colon or a dot is between them."""
         place = max(text.rfind(":"), text.rfind("."))
         if place < 0:
             raise Unreadable(text)
         return self.address(text[:place]), self.port(text[place + 1 :])
 
-    def with_colon(self, text: str) -> tuple[Address, int | None]:
+    def with_colon(self, text: str) -> Endpoint:
         """Return the same of `address:port` only."""
         before, colon, port = text.rpartition(":")
         if not colon:
@@ -60,16 +75,16 @@ class Endpoints:
             found = self._addresses[text] = _read_address(text)
         return found
 
-    def port(self, text: str) -> int | None:
-        """Return a port; a name that is no service here is None."""
-        found = self._ports.get(text, -1)
-        if found == -1:
+    def port(self, text: str) -> int | str:
+        """Return a port, 0 for the wildcard; a name that is no service here is kept."""
+        found = self._ports.get(text)
+        if found is None:
             if len(self._ports) >= 65536:
                 self._ports.clear()
             found = self._ports[text] = self._read_port(text)
         return found
 
-    def _read_port(self, text: str) -> int | None:
+    def _read_port(self, text: str) -> int | str:
         if text in ("*", "0"):
             return 0
         if text.isdecimal() and text.isascii():
@@ -79,7 +94,8 @@ class Endpoints:
             return number
         if not _SERVICE.fullmatch(text):
             raise Unreadable(text)
-        return self._service(text)
+        port = self._service(text)
+        return text if port is None else port
 
 
 def _read_address(text: str) -> Address:
@@ -108,10 +124,33 @@ def _read_address(text: str) -> Address:
     return Address(family, inet_ntop(number, packed), scope or None, is_whole=True)
 
 
-def settle(local: Address, remote: Address, family: str | None) -> tuple[str, str, str]:
-    """Return the family of a socket, and both addresses with wildcards spelled out."""
-    known = family or local.family or remote.family or "ipv4"
-    return known, _spelled_out(local, known), _spelled_out(remote, known)
+def joined(
+    local: Endpoint, remote: Endpoint, family: str | None = None, stars: str = "ipv4"
+) -> Ends:
+    """Return both endpoints of a socket, with wildcards spelled out.
+
+    `family`: None is the one of the addresses, and `stars` that of two wildcards.
+    """
+    near, far = local[0], remote[0]
+    if family is None:
+        family = near.family or far.family
+    if family is None:
+        family = stars if near.text == far.text == "*" else "ipv4"
+    more: dict[str, Any] = {}
+    scope = near.scope or far.scope
+    if scope:
+        more["interface_name"] = scope
+    own: int | str | None = local[1]
+    if isinstance(own, str):
+        more["local_service"], own = own, None
+    port: int | str | None = remote[1]
+    if isinstance(port, str):
+        more["remote_service"], port = port, None
+    return (
+        family,
+        (_spelled_out(near, family), own, _spelled_out(far, family), port),
+        more,
+    )
 
 
 def _spelled_out(address: Address, family: str) -> str:

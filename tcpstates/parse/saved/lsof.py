@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tcpstates.parse.saved.endpoints import Endpoints, settle
-from tcpstates.parse.saved.rows import Row, Unreadable, owner
+from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.rows import Row, Unreadable, owner, take_user
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
@@ -46,13 +46,11 @@ class Lsof:
             raise Unreadable(line)
         fd = left[4] if left[4].isdecimal() else None
         more: dict[str, Any] = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
-        user = left[3]
-        more["uid" if user.isdecimal() else "user_name"] = (
-            int(user) if user.isdecimal() else user
-        )
+        take_user(left[3], more)
         if found[2].isdecimal():
             more["inode"] = int(found[2])
-        return (_row(self._endpoints, found[1], found[3].lower(), found[4], more),)
+        name, told = _split_name(found[4])
+        return (_row(self._endpoints, found[1], found[3].lower(), name, told, more),)
 
     def finish(self) -> Sequence[Row]:
         """Return nothing: a row is a line."""
@@ -119,45 +117,39 @@ class LsofFields:
             more["uid"] = int(self._process["u"])
         if fields.get("d", "").isdecimal():
             more["inode"] = int(fields["d"])
-        name = fields["n"]
-        if "TST" in fields:
-            name += f" ({fields['TST']})"
-        row = _row(self._endpoints, fields.get("t", ""), protocol, name, more)
-        queues = [fields.get(key, "") for key in ("TQR", "TQS")]
-        if all(map(str.isdecimal, queues)):
-            sent = None if row.raw_state == "LISTEN" else int(queues[1])
-            row = row._replace(recv_q=int(queues[0]), send_q=sent)
-        return (row,)
+        told = {key[1:]: word for key, word in fields.items() if len(key) > 1}
+        kind, name = fields.get("t", ""), fields["n"]
+        return (_row(self._endpoints, kind, protocol, name, told, more),)
+
+
+def _split_name(text: str) -> tuple[str, dict[str, str]]:
+    """Return the endpoints of a NAME, and what -T told behind them, by its key."""
+    found = _STATE.search(text)
+    if found is None:
+        return text, {}
+    told: dict[str, str] = {}
+    for word in (found[1] or found[2]).split():
+        key, equals, value = word.rpartition("=")
+        told.setdefault(key if equals else "ST", value)
+    return text[: found.start()], told
 
 
 def _row(
-    endpoints: Endpoints, kind: str, protocol: str, name: str, more: dict[str, Any]
+    endpoints: Endpoints,
+    kind: str,
+    protocol: str,
+    name: str,
+    told: Mapping[str, str],
+    more: dict[str, Any],
 ) -> Row:
-    """Return the row of a NAME: local->remote (STATE)."""
-    state = _STATE.search(name)
-    inside = (state[1] or state[2]).split() if state else []
-    raw = next((word for word in inside if "=" not in word), None)
-    queues = dict(word.split("=", 1) for word in inside if "=" in word)  # -Tqs
-    received, sent = (_number(queues.get(key)) for key in ("QR", "QS"))
-    places = name[: state.start()] if state else name
-    here, _, there = places.split()[0].partition("->") if places.split() else ("",) * 3
-    local, local_port = endpoints.with_colon(here)
-    remote, remote_port = endpoints.with_colon(there or "*:*")
-    family, near, far = settle(local, remote, _FAMILIES.get(kind))
-    if local.scope:
-        more["interface_name"] = local.scope
-    return Row(
-        protocol,
-        family,
-        raw,
-        near,
-        local_port,
-        far,
-        remote_port,
-        received,
-        None if raw == "LISTEN" else sent,
-        more,
-    )
+    """Return the row of local->remote; `told`: ST the state, QR and QS the queues."""
+    here, _, there = (name.split() or ("",))[0].partition("->")
+    family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
+    raw = told.get("ST")
+    received, sent = (_number(told.get(key)) for key in ("QR", "QS"))
+    if raw == "LISTEN":
+        sent = None
+    return Row(protocol, family, raw, *places, received, sent, more | ends)
 
 
 def _number(text: str | None) -> int | None:

@@ -13,8 +13,15 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from tcpstates.parse.saved.endpoints import Address, Endpoints, settle
-from tcpstates.parse.saved.rows import Row, Unreadable, owner, state_of
+from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
+from tcpstates.parse.saved.rows import (
+    Row,
+    Unreadable,
+    owner,
+    state_of,
+    take_user,
+    take_windows_pid,
+)
 from tcpstates.states import TcpState
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$", re.IGNORECASE)
@@ -103,51 +110,29 @@ class Netstat:
             return None
         texts = words[rest : rest + 2]
         try:
-            (local, local_port), (remote, remote_port) = map(
-                self._endpoints.split, texts
-            )
+            local, remote = map(self._endpoints.split, texts)
         except Unreadable:
             if not numbers or not all(map(_MAYBE_ENDPOINT.match, texts)):
                 return None  # a sentence with TCP in it, or another tool's line
             raise
         protocol = found[1].lower()
-        family, here, there = settle(local, remote, _FAMILIES.get(found[2] or ""))
+        family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
         after = words[rest + 2 :]
-        more: dict[str, Any] = {}
         is_windows = self._is_windows = not numbers and found.string.isupper()
         if is_windows:
-            raw = _read_windows(after, protocol, remote_port, more)
+            raw = _read_windows(after, protocol, remote[1], more)
         else:
             tail = line.split(texts[1], 1)[1] if after else ""
             raw = self._read_unix(after, tail, protocol, more)
+            sides = ("local_address", local[0]), ("remote_address", remote[0])
             cut = [
                 side
-                for side, address, text in zip(
-                    ("local_address", "remote_address"),
-                    (local, remote),
-                    texts,
-                    strict=True,
-                )
+                for (side, address), text in zip(sides, texts, strict=True)
                 if self._is_cut(address, text)
             ]
             if cut:
                 more["truncated"] = tuple(cut)
-        scope = local.scope or remote.scope
-        if scope:
-            more["interface_name"] = scope
-        received, sent = _queues(numbers, raw)
-        return Row(
-            protocol,
-            family,
-            raw,
-            here,
-            local_port,
-            there,
-            remote_port,
-            received,
-            sent,
-            more or None,
-        )
+        return Row(protocol, family, raw, *places, *_queues(numbers, raw), more)
 
     def _is_cut(self, address: Address, text: str) -> bool:
         """Tell whether an endpoint has been cut to its column."""
@@ -181,10 +166,7 @@ class Netstat:
             tail = (" " + tail)[: timer.start()]
         both = _USER_INODE.match(tail.strip())
         if both:
-            uid = both[1]
-            more["uid" if uid.isdecimal() else "user_name"] = (
-                int(uid) if uid.isdecimal() else uid
-            )
+            take_user(both[1], more)
             more["inode"] = int(both[2])
             tail = tail.strip()[both.end() :]
         program = _PROGRAM.search(tail.rstrip())
@@ -237,7 +219,7 @@ def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
 
 
 def _read_windows(
-    after: list[str], protocol: str, remote_port: int | None, more: dict[str, Any]
+    after: list[str], protocol: str, remote_port: int | str, more: dict[str, Any]
 ) -> str | None:
     """Take what stands after the endpoints on Windows; return the state.
 
@@ -248,12 +230,9 @@ def _read_windows(
         raw, after = after[0], after[1:]
         state = state_of(raw)
         if state is None and remote_port == 0:
-            more["raw_word"] = raw
-            raw = "LISTENING"
-    if after and after[0].isdecimal() and len(after[0]) <= 10:
-        more["pid"] = int(after[0])
-        if after[0] != "0":  # the system's idle process has what nobody has
-            more["processes"] = (owner(after[0], None),)
+            more["word"] = str(TcpState.LISTEN)
+    if after:
+        take_windows_pid(after[0], more)
     return raw
 
 

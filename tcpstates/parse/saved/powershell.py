@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tcpstates.parse.saved.endpoints import Endpoints, settle
-from tcpstates.parse.saved.rows import Row, Unreadable, owner
+from tcpstates.parse.saved.endpoints import Endpoints, joined
+from tcpstates.parse.saved.rows import Row, Unreadable, take_windows_pid
 
 # MSFT_NetTCPConnection's State, as numbers stand in JSON.
 _NUMBERS = {
@@ -34,17 +34,20 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
         state = fields.get("State")
         raw = None if state in (None, "") else str(state)
         raw = _NUMBERS.get(raw or "", raw)
-        local = endpoints.address(str(fields["LocalAddress"]))
-        remote = endpoints.address(str(fields.get("RemoteAddress") or "*"))
-        ports = [
-            endpoints.port(str(fields.get(name) or "0"))
-            for name in ("LocalPort", "RemotePort")
-        ]
+        local, remote = (
+            (
+                endpoints.address(str(address)),
+                endpoints.port(str(fields.get(f"{side}Port") or "0")),
+            )
+            for side, address in (
+                ("Local", fields["LocalAddress"]),
+                ("Remote", fields.get("RemoteAddress") or "*"),
+            )
+        )
     except KeyError as error:
         raise Unreadable(str(error)) from error
-    family, here, there = settle(local, remote, None)
+    family, places, more = joined(local, remote)
     is_tcp = not {"RemotePort", "RemoteAddress", "State"}.isdisjoint(fields)
-    more: dict[str, Any] = {}
     cut = [
         f"{side.lower()}_address"
         for side in ("Local", "Remote")
@@ -54,23 +57,10 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     ]
     if cut:
         more["truncated"] = tuple(cut)
-    pid = str(fields.get("OwningProcess") or "")
-    if pid.isdecimal():
-        more["pid"] = int(pid)
-        if pid != "0":
-            more["processes"] = (owner(pid, None),)
-    if local.scope:
-        more["interface_name"] = local.scope
-    return Row(
-        "tcp" if is_tcp else "udp",
-        family,
-        raw if is_tcp else None,
-        here,
-        ports[0],
-        there,
-        ports[1],
-        more=more or None,
-    )
+    take_windows_pid(str(fields.get("OwningProcess") or ""), more)
+    if not is_tcp:
+        return Row("udp", family, None, *places, more=more)
+    return Row("tcp", family, raw, *places, more=more)
 
 
 _MOST_COLUMNS = 40  # MSFT_NetTCPConnection has 32 properties

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from tcpstates.parse.saved import lsof, netstat, powershell, ss, tables
+from tcpstates.parse.saved import lsof, netstat, powershell, proc, sockstat, solaris, ss
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import Layout, Row, Unreadable
 
@@ -46,14 +46,14 @@ def _layouts(endpoints: Endpoints, byte_order: str) -> list[Layout]:
 
     return [
         ss.Ss(endpoints),
-        tables.ProcNet(byte_order),
+        proc.ProcNet(byte_order),
         powershell.PowershellTable(endpoints),
         powershell.PowershellList(endpoints),
         powershell.PowershellCsv(endpoints),
         lsof.Lsof(endpoints),
         lsof.LsofFields(endpoints),
-        tables.Sockstat(endpoints),
-        tables.Solaris(endpoints),
+        sockstat.Sockstat(endpoints),
+        solaris.Solaris(endpoints),
         netstat.Netstat(endpoints),
         OwnJson(endpoints),
     ]
@@ -80,7 +80,7 @@ class Reader:
         self._kinds: set[tuple[str, ...]] = set()  # protocols and families since
         self._is_named = format is not None
         self.rows = 0
-        self._late: Sequence[Row] = ()  # rows that came to light at an unreadable line
+        self._found: list[Row] = []  # not yet given away
         self._torn: str | None = None  # a line that may go on in the next
         self._line = 0
         self._wanted = snapshot
@@ -93,45 +93,46 @@ class Reader:
 
     def read(self, lines: Iterable[str]) -> list[Row]:
         """Return the rows of some lines."""
-        rows: list[Row] = []
         for line in lines:
             self._line += 1
             if len(line) > LONGEST and (
                 line[:1] not in _JSON or len(line) > LONGEST_JSON
             ):
                 self._count(self._line)
-                continue
-            try:
-                rows += self._read_joined(_cleaned(line))
-            except _BROKEN:
-                rows += self._late
-                self._late = ()
-        self.rows += len(rows)
-        return rows
-
-    def _read_joined(self, line: str) -> Sequence[Row]:
-        """Return what a line says, or what it completes: some were wrapped."""
-        torn, self._torn = self._torn, None
-        if torn is not None:
-            if len(line.split()) < _WORDS_OF_A_ROW:
-                with suppress(*_BROKEN):
-                    rows = self._read(f"{torn} {line.strip()}")
-                    if self._current is not None:
-                        return rows
-            self._count(self._line - 1)
-        try:
-            return self._read(line)
-        except _BROKEN:
-            self._torn = line
-            raise
+            else:
+                self._read_joined(_cleaned(line))
+        return self._give()
 
     def finish(self) -> Sequence[Row]:
         """Return what was still waiting; the file has ended."""
         if self._torn is not None:
             self._count(self._line)
-        rows = self._of_wanted(self._end())
-        self.rows += len(rows)
-        return rows
+        self._end()
+        return self._give()
+
+    def _give(self) -> list[Row]:
+        found, self._found = self._found, []
+        self.rows += len(found)
+        return found
+
+    def _read_joined(self, line: str) -> None:
+        """Take what a line says, or what it completes: some were wrapped."""
+        torn, self._torn = self._torn, None
+        if torn is not None:
+            is_rest = len(line.split()) < _WORDS_OF_A_ROW
+            if is_rest and self._is_row(f"{torn} {line.strip()}"):
+                return
+            self._count(self._line - 1)
+        try:
+            self._read(line)
+        except _BROKEN:
+            self._torn = line
+
+    def _is_row(self, line: str) -> bool:
+        """Tell whether a line that was put together can be read; take it then."""
+        with suppress(*_BROKEN):
+            return self._read(line)
+        return False
 
     def skip(self) -> None:
         """Count a line that is too long to be read."""
@@ -143,54 +144,46 @@ class Reader:
         if len(self.numbers) < _MOST_NUMBERS:
             self.numbers.append(number)
 
-    def _read(self, line: str, *, is_stripped: bool = False) -> Sequence[Row]:
-        current = self._current
-        if current is not None:
-            found = current.rows(line)
-            if found is not None:
-                return self._of_wanted(found)
-        ended = self._of_wanted(self._end())
+    def _read(self, line: str, *, is_stripped: bool = False) -> bool:
+        """Take what a line says; False: nothing that any layout knows."""
+        if self._current is not None and self._take(self._current.rows(line)):
+            return True
+        self._end()
         for layout in self._layouts:
             if layout.heading(line):
                 self._change(layout, line)
-                return ended
+                return True
         self.is_summary |= _SUMMARY.match(line) is not None
-        try:
-            more = self._without_heading(line)
-            stripped = line if is_stripped else _PREFIX.sub("", line, count=1)
-            if more is None and stripped != line:
-                more = self._read(stripped, is_stripped=True)
-            else:
-                more = self._of_wanted(more or ())
-        except _BROKEN:
-            self._late = ended
-            raise
-        return (*ended, *more) if ended else more
+        if self._take(self._without_heading(line)):
+            return True
+        stripped = line if is_stripped else _PREFIX.sub("", line, count=1)
+        return stripped != line and self._read(stripped, is_stripped=True)
 
-    def _of_wanted(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the rows if they are of the snapshot that is wanted.
+    def _take(self, rows: Sequence[Row] | None) -> bool:
+        """Keep the rows of the snapshot that is wanted; False: the line has none.
 
         After a heading that was there before, what was there before, too, is another
         snapshot; some tools repeat the heading for each protocol and family.
         """
-        if not rows:
-            return rows
-        kind = rows[0][:2]
-        if self._is_repeated:
-            self._is_repeated = False
-            if kind in self._kinds:
-                self._snapshot += 1
-                self.snapshots = self._snapshot
-                self._kinds.clear()
-        self._kinds.add(kind)
-        return rows if self._wanted in (None, self._snapshot) else ()
+        if rows:
+            kind = rows[0][:2]
+            if self._is_repeated:
+                self._is_repeated = False
+                if kind in self._kinds:
+                    self._snapshot += 1
+                    self.snapshots = self._snapshot
+                    self._kinds.clear()
+            self._kinds.add(kind)
+            if self._wanted in (None, self._snapshot):
+                self._found += rows
+        return rows is not None
 
-    def _end(self) -> Sequence[Row]:
+    def _end(self) -> None:
+        """Take what the layout at hand has still held back."""
         try:
-            return () if self._current is None else self._current.finish()
+            self._take(self._current.finish() if self._current else ())
         except _BROKEN:
             self._count(self._line)
-            return ()
 
     def _change(self, layout: Layout, heading: str) -> None:
         """Go on in another layout; the same heading again may be another snapshot."""
@@ -241,15 +234,15 @@ def _is_own_object(line: str) -> bool:
     return line[:1] in _JSON and (is_object(line.strip()) or is_list(line.strip()))
 
 
-def _maybe(line: str) -> bool:
+def _always(line: str) -> bool:
     return True
 
 
 # Whose rows look like nothing else, and how to tell quickly that a line is none.
 _SURE: dict[str, Callable[[str], bool]] = {
     "ss": ss.is_row,
-    "proc": _maybe,
-    "lsof": _maybe,
-    "netstat": _maybe,
+    "proc": _always,
+    "lsof": _always,
+    "netstat": _always,
     "json": _is_own_object,
 }

@@ -21,7 +21,9 @@ class Row(NamedTuple):
     remote_port: int | None
     recv_q: int | None = None
     send_q: int | None = None
-    more: Mapping[str, Any] | None = None  # further columns by their names
+    # Further columns by their names; "word": what `raw_state` means, where no table
+    # of words can tell.
+    more: Mapping[str, Any] | None = None
 
 
 class Unreadable(Exception):
@@ -112,10 +114,12 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
         ]
     else:
         words = list(map(known.__getitem__, fields[2]))
+    more = [each or {} for each in fields[9]]
+    if any("word" in each for each in more):
+        words = [e.get("word", word) for e, word in zip(more, words, strict=True)]
     columns["word"] = words
     columns["state"] = [word if word in _STATES else None for word in words]
-    more = [each or {} for each in fields[9]]
-    for name in dict.fromkeys(key for each in more for key in each):
+    for name in dict.fromkeys(key for each in more for key in each if key != "word"):
         columns[name] = [each.get(name) for each in more]
     if "info" in columns:
         infos = columns["info"]
@@ -144,3 +148,19 @@ def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
     """Return a process as the text has it; its name may be any bytes."""
     packed = None if name is None else name.encode("utf-8", "surrogateescape")
     return Owner(int(pid), packed, int(fd) if fd is not None else None)
+
+
+def take_user(text: str, more: dict[str, Any]) -> None:
+    """Take a user, whom tools print by number or by name."""
+    if text.isdecimal():
+        more["uid"] = int(text)
+    else:
+        more["user_name"] = text
+
+
+def take_windows_pid(text: str, more: dict[str, Any]) -> None:
+    """Take a pid of Windows, whose idle process, 0, has what nobody has."""
+    if text.isdecimal() and len(text) <= 10:
+        more["pid"] = int(text)
+        if more["pid"]:
+            more["processes"] = (owner(text, None),)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from tcpstates.parse.saved.endpoints import Endpoints, settle
+from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import Row, Unreadable
 from tcpstates.parse.saved.ss_details import take_details
 
@@ -160,32 +159,17 @@ class Ss:
         received, sent, here, there = words[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):
             return None
-        local, local_port = self._endpoints.with_colon(here)
-        remote, remote_port = self._endpoints.with_colon(there)
         # Since iproute2 4.15 two stars are a socket that takes both families.
         if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
             self._is_old = True
-        is_both = local.text == remote.text == "*" and not self._is_old
-        both = "ipv6" if is_both else None
-        family, near, far = settle(local, remote, both)
-        more: dict[str, Any] = {}
-        if local.scope:
-            more["interface_name"] = local.scope
+        stars = "ipv4" if self._is_old else "ipv6"
+        family, places, more = self._endpoints.ends(here, there, stars=stars)
         if len(words) > place + 4:
             is_same = here == there
             parts = line.rsplit(there, 1) if is_same else line.split(there, 1)
             take_details(parts[1], more)
         return Row(
-            protocol,
-            family,
-            raw,
-            near,
-            local_port,
-            far,
-            remote_port,
-            int(received),
-            int(sent),
-            more or None,
+            protocol, family, raw, *places, int(received), int(sent), more or None
         )
 
 

@@ -69,6 +69,7 @@ def test_an_unknown_language_of_windows() -> None:
 """
     found = rows(text)
     assert sorted(words(found)) == ["BOUND", "LISTEN", "UNCONN", "UNKNOWN(GEVESTIGD)"]
+    assert {row.raw_state for row in found} == {"LUISTEREN", "GEVESTIGD", "BOUND", None}
     (udp,) = [row for row in found if row.protocol == "udp"]
     assert udp.more is not None
     assert udp.more["processes"] == ((3012, None, None),)
@@ -543,3 +544,43 @@ def test_a_snapshot_that_is_not_there() -> None:
     finished = run_command("-tac", "--from", sample, "--snapshot", "9")
     assert finished.returncode == 3
     assert "it has no snapshot 9, but 2" in finished.stderr
+
+
+def test_words_of_udp_on_solaris_are_kept_beside_their_meaning() -> None:
+    text = """
+UDP: IPv4
+   Local Address        Remote Address      State
+-------------------- -------------------- ----------
+      *.111                               Idle
+192.0.2.5.40000      198.51.100.9.53      Connected
+      *.*                                 Unbound
+"""
+    found = rows(text)
+    assert [row.raw_state for row in found] == ["Idle", "Connected", "Unbound"]
+    assert words(found) == ["UNCONN", "ESTABLISHED", "UNBOUND"]
+
+
+def test_a_torn_line_that_nothing_completes_is_counted() -> None:
+    reader = Reader({}.get)
+    text = """State Recv-Q Send-Q Local Address:Port Peer Address:Port
+ESTAB 0 0 192.0.2.5:22 198.51.100.9
+see above
+ESTAB 0 0 192.0.2.5:22 198.51.100.9:4001"""
+    found = [*reader.read(text.split("\n")), *reader.finish()]
+    assert [row.remote_port for row in found] == [4001]
+    assert (reader.unreadable, reader.numbers) == (1, [2])
+
+
+@pytest.mark.parametrize("options", [["-ta"], ["-tan", "--sort", "local"]])
+def test_services_that_are_unknown_here_keep_their_names(
+    tmp_path: Path, options: list[str]
+) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text("""State Recv-Q Send-Q Local Address:Port Peer Address:Port
+ESTAB 0 0 192.0.2.5:ourapp 198.51.100.9:7
+ESTAB 0 0 192.0.2.5:3 198.51.100.9:theirapp
+""")
+    finished = run_command(*options, "--from", str(path))
+    assert finished.returncode == 0, finished.stderr
+    assert "192.0.2.5:ourapp" in finished.stdout
+    assert "198.51.100.9:theirapp" in finished.stdout

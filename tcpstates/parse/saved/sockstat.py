@@ -1,0 +1,57 @@
+"""sockstat of FreeBSD and Linux."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.rows import Row, Unreadable, owner, take_user
+
+_PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
+_FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
+_HEADING = re.compile(r"^USER\s+(COMMAND|PROCESS)\s+PID\s")
+_OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
+
+
+class Sockstat:
+    """Rows of sockstat: user, command, pid, perhaps a descriptor, both endpoints."""
+
+    name = "sockstat"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Take what reads endpoints."""
+        self._endpoints = endpoints
+
+    def heading(self, line: str) -> bool:
+        """Take a heading; False: it is none."""
+        return _HEADING.match(line) is not None
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a row."""
+        words = line.split()
+        places = [i for i, word in enumerate(words) if _PROTOCOL.match(word)]
+        if not places or places[0] < 3:
+            return () if _OTHER.search(line) else None
+        place = places[-1] if len(words) > places[-1] + 2 else places[0]
+        if len(words) < place + 3:
+            raise Unreadable(line)
+        protocol, digits = words[place][:3], words[place][3:]
+        here, there = words[place + 1 : place + 3]
+        family, ends, more = self._endpoints.ends(here, there, _FAMILIES.get(digits))
+        state = words[place + 3] if len(words) > place + 3 else None
+        if state is not None and not state.replace("_", "").isalpha():
+            state = None  # FreeBSD's -U prints a number there
+        left = words[:place]
+        if left[0] != "?":
+            take_user(left[0], more)
+        numbers = [word for word in left[2:] if word.isdecimal()]
+        if numbers:
+            fd = numbers[1] if len(numbers) > 1 else None
+            command = " ".join(left[1 : left.index(numbers[0], 2)])
+            more["processes"] = (owner(numbers[0], command, fd),)
+        return (Row(protocol, family, state, *ends, more=more),)
+
+    def finish(self) -> Sequence[Row]:
+        """Return nothing: a row is a line."""
+        return ()

@@ -1,0 +1,74 @@
+"""netstat of Solaris and illumos: sections of rows that name no protocol."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tcpstates.parse.saved.endpoints import Endpoints, joined
+from tcpstates.parse.saved.rows import Row, owner, state_of
+
+_TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
+_DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
+# Its words of UDP, which are none of RFC 9293's.
+_UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
+
+
+class Solaris:
+    """Rows below `TCP: IPv4` and `UDP: IPv6`, without a protocol of their own."""
+
+    name = "solaris"
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Start before any section."""
+        self._endpoints = endpoints
+        self._protocol, self._family = "tcp", "ipv4"
+
+    def heading(self, line: str) -> bool:
+        """Take a section's title; False: it is none."""
+        found = _TITLE.match(line)
+        if found:
+            self._protocol = found[1].lower()
+            self._family = f"ipv{found[2] or 4}"
+        return found is not None
+
+    def rows(self, line: str) -> Sequence[Row] | None:
+        """Return a row; columns: both addresses, perhaps -u's, windows, the state."""
+        words = line.split()
+        if not words or not _DOTTED.search(words[0]):
+            return None
+        if self._protocol == "sctp":
+            return ()
+        has_remote = len(words) > 1 and _DOTTED.search(words[1]) is not None
+        local, remote = map(
+            self._endpoints.split, (words[0], words[1] if has_remote else "*.*")
+        )
+        family, ends, more = joined(local, remote, self._family)
+        after = words[2:] if has_remote else words[1:]
+        received = sent = None
+        if self._protocol == "tcp":
+            place = next((i for i, w in enumerate(after) if state_of(w)), len(after))
+            numbers = after[max(0, place - 4) : place]
+            if place == len(after) or not all(map(str.isdecimal, numbers)):
+                return None
+            raw: str | None = after[place]
+            if len(numbers) == 4:
+                received = int(numbers[3])
+                # Of a listener it prints 0, and not how many may wait.
+                sent = None if raw == "LISTEN" else int(numbers[1])
+            owner_words = after[: place - 4]
+        else:
+            place = next((i for i, w in enumerate(after) if w in _UDP_STATES), 0)
+            raw = after[place] if after and after[place] in _UDP_STATES else None
+            if raw:
+                more["word"] = _UDP_STATES[raw]
+            owner_words = after[:place]
+        if len(owner_words) > 1 and owner_words[1].isdecimal():  # -u
+            more["user_name"] = owner_words[0]
+            name = " ".join(owner_words[2:]) or None
+            more["processes"] = (owner(owner_words[1], name),)
+        return (Row(self._protocol, family, raw, *ends, received, sent, more),)
+
+    def finish(self) -> Sequence[Row]:
+        """Return nothing: a row is a line."""
+        return ()
