@@ -28,6 +28,7 @@ tell; zero and the empty string are real values.
 | congestion | str | name of the congestion control |
 | info, memory | dict | see `parse.tcp_info`, `parse.diag_batch.MEMORY_FIELDS` |
 | info.NAME | int | one field of tcp_info; None: the socket has none |
+| interface_name, local_service, remote_service | str | of listings without a number |
 | processes | tuple of Owner | None where not looked for |
 | no_process_reason | str | why `processes` is empty; see `Reason` |
 """
@@ -42,6 +43,7 @@ from tcpstates.states import GROUPS, AnyState, TcpState
 
 PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
+SAVED = "file"  # the source where there is only somebody's text
 
 
 class Request(NamedTuple):

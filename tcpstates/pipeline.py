@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tcpstates.collect.choose import MISSING, SOURCES, read_sockets
 from tcpstates.model import (
+    SAVED,
     Batch,
     Limitation,
     Listing,
@@ -70,7 +71,7 @@ def list_sockets(
         batches = selection.without_processes(batches)
         first = next(batches, None)  # what cannot be told is said before any output
         batches = batches if first is None else chain((first,), batches)
-    if request.processes and used != "file":  # which has told them already
+    if request.processes and used != SAVED:  # which has told them already
         find = _with_pids if used in _TELLS_PIDS else _with_owners
         batches = find(batches, limitations)
     if selection is not None:
@@ -109,7 +110,7 @@ def _with_doubt(
     from tcpstates.collect.owners import sees_all_processes
 
     yield from batches
-    if used == "file":
+    if used == SAVED:
         return
     if used in _TELLS_PIDS:
         text = f"{used} names one process of a socket; others may hold it too"

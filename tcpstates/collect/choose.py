@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request, Source
+from tcpstates.model import SAVED, Batch, Limitation, Request, Source
 
 
 def load_netlink() -> Source:
@@ -53,7 +53,7 @@ MISSING: dict[str, tuple[str, ...]] = {
     "procfs": (*_NETLINK_ALONE, "backlog limit"),
     "psutil": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
     "netstat": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
-    "file": (),  # it depends on the file
+    SAVED: (),  # it depends on the file
 }
 
 

@@ -106,10 +106,8 @@ class Accepting:
             yield Gap("accept-queue", text)
         blamed = False
         for place, listeners in self._listeners.items():
-            limits = tuple(listener.send_q or 0 for listener in listeners)
-            is_told = not self._host.is_saved and "backlog limit" not in (
-                self._host.untold
-            )
+            limits = tuple(each.send_q for each in listeners if each.send_q is not None)
+            is_told = len(limits) == len(listeners)
             waiting = list(self._of(place))
             queue = _Queue(listeners, waiting, limits if is_told else None)
             severity = self._judge(queue, case)
@@ -154,7 +152,8 @@ class Accepting:
         of = "" if limit is None else f" of {limit:,}"
         waits = f", the first for {format_ms(queue.longest)}" if queue.longest else ""
         others = f" (or {counted(len(holders) - 1, 'other')})" if holders[1:] else ""
-        somaxconn = self._host.settings.somaxconn
+        settings = self._host.settings
+        somaxconn = settings.somaxconn if settings.is_told else None
         return Finding(
             "accept-queue",
             where,
@@ -207,16 +206,14 @@ def _evidence(queue: _Queue, case: Case) -> Iterator[str]:
         yield "the queue is full: the kernel drops further connections"
 
 
-def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int) -> str:
+def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
+    """Say how to make a queue longer; None: the limit is not told."""
+    raised = "for bursts: raise the backlog given to listen()"
+    if somaxconn is None:
+        return f"{raised}, and what the system allows (Linux: net.core.somaxconn)"
     if limits is not None and max(limits) >= somaxconn:
-        return (
-            f"for bursts: raise net.core.somaxconn ({somaxconn:,}, the limit now) and"
-            " the backlog given to listen()"
-        )
-    return (
-        "for bursts: raise the backlog given to listen(); net.core.somaxconn allows"
-        f" {somaxconn:,}"
-    )
+        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the limit now)"
+    return f"{raised}; net.core.somaxconn allows {somaxconn:,}"
 
 
 def _counter_lines(case: Case) -> Iterator[str]:

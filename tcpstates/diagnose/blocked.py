@@ -28,6 +28,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
+from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import format_bytes, format_ms
@@ -166,8 +167,7 @@ class Blocked:
             ),
             {"sockets": number, "retransmits": tries, "send_q": queued},
             "The path is broken or the host is gone. The kernel gives up after"
-            f" {self._host.settings.retries2} tries (tcp_retries2; 15 take a quarter of"
-            " an hour); the program learns of it then.",
+            f" {_tries(self._host.settings)}; the program learns of it then.",
             (
                 "tcpstates -tanpoi retrans '>' 0" + program_word(holder),
                 f"ip route get {plain(suspects[0].remote_address)}",
@@ -279,3 +279,10 @@ class Blocked:
             unnamed(case, holder),
             remote_peers(suspects, with_port=False),
         )
+
+
+def _tries(settings: Settings) -> str:
+    if not settings.is_told:
+        return "tcp_retries2 tries (15, the default, take a quarter of an hour)"
+    number = settings.retries2
+    return f"{number} tries (tcp_retries2; 15 take a quarter of an hour)"

@@ -114,6 +114,8 @@ class Holder(NamedTuple):
             return f"{text} and {others}" if more else text
         if self.is_hidden:
             return f"hidden processes of user {sanitise(self.user or '?')}"
+        if self.reason == Reason.UNKNOWN:
+            return "an unknown process"
         return f"({self.reason})"
 
 

@@ -80,8 +80,10 @@ class Examiner:
         for rule in self._rules:
             found += rule.find(case)
         if self._host.is_filtered or self._host.is_saved:
-            text = "the limits of the host (only some of its sockets are looked at)"
-            found.append(Gap("host", text))
+            why = "no listing tells them"
+            if not self._host.is_saved:
+                why = "only some of its sockets are looked at"
+            found.append(Gap("host", f"the limits of the host ({why})"))
         else:
             for check in _CHECKS:
                 found += check(self._host, case)

@@ -254,8 +254,8 @@ def _fin_wait_2(
         tuple(told_other_ends(case, suspects, blame)),
         {"sockets": number, "oldest_ms": int(times[-1])},
         "It has ended its stream (shutdown) and still holds the socket, so"
-        f" tcp_fin_timeout ({host.settings.fin_timeout} s) does not apply: that is for"
-        f" closed sockets only. The peers have not closed. {_what_ends(suspects)}",
+        " tcp_fin_timeout does not apply: that is for closed sockets only. The peers"
+        f" have not closed. {_what_ends(suspects)}",
         (
             "tcpstates -tanpi fin_wait_2" + program_word(holder),
             "tcpstates doctor --watch 10 fin_wait_2",

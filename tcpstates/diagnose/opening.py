@@ -6,7 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tcpstates.diagnose.case import Case, Host, Suspect, plain
-from tcpstates.diagnose.words import counted, endpoint, percent, quoted, unnamed
+from tcpstates.diagnose.words import (
+    counted,
+    endpoint,
+    given_up,
+    percent,
+    quoted,
+    unnamed,
+)
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
@@ -50,7 +57,6 @@ class Connecting:
             tries = max(suspect.retransmits or 0 for suspect in suspects)
             age = max(suspect.age[0] for suspect in suspects)
             where = endpoint(address, port)
-            gives_up = format_ms(self._host.settings.syn_seconds * 1000)
             more = len(holders) - 1
             others = f" and {counted(more, 'other')}" if more else ""
             yield Finding(
@@ -63,7 +69,8 @@ class Connecting:
                 (
                     (
                         f"{counted(len(suspects), 'socket')} in SYN_SENT, the SYN sent"
-                        f" again up to {tries} times; given up after {gives_up}"
+                        f" again up to {tries} times"
+                        + given_up(self._host, self._host.settings.syn_seconds)
                     ),
                 ),
                 {"sockets": len(suspects), "retries": tries, "oldest_ms": int(age)},
@@ -135,14 +142,13 @@ class HalfOpen:
         cookies no more than three quarters of tcp_max_syn_backlog (`tcp_conn_request`,
         net/ipv4/tcp_input.c). Listeners that share a port share the load.
         """
-        untold = self._host.untold & {"backlog limit", "queues"}
         listeners = self._listeners.get(port, ())
-        if untold or not listeners or self._host.is_saved:
+        limits = [each.send_q for each in listeners if each.send_q is not None]
+        if not limits or len(limits) < len(listeners):
             return None
         settings = self._host.settings
         most = settings.max_syn_backlog * 3 // 4
-        limits = [listener.send_q or 0 for listener in listeners]
-        if not settings.syncookies:
+        if settings.is_told and not settings.syncookies:
             limits = [min(limit, most) for limit in limits]
         return sum(limits)
 
@@ -164,14 +170,15 @@ class HalfOpen:
         holder = next(iter(case.by_holder(listeners)), None)
         number, unanswered = self._number[port], self._unanswered[port]
         limit, by_source = self._limit(port), self._sources[port]
+        settings = self._host.settings
         sources = len(by_source)
         is_flood = sources > 1 and sources * 2 >= number
         cookies = case.counters.get("SyncookiesSent")
         evidence = [
             (
                 f"from {counted(sources, 'address', 'addresses')}; the SYN,ACK was"
-                f" sent again to {unanswered:,}; given up after"
-                f" {format_ms(self._host.settings.synack_seconds * 1000)}"
+                f" sent again to {unanswered:,}"
+                + given_up(self._host, self._host.settings.synack_seconds)
             )
         ]
         if cookies:
@@ -193,7 +200,9 @@ class HalfOpen:
                 "unanswered": unanswered,
                 "sources": sources,
                 "limit": limit,
-                "max_syn_backlog": self._host.settings.max_syn_backlog,
+                "max_syn_backlog": settings.max_syn_backlog
+                if settings.is_told
+                else None,
                 "syncookiessent": cookies,
             },
             self._what_it_means(is_flood=is_flood),

@@ -43,6 +43,8 @@ class Ports:
 
     def look(self, word: str, batch: Batch) -> None:
         """Count what this host has connected: see `Rule`."""
+        if not self._host.knows_ports:
+            return
         settings, listening = self._host.settings, self._host.listening
         first, last = settings.first_port, settings.last_port
         names = ("local_address", "local_port", "remote_address", "remote_port")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from tcpstates.diagnose.case import Case, Holder, Suspect, plain
+from tcpstates.diagnose.case import Case, Holder, Host, Suspect, plain
 from tcpstates.findings import Peer, Process
+from tcpstates.text import format_ms
 
 _MOST_PEERS = 3
 
@@ -88,3 +89,10 @@ def unnamed(case: Case, holder: Holder) -> str | None:
 def program_word(holder: Holder) -> str:
     """Return what, after a filter, selects what the holder has."""
     return f" and pid = {holder.pids[0]}" if holder.pids else ""
+
+
+def given_up(host: Host, seconds: int) -> str:
+    """Say when the kernel ends what gets no answer; nothing where it is not told."""
+    if not host.settings.is_told:
+        return ""
+    return f"; given up after {format_ms(seconds * 1000)}"

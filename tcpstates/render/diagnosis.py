@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from tcpstates.findings import Diagnosis, Finding, Process, Severity
+from tcpstates.model import SAVED
 from tcpstates.render.styles import DIM, paint, paint_severity
 from tcpstates.states import TcpState
 from tcpstates.text import (
@@ -144,6 +145,11 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         f" {'process' if diagnosis.processes == 1 else 'processes'}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
+    if found and diagnosis.source == SAVED:
+        yield (
+            "the commands are for the host of the listing; tcpstates takes them here,"
+            " too, with --from FILE"
+        )
     waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)
     if waiting >= _MANY_TIME_WAITS and not any(f.rule == "time-wait" for f in found):
         yield (

@@ -34,3 +34,19 @@ def test_families_are_restricted() -> None:
     finished = run_command("doctor", "-6", "--json", "src = 127.0.0.1")
     assert finished.returncode == 0
     assert '"sockets": 0' in finished.stdout
+
+
+def test_a_listing_tells_limits_of_queues_and_no_settings(tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text("""State Recv-Q Send-Q Local Address:Port Peer Address:Port
+LISTEN 129 128 0.0.0.0:80 0.0.0.0:*
+""")
+    finished = run_command("doctor", "--from", str(path))
+    text = " ".join(finished.stdout.split())
+    assert "129 of 128 wait" in text
+    assert "the system allows (Linux: net.core.somaxconn)" in text
+    assert "the commands are for the host of the listing" in text
+    told = json.loads(run_command("doctor", "--json", "--from", str(path)).stdout)
+    (finding,) = told["findings"]
+    assert finding["numbers"]["limit"] == 128
+    assert finding["numbers"]["somaxconn"] is None
