@@ -16,6 +16,7 @@ import pytest
 SUPPORT = Path(__file__).parent / "support"
 # The installed command, not the source that may lie around it.
 COMMAND = (str(Path(sys.executable).with_name("tcpstates")),)
+NO_DEVICE = 77  # how a script of `support` ends that needs a TUN device
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -98,8 +99,11 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        if not line and process.wait(10) == 1 and not is_root:
+        ended = None if line else process.wait(10)
+        if ended == 1 and not is_root:
             pytest.skip("this user may not make namespaces")
+        if ended == NO_DEVICE:
+            pytest.skip("there is no TUN device for this user")
         parts = json.loads(line)
         enter = ["nsenter", "-t", str(parts["main"]), "-n"]
         if not is_root:
@@ -115,3 +119,14 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
 def lab() -> Iterator[Lab]:
     """Return a laboratory that the tests of one file share."""
     yield from enter_lab("lab.py")
+
+
+@pytest.fixture(scope="session")
+def states() -> Iterator[Lab]:
+    """Return a laboratory with sockets in every state; one test waits for their end."""
+    yield from enter_lab("statelab.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that wait for the kernel last: others pass the time meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)

@@ -78,7 +78,7 @@ class Closing:
             f"{counted(number, 'closing socket')} {words.verdict}:"
             f" {', '.join(f'{count:,} in {word}' for word, count in states.items())}",
             (
-                f"{orphans:,} are orphans, which no process holds any more",
+                _held(number, orphans),
                 *told_other_ends(case, suspects, words.blame),
             ),
             {"sockets": number, "orphans": orphans},
@@ -154,3 +154,10 @@ def find_orphans_limit(host: Host, case: Case) -> Iterator[Finding | Gap]:
         "the count is of all network namespaces together",
         hidden="the kernel: no process holds them",
     )
+
+
+def _held(number: int, orphans: int) -> str:
+    if not orphans:
+        return "none is an orphan: processes still hold them"
+    which = "all" if orphans == number else f"{orphans:,}"
+    return f"{which} are orphans, which no process holds any more"

@@ -186,14 +186,13 @@ class HalfOpen:
             evidence.append(
                 f"SyncookiesSent {cookies:,} so far, {grown:,} during this look"
             )
-        of = "" if limit is None else f" of {limit:,}"
         kind = "a SYN flood" if is_flood else "answers that do not arrive"
         return Finding(
             "half-open",
             f":{port}",
             severity,
             number,
-            f"port {port} has {number:,}{of} half-open connections: {kind}",
+            f"port {port} has {_half_open(number, limit)}: {kind}",
             tuple(evidence),
             {
                 "sockets": number,
@@ -235,3 +234,9 @@ class HalfOpen:
             "Many addresses with a SYN or two each, and no answer from any: they are"
             f" forged. {after}"
         )
+
+
+def _half_open(number: int, limit: int | None) -> str:
+    if limit is None:
+        return counted(number, "half-open connection")
+    return f"{number:,} of {limit:,} half-open connections"

@@ -1,56 +1,56 @@
 """A host behind a TUN device that speaks as much TCP as a test wants it to.
 
-The kernel's sockets cannot tell it from a real one. What it does depends on the port:
-see the constants. It needs a private network namespace, root and /dev/net/tun.
+The kernel's sockets cannot tell it from a real one. To some ports it answers by itself:
+see the constants. Everything else a test says with a `Conversation`, segment by segment.
+It needs a private network namespace, root and a TUN device.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import queue
+import stat
 import struct
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterable
-from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from packets import ACK, RST, SYN, Segment, pack, unpack
+
 HERE, THERE = "10.9.0.1", "10.9.0.2"  # the kernel, and this host
+HERE_V6, THERE_V6 = "fd09::1", "fd09::2"
+HERE_LOCAL, THERE_LOCAL = "fe80::1", "fe80::2"
+DEVICE = "tun0"
 DEAD = 9  # no answer at all
 MUTE = 7  # takes connections, and then acknowledges nothing
 KIND = 80  # acknowledges everything, and says nothing
+FIRST = 20000  # from here on are the ports of conversations
 
+_TUN = "/dev/net/tun"
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 1, 0x1000
-FIN, SYN, RST, ACK = 1, 2, 4, 16
-_IP = struct.Struct("!BBHHHBBH4s4s")
-_TCP = struct.Struct("!HHIIBBHHH")
-
-
-class Segment(NamedTuple):
-    """One TCP segment without options, from one endpoint to another."""
-
-    source: str
-    sport: int
-    target: str
-    dport: int
-    seq: int
-    ack: int
-    flags: int
-    data: bytes = b""
-    window: int = 65535
+_NO_DEVICE = 77  # how the program ends then: conftest.py skips its tests
+_PATIENCE = 5  # seconds that a segment may take
+_START = 5000  # our first sequence number
 
 
 class Peer:
-    """The host: it answers in a thread of its own, until the process ends."""
+    """The host: it listens in a thread of its own, until the process ends."""
 
     def __init__(self) -> None:
-        self._tun = os.open("/dev/net/tun", os.O_RDWR)
-        name = struct.pack("16sH22x", b"tun0", _IFF_TUN | _IFF_NO_PI)
+        self._tun = _open_tun()
+        self._inboxes: dict[int, queue.Queue[Segment]] = {}  # by our port
+        name = struct.pack("16sH22x", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI)
         fcntl.ioctl(self._tun, _TUNSETIFF, name)
         for words in (
-            f"address add {HERE}/16 dev tun0",
-            "link set tun0 up",
-            "route add 10.10.0.0/16 dev tun0",
+            f"address add {HERE}/16 dev {DEVICE}",
+            f"link set {DEVICE} addrgenmode none",
+            f"link set {DEVICE} up",
+            f"route add 10.10.0.0/16 dev {DEVICE}",
+            f"address add {HERE_V6}/64 dev {DEVICE} nodad",
+            f"address add {HERE_LOCAL}/64 dev {DEVICE} nodad",
         ):
             subprocess.run(["ip", *words.split()], check=True)
         threading.Thread(target=self._serve, daemon=True).start()
@@ -64,64 +64,94 @@ class Peer:
         for number, source in enumerate(sources):
             self.send(Segment(source, 1024 + number, HERE, port, 1000, 0, SYN))
 
+    def inbox(self) -> tuple[int, queue.Queue[Segment]]:
+        """Return a port of its own, and what the kernel will send there."""
+        port = FIRST + len(self._inboxes)
+        self._inboxes[port] = queue.Queue()
+        return port, self._inboxes[port]
+
     def _serve(self) -> None:
         while packet := os.read(self._tun, 65536):
             segment = unpack(packet)
-            if segment is not None and segment.target == THERE:
-                answer = _answer(segment)
-                if answer is not None:
-                    self.send(answer)
+            if segment is None or segment.target not in (
+                THERE,
+                THERE_V6,
+                THERE_LOCAL,
+            ):
+                continue
+            if segment.dport in self._inboxes:
+                self._inboxes[segment.dport].put(segment)
+                continue
+            answer = _answer(segment)
+            if answer is not None:
+                self.send(answer)
+
+
+def _open_tun() -> int:
+    """Open the TUN device, where there is no file for it by one of our own."""
+    try:
+        if os.path.exists(_TUN):
+            return os.open(_TUN, os.O_RDWR)
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/tun"
+            os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(10, 200))
+            return os.open(path, os.O_RDWR)
+    except OSError:
+        os._exit(_NO_DEVICE)
 
 
 def _answer(got: Segment) -> Segment | None:
     """Return what this host says to a segment."""
     if got.dport not in (MUTE, KIND) or got.flags & RST:
         return None
-    length = len(got.data) + bool(got.flags & (SYN | FIN))
-    if not length or (got.dport == MUTE and not got.flags & SYN):
+    if not got.length or (got.dport == MUTE and not got.flags & SYN):
         return None
-    flags, seq = (SYN | ACK, 5000) if got.flags & SYN else (ACK, 5001)
-    return Segment(
-        got.target,
-        got.dport,
-        got.source,
-        got.sport,
-        seq,
-        (got.seq + length) & 0xFFFFFFFF,
-        flags,
-    )
+    flags, seq = (SYN | ACK, _START) if got.flags & SYN else (ACK, _START + 1)
+    ends = got.target, got.dport, got.source, got.sport
+    return Segment(*ends, seq, got.following, flags)
 
 
-def _checksum(data: bytes) -> int:
-    """Return the ones' complement sum of RFC 1071."""
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+class Place(NamedTuple):
+    """Where both ends of a conversation are."""
+
+    here: str
+    there: str
 
 
-def pack(segment: Segment) -> bytes:
-    """Return an IPv4 packet."""
-    source, target = (
-        IPv4Address(address).packed for address in (segment.source, segment.target)
-    )
-    ports = (segment.sport, segment.dport, segment.seq, segment.ack)
-    rest = (0x50, segment.flags, segment.window)
-    body = _TCP.pack(*ports, *rest, 0, 0) + segment.data
-    pseudo = source + target + struct.pack("!HH", 6, len(body))
-    body = _TCP.pack(*ports, *rest, _checksum(pseudo + body), 0) + segment.data
-    head = (0x45, 0, 20 + len(body), 0, 0, 64, 6)
-    checksum = _checksum(_IP.pack(*head, 0, source, target))
-    return _IP.pack(*head, checksum, source, target) + body
+class Conversation:
+    """This host's half of one connection: it says what it is told to, and no more."""
 
+    def __init__(self, peer: Peer, place: Place) -> None:
+        self._peer = peer
+        self._place = place
+        self.port, self._inbox = peer.inbox()
+        self.kernel_port = 0  # until a segment has come, or a listener is known
+        self._next = _START
+        self._heard = 0  # what comes next from the kernel
+        self._acknowledged = 0
 
-def unpack(packet: bytes) -> Segment | None:
-    """Return the segment in a packet; None where there is none of TCP over IPv4."""
-    if packet[0] >> 4 != 4 or packet[9] != 6:
-        return None
-    body = packet[(packet[0] & 15) * 4 :]
-    sport, dport, seq, ack, offset, flags, window, _, _ = _TCP.unpack_from(body)
-    source, target = (str(IPv4Address(packet[start : start + 4])) for start in (12, 16))
-    data = body[(offset >> 4) * 4 :]
-    return Segment(source, sport, target, dport, seq, ack, flags, data, window)
+    def wait(self, flags: int) -> Segment:
+        """Return the kernel's next segment with all of these flags."""
+        while True:
+            segment = self._inbox.get(timeout=_PATIENCE)
+            self.kernel_port = segment.sport
+            self._heard = segment.following
+            if segment.flags & flags == flags:
+                return segment
+
+    def say(
+        self,
+        flags: int,
+        data: bytes = b"",
+        *,
+        window: int = 65535,
+        acknowledge: bool = True,
+    ) -> None:
+        """Send a segment; without `acknowledge` what was heard last stays open."""
+        if acknowledge:
+            self._acknowledged = self._heard
+        ack = self._acknowledged if flags & ACK else 0
+        ends = self._place.there, self.port, self._place.here, self.kernel_port
+        said = Segment(*ends, self._next, ack, flags, data, window)
+        self._peer.send(said)
+        self._next = said.following
