@@ -1,4 +1,4 @@
-"""Entry point: an interrupt at any moment never shows a traceback."""
+"""Entry point: an interrupt or a broken system never shows a traceback."""
 
 from __future__ import annotations
 
@@ -23,10 +23,30 @@ def main() -> int:
     except KeyboardInterrupt:
         code = 130  # what was not written yet is dropped
     except MemoryError:
-        code = 3
-        with suppress(OSError, AttributeError):
-            sys.stderr.write("tcpstates: out of memory\n")
+        code = _fail("out of memory")
+    except (ImportError, OSError) as error:  # a module cannot be read
+        code = _fail(f"cannot go on: {error}")
+    except Exception as error:  # noqa: BLE001  (people get a line, not a traceback)
+        code = _fail(f"internal error, please report it: {_place(error)}")
     os._exit(code)
+
+
+def _place(error: BaseException) -> str:
+    """Return an error with the place where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    text = f"{type(error).__name__}: {error}"
+    if trace is None:
+        return text
+    path = trace.tb_frame.f_code.co_filename
+    return f"{text} ({os.path.basename(path)}, line {trace.tb_lineno})"
+
+
+def _fail(text: str) -> int:
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"tcpstates: {text}\n")
+    return 3
 
 
 if __name__ == "__main__":

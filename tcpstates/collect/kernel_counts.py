@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from mmap import PAGESIZE
 
+from tcpstates.collect.settings import read_numbers, read_text
 from tcpstates.model import KernelCounts
 
 _LINE = re.compile(r"^TCP: (.*)$", re.MULTILINE)
@@ -14,18 +14,21 @@ _LINE = re.compile(r"^TCP: (.*)$", re.MULTILINE)
 
 def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
     """Return the counts; None where there is no such file."""
-    text = _read(f"{root}/net/sockstat")
-    if text is None:
+    text = read_text(f"{root}/net/sockstat")
+    if not text:
         return None
     counted = parse_sockstat(text)
-    memory = [pages * PAGESIZE for pages in _setting(root, "tcp_mem")]
+    settings = f"{root}/sys/net/ipv4"
+    memory = [pages * PAGESIZE for pages in read_numbers(f"{settings}/tcp_mem")]
     _, pressure, limit = memory if len(memory) == 3 else (None, None, None)
     pages = counted.get("mem")
     return KernelCounts(
         orphans=counted.get("orphan"),
-        orphans_limit=next(iter(_setting(root, "tcp_max_orphans")), None),
+        orphans_limit=next(iter(read_numbers(f"{settings}/tcp_max_orphans")), None),
         time_wait=counted.get("tw"),
-        time_wait_limit=next(iter(_setting(root, "tcp_max_tw_buckets")), None),
+        time_wait_limit=next(
+            iter(read_numbers(f"{settings}/tcp_max_tw_buckets")), None
+        ),
         memory_bytes=None if pages is None else pages * PAGESIZE,
         memory_pressure_bytes=pressure,
         memory_limit_bytes=limit,
@@ -47,7 +50,7 @@ def read_counters(root: str = "/proc") -> dict[str, int]:
     """
     counters: dict[str, int] = {}
     for name in ("snmp", "netstat"):
-        text = _read(f"{root}/net/{name}") or ""
+        text = read_text(f"{root}/net/{name}")
         counters |= parse_counters(text, ("Tcp", "TcpExt"))
     return counters
 
@@ -65,14 +68,3 @@ def parse_counters(text: str, groups: Collection[str]) -> dict[str, int]:
             pairs = zip(rest.split(), numbers.split()[1:], strict=False)
             counters |= {name: int(number) for name, number in pairs}
     return counters
-
-
-def _setting(root: str, name: str) -> list[int]:
-    text = _read(f"{root}/sys/net/ipv4/{name}") or ""
-    return [int(word) for word in text.split() if word.isdecimal()]
-
-
-def _read(path: str) -> str | None:
-    with suppress(OSError), open(path, encoding="ascii", errors="replace") as lines:
-        return lines.read()
-    return None

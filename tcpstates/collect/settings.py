@@ -34,7 +34,7 @@ def read_settings(root: str = "/proc/sys/net") -> Settings:
     if len(ports) == 2:
         found["is_told"] = True
         found["first_port"], found["last_port"] = ports
-        reserved = _read(f"{root}/ipv4/ip_local_reserved_ports")
+        reserved = read_text(f"{root}/ipv4/ip_local_reserved_ports")
         found["reserved_ports"] = count_ports(reserved, *ports)
     return Settings(**found)
 
@@ -58,12 +58,13 @@ def count_ports(text: str, first: int, last: int) -> int:
 def read_numbers(path: str) -> list[int]:
     """Return the numbers in a file of settings; none where there is no such file."""
     try:
-        return list(map(int, _read(path).split()))
+        return list(map(int, read_text(path).split()))
     except ValueError:
         return []
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """Return what a file of the kernel says; nothing where there is none."""
     try:
         with open(path, encoding="ascii", errors="replace") as setting:
             return setting.read()
