@@ -167,7 +167,9 @@ class OwnerTable:
         for name in opened:
             try:
                 link = readlink(name, dir_fd=table)
-            except FileNotFoundError:
+            except PermissionError:
+                raise
+            except OSError:
                 continue  # closed meanwhile
             if link[:8] != "socket:[":
                 continue

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tcpstates
 
 _DONE, _FOUND, _, _FAILED = range(4)  # exit codes
+_INTERRUPTED = 130
 _OWN = (str(Path(tcpstates.__file__).parent),)
 _VERDICT = re.compile(r"(NOTICE|WARNING|CRITICAL) ")
 _EXTRA = "the kernel counts"  # what -s adds where it can
@@ -51,6 +52,8 @@ class Judge:
         if ended.code == _FAILED:
             is_told = ended.errors.startswith("tcpstates: ") or is_mute
             return None if is_told else "failed without a word"
+        if ended.code == _INTERRUPTED and "SIGINT" in ended.failed:
+            return f"a word: {ended.errors}" if ended.errors else None
         if ended.code != self._healthy.code:
             return f"exit code {ended.code}"
         if any(not line.startswith("tcpstates: ") for line in lines_of(ended.errors)):

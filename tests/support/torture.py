@@ -1,10 +1,11 @@
 """Runs commands again and again, each time with another system call failing.
 
-    unshare -n -p -f --mount-proc python tests/support/torture.py [--most N] [-- COMMAND...]
+    unshare -n -p -f --mount-proc python tests/support/torture.py [--most N] [--interrupt] [-- COMMAND...]
 
 Every call that a command makes after its interpreter has started is made to fail by
 strace, one at a time, with each of ERRORS; with --most N only some: at most so many
-calls of each kind, with one error each. Afterwards the command must have ended with a
+calls of each kind, with one error each. With --interrupt the calls succeed, and SIGINT
+arrives with them. Afterwards the command must have ended with a
 documented exit code, without a traceback, and with no row that is wrong or silently
 missing. What went wrong is printed, then a summary as JSON; the exit code is 1 if
 anything did.
@@ -17,12 +18,13 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +33,7 @@ from judge import Ended, Judge, lines_of
 from lab import HELD, connected, in_child, listener, loopback_up, port, reach
 
 TCPSTATES = str(Path(sys.executable).with_name("tcpstates"))
+INTERRUPT = "SIGINT"  # instead of an error: the call is made, then comes the signal
 ERRORS = [
     "ENOENT",
     "ESRCH",
@@ -63,6 +66,7 @@ COMMANDS = (
 # These cannot fail, and brk() fails without an error: it leaves everything as it is.
 _NEVER = ("exit", "exit_group", "brk")
 _OURS = re.compile(r"tcpstates/cli")  # main() imports it first
+_HIT = re.compile(r"\(INJECTED\)|--- SIGINT")
 _CALL = re.compile(r"^\d+\s+(\w+)\(")
 _PATIENCE = 30  # seconds
 
@@ -76,7 +80,8 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as strace takes it."""
-        return f"{self.call}:error={self.error}:when={self.number}"
+        kind = "signal" if self.error == INTERRUPT else "error"
+        return f"{self.call}:{kind}={self.error}:when={self.number}"
 
 
 def build() -> None:
@@ -104,7 +109,9 @@ def run(command: list[str], fault: Fault | None = None) -> Ended:
     with tempfile.NamedTemporaryFile("r") as log:
         strace = []
         if fault is not None:
-            strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", log.name]
+            strace = ["strace", "-f", "-qq", "-o", log.name]
+            if fault.error != INTERRUPT:  # strace 6.1 would not deliver the signal
+                strace.append("--seccomp-bpf")
             strace += ["-e", f"trace={fault.call}", "-e", f"inject={fault}"]
         try:
             finished = subprocess.run(
@@ -116,7 +123,7 @@ def run(command: list[str], fault: Fault | None = None) -> Ended:
             )
         except subprocess.TimeoutExpired:
             return Ended(-1, "", "it hangs")
-        failed = next((line.strip() for line in log if "(INJECTED)" in line), "")
+        failed = next((line.strip() for line in log if _HIT.search(line)), "")
     streams = finished.stdout, finished.stderr
     texts = (stream.decode("utf-8", "replace") for stream in streams)
     return Ended(finished.returncode, *texts, failed)
@@ -138,28 +145,32 @@ def count_calls(command: list[str]) -> tuple[Counter[str], Counter[str]]:
     return before, all_
 
 
-def faults(command: list[str], most: int | None) -> Iterator[Fault]:
+def faults(
+    command: list[str], most: int | None, errors: Sequence[str]
+) -> Iterator[Fault]:
     """Yield what is to fail, of each kind `most` calls at equal distances."""
     before, all_ = count_calls(command)
     turn = 0
     for call in sorted(all_):
         numbers = range(before[call] + 1, all_[call] + 1)
         if most is None:
-            yield from (Fault(call, n, error) for n in numbers for error in ERRORS)
+            yield from (Fault(call, n, error) for n in numbers for error in errors)
             continue
         step = max(1, len(numbers) / most)
         for place in range(min(most, len(numbers))):
-            yield Fault(call, numbers[int(place * step)], ERRORS[turn % len(ERRORS)])
+            yield Fault(call, numbers[int(place * step)], errors[turn % len(errors)])
             turn += 1
 
 
-def torture(command: list[str], most: int | None) -> tuple[Counter[str], list[str]]:
+def torture(
+    command: list[str], most: int | None, errors: Sequence[str]
+) -> tuple[Counter[str], list[str]]:
     """Return how runs have ended, and what went wrong."""
     judge = Judge(command, run)
     codes: Counter[str] = Counter()
     wrong = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        planned = list(faults(command, most))
+        planned = list(faults(command, most, errors))
         for fault, ended in zip(
             planned, pool.map(lambda f: run(command, f), planned), strict=True
         ):
@@ -177,14 +188,18 @@ def main() -> int:
     """Torture every command; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, metavar="N")
+    parser.add_argument("--interrupt", action="store_true", help="Ctrl-C instead")
     parser.add_argument("commands", nargs="*", default=COMMANDS)
     options = parser.parse_args()
     loopback_up()
-    build()
+    # In a process that starts no others: those would hold the sockets, too, for a time.
+    in_child(build)
+    errors = [INTERRUPT] if options.interrupt else ERRORS
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells make jobs ignore it
     summary: dict[str, Any] = {}
     failures = 0
     for text in options.commands:
-        codes, wrong = torture(shlex.split(text), options.most)
+        codes, wrong = torture(shlex.split(text), options.most, errors)
         summary[text] = {"runs": codes.total(), **codes, "wrong": len(wrong)}
         failures += len(wrong)
         for each in wrong:
