@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 SUPPORT = Path(__file__).parent / "support"
 # The installed command, not the source that may lie around it.
 COMMAND = (str(Path(sys.executable).with_name("tcpstates")),)
+PATIENCE = 60  # seconds that any script or command may take
 NO_DEVICE = 77  # how a script of `support` ends that needs a TUN device
 Finished = subprocess.CompletedProcess[str]
 
@@ -24,7 +26,7 @@ def finish(command: Sequence[str], **settings: Any) -> Finished:
     """Run a command to its end, its output as text; a hang is a failure."""
     if "stdout" not in settings:
         settings["capture_output"] = True
-    return subprocess.run(command, text=True, timeout=60, check=False, **settings)
+    return subprocess.run(command, text=True, timeout=PATIENCE, check=False, **settings)
 
 
 def run_command(*arguments: str, **settings: Any) -> Finished:
@@ -98,6 +100,8 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
+        if not select([process.stdout], [], [], PATIENCE)[0]:
+            pytest.fail(f"{script} does not get ready")
         line = process.stdout.readline()
         ended = None if line else process.wait(10)
         if ended == 1 and not is_root:
@@ -111,7 +115,10 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
         yield Lab(enter, parts, process)
     finally:
         process.stdin.close()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
         process.stdout.close()
 
 

@@ -32,7 +32,7 @@ class OwnerTable:
     """Which processes hold which of the wanted sockets.
 
     A million entries are kept at once, so one holder is one integer (the pid and
-    the descriptor), and a tuple of them only where there are several.
+    the descriptor), and the keys of a dictionary only where there are several.
     """
 
     def __init__(self, inodes: Iterable[int], root: str = "/proc") -> None:
@@ -190,12 +190,12 @@ class OwnerTable:
         return found
 
     def _add(self, inode: int, holder: int) -> None:
-        """Note one more holder of a socket."""
+        """Note one more holder of a socket; some have a hundred thousand."""
         before = self._holders[inode]
         if isinstance(before, int):
-            before = (before,)
-        if holder not in before:
-            self._holders[inode] = (*before, holder)
+            self._holders[inode] = {before: None, holder: None}
+        elif before is not None:
+            before[holder] = None
 
     def unseen_reason(self) -> str:
         """Return why a socket with a file has no process here; see `model.Reason`."""

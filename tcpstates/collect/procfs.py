@@ -26,25 +26,28 @@ class ProcfsSource:
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches while the kernel prints; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
-        skipped = found = 0
+        if not os.path.exists(f"{self._root}/net/tcp"):
+            raise SourceUnavailable(self.name, f"{self._root}/net has no tables")
+        skipped = 0
         for protocol in sorted(request.protocols):
             for family in sorted(request.families):
                 path = f"{self._root}/net/{protocol}{'6' if family == 'ipv6' else ''}"
-                if not os.path.exists(path):
-                    continue  # a kernel without IPv6 has no tcp6
-                found += 1
                 parser = ProcNetParser(protocol, family, sys.byteorder, request.wants)
-                yield from map(parser.parse, self._read_text(path))
+                try:
+                    yield from map(parser.parse, self._read_text(path))
+                except FileNotFoundError as error:
+                    if family == "ipv4" or self._has_ipv6():
+                        reason = f"{path}: {error.strerror}"
+                        raise SourceUnavailable(self.name, reason) from error
                 skipped += parser.skipped
-        if not found and (request.families != {"ipv6"} or not self._has_ipv4()):
-            raise SourceUnavailable(self.name, f"{self._root}/net has no tables")
         if skipped:
             noun = "line" if skipped == 1 else "lines"
             text = f"{skipped} unreadable {noun} of {self._root}/net left out"
             limitations.append(Limitation("rows-skipped", text))
 
-    def _has_ipv4(self) -> bool:
-        return os.path.exists(f"{self._root}/net/tcp")
+    def _has_ipv6(self) -> bool:
+        """Tell whether the kernel has IPv6; without it there is no tcp6."""
+        return os.path.exists(f"{self._root}/net/if_inet6")
 
     def _read_text(self, path: str) -> Iterator[str]:
         """Yield the file in texts of whole lines, without its heading.
@@ -62,6 +65,8 @@ class ProcfsSource:
                         yield whole
                 if rest:
                     yield rest
+        except FileNotFoundError:
+            raise
         except OSError as error:
             reason = f"{path}: {error.strerror}"
             raise SourceUnavailable(self.name, reason) from error

@@ -167,6 +167,14 @@ def test_procfs_selects_states_and_counts_broken_lines(tmp_path: Path) -> None:
     assert limitations[0].text.startswith("1 unreadable line")
 
 
+@LITTLE_ENDIAN
+def test_a_table_that_should_be_there_is_not_left_out(tmp_path: Path) -> None:
+    root = proc_root(tmp_path, "tcp", "udp")
+    (tmp_path / "net/if_inet6").touch()  # so there is IPv6
+    with pytest.raises(SourceUnavailable, match="net/tcp6: No such file"):
+        list(ProcfsSource(root).read(Request(), []))
+
+
 def test_no_tables_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="has no tables"):
         list(ProcfsSource(str(tmp_path)).read(Request(), []))

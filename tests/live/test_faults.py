@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import COMMAND, Finished, Lab
+from conftest import COMMAND, Finished, Lab, enter_lab, finish
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is missing (Debian: strace)"
@@ -14,6 +18,12 @@ needs_strace = pytest.mark.skipif(
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount"
 )
+
+
+@pytest.fixture(scope="module")
+def hoard() -> Iterator[Lab]:
+    """Return a laboratory with a process that keeps all it gets."""
+    yield from enter_lab("hoarder.py")
 
 
 def failing(lab: Lab, call: str, fault: str, *arguments: str) -> Finished:
@@ -53,7 +63,9 @@ def test_netlink_asked_for_by_name_is_not_replaced(lab: Lab) -> None:
 
 
 @needs_strace
-@pytest.mark.parametrize("fault", ["error=ENOBUFS", "retval=0", "error=EIO"])
+@pytest.mark.parametrize(
+    "fault", ["error=ENOBUFS", "retval=0", "error=EIO", "error=EAGAIN"]
+)
 def test_an_answer_that_cannot_be_had_is_replaced(lab: Lab, fault: str) -> None:
     finished = failing(lab, "recvmsg", fault, "-tan")
     assert finished.returncode == 0
@@ -94,7 +106,7 @@ def test_without_proc_the_sockets_are_there_and_owners_unknown(lab: Lab) -> None
 
 
 @needs_root
-@pytest.mark.parametrize("hidepid", ["1", "2"])
+@pytest.mark.parametrize("hidepid", ["1", "2", "4"])
 def test_hidden_processes_are_said_to_be_hidden(lab: Lab, hidepid: str) -> None:
     hiding = f'mount -t proc -o hidepid={hidepid} proc /proc && exec "$@"'
     nobody = lab.nobody()
@@ -111,3 +123,71 @@ def test_few_descriptors_are_enough(lab: Lab, limit: int) -> None:
     finished = lab.run("sh", "-c", limited, "sh", *COMMAND, "-tanp")
     assert finished.returncode == 0, finished.stderr
     assert words(finished) == words(lab.tcpstates("-tan"))
+
+
+@needs_root
+def test_without_proc_net_netlink_still_answers(lab: Lab) -> None:
+    subset = 'mount -t proc -o subset=pid proc /proc && exec "$@"'
+    finished = lab.run("unshare", "-m", "sh", "-c", subset, "sh", *COMMAND, "-tanp")
+    assert finished.returncode == 0, finished.stderr
+    assert words(finished) == words(lab.tcpstates("-tan"))
+    by_name = lab.run(
+        *["unshare", "-m", "sh", "-c", subset, "sh"],
+        *[*COMMAND, "-tan", "--source", "procfs"],
+    )
+    assert by_name.returncode == 3
+    assert by_name.stderr.startswith("tcpstates: source procfs: ")
+
+
+@needs_root
+def test_processes_of_another_pid_namespace_are_said_to_be_elsewhere(lab: Lab) -> None:
+    finished = lab.run("unshare", "-p", "-f", "--mount-proc", *COMMAND, "-ltnp")
+    assert finished.returncode == 0, finished.stderr
+    rows = finished.stdout.splitlines()[1:]
+    assert len(rows) == len(lab.sockets("-ltn"))
+    assert all(row.endswith("(other pid namespace)") for row in rows)
+
+
+@needs_root
+def test_a_disk_that_is_read_only_is_enough(lab: Lab) -> None:
+    locked = (
+        "mount --bind / /mnt && mount -o remount,bind,ro /mnt &&"
+        " mount --rbind /proc /mnt/proc &&"
+        ' exec chroot /mnt env -i "$@"'
+    )
+    finished = lab.run("unshare", "-m", "sh", "-c", locked, "sh", *COMMAND, "-tan")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    assert words(finished) == words(lab.tcpstates("-tan"))
+
+
+def test_too_little_memory_is_said_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    row = "ESTAB 0 0 192.0.2.1:22 198.51.100.7:{}\n"
+    path.write_text("".join(row.format(n % 65536) for n in range(200_000)))
+    sort = [*COMMAND, "-ta", "--sort", "remote", "--from", str(path)]
+    finished = finish(["sh", "-c", 'ulimit -v 100000; exec "$@"', "sh", *sort])
+    assert (finished.returncode, finished.stdout) == (3, "")
+    assert finished.stderr == "tcpstates: out of memory\n"
+
+
+def test_a_process_with_a_hundred_thousand_descriptors(hoard: Lab) -> None:
+    (socket,) = hoard.sockets("-ltp")
+    owners: Any = socket["processes"]
+    assert len(owners) == hoard.parts["descriptors"]
+    assert {owner["pid"] for owner in owners} == {hoard.parts["hoarder"]}
+
+
+def test_users_who_are_gone_are_numbers(hoard: Lab) -> None:
+    (socket,) = hoard.sockets("-ua")
+    assert (socket["uid"], socket["user"]) == (hoard.parts["uid"], None)
+    shown = hoard.tcpstates("-uae").stdout.splitlines()[1]
+    assert f" {hoard.parts['uid']} " in shown
+
+
+def test_users_outside_a_user_namespace_are_numbers(hoard: Lab) -> None:
+    finished = hoard.run("unshare", "-U", *COMMAND, "-ltn", "--json")
+    assert finished.returncode == 0, finished.stderr
+    (socket,) = json.loads(finished.stdout)["sockets"]
+    overflow = int(Path("/proc/sys/kernel/overflowuid").read_text())
+    assert socket["uid"] == overflow

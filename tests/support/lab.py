@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
-_PR_SET_NAME, _CLONE_FILES = 15, 0x400
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _CLONE_FILES = 1, 15, 0x400
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TCP_DEFER_ACCEPT = 9
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -44,10 +44,11 @@ def in_child(work: Callable[[], None], name: bytes | None = None) -> int:
     ready, told = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _LIBC.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: end with the parent
+        _LIBC.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)  # end with the parent
         if name is not None:
             rename(name)
         work()
+        _LIBC.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)  # setuid() has undone it
         os.write(told, b"x")
         os.close(told)
         time.sleep(3600)

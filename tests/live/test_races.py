@@ -1,0 +1,73 @@
+"""What is looked at changes meanwhile, and the answer is still one that was true."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from conftest import COMMAND, SUPPORT, Lab, enter_lab, finish
+
+from races import IMPOSTOR, NAMES
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="only root makes pid namespaces",
+)
+
+
+@pytest.fixture(scope="module")
+def flipping() -> Iterator[Lab]:
+    """Return a laboratory with a process that changes its name all the time."""
+    yield from enter_lab("races.py", "rename")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
+def test_a_pid_that_another_process_gets_names_nobody_else() -> None:
+    namespaces = ["unshare", "-n", "-p", "-f", "--mount-proc"]
+    script = [sys.executable, str(SUPPORT / "races.py"), "reuse"]
+    finished = finish([*namespaces, *script])
+    told = json.loads(finished.stdout)
+    assert told["reused"], "the kernel gave another pid"
+    assert told["code"] == 0
+    (socket,) = told["sockets"]  # the kernel told of it before its holder ended
+    names = {owner["name"] for owner in socket["processes"]}
+    assert IMPOSTOR.decode() not in names
+
+
+def test_a_name_is_one_of_the_two(flipping: Lab) -> None:
+    seen = set()
+    for _ in range(30):
+        (socket,) = flipping.sockets("-ltp")
+        (owner,) = socket["processes"]  # type: ignore[misc]
+        assert owner["pid"] == flipping.parts["flipping"]
+        seen.add(owner["name"])
+    assert seen <= {name.decode() for name in NAMES}
+
+
+def test_a_storm_of_signals_changes_nothing(flipping: Lab) -> None:
+    quiet = flipping.tcpstates("-ltn", "--csv").stdout
+    process = subprocess.Popen(
+        [*flipping.enter, *COMMAND, "-ltn", "--csv"], stdout=subprocess.PIPE, text=True
+    )
+    while process.poll() is None:
+        process.send_signal(signal.SIGWINCH)
+        process.send_signal(signal.SIGCONT)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.read() == quiet
+    assert process.returncode == 0
+
+
+def test_several_at_once_do_not_disturb_each_other(flipping: Lab) -> None:
+    command = [*flipping.enter, *COMMAND, "-a", "--csv"]
+    alone = finish(command).stdout
+    together = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    assert [process.communicate()[0] for process in together] == [alone] * 8

@@ -1,0 +1,59 @@
+"""A process with up to 100,000 descriptors, and a user whom nobody knows. Run as `lab.py` is."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import sys
+from contextlib import suppress
+
+from lab import HELD, in_child, listener, loopback_up, port
+
+_WANTED = 100_000
+_UID = 54321
+
+
+def keep_copies(made: socket.socket) -> int:
+    """Keep as many descriptors of a socket as this user may; return how many."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for limit in (_WANTED + 100, hard):  # to raise it takes CAP_SYS_RESOURCE
+        with suppress(ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, max(limit, hard)))
+            break
+    wanted = min(_WANTED, limit - 100)
+    for _ in range(wanted):
+        os.dup(made.fileno())
+    return wanted + 1
+
+
+def unknown_user() -> None:
+    """Open a socket as a user without a name."""
+    for made in HELD:
+        if isinstance(made, socket.socket):
+            made.close()
+    if os.geteuid() == 0:
+        os.setuid(_UID)
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", 0))
+    HELD.append(datagrams)
+
+
+def main() -> None:
+    """Make both; print who is who."""
+    loopback_up()
+    is_root = os.geteuid() == 0
+    made = listener()
+    parts = {"main": os.getpid(), "hoarder": os.getpid(), "port": port(made)}
+    parts["uid"] = _UID if is_root else os.getuid()
+    in_child(unknown_user)
+    parts["descriptors"] = keep_copies(made)
+    sys.stdout.write(json.dumps(parts) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
