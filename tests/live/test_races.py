@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,14 +41,13 @@ def test_a_pid_that_another_process_gets_names_nobody_else() -> None:
     assert IMPOSTOR.decode() not in names
 
 
-def test_a_name_is_one_of_the_two(flipping: Lab) -> None:
-    seen = set()
+def test_a_name_is_read_whole_while_it_changes(flipping: Lab) -> None:
     for _ in range(30):
         (socket,) = flipping.sockets("-ltp")
         (owner,) = socket["processes"]  # type: ignore[misc]
         assert owner["pid"] == flipping.parts["flipping"]
-        seen.add(owner["name"])
-    assert seen <= {name.decode() for name in NAMES}
+        # The kernel itself writes a few letters at a time.
+        assert re.fullmatch("[ab]{12}", owner["name"]), NAMES
 
 
 def test_a_storm_of_signals_changes_nothing(flipping: Lab) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import HELD, in_child, listener, loopback_up, port, rename, wait_until
 
-NAMES = (b"one", b"another")  # the kernel writes up to eight bytes at once
+NAMES = (b"aaaaaaaaaaaa", b"bbbbbbbbbbbb")
 VICTIM, IMPOSTOR = b"victim", b"impostor"
 _DESCRIPTORS = 60
 _DELAY = 20_000  # microseconds that each look at a descriptor takes: 1.2 s for all
