@@ -143,7 +143,7 @@ def _exchange(message: bytes, decoder: DiagDecoder) -> Iterator[Batch]:
             decoder.port_id = channel.getsockname()[0]
             received = read_ahead(_receive(channel), alone=_ALONE, ahead=_AHEAD)
             with closing(received):
-                for datagrams in received:
+                for datagrams in filter(None, received):  # none: not the kernel's
                     yield from decoder.decode(b"".join(datagrams))
         except ParseError as error:
             raise SourceUnavailable(NetlinkSource.name, str(error)) from error

@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _CLONE_FILES = 1, 15, 0x400
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
-_TCP_DEFER_ACCEPT = 9
+_TCP_DEFER_ACCEPT, _TCP_MD5SIG = 9, 14
+SECRET = b"SECRET-BGP-KEY"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 HELD: list[object] = []  # sockets that nobody may collect
 
@@ -193,7 +194,20 @@ def build() -> dict[str, int]:
         parts[f"udp{'4' if family == socket.AF_INET else '6'}"] = port(plain)
 
     parts["own_table"] = private_table()
+    parts["keyed"] = with_key()
     return parts
+
+
+def with_key() -> int:
+    """Listen for peers that sign with TCP-MD5 (RFC 2385); return the port, 0: cannot."""
+    made = listener()
+    address = struct.pack("=HH4s120x", socket.AF_INET, 0, bytes((127, 0, 0, 9)))
+    key = struct.pack("=BBHi80s", 0, 0, len(SECRET), 0, SECRET)  # struct tcp_md5sig
+    try:
+        made.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, address + key)
+    except OSError:
+        return 0
+    return port(made)
 
 
 def private_table() -> int:

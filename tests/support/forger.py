@@ -1,0 +1,57 @@
+"""Answers a command's netlink request before the kernel does. Run as a program.
+
+It runs the command so slowly that there is time to send it the end of a dump, and a row,
+as if they were the kernel's. That takes root. It adds to the command's JSON how many
+forged messages have been sent.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from diag import netlink
+
+_SOCK_DIAG, _DONE = 4, 3
+_PATIENCE = 20  # seconds
+_DELAY = 1_000_000  # microseconds before each receiving
+
+
+def port_of_the_command(own: int) -> int:
+    """Return the netlink port that asks sock_diag, besides ours; wait for it."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with open("/proc/net/netlink") as table:
+            rows = [line.split() for line in table][1:]
+        for row in rows:
+            if int(row[1]) == _SOCK_DIAG and int(row[2]) not in (0, own):
+                return int(row[2])
+        time.sleep(0.01)
+    raise TimeoutError("nobody asks sock_diag")
+
+
+def main() -> None:
+    """Run the command, and forge."""
+    inject = f"inject=recvmsg:delay_enter={_DELAY}"
+    strace = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=recvmsg", "-e", inject]
+    process = subprocess.Popen(
+        [*strace, *sys.argv[1:]], stdout=subprocess.PIPE, text=True
+    )
+    forger = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
+    forger.bind((0, 0))
+    port = port_of_the_command(forger.getsockname()[0])
+    done = netlink(_DONE, struct.pack("=i", 0), sequence=1, port_id=port)
+    sent = 0
+    for _ in range(3):
+        sent += forger.sendto(done, (port, 0)) == len(done)
+    output, _ = process.communicate(timeout=_PATIENCE)
+    sys.stdout.write(json.dumps(json.loads(output) | {"forged": sent}))
+    sys.exit(process.returncode)
+
+
+if __name__ == "__main__":
+    main()
