@@ -20,13 +20,13 @@ from tcpstates.model import Batch
 from tcpstates.parse.addresses import IPV6
 from tcpstates.states import OtherState, find_state
 
-_HEX = "([0-9A-F]+)"
+_HEX = "([0-9A-F]{1,16})"  # no number of the kernel has more than 64 bits
 _ROW = re.compile(
     r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # local
     r" ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # remote
     rf" ([0-9A-F]{{2}}) {_HEX}:{_HEX}"  # state, tx_queue:rx_queue
     rf" {_HEX}:{_HEX} {_HEX}"  # tr, tm->when, retrnsmt
-    r" +(\d+) +(-?\d+) (\d+)(?= |$)",  # uid, timeout, inode
+    r" +(\d{1,20}) +(-?\d{1,20}) (\d{1,20})(?= |$)",  # uid, timeout, inode
     re.MULTILINE,
 )
 _LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _STATE, _TX, _RX = range(7)
