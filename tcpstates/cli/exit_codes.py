@@ -11,5 +11,5 @@ class ExitCode(IntEnum):
     DONE = 0  # also when nothing matched, and when the reader closed the pipe
     FOUND = 1  # what was looked for: a threshold crossed, something stuck
     USAGE = 2  # not understood, or nothing that the source can answer
-    FAILED = 3  # no usable source, or the output could not be written
+    FAILED = 3  # no usable source, no way to write, a system too broken to answer
     INTERRUPTED = 130  # Ctrl-C

@@ -82,3 +82,12 @@ def test_flags_work_in_any_order(lab: Lab) -> None:
         "-nltp",
     ):
         assert lab.tcpstates(*flags.split()).stdout == expected
+
+
+@pytest.mark.parametrize("width", [0, 1, 20, 10_000])
+def test_no_width_is_too_odd(lab: Lab, width: int) -> None:
+    rows = len(lab.sockets("-a"))
+    lines = [SGR.sub("", line) for line in screen(lab, width, "-tan", "-H", "-W")]
+    states = [line for line in lines if line.startswith("tcp ")]
+    assert len(states) == rows
+    assert "Traceback" not in "".join(screen(lab, width, "-tanpe"))
