@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import socket
-import sys
 from contextlib import suppress
 
-from lab import HELD, in_child, listener, loopback_up, port
+from lab import HELD, in_child, listener, loopback_up, port, tell_and_wait
 
 _WANTED = 100_000
 _UID = 54321
@@ -49,10 +47,7 @@ def main() -> None:
     parts["uid"] = _UID if is_root else os.getuid()
     in_child(unknown_user)
     parts["descriptors"] = keep_copies(made)
-    sys.stdout.write(json.dumps(parts) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    os._exit(0)
+    tell_and_wait(parts)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 
-from lab import in_child, listener, loopback_up, port
+from lab import in_child, listener, loopback_up, port, tell_and_wait
 
 NAMES = (
     b"\x1b[31mRED\x1b]0;x\x07",
@@ -38,10 +36,7 @@ def main() -> None:
         parts[f"port{number}"] = port(made)
         parts[f"pid{number}"] = in_child(lambda: None, name)
         made.close()  # the child has it
-    sys.stdout.write(json.dumps(parts) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    os._exit(0)
+    tell_and_wait(parts)
 
 
 if __name__ == "__main__":

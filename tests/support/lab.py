@@ -26,6 +26,14 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 HELD: list[object] = []  # sockets that nobody may collect
 
 
+def tell_and_wait(parts: object) -> None:
+    """Print who is who, hold everything until standard input ends, and end."""
+    sys.stdout.write(json.dumps(parts) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+
+
 def loopback_up() -> None:
     """Switch on the interface lo of this namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -228,7 +236,4 @@ def private_table() -> int:
 
 if __name__ == "__main__":
     loopback_up()
-    sys.stdout.write(json.dumps(build()) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    os._exit(0)
+    tell_and_wait(build())

@@ -16,7 +16,16 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from lab import HELD, in_child, listener, loopback_up, port, rename, wait_until
+from lab import (
+    HELD,
+    in_child,
+    listener,
+    loopback_up,
+    port,
+    rename,
+    tell_and_wait,
+    wait_until,
+)
 
 NAMES = (b"aaaaaaaaaaaa", b"bbbbbbbbbbbb")
 VICTIM, IMPOSTOR = b"victim", b"impostor"
@@ -35,15 +44,7 @@ def renaming() -> None:
         os._exit(0)
     parts.update(flipping=pid, port=port(made))
     made.close()
-    print_and_wait()
-
-
-def print_and_wait() -> None:
-    """Tell who is who, and hold everything until standard input ends."""
-    sys.stdout.write(json.dumps(parts) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    os._exit(0)
+    tell_and_wait(parts)
 
 
 def reuse() -> None:

@@ -6,7 +6,6 @@ who is guilty, and holds everything until its standard input ends. Everything is
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from lab import (
     loopback_up,
     port,
     reach,
+    tell_and_wait,
     wait_until,
 )
 from peer import DEAD, HERE, KIND, MUTE, THERE, Peer
@@ -493,7 +493,4 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
 if __name__ == "__main__":
     loopback_up()
     told = {"main": os.getpid(), **SITUATIONS[sys.argv[1]]()}
-    sys.stdout.write(json.dumps(told) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    os._exit(0)
+    tell_and_wait(told)
