@@ -47,7 +47,7 @@ class Options(NamedTuple):
     source: str
     files: tuple[str, ...]
     from_format: str | None
-    byte_order: str
+    byte_order: str | None
     snapshot: int | None
     words: tuple[str, ...]
 

@@ -20,7 +20,7 @@ SOURCE_OPTION = value(
     "--source",
     type=SOURCE,
     default="auto",
-    text="Where to read: auto, netlink, procfs or psutil.",
+    text="Where to read: auto, netlink, procfs, psutil or netstat.",
 )
 # Where a saved listing is read from, of every command that reads sockets.
 SAVED = (
@@ -43,8 +43,7 @@ SAVED = (
         FORM,
         "--byte-order",
         type=click.Choice(["little", "big"]),
-        default="little",
-        text="Of the machine of a saved /proc/net.",
+        text="Of the machine of a saved /proc/net: little, if it is not named.",
     ),
     value(
         FORM,
@@ -72,7 +71,7 @@ def chosen_source(
     """
     files = values["files"]
     if not files:
-        for name in ("from_format", "snapshot"):
+        for name in ("from_format", "byte_order", "snapshot"):
             if values[name] is not None:
                 option = name.replace("_", "-")
                 raise click.UsageError(f"--{option} is of use with --from FILE only")
@@ -81,6 +80,10 @@ def chosen_source(
         raise click.UsageError("--source and --from exclude each other")
     from tcpstates.collect.saved import FileSource, SavedFiles
 
-    names = ("from_format", "byte_order", "snapshot")
-    chosen = SavedFiles(tuple(files), *(values[name] for name in names))
+    chosen = SavedFiles(
+        tuple(files),
+        values["from_format"],
+        values["byte_order"] or "little",
+        values["snapshot"],
+    )
     return FileSource(chosen, keep=keep)

@@ -62,7 +62,8 @@ def parse_listing(
 ) -> Iterator[Batch]:
     """Yield the sockets of a listing; lines that cannot be read are counted."""
     reader = Reader(service_port, format="netstat")
-    rows = [*reader.read(text.splitlines()), *reader.finish()]
+    lines = (line.rstrip("\r") for line in text.split("\n"))
+    rows = [*reader.read(lines), *reader.finish()]
     for batch in to_batches(rows):
         kept = asked_for(batch, request)
         if kept is not None:

@@ -438,6 +438,7 @@ def stopwatch() -> dict[str, int]:
         "over_port": port(over),
         "still_port": port(still),
     }
+    times["data"] = time.monotonic_ns()
     kept.sendall(b"before")
     time.sleep(0.5)  # the bounds of CLOSE_WAIT are then apart
     times["kept"] = time.monotonic_ns()

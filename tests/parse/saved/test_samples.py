@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from conftest import run_command
 
+from tcpstates.cli.origin import FROM_FORMATS
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.model import Batch, Limitation, Request
+from tcpstates.parse.saved.reader import FORMATS
 from tcpstates.states import TcpState
 
 DATA = Path(__file__).parents[2] / "data" / "saved"
@@ -218,6 +220,7 @@ def test_standard_input_and_several_files() -> None:
         (("--from-format", "ss"), 2, "--from-format is of use with --from FILE only"),
         (("--from", "x", "--from-format", "sss"), 2, "--from-format"),
         (("--snapshot", "2"), 2, "--snapshot is of use with --from FILE only"),
+        (("--byte-order", "big"), 2, "--byte-order is of use with --from FILE only"),
         (("doctor", "--from", "x", "--watch", "1"), 2, "--watch looks at live sockets"),
     ],
 )
@@ -235,3 +238,7 @@ def test_a_named_format_reads_nothing_else() -> None:
     finished = run_command("--from", sample, "--from-format", "lsof")
     assert finished.returncode == 3
     assert "no sockets recognised; tried lsof" in finished.stderr
+
+
+def test_the_command_line_offers_every_format() -> None:
+    assert tuple(FORMATS) == FROM_FORMATS
