@@ -16,7 +16,6 @@ from tcpstates.render.tally import (
     asked_rows,
     count_by,
     count_without_file,
-    renamed,
 )
 
 if TYPE_CHECKING:
@@ -52,13 +51,12 @@ class Counting:
         batches = listing.batches
         if options.summary:
             batches = count_without_file(batches, self._without_file)
-        words, names.state_words = names.state_words, {}
         tally = count_by(batches, self._columns, names)
         self._add_zeros(tally, listing.request, selection)
         if options.summary:
-            self._words = words
+            self._words = names.state_words
         elif options.format not in ("json", "jsonl", "openmetrics"):
-            tally = renamed(tally, words)
+            tally = tally.renamed(names.state_words)
         most = options.limit
         self._tell_left_out(tally, listing, output)
         match options.format:

@@ -39,7 +39,8 @@ class Column(NamedTuple):
 
 # fmt: off
 PROTOCOL = Column("protocol", "Proto", fill.protocol, varied=False, known=True)
-STATE = Column("state", "State", fill.states, width=12, varied=False, known=True)
+STATE = Column("state", "State", fill.states, width=12, varied=False, known=True,
+               group=fill.column("word"))
 RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
 SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
 LOCAL = Column("local", "Local address", fill.endpoints("local"), width=21, known=True,

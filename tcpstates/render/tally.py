@@ -77,23 +77,22 @@ class Tally:
                 if in_order:
                     self._order.setdefault(group, len(self._order))
 
+    def renamed(self, words: Mapping[str, str]) -> Tally:
+        """Return the same with other words for states."""
+        if STATE not in self.columns or not words:
+            return self
+        place = self.columns.index(STATE)
 
-def renamed(tally: Tally, words: Mapping[str, str]) -> Tally:
-    """Return the tally with other words for states."""
-    if STATE not in tally.columns or not words:
-        return tally
-    place = tally.columns.index(STATE)
+        def rename(group: Group) -> Group:
+            word = words.get(group[place], group[place])
+            return (*group[:place], word, *group[place + 1 :])
 
-    def rename(group: Group) -> Group:
-        word = words.get(group[place], group[place])
-        return (*group[:place], word, *group[place + 1 :])
-
-    counts: Counter[Group] = Counter()
-    for group, number in tally.counts.items():
-        counts[rename(group)] += number
-    made = Tally(tally.columns, counts)
-    made._order = {rename(group): place for group, place in tally._order.items()}
-    return made
+        counts: Counter[Group] = Counter()
+        for group, number in self.counts.items():
+            counts[rename(group)] += number
+        made = Tally(self.columns, counts)
+        made._order = {rename(group): row for group, row in self._order.items()}
+        return made
 
 
 def _by_number(item: tuple[Group, int]) -> tuple[Any, ...]:
