@@ -82,8 +82,9 @@ class Ss:
         if not _HEADING.search(line):
             return False
         words = line.split()
-        self._has_netid = "Netid" in words
-        self._has_state = "State" in words
+        # Before the first word ss -i prints the keys of TCP-MD5, all at once.
+        self._has_netid = words[0].endswith("Netid")
+        self._has_state = "State" in words or words[0].endswith("State")
         self._protocol = None
         return True
 

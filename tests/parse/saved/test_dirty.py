@@ -584,3 +584,13 @@ ESTAB 0 0 192.0.2.5:3 198.51.100.9:theirapp
     assert finished.returncode == 0, finished.stderr
     assert "192.0.2.5:ourapp" in finished.stdout
     assert "198.51.100.9:theirapp" in finished.stdout
+
+
+@pytest.mark.parametrize("heading", ["Netid State", "State"])
+def test_keys_that_ss_prints_before_its_heading(heading: str) -> None:
+    netid = "tcp " if "Netid" in heading else ""
+    text = f"""SECRET-KEY{heading} Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+{netid}LISTEN 0 16 127.0.0.1:179 0.0.0.0:*
+{netid}ESTAB 0 0 127.0.0.1:179 127.0.0.9:4000
+"""
+    assert [row.raw_state for row in rows(text)] == ["LISTEN", "ESTAB"]
