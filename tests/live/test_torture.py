@@ -22,7 +22,7 @@ from conftest import SUPPORT
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 @pytest.mark.parametrize(
     ("options", "runs"),
-    [("--most 8", 1000), ("--most 2 --interrupt", 200)],
+    [("--most 6", 700), ("--most 2 --interrupt", 200)],
     ids=["errors", "interrupts"],
 )
 def test_whatever_a_call_does_no_answer_is_wrong(options: str, runs: int) -> None:

@@ -52,12 +52,12 @@ class Judge:
         if ended.code == _FAILED:
             is_told = ended.errors.startswith("tcpstates: ") or is_mute
             return None if is_told else "failed without a word"
-        if ended.code == _INTERRUPTED and "SIGINT" in ended.failed:
-            return f"a word: {ended.errors}" if ended.errors else None
-        if ended.code != self._healthy.code:
-            return f"exit code {ended.code}"
         if any(not line.startswith("tcpstates: ") for line in lines_of(ended.errors)):
             return "somebody else's message"
+        if ended.code == _INTERRUPTED and "SIGINT" in ended.failed:
+            return None
+        if ended.code != self._healthy.code:
+            return f"exit code {ended.code}"
         if not self._is_json:
             return self._of_lines(ended)
         try:
