@@ -16,13 +16,14 @@ def main() -> int:
     taken apart, which takes 10 ms, and would wait for name servers.
     """
     gc.disable()
+    sys.unraisablehook = lambda _: None  # what closes while memory is out
     try:
         from tcpstates.cli.app import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130  # what was not written yet is dropped
-    except MemoryError:
+    except (MemoryError, SystemError):  # the second: C code without memory
         code = _fail("out of memory")
     except (ImportError, OSError) as error:  # a module cannot be read
         code = _fail(f"cannot go on: {error}")
@@ -44,8 +45,10 @@ def _place(error: BaseException) -> str:
 
 
 def _fail(text: str) -> int:
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"tcpstates: {text}\n")
+    """Say a line; the module that escapes elsewhere may be what cannot be read."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"tcpstates: {line}\n")
     return 3
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 T = TypeVar("T")
 
@@ -13,7 +16,8 @@ def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Generator[T]:
     """Yield the same items, made by a thread once `alone` of them have come.
 
     At most `ahead` items wait. Errors come out where they arose. The thread has
-    ended when this iterator is exhausted or closed.
+    ended when this iterator is exhausted or closed. Where the system allows no thread,
+    there is none.
     """
     taken = 0
     for item in islice(items, alone):
@@ -41,7 +45,9 @@ def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
             waiting.put((False, error))
 
     thread = Thread(target=work, name="read-ahead", daemon=True)
-    thread.start()
+    if not _starts(thread):
+        yield from items
+        return
     try:
         while True:
             more, item = waiting.get()
@@ -57,3 +63,12 @@ def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
                 waiting.get_nowait()
             except Empty:
                 thread.join(0.01)
+
+
+def _starts(thread: Thread) -> bool:
+    """Start a thread; False: there are too many processes, or no memory for it."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

@@ -18,7 +18,13 @@ from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
 from tcpstates.collect.settings import read_settings
-from tcpstates.diagnose.case import Case, Ends, Host, Suspect, plain
+from tcpstates.diagnose.case import (
+    Case,
+    Ends,
+    Host,
+    Suspect,
+    plain,
+)
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
@@ -140,7 +146,7 @@ def _host(question: _Question, listing: Listing) -> Host:
     """Return what is known before the sockets are read."""
     asked = Request(states=LISTENING, unknown_states=False)
     _, listeners = read_sockets(question.source, asked, [])
-    listening = frozenset(p for batch in listeners for p in batch.column("local_port"))
+    listening = frozenset(ports_of(listeners))
     if not isinstance(question.source, str):
         return Host(
             question.thresholds,

@@ -47,8 +47,11 @@ class SystemLookup:
                     found.append(str(address[0]))
 
         asking = Thread(target=ask, daemon=True)
-        asking.start()
-        asking.join(_HOST_SECONDS)
+        try:
+            asking.start()
+            asking.join(_HOST_SECONDS)
+        except RuntimeError:  # the system allows no thread
+            ask()
         return list(dict.fromkeys(found))
 
     def interface(self, name: str) -> int | None:

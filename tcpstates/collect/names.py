@@ -113,8 +113,9 @@ class SystemNames:
                     address = questions.get_nowait()
                     answers.put((address, _read_host(address)))
 
-        for _ in range(min(_WORKERS, len(unknown))):
-            Thread(target=work, daemon=True).start()
+        with suppress(RuntimeError):  # the system allows no more; without any: no names
+            for _ in range(min(_WORKERS, len(unknown))):
+                Thread(target=work, daemon=True).start()
         deadline = monotonic() + seconds
         with suppress(Empty):
             while unknown:

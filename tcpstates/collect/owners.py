@@ -24,6 +24,7 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXE
 _PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
 _WORTH_HELP = 20_000  # wanted sockets for which a second process pays
 _NOT_WANTED = ()  # what no holder is
+_MANY_HOLDERS = 16  # a dictionary takes twice the memory of a tuple, and no time
 _FD = 0xFFFFFFFF  # of a packed holder, whose upper part is the pid
 _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
 
@@ -32,7 +33,8 @@ class OwnerTable:
     """Which processes hold which of the wanted sockets.
 
     A million entries are kept at once, so one holder is one integer (the pid and
-    the descriptor), and the keys of a dictionary only where there are several.
+    the descriptor), a tuple of them where there are several, and the keys of a
+    dictionary where there are many.
     """
 
     def __init__(self, inodes: Iterable[int], root: str = "/proc") -> None:
@@ -163,14 +165,17 @@ class OwnerTable:
         """
         found, holders, readlink = 0, self._holders, os.readlink
         names, pid = self._names, packed_pid >> 32
-        opened, sockets = os.listdir(table), 0
+        opened, sockets, failed = os.listdir(table), 0, False
         for name in opened:
             try:
                 link = readlink(name, dir_fd=table)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # closed meanwhile
             except PermissionError:
                 raise
             except OSError:
-                continue  # closed meanwhile
+                failed = True
+                continue
             if link[:8] != "socket:[":
                 continue
             sockets += 1
@@ -186,16 +191,21 @@ class OwnerTable:
             elif before is not _NOT_WANTED:
                 names.setdefault(pid, None)
                 self._add(inode, packed_pid | int(name))
+        self.unreadable += failed
         self.usage.setdefault(pid, (len(opened), sockets))  # a thread's comes later
         return found
 
     def _add(self, inode: int, holder: int) -> None:
         """Note one more holder of a socket; some have a hundred thousand."""
         before = self._holders[inode]
-        if isinstance(before, int):
-            self._holders[inode] = {before: None, holder: None}
-        elif before is not None:
+        if isinstance(before, dict):
             before[holder] = None
+            return
+        several = (before,) if isinstance(before, int) else before
+        if len(several) >= _MANY_HOLDERS:
+            self._holders[inode] = dict.fromkeys((*several, holder))
+        elif holder not in several:
+            self._holders[inode] = (*several, holder)
 
     def unseen_reason(self) -> str:
         """Return why a socket with a file has no process here; see `model.Reason`."""

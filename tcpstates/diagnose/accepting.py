@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.case import Case, Host, Port, Suspect, plain
 from tcpstates.diagnose.words import (
     counted,
     endpoint,
@@ -31,7 +31,7 @@ _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
 _COUNTERS = ("ListenOverflows", "ListenDrops")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
 
-Place = tuple[str, int | None]
+Place = tuple[str, Port]
 
 
 class _Queue(NamedTuple):
@@ -106,10 +106,8 @@ class Accepting:
             yield Gap("accept-queue", text)
         blamed = False
         for place, listeners in self._listeners.items():
-            limits = tuple(each.send_q for each in listeners if each.send_q is not None)
-            is_told = len(limits) == len(listeners)
-            waiting = list(self._of(place))
-            queue = _Queue(listeners, waiting, limits if is_told else None)
+            limits = self._host.backlog_limits(listeners)
+            queue = _Queue(listeners, list(self._of(place)), limits)
             severity = self._judge(queue, case)
             if severity is not None:
                 blamed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import starmap
 from typing import NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ from tcpstates.model import Batch, KernelCounts, Owner, Reason, reason_without_f
 from tcpstates.text import format_name, sanitise
 
 # Local address and port, remote address and port: see `plain`.
-Ends = tuple[str, int | None, str, int | None]
+Ends = tuple[str, "Port", str, "Port"]
 
 _MAPPED = "::ffff:"
 
@@ -29,14 +29,33 @@ def plain(address: str) -> str:
     return address.removeprefix(_MAPPED) if is_mapped else address
 
 
+Port = int | str | None  # text is a service that only a listing's own host knows
+
+
+def spell_services(batch: Batch) -> None:
+    """Let services stand where a saved listing has no number for them."""
+    for side in ("local", "remote"):
+        services = batch.known(f"{side}_service")
+        if services is not None:
+            both = zip(services, batch.column(f"{side}_port"), strict=True)
+            batch.put(f"{side}_port", [service or port for service, port in both])
+
+
+def ports_of(listeners: Iterable[Batch]) -> Iterator[Port]:
+    """Yield where they listen."""
+    for batch in listeners:
+        spell_services(batch)
+        yield from batch.column("local_port")
+
+
 class Suspect(NamedTuple):
     """A socket that a rule has looked at twice."""
 
     word: str
     local_address: str
-    local_port: int | None
+    local_port: Port
     remote_address: str
-    remote_port: int | None
+    remote_port: Port
     recv_q: int | None
     send_q: int | None
     uid: int | None
@@ -68,7 +87,7 @@ class Host(NamedTuple):
     thresholds: Thresholds
     settings: Settings
     kernel: KernelCounts | None
-    listening: frozenset[int]  # ports
+    listening: frozenset[Port]
     fin_timeout_ms: float | None
     untold: frozenset[str]  # what the source cannot tell, as `choose.MISSING` has it
     is_filtered: bool  # only some of the sockets are looked at
@@ -81,6 +100,16 @@ class Host(NamedTuple):
         columns = [batch.column(name) for name in _COLUMNS]
         ages = age_bounds_ms(batch, self.fin_timeout_ms)
         return starmap(Suspect, zip(*columns, ages, strict=True))
+
+    def backlog_limits(self, listeners: Collection[Suspect]) -> tuple[int, ...] | None:
+        """Return how many connections may wait for each; None: not told of some.
+
+        An ss that reads /proc/net/tcp prints 0 for every listener.
+        """
+        limits = [each.send_q for each in listeners]
+        if None in limits or (self.is_saved and 0 in limits):
+            return None
+        return tuple(limit for limit in limits if limit is not None)
 
 
 class Holder(NamedTuple):

@@ -8,9 +8,15 @@ from typing import NamedTuple
 
 from tcpstates.ages import probed_ms
 from tcpstates.diagnose.case import Case, Host, Suspect
-from tcpstates.diagnose.words import counted, percent, remote_peers, told_other_ends
+from tcpstates.diagnose.words import (
+    counted,
+    percent,
+    remote_peers,
+    told_other_ends,
+    unnamed,
+)
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Reason
 from tcpstates.states import TcpState
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
@@ -66,9 +72,10 @@ class Closing:
     ) -> Finding:
         number = len(suspects)
         states = Counter(suspect.word for suspect in suspects)
-        held = {h: len(s) for h, s in case.by_holder(suspects).items() if h.pids}
-        holder = next(iter(held), None)
-        orphans = number - sum(held.values())
+        holders = {h: len(s) for h, s in case.by_holder(suspects).items()}
+        holder = next((h for h in holders if h.pids), next(iter(holders)))
+        orphans = sum(n for h, n in holders.items() if h.reason == Reason.ORPHAN)
+        is_told = any(h.pids or h.reason == Reason.ORPHAN for h in holders)
         many = number >= self._host.thresholds.closing_many
         return Finding(
             rule,
@@ -78,18 +85,20 @@ class Closing:
             f"{counted(number, 'closing socket')} {words.verdict}:"
             f" {', '.join(f'{count:,} in {word}' for word, count in states.items())}",
             (
-                _held(number, orphans),
+                *((_held(number, orphans),) if is_told else ()),
                 *told_other_ends(case, suspects, words.blame),
             ),
-            {"sockets": number, "orphans": orphans},
+            {"sockets": number, "orphans": orphans if is_told else None},
             words.means,
             (
                 "tcpstates -tano fin_wait_1 last_ack closing --by remote-address",
                 words.remedy,
             ),
             words.unless,
-            case.processes(holder) if holder else (),
-            None if holder else "the kernel: no process holds them",
+            case.processes(holder),
+            "the kernel: no process holds them"
+            if orphans == number
+            else unnamed(case, holder),
             remote_peers(suspects, with_port=False),
         )
 

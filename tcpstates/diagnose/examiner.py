@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tcpstates.diagnose.accepting import Accepting
 from tcpstates.diagnose.blocked import Blocked
-from tcpstates.diagnose.case import Case, Host, Rule, Suspect, plain
+from tcpstates.diagnose.case import Case, Host, Rule, Suspect, plain, spell_services
 from tcpstates.diagnose.closing import Closing, find_orphans_limit
 from tcpstates.diagnose.kept import Kept
 from tcpstates.diagnose.opening import Connecting, HalfOpen
@@ -52,6 +52,7 @@ class Examiner:
     def look(self, batches: Iterable[Batch]) -> None:
         """Look at sockets; each rule sees those of one state at a time."""
         for batch in batches:
+            spell_services(batch)
             words = batch.column("word")
             self.counted.update(words)
             self.addresses.update(map(plain, set(batch.column("local_address"))))

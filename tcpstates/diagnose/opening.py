@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.case import Case, Host, Port, Suspect, plain
 from tcpstates.diagnose.words import (
     counted,
     endpoint,
@@ -47,7 +47,7 @@ class Connecting:
         """Yield a finding for each destination."""
         if "timers" in self._host.untold and case.counted.get(_SYN_SENT):
             yield Gap("connect", "destinations (the source tells no retries)")
-        places: dict[tuple[str, int | None], list[Suspect]] = {}
+        places: dict[tuple[str, Port], list[Suspect]] = {}
         for suspect in self._found:
             place = plain(suspect.remote_address), suspect.remote_port
             places.setdefault(place, []).append(suspect)
@@ -97,7 +97,7 @@ class HalfOpen:
     def __init__(self, host: Host) -> None:
         """Start without sockets."""
         self._host = host
-        self._listeners: dict[int | None, list[Suspect]] = {}
+        self._listeners: dict[Port, list[Suspect]] = {}
         self._number: Counter[int] = Counter()
         self._unanswered: Counter[int] = Counter()
         self._sources: dict[int, Counter[str]] = {}
@@ -143,13 +143,13 @@ class HalfOpen:
         net/ipv4/tcp_input.c). Listeners that share a port share the load.
         """
         listeners = self._listeners.get(port, ())
-        limits = [each.send_q for each in listeners if each.send_q is not None]
-        if not limits or len(limits) < len(listeners):
+        limits = self._host.backlog_limits(listeners)
+        if not limits:
             return None
         settings = self._host.settings
         most = settings.max_syn_backlog * 3 // 4
         if settings.is_told and not settings.syncookies:
-            limits = [min(limit, most) for limit in limits]
+            limits = tuple(min(limit, most) for limit in limits)
         return sum(limits)
 
     def _judge(self, port: int, case: Case) -> Severity | None:

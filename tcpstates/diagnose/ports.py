@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tcpstates.diagnose.case import Case, Host, Suspect, plain
+from tcpstates.diagnose.case import Case, Host, Port, Suspect, plain
 from tcpstates.diagnose.words import counted, endpoint, percent, quoted, unnamed
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
@@ -25,7 +25,7 @@ _FALSE_FRIENDS = (
     " clients behind NAT and is gone since Linux 4.12"
 )
 
-Route = tuple[str, str, int | None]  # local address, remote address and port
+Route = tuple[str, str, Port]  # local address, remote address and port
 
 
 class Ports:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from tcpstates.diagnose.case import Case, Holder, Host, Suspect, plain
+from tcpstates.diagnose.case import Case, Holder, Host, Port, Suspect, plain
 from tcpstates.findings import Peer, Process
 from tcpstates.text import format_ms
 
@@ -22,7 +22,7 @@ def percent(part: int, whole: int | None) -> int | None:
     return part * 100 // whole if whole else None
 
 
-def endpoint(address: str, port: int | None) -> str:
+def endpoint(address: str, port: Port) -> str:
     """Return an endpoint as listings show it."""
     shown = "?" if port is None else port
     return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
@@ -38,7 +38,7 @@ def remote_peers(suspects: Iterable[Suspect], *, with_port: bool) -> tuple[Peer,
 
     Ports are of use only where they are a server's.
     """
-    found: Counter[tuple[str, int | None]] = Counter()
+    found: Counter[tuple[str, Port]] = Counter()
     for suspect in suspects:
         port = suspect.remote_port if with_port else 0
         found[plain(suspect.remote_address), port] += 1

@@ -18,7 +18,7 @@ def timer(batch: Batch, names: Names) -> Cells:
         return [None] * len(batch)
     return [
         None
-        if kind == "off"
+        if kind in ("off", None)
         else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
         for kind, ms, retransmits in zip(
             kinds,

@@ -39,6 +39,22 @@ def test_families_are_restricted() -> None:
     assert '"sockets": 0' in finished.stdout
 
 
+def test_services_of_a_listing_are_places_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text("""State Recv-Q Send-Q Local Address:Port Peer Address:Port
+LISTEN 129 128 0.0.0.0:appone 0.0.0.0:*
+LISTEN 200 128 0.0.0.0:apptwo 0.0.0.0:*
+LISTEN 3 0 0.0.0.0:80 0.0.0.0:*
+FIN-WAIT-1 0 1 192.0.2.5:22 198.51.100.9:4001 timer:(on,10sec,5)
+""")
+    options = ["--threshold", "closing-count=1", "--from", str(path)]
+    told = json.loads(run_command("doctor", "--json", *options).stdout)
+    found = {each["subject"]: each["numbers"] for each in told["findings"]}
+    assert found.keys() == {"0.0.0.0:appone", "0.0.0.0:apptwo", "host"}
+    assert found["0.0.0.0:appone"]["limit"] == 128
+    assert found["host"]["orphans"] is None  # who holds it is not told
+
+
 def test_a_listing_tells_limits_of_queues_and_no_settings(tmp_path: Path) -> None:
     path = tmp_path / "ss.txt"
     path.write_text("""State Recv-Q Send-Q Local Address:Port Peer Address:Port

@@ -191,3 +191,16 @@ def test_users_outside_a_user_namespace_are_numbers(hoard: Lab) -> None:
     (socket,) = json.loads(finished.stdout)["sockets"]
     overflow = int(Path("/proc/sys/kernel/overflowuid").read_text())
     assert socket["uid"] == overflow
+
+
+@needs_strace
+def test_without_threads_everything_is_read(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    row = "ESTAB 0 0 192.0.2.1:22 198.51.100.7:{}\n"
+    path.write_text("".join(row.format(n) for n in range(60_000)))
+    refused = "error=EAGAIN"
+    finished = failing(lab, "clone,clone3", refused, "-tac", "--from", str(path))
+    assert (finished.stdout, finished.stderr) == ("60000\n", "")
+    named = failing(lab, "clone,clone3", refused, "-tap")  # with names of hosts
+    assert named.returncode == 0
+    assert named.stderr.count("\n") <= 1
