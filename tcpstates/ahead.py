@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from queue import Queue
     from threading import Thread
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Generator[T]:
 
 
 def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
-    from queue import Empty, Queue
+    from queue import Queue
     from threading import Event, Thread
 
     waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(ahead)
@@ -58,11 +59,18 @@ def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
             yield item  # type: ignore[misc]  # None only comes without more
     finally:
         stop.set()
-        while thread.is_alive():
-            try:  # make room for the item that the thread may hold
-                waiting.get_nowait()
-            except Empty:
-                thread.join(0.01)
+        _let_end(thread, waiting)
+
+
+def _let_end(thread: Thread, waiting: Queue[Any]) -> None:
+    """Make room for the item that a thread may hold, until it has ended."""
+    from queue import Empty
+
+    while thread.is_alive():
+        try:
+            waiting.get_nowait()
+        except Empty:
+            thread.join(0.01)
 
 
 def _starts(thread: Thread) -> bool:

@@ -18,13 +18,7 @@ from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
 from tcpstates.collect.settings import read_settings
-from tcpstates.diagnose.case import (
-    Case,
-    Ends,
-    Host,
-    Suspect,
-    plain,
-)
+from tcpstates.diagnose.case import Case, Ends, Host, Suspect, plain, ports_of
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
