@@ -42,7 +42,7 @@ def test_no_input_is_too_strange(
     for seed in seeds:
         target(seed)
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, print_blob=True)
     @given(st.sampled_from(seeds), st.randoms(use_true_random=False), st.binary())
     def feed(seed: bytes, dice: random.Random, raw: bytes) -> None:
         target(mutated(seed, dice))

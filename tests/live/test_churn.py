@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -54,6 +55,20 @@ def test_counts_lie_within_what_the_kernel_counted(churn: Lab) -> None:
         passed = after["done"] - before["done"]
         low, high = sorted((before["tw"], after["tw"]))
         assert low - passed <= int(number) <= high + passed
+
+
+def test_counts_are_exact_when_nothing_moves(churn: Lab) -> None:
+    os.kill(churn.parts["churner"], signal.SIGSTOP)
+    try:
+        for _ in range(20):  # some may end their minute just then
+            before = churn.ask(None)["tw"]
+            number = int(churn.tcpstates("-tac", "time_wait").stdout)
+            after = churn.ask(None)["tw"]
+            if before == after:
+                break
+        assert before == number == after > 0
+    finally:
+        os.kill(churn.parts["churner"], signal.SIGCONT)
 
 
 def test_what_stays_is_there(churn: Lab) -> None:

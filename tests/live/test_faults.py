@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from conftest import COMMAND, Finished, Lab, enter_lab, finish
 
+from hoarder import UNKNOWN_USER
+
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is missing (Debian: strace)"
 )
@@ -151,7 +153,7 @@ def test_processes_of_another_pid_namespace_are_said_to_be_elsewhere(lab: Lab) -
 @needs_root
 def test_a_disk_that_is_read_only_is_enough(lab: Lab) -> None:
     locked = (
-        "mount --bind / /mnt && mount -o remount,bind,ro /mnt &&"
+        "mount --rbind / /mnt && mount -o remount,bind,ro /mnt &&"
         " mount --rbind /proc /mnt/proc &&"
         ' exec chroot /mnt env -i "$@"'
     )
@@ -180,7 +182,9 @@ def test_a_process_with_a_hundred_thousand_descriptors(hoard: Lab) -> None:
 
 def test_users_who_are_gone_are_numbers(hoard: Lab) -> None:
     (socket,) = hoard.sockets("-ua")
-    assert (socket["uid"], socket["user"]) == (hoard.parts["uid"], None)
+    if hoard.parts["uid"] != UNKNOWN_USER:
+        pytest.skip("this namespace has no other users")
+    assert (socket["uid"], socket["user"]) == (UNKNOWN_USER, None)
     shown = hoard.tcpstates("-uae").stdout.splitlines()[1]
     assert f" {hoard.parts['uid']} " in shown
 

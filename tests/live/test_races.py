@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import COMMAND, SUPPORT, Lab, enter_lab, finish
+from conftest import COMMAND, PATIENCE, SUPPORT, Lab, enter_lab, finish
 
 from races import IMPOSTOR, NAMES
 
@@ -30,7 +31,7 @@ def flipping() -> Iterator[Lab]:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 def test_a_pid_that_another_process_gets_names_nobody_else() -> None:
-    namespaces = ["unshare", "-n", "-p", "-f", "--mount-proc"]
+    namespaces = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc"]
     script = [sys.executable, str(SUPPORT / "races.py"), "reuse"]
     finished = finish([*namespaces, *script])
     told = json.loads(finished.stdout)
@@ -55,7 +56,9 @@ def test_a_storm_of_signals_changes_nothing(flipping: Lab) -> None:
     process = subprocess.Popen(
         [*flipping.enter, *COMMAND, "-ltn", "--csv"], stdout=subprocess.PIPE, text=True
     )
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None:
+        assert time.monotonic() < deadline
         process.send_signal(signal.SIGWINCH)
         process.send_signal(signal.SIGCONT)
     assert process.stdout is not None
@@ -70,4 +73,6 @@ def test_several_at_once_do_not_disturb_each_other(flipping: Lab) -> None:
     together = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)
     ]
-    assert [process.communicate()[0] for process in together] == [alone] * 8
+    assert [process.communicate(timeout=PATIENCE)[0] for process in together] == [
+        alone
+    ] * 8

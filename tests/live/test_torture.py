@@ -15,6 +15,8 @@ import sys
 import pytest
 from conftest import SUPPORT
 
+from judge import Ended, Judge
+
 
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount /proc"
@@ -22,17 +24,17 @@ from conftest import SUPPORT
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 @pytest.mark.parametrize(
     ("options", "runs"),
-    [("--most 6", 700), ("--most 2 --interrupt", 200)],
+    [("--most 6 --seconds 150", 100), ("--most 2 --interrupt --seconds 60", 20)],
     ids=["errors", "interrupts"],
 )
 def test_whatever_a_call_does_no_answer_is_wrong(options: str, runs: int) -> None:
-    namespaces = ["unshare", "-n", "-p", "-f", "--mount-proc"]
+    namespaces = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc"]
     script = [sys.executable, str(SUPPORT / "torture.py")]
     finished = subprocess.run(
         [*namespaces, *script, *options.split()],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
         check=False,
     )
     *wrong, last = finished.stdout.splitlines()
@@ -40,3 +42,27 @@ def test_whatever_a_call_does_no_answer_is_wrong(options: str, runs: int) -> Non
     summary = json.loads(last)
     assert sum(each["runs"] for each in summary.values()) > runs, summary
     assert finished.returncode == 0
+
+
+TABLE = "Proto State Recv-Q Send-Q Local Remote\ntcp LISTEN 0 16 127.0.0.1:80 *\n"
+WRONG = {
+    "a traceback": Ended(1, TABLE, "Traceback (most recent call last):\n"),
+    "failed without a word": Ended(3, "", ""),
+    "exit code 1": Ended(1, TABLE, ""),
+    "somebody else's message": Ended(0, TABLE, "malloc: out of luck\n"),
+    "an internal error": Ended(3, "", "tcpstates: internal error, ...\n", "read(3)"),
+    "lines that are not there": Ended(0, TABLE.replace("LISTEN", "CLOSED"), ""),
+    "lines are missing": Ended(0, TABLE.splitlines()[0], ""),
+}
+
+
+@pytest.mark.parametrize("complaint", WRONG)
+def test_the_judge_sees_what_is_wrong(complaint: str) -> None:
+    def run(command: list[str]) -> Ended:
+        return Ended(0, '{"sockets": []}' if "--json" in command else TABLE, "")
+
+    judge = Judge(["-tan"], run)
+    assert judge.complaint(Ended(0, TABLE, "")) is None
+    less = Ended(0, "", "tcpstates: something is missing\n")
+    assert judge.complaint(less) is None
+    assert str(judge.complaint(WRONG[complaint])).startswith(complaint)

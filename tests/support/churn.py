@@ -16,10 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from lab import HELD, connected, listener, loopback_up, port
+from lab import HELD, connected, listener, loopback_up, port, setting
 
 STAYING = 100  # connections, so twice as many sockets
-_BUCKETS = "net/ipv4/tcp_child_ehash_entries"
 _AT_MOST = 300  # seconds
 
 
@@ -54,7 +53,7 @@ def kernel_counts() -> dict[str, int]:
 def main() -> None:
     """Start both; answer questions."""
     loopback_up()
-    Path("/proc/sys/net/ipv4/tcp_max_tw_buckets").write_text("5000")
+    setting("ipv4/tcp_max_tw_buckets", "5000")
     server = listener(backlog=STAYING)
     for _ in range(STAYING):
         connected(server)
@@ -76,7 +75,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if "--few-buckets" in sys.argv:
-        Path("/proc/sys", _BUCKETS).write_text("16")
+        setting("ipv4/tcp_child_ehash_entries", "16")  # since Linux 6.1
         here = [sys.executable, __file__]
         os.execvp("unshare", ["unshare", "-n", *here])
     main()

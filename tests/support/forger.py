@@ -1,8 +1,8 @@
 """Answers a command's netlink request before the kernel does. Run as a program.
 
-It runs the command so slowly that there is time to send it the end of a dump, and a row,
+It runs the command so slowly that there is time to send it a row, and the end of a dump,
 as if they were the kernel's. That takes root. It adds to the command's JSON how many
-forged messages have been sent.
+forged datagrams have been sent.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 
-from diag import netlink
+from diag import message, netlink
 
+FORGED = 0xF0F0F0F0  # the cookie of the forged row
 _SOCK_DIAG, _DONE = 4, 3
 _PATIENCE = 20  # seconds
 _DELAY = 1_000_000  # microseconds before each receiving
@@ -44,10 +45,11 @@ def main() -> None:
     forger = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
     forger.bind((0, 0))
     port = port_of_the_command(forger.getsockname()[0])
+    row = message(state=1, cookie=FORGED, sequence=1, port_id=port)
     done = netlink(_DONE, struct.pack("=i", 0), sequence=1, port_id=port)
     sent = 0
-    for _ in range(3):
-        sent += forger.sendto(done, (port, 0)) == len(done)
+    for datagram in (row, done, row + done):
+        sent += forger.sendto(datagram, (port, 0)) == len(datagram)
     output, _ = process.communicate(timeout=_PATIENCE)
     sys.stdout.write(json.dumps(json.loads(output) | {"forged": sent}))
     sys.exit(process.returncode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import tcpstates
 _DONE, _FOUND, _, _FAILED = range(4)  # exit codes
 _INTERRUPTED = 130
 _OWN = (str(Path(tcpstates.__file__).parent),)
+_ROW = re.compile(r"(tcp|udp) ")
 _VERDICT = re.compile(r"(NOTICE|WARNING|CRITICAL) ")
 _EXTRA = "the kernel counts"  # what -s adds where it can
 _LONE_REASONS = {"unknown", "hidden", "unattributed", "other pid namespace"}
@@ -35,7 +37,9 @@ class Judge:
     def __init__(self, command: list[str], run: Callable[[list[str]], Ended]) -> None:
         """Run the command, and as a measure the best source."""
         self._kind = command[0] if command[0] in ("doctor", "check") else "listing"
+        self._command = command
         self._is_json = "--json" in command
+        self._is_table = "n" in command[0] and "c" not in command[0]
         self._healthy = run(command)
         assert self._healthy.code in (_DONE, _FOUND), self._healthy
         # psutil names one process of several, so another one is right, too.
@@ -68,16 +72,28 @@ class Judge:
         return of_json(told, bool(ended.errors))
 
     def _of_lines(self, ended: Ended) -> str | None:
-        """Tell whether lines are missing, but for a note or the doctor's last words."""
-        before, now = (
-            [line for line in lines_of(text) if not line.startswith(_EXTRA)]
-            for text in (self._healthy.output, ended.output)
-        )
-        if self._kind == "doctor":
-            before, now = ([x for x in t if _VERDICT.match(x)] for t in (before, now))
-        if len(now) < len(before) and not ended.errors:
-            return f"lines are missing, and nothing says so: {before} {now}"
+        """Compare what does not depend on the time; a note explains what is missing."""
+        before, now = map(self._facts, (self._healthy.output, ended.output))
+        if now - before and (self._is_table or not ended.errors):
+            return f"lines that are not there: {now - before}"
+        if before - now and not ended.errors:
+            return f"lines are missing, and nothing says so: {before - now}"
         return None
+
+    def _facts(self, text: str) -> Counter[str]:
+        """Return lines without what may be unknown: a limit, or one of two holders."""
+        lines = [line for line in lines_of(text) if not line.startswith(_EXTRA)]
+        if self._kind == "doctor":  # how grave; the JSON tells what
+            return Counter(line.split()[0] for line in lines if _VERDICT.match(line))
+        if self._is_table:
+            rows = (line.split() for line in lines if _ROW.match(line))
+            return Counter(" ".join(row[:2] + row[4:6]) for row in rows)
+        if "--by" in self._command:
+            counts: Counter[str] = Counter()
+            for number, state, *_ in map(str.split, lines):
+                counts[state] += int(number)
+            return counts
+        return Counter(lines)
 
     def _of_findings(self, told: dict[str, Any], is_noted: bool) -> str | None:
         healthy = json.loads(self._healthy.output)

@@ -14,10 +14,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from lab import loopback_up
+from lab import loopback_up, setting
 from packets import ACK, PSH
 from peer import Peer
 from tcpstates import snapshot
@@ -184,7 +183,7 @@ def walk(peer: Peer, kind: str, edges: list[int]) -> list[dict[str, Any]]:
 def main() -> None:
     """Build, and answer until standard input ends."""
     loopback_up()
-    Path("/proc/sys/net/ipv4/tcp_synack_retries").write_text("8")
+    setting("ipv4/tcp_synack_retries", "8")
     peer = Peer()
     situations = {} if BARE in sys.argv else build(peer)
     parts = {"main": os.getpid(), "situations": situations}

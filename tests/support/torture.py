@@ -1,10 +1,11 @@
 """Runs commands again and again, each time with another system call failing.
 
-    unshare -n -p -f --mount-proc python tests/support/torture.py [--most N] [--interrupt] [-- COMMAND...]
+    unshare -n -p -f --kill-child --mount-proc python tests/support/torture.py \\
+        [--most N] [--seconds N] [--interrupt] [-- COMMAND...]
 
 Every call that a command makes after its interpreter has started is made to fail by
 strace, one at a time, with each of ERRORS; with --most N only some: at most so many
-calls of each kind, with one error each. With --interrupt the calls succeed, and SIGINT
+calls of each kind, with one error each; --seconds bounds the time. With --interrupt the calls succeed, and SIGINT
 arrives with them. Afterwards the command must have ended with a
 documented exit code, without a traceback, and with no row that is wrong or silently
 missing. What went wrong is printed, then a summary as JSON; the exit code is 1 if
@@ -23,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -133,7 +135,7 @@ def count_calls(command: list[str]) -> tuple[Counter[str], Counter[str]]:
     """Return how many calls of each kind the interpreter's start takes, and all."""
     with tempfile.NamedTemporaryFile("r") as log:
         strace = ["strace", "-f", "-qq", "-o", log.name, TCPSTATES, *command]
-        subprocess.run(strace, capture_output=True, check=False)
+        subprocess.run(strace, capture_output=True, check=False, timeout=_PATIENCE)
         before: Counter[str] = Counter()
         all_: Counter[str] = Counter()
         for line in log:
@@ -163,17 +165,20 @@ def faults(
 
 
 def torture(
-    command: list[str], most: int | None, errors: Sequence[str]
+    command: list[str], most: int | None, errors: Sequence[str], end: float
 ) -> tuple[Counter[str], list[str]]:
-    """Return how runs have ended, and what went wrong."""
+    """Return how runs have ended, and what went wrong; none is begun after `end`."""
     judge = Judge(command, run)
     codes: Counter[str] = Counter()
     wrong = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         planned = list(faults(command, most, errors))
-        for fault, ended in zip(
-            planned, pool.map(lambda f: run(command, f), planned), strict=True
-        ):
+        ends = pool.map(
+            lambda f: run(command, f) if time.monotonic() < end else None, planned
+        )
+        for fault, ended in zip(planned, ends, strict=True):
+            if ended is None:
+                continue
             codes[f"exit {ended.code}"] += 1
             complaint = judge.complaint(ended)
             if complaint:
@@ -188,6 +193,7 @@ def main() -> int:
     """Torture every command; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, metavar="N")
+    parser.add_argument("--seconds", type=float, default=float("inf"), metavar="N")
     parser.add_argument("--interrupt", action="store_true", help="Ctrl-C instead")
     parser.add_argument("commands", nargs="*", default=COMMANDS)
     options = parser.parse_args()
@@ -196,10 +202,11 @@ def main() -> int:
     in_child(build)
     errors = [INTERRUPT] if options.interrupt else ERRORS
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells make jobs ignore it
+    end = time.monotonic() + options.seconds
     summary: dict[str, Any] = {}
     failures = 0
     for text in options.commands:
-        codes, wrong = torture(shlex.split(text), options.most, errors)
+        codes, wrong = torture(shlex.split(text), options.most, errors, end)
         summary[text] = {"runs": codes.total(), **codes, "wrong": len(wrong)}
         failures += len(wrong)
         for each in wrong:

@@ -25,6 +25,7 @@ from lab import (
     loopback_up,
     port,
     reach,
+    setting,
     tell_and_wait,
     wait_until,
 )
@@ -37,11 +38,6 @@ def pairs(number: int) -> list[tuple[socket.socket, socket.socket]]:
     """Return connections, each the end of who connected and the other."""
     server = listener(backlog=number)
     return [connected(server) for _ in range(number)]
-
-
-def setting(name: str, value: str) -> None:
-    """Change a setting of this namespace."""
-    Path("/proc/sys/net", name).write_text(value)
 
 
 def held_by(name: bytes, ours: list[socket.socket]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import suppress
 from typing import Any
 
 from packets import ACK, FIN, RST, SYN
@@ -169,8 +168,7 @@ class Walker:
         self.peer.say(FIN | ACK)
 
     def _rst(self) -> None:
-        with suppress(OSError):
-            self.peer.say(RST | ACK)
+        self.peer.say(RST | ACK)
 
     def _two_msl(self) -> None:
         """Wait: the kernel has one time for all, 60 s (TCP_TIMEWAIT_LEN)."""
