@@ -151,6 +151,32 @@ def test_an_interrupt_ends_quietly() -> None:
     assert signal.getsignal(signal.SIGINT) is not None
 
 
+UNEXPECTED = {
+    "ValueError('evil \\x1b[2J\\nrow')": "internal error, please report it: ValueError:"
+    " evil \\x1b[2J\\nrow (<string>, line 4)",
+    "ImportError('no module')": "cannot go on: no module",
+    "MemoryError()": "out of memory",
+    "SystemError('error return without exception set')": "out of memory",
+}
+
+
+@pytest.mark.parametrize("error", UNEXPECTED)
+def test_what_nobody_expects_is_a_line(error: str) -> None:
+    program = (
+        "import sys\n"
+        "from tcpstates.cli import app\n"
+        "def fail(_):\n"
+        f"    raise {error}\n"
+        "app.run = fail\n"
+        "from tcpstates.__main__ import main\n"
+        "main()\n"
+    )
+    finished = finish([sys.executable, "-c", program])
+    assert finished.returncode == ExitCode.FAILED
+    assert finished.stderr == f"tcpstates: {UNEXPECTED[error]}\n"
+    assert finished.stdout == ""
+
+
 def test_a_source_that_cannot_be_used_is_told() -> None:
     finished = run_command("--source", "psutil", "bound")
     assert finished.returncode == ExitCode.FAILED
