@@ -18,7 +18,9 @@ SUPPORT = Path(__file__).parent / "support"
 # The installed command, not the source that may lie around it.
 COMMAND = (str(Path(sys.executable).with_name("tcpstates")),)
 PATIENCE = 60  # seconds that any script or command may take
-CANNOT = 77  # how a script of `support` ends where the machine lacks what it needs
+# How a script of `support` ends where the machine lacks what it needs; the same as
+# `lab.CANNOT`, which only POSIX can import.
+CANNOT = 77
 Finished = subprocess.CompletedProcess[str]
 
 

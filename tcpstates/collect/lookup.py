@@ -50,7 +50,7 @@ class SystemLookup:
         try:
             asking.start()
             asking.join(_HOST_SECONDS)
-        except RuntimeError:  # the system allows no thread
+        except RuntimeError:  # the system allows no thread: then without our deadline
             ask()
         return list(dict.fromkeys(found))
 

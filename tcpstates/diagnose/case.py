@@ -14,8 +14,9 @@ from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import Batch, KernelCounts, Owner, Reason, reason_without_file
 from tcpstates.text import format_name, sanitise
 
+Port = int | str | None  # text is a service that only a listing's own host knows
 # Local address and port, remote address and port: see `plain`.
-Ends = tuple[str, "Port", str, "Port"]
+Ends = tuple[str, Port, str, Port]
 
 _MAPPED = "::ffff:"
 
@@ -27,9 +28,6 @@ def plain(address: str) -> str:
     """
     is_mapped = address.startswith(_MAPPED) and "." in address
     return address.removeprefix(_MAPPED) if is_mapped else address
-
-
-Port = int | str | None  # text is a service that only a listing's own host knows
 
 
 def spell_services(batch: Batch) -> None:

@@ -148,7 +148,7 @@ class HalfOpen:
             return None
         settings = self._host.settings
         most = settings.max_syn_backlog * 3 // 4
-        if settings.is_told and not settings.syncookies:
+        if not settings.syncookies:
             limits = tuple(min(limit, most) for limit in limits)
         return sum(limits)
 
