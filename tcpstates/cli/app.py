@@ -148,7 +148,8 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
-        return None  # after --help and --version
+        output.write(())  # click drops --help and --version where there is no output
+        return None
     except OSError as error:  # click could not print those
         raise output_error(error) from error
     with context:

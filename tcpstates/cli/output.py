@@ -11,6 +11,7 @@ from typing import BinaryIO
 from tcpstates.errors import TcpstatesError
 
 _DEFAULT_WIDTH = 80
+_WIDEST = 65_535  # what a terminal can be: ws_col, ioctl_tty(2)
 
 
 class OutputError(TcpstatesError):
@@ -36,12 +37,10 @@ class Output:
     """
 
     def __init__(self) -> None:
-        """Look at standard output once; raise OutputError when it is closed."""
-        if sys.stdout is None:
-            raise OutputError("cannot write output: standard output is closed")
-        self._stream: BinaryIO = sys.stdout.buffer
-        self.encoding = sys.stdout.encoding or "ascii"
-        self.is_terminal = sys.stdout.isatty()
+        """Look at standard output once; it may be closed where a file is written."""
+        self._stream: BinaryIO | None = sys.stdout.buffer if sys.stdout else None
+        self.encoding = (sys.stdout and sys.stdout.encoding) or "ascii"
+        self.is_terminal = bool(sys.stdout and sys.stdout.isatty())
 
     @contextmanager
     def into(self, path: str | None) -> Iterator[None]:
@@ -66,11 +65,14 @@ class Output:
     def width(self) -> int:
         """Return the terminal's width in cells, from COLUMNS or the terminal."""
         columns = os.environ.get("COLUMNS", "")
-        if columns.isdecimal() and int(columns):
-            return int(columns)
+        if columns.isascii() and columns.isdecimal() and len(columns) < 10:
+            return min(int(columns), _WIDEST) or self._terminal_width()
+        return self._terminal_width()
+
+    def _terminal_width(self) -> int:
         try:
             return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):  # closed, or no terminal
             return _DEFAULT_WIDTH
 
     def wants_color(self, choice: str) -> bool:
@@ -91,6 +93,8 @@ class Output:
         Raise OutputError, or ReaderGone.
         """
         chosen, stream = encoding or self.encoding, self._stream
+        if stream is None:
+            raise OutputError("cannot write output: standard output is closed")
         for chunk in chunks:
             text = memoryview(chunk.encode(chosen, "backslashreplace"))
             try:
@@ -103,14 +107,16 @@ class Output:
     def flush(self) -> None:
         """Write what is waiting, click's own text too; errors as from `write`."""
         try:
-            sys.stdout.flush()
-            self._stream.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            if self._stream is not None:
+                self._stream.flush()
         except OSError as error:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> Exception:
         """Return what a failed write means; a file's own name is told by `into`."""
-        is_file = self._stream is not sys.stdout.buffer
+        is_file = sys.stdout is None or self._stream is not sys.stdout.buffer
         return error if is_file else output_error(error)
 
 

@@ -2,6 +2,9 @@
 
 What is written goes to a new file beside it, which takes its name in the end, so a
 reader (node_exporter reads when it likes) sees the old or the new one.
+
+Root writes where others may write too, so names are never trusted twice: the folder is
+opened once, and everything is done to the new file by its descriptor.
 """
 
 from __future__ import annotations
@@ -9,18 +12,32 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import signal
 import stat
-import tempfile
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from types import FrameType
+from typing import BinaryIO
+
+from tcpstates.cli.safe_path import HAS_FOLDERS, Folder, find_folder
 
 _DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]{1,9})")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
-_ENDINGS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
+_PERMISSIONS = 0o777  # without set-user-ID, set-group-ID and sticky
+_READER_SECONDS = 5.0  # for which a named pipe may lack a reader
+_PAUSE = 0.02  # seconds between two tries to open it
+# Signals that do not end a process, that Python turns into exceptions, or after which
+# no handler can run.
+_NOT_ENDING = {
+    getattr(signal, f"SIG{name}", None)
+    for name in (
+        *("CHLD", "CONT", "URG", "WINCH", "INFO", "TSTP", "TTIN", "TTOU", "STOP"),
+        *("KILL", "INT", "PIPE", "SEGV", "BUS", "FPE", "ILL"),
+    )
+}
 
 
 @contextmanager
@@ -28,7 +45,9 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     """Give a stream to write to; raise OSError where it cannot be written.
 
     What is no plain file (a pipe, a device, a descriptor of ours) is written to as it
-    is. A link stays one; owner and mode are kept as far as we may.
+    is. A link stays one, if no other user can have put it there. Owner and mode stay
+    those of the file before where only we and root can have put that one there, but
+    never set-user-ID.
     """
     descriptor = _own_descriptor(path)
     if descriptor is not None:
@@ -37,22 +56,22 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
         return
     if path.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    folder, name = find_folder(path)
     try:
-        before = os.stat(path)
-    except FileNotFoundError:
-        before = None
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        with open(path, "wb") as stream:
-            yield stream
-        return
-    target = os.path.realpath(path)
-    with _beside(os.path.dirname(target)) as (descriptor, waiting):
-        with open(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(descriptor)
-        _dress(waiting, before)
-        os.replace(waiting, target)
+        before = folder.look(name)
+        if before is not None and not stat.S_ISREG(before.st_mode):
+            with open(_open_special(folder, name, before), "wb") as stream:
+                yield stream
+            return
+        with _Waiting(folder) as waiting:
+            with open(waiting.descriptor, "wb", closefd=False) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(waiting.descriptor)
+            _dress(waiting.descriptor, folder, before)
+            waiting.rename(name)
+    finally:
+        folder.close()
 
 
 def _own_descriptor(path: str) -> int | None:
@@ -61,40 +80,135 @@ def _own_descriptor(path: str) -> int | None:
     return int(found[1]) if found else _STANDARD.get(path)
 
 
-@contextmanager
-def _beside(folder: str) -> Iterator[tuple[int, str]]:
-    """Make a file in a folder, which is gone afterwards unless it got another name.
+def _open_special(folder: Folder, name: str, before: os.stat_result) -> int:
+    """Open what is no plain file; never wait for long for another user.
 
-    Its name is one that no collector of textfiles takes for its own.
+    A named pipe without a reader is waited for, some seconds.
     """
-    descriptor, waiting = tempfile.mkstemp(".tmp", ".tcpstates-", folder)
+    path = os.path.join(folder.path, name)
+    if stat.S_ISDIR(before.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if folder.may_be_planted(before):
+        text = "not a plain file, and another user may have put it there"
+        raise PermissionError(errno.EPERM, text, path)
+    descriptor = _open_for_writing(folder, name, before, path)
+    if not os.path.samestat(os.fstat(descriptor), before):
+        os.close(descriptor)
+        raise PermissionError(errno.EPERM, "it was replaced while it was opened", path)
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(descriptor, True)
+    return descriptor
 
-    def remove(number: int, frame: Any) -> None:
-        with suppress(OSError):
-            os.unlink(waiting)
+
+def _open_for_writing(
+    folder: Folder, name: str, before: os.stat_result, path: str
+) -> int:
+    """Open a pipe or a device without waiting; a pipe's reader may come late."""
+    deadline = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            return folder.open(name, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(before.st_mode):
+                raise
+            if time.monotonic() > deadline:
+                text = f"no process has read this pipe for {_READER_SECONDS:g} s"
+                raise OSError(errno.ENXIO, text, path) from error
+            time.sleep(_PAUSE)
+
+
+class _Waiting:
+    """A new file in a folder, which is gone afterwards unless it got another name.
+
+    Its name is one that no collector of textfiles takes for its own. It is removed
+    before any signal that can be caught ends the program.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._name = f".tcpstates-{secrets.token_hex(8)}.tmp"
+        self._exists = False
+        self._handlers: dict[int, object] = {}
+        self.descriptor = -1
+
+    def __enter__(self) -> _Waiting:
+        for number in _ending_signals():
+            # One that was ignored at the start (nohup) stays so.
+            if signal.getsignal(number) is signal.SIG_DFL:
+                self._handlers[number] = signal.signal(number, self._end)
+        try:
+            self._exists = True
+            self.descriptor = self._folder.open(
+                self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL
+            )
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._remove()
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_DFL)
+
+    def _remove(self) -> None:
+        if self._exists:
+            with suppress(OSError):
+                self._folder.remove(self._name)
+            self._exists = False
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._remove()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    handlers = {number: signal.signal(number, remove) for number in _ENDINGS}
-    try:
-        yield descriptor, waiting
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(waiting)
-        raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    def rename(self, target: str) -> None:
+        """Give the file its name; raise PermissionError if it is another file by now.
+
+        Who owns the folder can still swap it between the two looks and the renaming:
+        then his own file is in his own folder, and the error says so.
+        """
+        if not HAS_FOLDERS:
+            self._close()  # Windows renames no open file
+            self._folder.replace(self._name, target)
+        else:
+            self._check(self._name)
+            with suppress(FileNotFoundError):  # it is gone: the next look says so
+                self._folder.replace(self._name, target)
+            self._check(target)
+        self._exists = False
+
+    def _check(self, name: str) -> None:
+        found = self._folder.look(name)
+        if found is None or not os.path.samestat(found, os.fstat(self.descriptor)):
+            path = os.path.join(self._folder.path, name)
+            text = "another user has replaced the file while it was written"
+            raise PermissionError(errno.EPERM, text, path)
+
+    def _close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
-def _dress(path: str, before: os.stat_result | None) -> None:
-    """Give a new file the owner and mode of the old one, or those of any new file."""
-    if before is None:
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(path, 0o666 & ~umask)
-        return
-    if hasattr(os, "chown"):
+def _ending_signals() -> list[int]:
+    """Return the signals that end a program, and leave it time to clean up."""
+    return [number for number in signal.valid_signals() if number not in _NOT_ENDING]
+
+
+def _dress(descriptor: int, folder: Folder, before: os.stat_result | None) -> None:
+    """Give a new file the owner and mode of the old one, or those of any new file.
+
+    A file of another user in a folder that others may write to is a trap: who made it
+    would own what we write.
+    """
+    if sys.platform != "win32":  # which has neither
+        if before is None or folder.may_be_planted(before):
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(descriptor, 0o666 & ~umask)
+            return
         with suppress(PermissionError):
-            os.chown(path, before.st_uid, before.st_gid)
-    os.chmod(path, stat.S_IMODE(before.st_mode))
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        os.fchmod(descriptor, before.st_mode & _PERMISSIONS)

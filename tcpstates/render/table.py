@@ -33,6 +33,7 @@ from tcpstates.render.styles import rich_style
 _UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they speak for themselves
 _NOTHING = ("-", "", "0x0")  # not worth a word on a line of its own
 _INDENT = 4  # of the lines below a row
+_HEIGHT = 25  # lines; nothing that is drawn depends on it
 
 
 class Screen(NamedTuple):
@@ -59,6 +60,7 @@ def _console(screen: Screen, width: int | None = None) -> Console:
     return Console(
         file=_Stream(screen.encoding),
         width=max(1, screen.width if width is None else width),
+        height=_HEIGHT,
         force_terminal=screen.color,
         color_system="standard" if screen.color else None,
         no_color=not screen.color,
@@ -67,6 +69,7 @@ def _console(screen: Screen, width: int | None = None) -> Console:
         emoji=False,
         soft_wrap=False,
         legacy_windows=False,
+        _environ={},  # it takes COLUMNS and LINES for numbers without a look
     )
 
 

@@ -1,0 +1,178 @@
+"""Find the folder that a path leads to, without being led astray by other users.
+
+The path is walked one part at a time, and each folder is held open by its descriptor,
+so nothing that is renamed meanwhile changes where the walk ends. A symbolic link is
+followed only if no other user can have put it there; the kernel's own rule
+(fs.protected_symlinks, Documentation/admin-guide/sysctl/fs.rst) covers sticky folders
+alone, and may be off.
+
+Where the system has no functions that are relative to a folder (Windows), names are
+joined to its path instead.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+HAS_FOLDERS = {os.open, os.stat, os.unlink, os.readlink, os.rename} <= (
+    os.supports_dir_fd
+)
+_FOLDER = (
+    getattr(os, "O_PATH", os.O_RDONLY)  # as cd does: without the right to list it
+    | getattr(os, "O_DIRECTORY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_MOST_LINKS = 40  # as in the kernel: MAXSYMLINKS, linux/namei.h
+_ROOT = 0
+
+
+class Folder:
+    """A folder, opened once; every name is looked up in it and nowhere else."""
+
+    def __init__(self, path: str, below: Folder | None = None) -> None:
+        """Open a folder, below another one; raise OSError."""
+        self.path: str = path if below is None else os.path.join(below.path, path)
+        self.descriptor: int | None = None
+        if HAS_FOLDERS:
+            inside = None if below is None else below.descriptor
+            self.descriptor = os.open(path, _FOLDER, dir_fd=inside)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def _name(self, name: str) -> str:
+        return name if HAS_FOLDERS else os.path.join(self.path, name)
+
+    def open(self, name: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file of the folder; a symbolic link is an error."""
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        flags |= getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+        return os.open(self._name(name), flags, mode, dir_fd=self.descriptor)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """Return what a name stands for, a link for itself; None: nothing."""
+        with suppress(FileNotFoundError):
+            return os.stat(
+                self._name(name), dir_fd=self.descriptor, follow_symlinks=False
+            )
+        return None
+
+    def read_link(self, name: str) -> str:
+        """Return where a symbolic link leads."""
+        return os.readlink(self._name(name), dir_fd=self.descriptor)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        os.unlink(self._name(name), dir_fd=self.descriptor)
+
+    def replace(self, name: str, target: str) -> None:
+        """Give a file another name, at once, whatever has that name now."""
+        os.replace(
+            self._name(name),
+            self._name(target),
+            src_dir_fd=self.descriptor,
+            dst_dir_fd=self.descriptor,
+        )
+
+    def is_ours(self) -> bool:
+        """Tell whether only we and root can put something into it."""
+        me = _user()
+        if me is None:
+            return True  # Windows: access lists, which are not looked at
+        found = self._status()
+        if found.st_uid not in (_ROOT, me):
+            return False
+        # An ordinary user's own group may write by default (umask 002).
+        others = stat.S_IWOTH | (stat.S_IWGRP if me == _ROOT and found.st_gid else 0)
+        return not found.st_mode & others
+
+    def may_be_planted(self, entry: os.stat_result) -> bool:
+        """Tell whether another user can have put this entry there.
+
+        In a sticky folder that is so unless the entry belongs to us or to root; a
+        folder of another user is never trusted.
+        """
+        if self.is_ours():
+            return False
+        me, found = _user(), self._status()
+        is_sticky = bool(found.st_mode & stat.S_ISVTX)
+        trusted = (_ROOT, me)
+        return not (is_sticky and found.st_uid in trusted and entry.st_uid in trusted)
+
+    def _status(self) -> os.stat_result:
+        return os.stat(self.path if self.descriptor is None else self.descriptor)
+
+
+def _user() -> int | None:
+    """Return the user who writes; None on Windows."""
+    return os.geteuid() if hasattr(os, "geteuid") else None
+
+
+def find_folder(path: str) -> tuple[Folder, str]:
+    """Return the folder that a path's last part is in, and that part.
+
+    The last part is no symbolic link, and may not exist yet. The caller closes the
+    folder. Raise OSError: IsADirectoryError for a path that ends in a folder,
+    PermissionError for a link that another user may have put there.
+    """
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if not HAS_FOLDERS:
+        target = os.path.realpath(path)
+        return Folder(os.path.dirname(target)), os.path.basename(target)
+    walk = _Walk(path)
+    try:
+        return walk.folder, walk.to_the_last()
+    except BaseException:
+        walk.folder.close()
+        raise
+
+
+class _Walk:
+    """The folder that is reached by now, and the parts that wait."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._parts = path.split("/")[::-1]  # the next one is the last of the list
+        self._links = 0
+        self.folder = Folder("/" if path.startswith("/") else ".")
+
+    def to_the_last(self) -> str:
+        """Go on to the folder of the last part, and return that part."""
+        while self._parts:
+            part = self._parts.pop()
+            if part in ("", "."):
+                continue
+            found = self.folder.look(part)
+            if found is not None and stat.S_ISLNK(found.st_mode):
+                self._follow(part, found)
+            elif not self._parts and part != "..":
+                return part
+            else:
+                self._enter(Folder(part, self.folder))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._path)
+
+    def _enter(self, folder: Folder) -> None:
+        self.folder.close()
+        self.folder = folder
+
+    def _follow(self, name: str, found: os.stat_result) -> None:
+        """Put what a symbolic link says before the other parts; raise OSError."""
+        path = os.path.join(self.folder.path, name)
+        self._links += 1
+        if self._links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        if self.folder.may_be_planted(found):
+            text = f"{path!r} is a symbolic link that another user may have put there"
+            raise PermissionError(errno.EPERM, f"{text}; name the file itself", path)
+        where = self.folder.read_link(name)
+        self._parts += where.split("/")[::-1]
+        if where.startswith("/"):
+            self._enter(Folder("/"))
