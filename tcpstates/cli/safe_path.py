@@ -129,10 +129,11 @@ def find_folder(path: str) -> tuple[Folder, str]:
         return Folder(os.path.dirname(target)), os.path.basename(target)
     walk = _Walk(path)
     try:
-        return walk.folder, walk.to_the_last()
+        name = walk.to_the_last()
     except BaseException:
         walk.folder.close()
         raise
+    return walk.folder, name
 
 
 class _Walk:
