@@ -256,6 +256,8 @@ def _case(
     @cache
     def process(pid: int) -> Process:
         found = read_process(pid)
+        if not table.is_same(pid):  # it is about another one that has the number now
+            return Process(pid, table.name(pid))
         used = table.usage.get(pid)
         return found if used is None else found._replace(descriptors=used[0])
 

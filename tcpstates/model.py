@@ -90,7 +90,8 @@ class Reason:
     NOT_ACCEPTED = "not accepted"
     ORPHAN = "orphan"
     HIDDEN = "hidden"
-    OTHER_PID_NAMESPACE = "other pid namespace"
+    NOT_FOUND = "not found"  # some processes may not be looked into, even by root
+    NOT_HERE = "not in this pid namespace"
     UNATTRIBUTED = "unattributed"
     UNKNOWN = "unknown"
 

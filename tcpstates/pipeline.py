@@ -7,7 +7,6 @@ then all are held, because the pass over /proc has to know what it looks for.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -142,23 +141,19 @@ def _with_owners(
         text = "/proc has no processes to look at: owners are unknown"
         limitations.append(Limitation("no-process-information", text))
     unseen = table.unseen_reason()
-    hidden: Counter[int] = Counter()
+    hidden = 0
     held.reverse()
     while held:  # each batch can be forgotten once it is on its way
         batch = held.pop()
         processes = table.owners(batch.column("inode"))
         batch.put("processes", processes)
         batch.put("no_process_reason", _reasons(batch, processes, unseen))
-        if unseen == Reason.HIDDEN:
-            for uid, inode, found in zip(
-                batch.column("uid"), batch.column("inode"), processes, strict=True
-            ):
-                if inode and not found:
-                    hidden[uid] += 1
+        if unseen in (Reason.HIDDEN, Reason.NOT_FOUND):
+            pairs = zip(batch.column("inode"), processes, strict=True)
+            hidden += sum(bool(inode) and not found for inode, found in pairs)
         yield batch
     if hidden:
-        privileged = owners.sees_all_processes()
-        limitations.append(_hidden(hidden.total(), privileged=privileged))
+        limitations.append(_hidden(hidden, table.unreadable, unseen))
 
 
 def _reasons(
@@ -173,15 +168,21 @@ def _reasons(
     ]
 
 
-def _hidden(number: int, *, privileged: bool) -> Limitation:
-    """Tell how many owners our privileges do not show, and which would."""
-    are = "1 owner is" if number == 1 else f"{number} owners are"
-    text = (
-        f"{are} hidden: the system protects some processes even from root"
-        if privileged
-        else f"{are} hidden, in other users' processes: run as root, or with both"
-        " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
-    )
+def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
+    """Tell how many owners were not found, and what is known about the reason."""
+    if unseen == Reason.HIDDEN:
+        are = "1 owner is" if number == 1 else f"{number} owners are"
+        text = (
+            f"{are} hidden, in other users' processes: run as root, or with both"
+            " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+        )
+    else:
+        were = "1 owner was" if number == 1 else f"{number} owners were"
+        some = "1 process is" if unreadable == 1 else f"{unreadable} processes are"
+        text = (
+            f"{were} not found: {some} protected even from root; a socket that is"
+            " passed between processes has none meanwhile"
+        )
     return Limitation("owners-hidden", text)
 
 

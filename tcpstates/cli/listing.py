@@ -25,6 +25,7 @@ T = TypeVar("T")
 _TABLE_ROWS = 200
 # So many rows decide the widths of a listing that is streamed.
 _HEAD_ROWS = 512
+_WIDEST_TABLE = 2000  # characters; more take -W and a name that is very long
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
@@ -132,22 +133,10 @@ class Rows:
         wants_table = is_table or (is_terminal and options.format == "auto")
         limit = _TABLE_ROWS if wants_table else _HEAD_ROWS
         head, complete = _take(filled, limit, all_of_it=is_table)
-        color = output.wants_color(options.color)
-        header = not options.no_header
-        if wants_table and complete:
-            from tcpstates.render.table import Screen, render_table
-
-            cells = [
-                [str(cell) for part in head for cell in part[index]]
-                for index in range(len(columns))
-            ]
-            yield render_table(
-                columns,
-                cells,
-                Screen(output.width, color, output.encoding),
-                header=header and bool(cells[0]),
-                wide=options.wide,
-            )
+        color, header = output.wants_color(options.color), not options.no_header
+        table = self._table(head, output) if wants_table and complete else None
+        if table is not None:
+            yield table
         else:
             from tcpstates.render.plain import render_plain
 
@@ -162,6 +151,29 @@ class Rows:
             from tcpstates.render.counts import describe_counts
 
             yield describe_counts(words, output.width) + "\n"
+
+    def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
+        """Return all rows as a table; None: it would be absurdly wide.
+
+        -W makes every row as long as the longest, which plain lines are not.
+        """
+        from tcpstates.render.fit import natural_width
+        from tcpstates.render.table import Screen, render_table
+
+        options, columns = self._options, self._columns
+        cells = [
+            [str(cell) for part in filled for cell in part[index]]
+            for index in range(len(columns))
+        ]
+        if options.wide and natural_width(cells) > _WIDEST_TABLE:
+            return None
+        return render_table(
+            columns,
+            cells,
+            Screen(output.width, output.wants_color(options.color), output.encoding),
+            header=bool(cells[0]) and not options.no_header,
+            wide=options.wide,
+        )
 
     def _filled(
         self, batches: Iterable[Batch], names: SystemNames

@@ -217,9 +217,11 @@ if sys.platform == "linux":
     def _receive_one(channel: socket.socket) -> list[bytes]:
         """Return the next datagram from the kernel; another process's is dropped."""
         datagram, _, flags, sender = channel.recvmsg(_DATAGRAM)
+        if sender[0]:
+            return []
         if flags & socket.MSG_TRUNC:
             raise ParseError("netlink", "datagram cut short")
-        return [] if sender[0] else [datagram]
+        return [datagram]
 
 else:
     from typing import Any

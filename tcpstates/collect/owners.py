@@ -26,6 +26,7 @@ _WORTH_HELP = 20_000  # wanted sockets for which a second process pays
 _NOT_WANTED = ()  # what no holder is
 _MANY_HOLDERS = 16  # a dictionary takes twice the memory of a tuple, and no time
 _FD = 0xFFFFFFFF  # of a packed holder, whose upper part is the pid
+_START = 19  # of the fields behind the name
 _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
 
 
@@ -42,6 +43,8 @@ class OwnerTable:
         self._holders: dict[int, Any] = dict.fromkeys(inodes)
         self._holders.pop(0, None)
         self._names: dict[int, bytes | None] = {}
+        self._started: dict[int, int] = {}  # in ticks since boot, by pid
+        self._counts_usage = False
         self._root = root
         self.usage: dict[int, tuple[int, int]] = {}  # open, and sockets, by pid
         self.unreadable = 0  # processes whose descriptors we may not see
@@ -62,6 +65,7 @@ class OwnerTable:
         if not pids:
             self.available = False
             return
+        self._counts_usage = sockets is not None
         number = len(self._holders) if sockets is None else sockets
         if number < _WORTH_HELP or not self._scan_with_help(pids):
             for pid in pids:
@@ -89,7 +93,7 @@ class OwnerTable:
             try:
                 for pid in helper.pids():
                     self._scan_process(pid, threads=False)
-                found = self.unreadable, self._names, self.usage
+                found = self.unreadable, self._names, self._started, self.usage
                 helper.answer(found, self._pairs())
             finally:
                 os._exit(0)
@@ -99,9 +103,10 @@ class OwnerTable:
         if answer is None:
             self.unreadable = 0  # everything is looked at once more
             return False
-        unreadable, names, usage = answer
+        unreadable, names, started, usage = answer
         self.unreadable += unreadable
         self._names |= names
+        self._started |= started
         self.usage |= usage
         return True
 
@@ -139,9 +144,28 @@ class OwnerTable:
                 found = self._scan_table(directory, "fd", pid)
             if self._names.get(pid, b"") is None:
                 self._names[pid] = _read_name(directory)
+            if pid in self._names or (self._counts_usage and not threads):
+                self._note_start(pid, directory)
         finally:
             os.close(directory)
         return found
+
+    def _note_start(self, pid: int, directory: int) -> None:
+        started = _read_start("stat", directory)
+        if started is not None:
+            self._started.setdefault(pid, started)
+
+    def is_same(self, pid: int) -> bool:
+        """Tell whether a pid still belongs to the process that was looked at.
+
+        True where nothing is known about when it started.
+        """
+        started = self._started.get(pid)
+        return started is None or _read_start(f"{self._root}/{pid}/stat") == started
+
+    def name(self, pid: int) -> bytes | None:
+        """Return the name of a holder when it was looked at; None: not known."""
+        return self._names.get(pid)
 
     def _scan_table(self, process: int, path: str, pid: int) -> int:
         """Note the sockets in one table of descriptors; return as above."""
@@ -211,10 +235,11 @@ class OwnerTable:
         """Return why a socket with a file has no process here; see `model.Reason`."""
         if not self.available:
             return Reason.UNKNOWN
-        if self.unreadable or not sees_all_processes():
+        if not sees_all_processes():
             return Reason.HIDDEN
-        is_host = in_first_pid_namespace()
-        return Reason.UNATTRIBUTED if is_host else Reason.OTHER_PID_NAMESPACE
+        if self.unreadable:
+            return Reason.NOT_FOUND
+        return Reason.UNATTRIBUTED if in_first_pid_namespace() else Reason.NOT_HERE
 
     def of_inode(self, inode: int) -> tuple[Owner, ...]:
         """Return the processes that hold one socket."""
@@ -250,10 +275,26 @@ def _list(directory: int, path: str) -> Iterator[str]:
 
 def _read_name(process: int) -> bytes | None:
     """Return a process's name as the kernel has it: up to 15 bytes, any bytes."""
+    found = _read("comm", process)
+    return None if found is None else found.removesuffix(b"\n")
+
+
+def _read_start(path: str, process: int | None = None) -> int | None:
+    """Return when a process started, in ticks since boot; None: it has ended.
+
+    It is field 22 of proc_pid_stat(5); the name before it may hold anything.
+    """
+    fields = (_read(path, process) or b"").rpartition(b")")[2].split()
+    is_whole = len(fields) > _START and fields[_START].isdigit()
+    return int(fields[_START]) if is_whole else None
+
+
+def _read(path: str, folder: int | None) -> bytes | None:
+    """Return the beginning of a file of /proc; None: it cannot be read."""
     try:
-        descriptor = os.open("comm", os.O_RDONLY, dir_fd=process)
+        descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
         try:
-            return os.read(descriptor, 4096).removesuffix(b"\n")
+            return os.read(descriptor, 4096)
         finally:
             os.close(descriptor)
     except OSError:

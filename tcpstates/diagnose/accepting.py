@@ -24,7 +24,7 @@ from tcpstates.diagnose.words import (
 from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
-from tcpstates.text import format_ms
+from tcpstates.text import command_line, format_ms
 
 _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
@@ -172,7 +172,7 @@ class Accepting:
             " is full, new ones hang in SYN_SENT.",
             (
                 *resumed(processes),
-                f"tcpstates -tanpi sport = :{place[1]}",
+                command_line("tcpstates -tanpi sport = {}", f":{place[1]}"),
                 *((f"top -H -p {holder.pids[0]}",) if holder.pids else ()),
                 "in the program: accept() sooner; a longer queue only hides bursts",
                 _longer_queue(queue.limits, somaxconn),

@@ -31,7 +31,7 @@ from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
-from tcpstates.text import format_bytes, format_ms
+from tcpstates.text import command_line, format_bytes, format_ms
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
 _SENDS = frozenset({_ESTABLISHED, str(TcpState.CLOSE_WAIT)})
@@ -58,7 +58,8 @@ class Blocked:
         timers = batch.column("timer")
         if word in _SENDS and "retransmit" in timers:
             tries = zip(timers, batch.column("retransmits"), strict=True)
-            silent = [t == "retransmit" and n >= limits.retransmits for t, n in tries]
+            least = limits.retransmits
+            silent = [t == "retransmit" and (n or 0) >= least for t, n in tries]
             self._silent += self._host.suspects(batch.keep(silent))
         if word in _SENDS and "probe" in timers:
             full = batch.keep([timer == "probe" for timer in timers])
@@ -170,7 +171,7 @@ class Blocked:
             f" {_tries(self._host.settings)}; the program learns of it then.",
             (
                 "tcpstates -tanpoi retrans '>' 0" + program_word(holder),
-                f"ip route get {plain(suspects[0].remote_address)}",
+                command_line("ip route get {}", plain(suspects[0].remote_address)),
                 "in the program: TCP_USER_TIMEOUT ends such connections sooner",
             ),
             "one of many clients that went away, as mobile ones do",
@@ -242,7 +243,7 @@ class Blocked:
             (
                 *resumed(processes),
                 "tcpstates -tanpi recv-q '>' 0" + program_word(holder),
-                *((f"cat /proc/{pid}/stack",) if pid else ()),
+                *((command_line("cat {}", f"/proc/{pid}/stack"),) if pid else ()),
                 "find out what the reader waits for: a lock, a disk, a database",
             ),
             "a program that reads slowly on purpose, as a proxy does for a slow client;"
@@ -270,7 +271,9 @@ class Blocked:
             "Nothing is sent, and no timer runs: a peer that has vanished, or that a"
             " firewall has forgotten, is never found out.",
             (
-                f"tcpstates -tanpo established timer = off idle '>=' {limit}"
+                command_line(
+                    "tcpstates -tanpo established timer = off idle '>=' {}", limit
+                )
                 + program_word(holder),
                 "in the program: SO_KEEPALIVE with TCP_KEEPIDLE of some minutes",
             ),

@@ -24,7 +24,7 @@ from tcpstates.diagnose.words import (
 from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
-from tcpstates.text import format_ms
+from tcpstates.text import command_line, format_ms
 
 _CLOSE_WAIT, _FIN_WAIT_2 = str(TcpState.CLOSE_WAIT), str(TcpState.FIN_WAIT_2)
 _SENDING = ("retransmit", "probe")
@@ -225,7 +225,7 @@ def _what_ends(suspects: Sequence[Suspect]) -> str:
 def _look_inside(holder: Holder, cause: _Cause) -> tuple[str, ...]:
     """Return how to see what a process that does not read waits for."""
     if cause is _STUCK and holder.pids:
-        return (f"cat /proc/{holder.pids[0]}/stack",)
+        return (command_line("cat {}", f"/proc/{holder.pids[0]}/stack"),)
     return ()
 
 

@@ -11,13 +11,12 @@ from tcpstates.diagnose.words import (
     endpoint,
     given_up,
     percent,
-    quoted,
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
-from tcpstates.text import format_ms
+from tcpstates.text import command_line, format_ms
 
 _SYN_SENT, _SYN_RECEIVED = str(TcpState.SYN_SENT), str(TcpState.SYN_RECEIVED)
 
@@ -77,9 +76,11 @@ class Connecting:
                 "No answer at all, not even a refusal: a firewall drops the SYNs, the"
                 " host is gone, or its accept queue is full.",
                 (
-                    f"tcpstates -tanpo syn_sent and dst {quoted(where)}",
-                    f"ip route get {plain(address)}",
-                    f"at {address}: tcpstates -ltn sport = :{port}",
+                    command_line("tcpstates -tanpo syn_sent and dst {}", where),
+                    command_line("ip route get {}", plain(address)),
+                    command_line(
+                        "at {}: tcpstates -ltn sport = {}", address, f":{port}"
+                    ),
                     "in the program: a shorter timeout for connect()",
                 ),
                 "a host that is just starting",
@@ -206,11 +207,16 @@ class HalfOpen:
             },
             self._what_it_means(is_flood=is_flood),
             (
-                f"tcpstates -tan syn_received and sport = :{port} --by remote-address",
+                command_line(
+                    "tcpstates -tan syn_received and sport = {} --by remote-address",
+                    f":{port}",
+                ),
                 "sysctl net.ipv4.tcp_syncookies    # 1: cookies when the queue is full",
                 "limit SYNs where they enter the network"
                 if is_flood
-                else f"ip route get {next(iter(by_source))}    # the way back",
+                else command_line(
+                    "ip route get {}    # the way back", next(iter(by_source))
+                ),
             ),
             "a listener with TCP_DEFER_ACCEPT keeps connections half-open until data"
             " come; clients on lossy lines need a second try",

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tcpstates.diagnose.case import Case, Host, Port, Suspect, plain
-from tcpstates.diagnose.words import counted, endpoint, percent, quoted, unnamed
+from tcpstates.diagnose.words import counted, endpoint, percent, unnamed
 from tcpstates.findings import Finding, Gap, Peer, Severity
 from tcpstates.model import Batch
 from tcpstates.states import TcpState
+from tcpstates.text import command_line
 
 _TIME_WAIT = str(TcpState.TIME_WAIT)
 _SAMPLE = 200  # sockets, to find out whose they are
@@ -133,7 +134,7 @@ class Ports:
             " EADDRNOTAVAIL. A program that binds before it connects finds none for"
             " other destinations either.",
             (
-                f"tcpstates -tanp dst {quoted(where)} --by state,process",
+                command_line("tcpstates -tanp dst {} --by state,process", where),
                 "in the program: keep connections open and use them again",
                 (
                     "more destinations or local addresses; a wider"
@@ -183,7 +184,9 @@ class Ports:
             " its own, find none (EADDRINUSE). Plain connect() shares ports between"
             " destinations.",
             (
-                f"tcpstates -tanp src {quoted(local)} --by remote,process --limit 10",
+                command_line(
+                    "tcpstates -tanp src {} --by remote,process --limit 10", local
+                ),
                 "in the program: IP_BIND_ADDRESS_NO_PORT before bind()",
                 "a wider net.ipv4.ip_local_port_range",
             ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tcpstates.diagnose.case import Case, Host
 from tcpstates.diagnose.words import counted, percent
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.text import format_bytes, format_name
+from tcpstates.text import command_line, format_bytes, format_name
 
 _NEAR_PERCENT = 95  # of a limit: the next connections fail
 
@@ -47,8 +47,10 @@ def _near_limit(case: Case, pid: int, numbers: tuple[int, int, int]) -> Finding:
         "At the limit accept() and connect() fail with EMFILE, and so does opening a"
         " file.",
         (
-            f"tcpstates -tan pid = {pid} --by state,remote-address",
-            f"prlimit --pid {pid} --nofile    # the limits, soft and hard",
+            command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
+            command_line(
+                "prlimit --pid {} --nofile    # the limits, soft and hard", pid
+            ),
             "close what is not needed; a higher limit helps if the number is stable",
         ),
         "the number is stable, and planned so",

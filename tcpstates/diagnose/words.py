@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tcpstates.diagnose.case import Case, Holder, Host, Port, Suspect, plain
 from tcpstates.findings import Peer, Process
-from tcpstates.text import format_ms
+from tcpstates.text import command_line, format_ms
 
 _MOST_PEERS = 3
 
@@ -26,11 +26,6 @@ def endpoint(address: str, port: Port) -> str:
     """Return an endpoint as listings show it."""
     shown = "?" if port is None else port
     return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
-
-
-def quoted(text: str) -> str:
-    """Return a word for a shell, which may take brackets for a pattern."""
-    return f"'{text}'" if "[" in text else text
 
 
 def remote_peers(suspects: Iterable[Suspect], *, with_port: bool) -> tuple[Peer, ...]:
@@ -72,7 +67,7 @@ def is_reason(holder: Holder) -> bool:
 def resumed(processes: Iterable[Process]) -> tuple[str, ...]:
     """Return how to let stopped processes go on."""
     return tuple(
-        f"kill -CONT {process.pid}    # it is stopped"
+        command_line("kill -CONT {}    # it is stopped", process.pid)
         for process in processes
         if process.is_stopped
     )

@@ -7,12 +7,13 @@ An answer is one of three: True, False, or None where nobody can tell (the proce
 of a socket may be hidden; an age may be known as bounds only). What a socket does
 not have at all, as a TIME_WAIT socket no round-trip time, is False, not None.
 
-Addresses, users and the like repeat, so their verdicts are remembered; ports have a
-table: 0.04 us a socket, however long the condition.
+Addresses, ports, users and the like repeat, so their verdicts are remembered: 0.04 us
+per socket, however long the condition.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -106,26 +107,30 @@ def joined_ranges(numbers: Iterable[int]) -> Ranges:
     return tuple(ranges)
 
 
-class Ports(Condition):
+class Ports(OfOneColumn):
     """Whether one side's port is in one of the ranges; 0 is the wildcard."""
 
     def __init__(self, side: str, ranges: Ranges) -> None:
         """Take "local" or "remote", and the ranges."""
+        super().__init__()
         self.side = side
         self.ranges = ranges
-        self._table: list[bool] | None = None
+        self.column = f"{side}_port"  # type: ignore[misc]  # it is an instance's
+        merged: list[tuple[float, float]] = []
+        for low, high in sorted(ranges):
+            if merged and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        self._lows = [low for low, _ in merged]
+        self._highs = [high for _, high in merged]
 
-    def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
-        if self._table is None:
-            self._table = [False] * (LAST_PORT + 1)
-            for low, high in self.ranges:
-                first, last = int(max(0, low)), int(min(LAST_PORT, high))
-                self._table[first : last + 1] = [True] * (last + 1 - first)
-        ports, table = batch.column(f"{self.side}_port"), self._table
-        if None in ports:  # a saved listing's service that is unknown here
-            return [None if port is None else table[port] for port in ports]
-        return list(map(table.__getitem__, ports))
+    def judge(self, value: int | None) -> bool | None:
+        """Answer for one port; None: a saved listing's service, unknown here."""
+        if value is None:
+            return None
+        place = bisect_right(self._lows, value) - 1
+        return place >= 0 and value <= self._highs[place]
 
 
 class Autobound(Ports):

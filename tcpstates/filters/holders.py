@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any
 
-from tcpstates.filters.conditions import Answer, Condition, Ranges, Verdicts, in_ranges
+from tcpstates.filters.conditions import (
+    Answer,
+    CannotTell,
+    Condition,
+    Ranges,
+    Verdicts,
+    in_ranges,
+)
+from tcpstates.filters.patience import TooLongError, time_limit
 from tcpstates.model import Batch, Owner, Reason
 
 
@@ -43,7 +52,14 @@ class OfProcess(Condition):
         return True if True in found else None if None in found else False
 
 
-_OUT_OF_SIGHT = (Reason.HIDDEN, Reason.UNKNOWN, Reason.OTHER_PID_NAMESPACE)
+_OUT_OF_SIGHT = (
+    Reason.HIDDEN,
+    Reason.NOT_FOUND,
+    Reason.NOT_HERE,
+    Reason.UNKNOWN,
+    "other pid namespace",  # of listings that version 0.1 has saved
+)
+_PATTERN_SECONDS = 1.0
 _COMM_LENGTH = 15  # TASK_COMM_LEN less its final zero, linux/sched.h
 
 
@@ -101,8 +117,20 @@ class ProcessPattern(OfName):
         """Take a regular expression, looked for anywhere in the name."""
         super().__init__()
         self._pattern = pattern
+        self._seconds = _PATTERN_SECONDS  # left for all names together
 
     def matches(self, name: bytes) -> bool:
-        """Tell whether the pattern is in a name."""
+        """Tell whether the pattern is in a name; CannotTell: that takes too long.
+
+        Names in a file may be long, and made for a pattern that tries everything.
+        """
         text = name.decode("utf-8", "surrogateescape")
-        return self._pattern.search(text) is not None
+        started = monotonic()
+        try:
+            with time_limit(self._seconds):
+                return self._pattern.search(text) is not None
+        except TooLongError as error:
+            problem = f"this pattern takes more than {_PATTERN_SECONDS:g} s"
+            raise CannotTell(f"{problem} on the names that are there") from error
+        finally:
+            self._seconds -= monotonic() - started

@@ -13,7 +13,8 @@ from typing import Any
 from tcpstates.model import Batch, Names, Owner, Reason
 from tcpstates.render.details import format_info, format_memory
 from tcpstates.render.saved_cells import saved_addresses, saved_ports
-from tcpstates.text import format_name, sanitise
+from tcpstates.states import OtherState, TcpState
+from tcpstates.text import format_name, sanitise, sanitise_all
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
@@ -24,11 +25,31 @@ def column(name: str) -> Filler:
     return lambda batch, names: batch.column(name)
 
 
+def text(name: str) -> Filler:
+    """Return a filler for a column of a few different texts, which are escaped."""
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        values = batch.column(name)
+        shown = {v: None if v is None else sanitise(v) for v in set(values)}
+        return list(map(shown.__getitem__, values))
+
+    return cells
+
+
+def words(batch: Batch, names: Names) -> Cells:
+    """Return the states by RFC 9293's names, or what else they are called."""
+    found = batch.column("word")
+    return found if _WORDS.issuperset(found) else list(map(sanitise, found))
+
+
+_WORDS = frozenset(map(str, (*TcpState, *OtherState)))
+
+
 def states(batch: Batch, names: Names) -> Cells:
     """Return the states, in another tool's words where these are asked for."""
-    words = batch.column("word")
+    found = words(batch, names)
     known = names.state_words
-    return [known.get(word, word) for word in words] if known else words
+    return [known.get(word, word) for word in found] if known else found
 
 
 def endpoints(side: str) -> Filler:
@@ -75,7 +96,7 @@ def _ports(protocol: str, names: Names) -> _Ports:
 
 def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
     """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
-    values = batch.column(f"{side}_address")
+    values = sanitise_all(batch.column(f"{side}_address"))
     scopes, cut = batch.known("interface_name"), batch.known("truncated")
     if scopes is not None or cut is not None:
         return saved_addresses(batch, values, side)
@@ -101,6 +122,11 @@ def _address(address: str, family: str, names: Names) -> str:
     if host is not None:
         return sanitise(host)
     return f"[{address}]" if family == "ipv6" else address
+
+
+def addresses(side: str) -> Filler:
+    """Return a filler for one side's addresses, without brackets or names."""
+    return lambda batch, names: sanitise_all(batch.column(f"{side}_address"))
 
 
 def endpoint_order(side: str) -> Filler:
@@ -206,7 +232,7 @@ def process_names(batch: Batch, names: Names) -> Cells:
         return found
 
     return [
-        joined(owners) if owners else None if reason is None else f"({reason})"
+        joined(owners) if owners else None if reason is None else _reason(reason)
         for owners, reason in zip(
             batch.column("processes"), batch.column("no_process_reason"), strict=True
         )
@@ -228,7 +254,7 @@ def processes(batch: Batch, names: Names) -> Cells:
         if owners
         else f"(hidden: user {_user_text(uid, names) or '-'})"
         if reason == Reason.HIDDEN
-        else f"({reason})"
+        else _reason(reason)
         for owners, reason, uid in zip(
             batch.column("processes"),
             batch.column("no_process_reason"),
@@ -236,6 +262,11 @@ def processes(batch: Batch, names: Names) -> Cells:
             strict=True,
         )
     ]
+
+
+def _reason(reason: str | None) -> str:
+    """Return why a socket has no process, or that nothing is known about it."""
+    return f"({sanitise(reason or Reason.UNKNOWN)})"
 
 
 def format_owners(owners: Sequence[Owner]) -> str:

@@ -40,7 +40,7 @@ class Column(NamedTuple):
 # fmt: off
 PROTOCOL = Column("protocol", "Proto", fill.protocol, varied=False, known=True)
 STATE = Column("state", "State", fill.states, width=12, varied=False, known=True,
-               group=fill.column("word"))
+               group=fill.words)
 RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
 SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
 LOCAL = Column("local", "Local address", fill.endpoints("local"), width=21, known=True,
@@ -64,12 +64,12 @@ INFO = Column("info", "TCP info", fill.info, needs="info")
 MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
 # These are shown only when they are named.
 FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
-RAW_STATE = Column("raw-state", "Raw state", fill.column("raw_state"), varied=False)
-LOCAL_ADDRESS = Column("local-address", "Local address", fill.column("local_address"),
+RAW_STATE = Column("raw-state", "Raw state", fill.text("raw_state"), varied=False)
+LOCAL_ADDRESS = Column("local-address", "Local address", fill.addresses("local"),
                        width=15, order=fill.address_order("local"))
 LOCAL_PORT = Column("local-port", "Local port", fill.column("local_port"), right=True)
 REMOTE_ADDRESS = Column("remote-address", "Remote address",
-                        fill.column("remote_address"), width=15,
+                        fill.addresses("remote"), width=15,
                         order=fill.address_order("remote"))
 REMOTE_PORT = Column("remote-port", "Remote port", fill.column("remote_port"),
                      right=True)

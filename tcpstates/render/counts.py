@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from tcpstates.model import KernelCounts, Request
+from tcpstates.render.plain import WIDEST
 from tcpstates.render.tally import Group, Tally, asked_rows, kinds
-from tcpstates.text import format_bytes
+from tcpstates.text import format_bytes, sanitise
 
 
 def summary_cells(
@@ -105,7 +106,7 @@ def describe_counts(words: Counter[str], width: int) -> str:
     total = words.total()
     if not total:
         return "no sockets match"
-    parts = ", ".join(f"{number} {word}" for word, number in words.most_common())
+    parts = ", ".join(f"{n} {sanitise(word)}" for word, n in words.most_common())
     text = f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
     return fill(text, max(1, width), break_on_hyphens=False)
 
@@ -137,7 +138,7 @@ def render_groups_plain(
     headings = [column.heading.replace(" ", "-") for column in tally.columns]
     width = max(len("Count") * header, *(len(str(number)) for _, number in rows))
     lines = [headings, *(texts for texts, _ in rows)]
-    widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
+    widths = [min(WIDEST, max(map(len, texts))) for texts in zip(*lines, strict=True)]
     widths[-1] = 0
     if header:
         yield _group_line("Count", headings, width, widths)

@@ -45,12 +45,12 @@ def format_info(info: dict[str, int], congestion: str | None) -> str:
 
 def format_memory(memory: dict[str, int]) -> str:
     """Return a socket's memory in bytes, used of allowed, as `name:value` words."""
-    pairs = (("receive", "receive"), ("send", "send"))
-    words = [
-        f"{word}:{memory[f'{key}_allocated']}/{memory[f'{key}_buffer']}"
-        for word, key in pairs
-        if f"{key}_buffer" in memory
-    ]
+    words = []
+    for key in ("receive", "send"):
+        used, most = memory.get(f"{key}_allocated"), memory.get(f"{key}_buffer")
+        if used is not None or most is not None:
+            shown = ("?" if number is None else str(number) for number in (used, most))
+            words.append(f"{key}:{'/'.join(shown)}")
     rest = ("send_queued", "forward_allocated", "options", "backlog", "drops")
     words += [f"{key}:{memory[key]}" for key in rest if key in memory]
     return " ".join(words)

@@ -51,7 +51,7 @@ _LEAST_IMPORTANT = (
 _ALWAYS_BELOW = (INFO, MEMORY)
 GAP = 2  # cells between columns
 # A name, which may be quoted and hold anything, then pid and descriptor.
-_HOLDER = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')
+_HOLDER = re.compile(r'(?:^|(?<=,))(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')
 
 Cells = dict[Column, Sequence[str]]
 
@@ -95,6 +95,11 @@ def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
 
 def _width(lengths: dict[Column, int]) -> int:
     return sum(length + GAP for length in lengths.values()) - GAP
+
+
+def natural_width(cells: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is in which nothing wraps."""
+    return sum(max(map(cell_length, filled), default=0) + GAP for filled in cells)
 
 
 def cell_length(text: str) -> int:

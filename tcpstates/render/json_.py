@@ -143,7 +143,9 @@ def _owners(owners: Sequence[Owner]) -> str:
 
 def _processes(batch: Batch, names: Names) -> Sequence[str] | None:
     values = batch.known("processes")
-    return None if values is None else [f"[{_owners(owners)}]" for owners in values]
+    if values is None:
+        return None
+    return ["null" if found is None else f"[{_owners(found)}]" for found in values]
 
 
 def _objects(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:

@@ -17,6 +17,7 @@ from tcpstates.render.styles import paint
 
 _GAP = "  "
 _MOST_PADDED = 10_000  # values remembered in a column
+WIDEST = 100  # characters to which cells are padded
 
 
 Filled = Sequence[Cells]  # the cells of each column, of some rows
@@ -108,8 +109,12 @@ def _pad(column: Column, text: str, width: int) -> str:
 def _width(
     column: Column, filled: Sequence[Sequence[Any]], *, header: bool, final: bool
 ) -> int:
-    """Return a column's width: of the cells known, and what others may need."""
+    """Return a column's width: of the cells known, and what others may need.
+
+    Few cells are wider than WIDEST, and those need not make every other row as long.
+    """
     width = len(column.heading) if header else 0
     if not final:
         width = max(width, column.width)
-    return max(width, *(len(str(cell)) for cells in filled for cell in cells), 0)
+    widest = max((len(str(cell)) for cells in filled for cell in cells), default=0)
+    return max(width, min(widest, WIDEST))

@@ -6,27 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from tcpstates.model import Batch
-from tcpstates.text import sanitise_line
+from tcpstates.text import sanitise
 
 
 def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
-    """Return addresses of a saved listing: with scopes, and dots where one was cut."""
+    """Return addresses of a saved listing: with scopes, and dots where one was cut.
+
+    `values` are the batch's addresses, escaped.
+    """
     shown = []
     columns = (values, batch.column("interface_name"), batch.column("truncated"))
     for address, scope, cut in zip(*columns, strict=True):
         text = address
         if scope and address.startswith("fe80:"):
-            text += f"%{scope}"
+            text += f"%{sanitise(scope)}"
         if f"{side}_address" in (cut or ()):
             text += "..."
-        text = f"[{text}]" if ":" in address else text
-        shown.append(sanitise_line(text))
+        shown.append(f"[{text}]" if ":" in address else text)
     return shown
 
 
 def saved_ports(ports: Sequence[Any], services: Sequence[str | None]) -> list[Any]:
     """Return ports; where a listing has only a service unknown here, its name."""
     return [
-        port if service is None else sanitise_line(service)
+        port if service is None else sanitise(service)
         for port, service in zip(ports, services, strict=True)
     ]

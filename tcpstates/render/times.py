@@ -8,7 +8,7 @@ from math import inf
 from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
 from tcpstates.model import Batch, Names
 from tcpstates.render.cells import Cells
-from tcpstates.text import format_age, format_ms
+from tcpstates.text import format_age, format_ms, sanitise
 
 
 def timer(batch: Batch, names: Names) -> Cells:
@@ -19,7 +19,7 @@ def timer(batch: Batch, names: Names) -> Cells:
     return [
         None
         if kind in ("off", None)
-        else f"{kind}({'?' if ms is None else format_ms(ms)},{retransmits})"
+        else f"{sanitise(kind)}({'?' if ms is None else format_ms(ms)},{retransmits})"
         for kind, ms, retransmits in zip(
             kinds,
             batch.column("timer_ms"),
@@ -31,7 +31,9 @@ def timer(batch: Batch, names: Names) -> Cells:
 
 def timer_kind(batch: Batch, names: Names) -> Cells:
     """Return the timers' names; None: none runs."""
-    return [None if kind == "off" else kind for kind in batch.column("timer")]
+    kinds = batch.column("timer")
+    shown = {k: None if k in (None, "off") else sanitise(k) for k in set(kinds)}
+    return list(map(shown.__getitem__, kinds))
 
 
 def timer_ms(batch: Batch, names: Names) -> Cells:

@@ -13,7 +13,9 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("netlink is Linux's", allow_module_level=True)
 
+from tcpstates.collect.netlink import _receive_one
 from tcpstates.collect.recvmmsg import ManyReceiver
+from tcpstates.parse.inet_diag import encode_request
 
 Channels = tuple[socket.socket, socket.socket]
 
@@ -36,13 +38,17 @@ def channels() -> Iterator[Channels]:
 
 def test_what_processes_send_is_left_out(channels: Channels) -> None:
     receiver, sender = channels
-    sender.sendto(b"I am the kernel", receiver.getsockname())
-    assert ManyReceiver(2, 1000).receive(receiver.fileno(), wait=True) == []
+    for text in (b"I am the kernel", b"x" * 1001):  # the second one is cut short
+        sender.sendto(text, receiver.getsockname())
+        assert ManyReceiver(2, 1000).receive(receiver.fileno(), wait=True) == []
+    sender.sendto(b"x" * 40_000, receiver.getsockname())
+    assert _receive_one(receiver) == []
 
 
-def test_a_datagram_cut_short_is_an_error(channels: Channels) -> None:
-    receiver, sender = channels
-    sender.sendto(b"x" * 1001, receiver.getsockname())
-    with pytest.raises(OSError, match="cut short") as raised:
-        ManyReceiver(2, 1000).receive(receiver.fileno(), wait=True)
+def test_a_datagram_of_the_kernel_cut_short_is_an_error() -> None:
+    request = encode_request("tcp", "ipv4", mask=0xFFF, sequence=1)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as channel:
+        channel.sendto(request, (0, 0))
+        with pytest.raises(OSError, match="cut short") as raised:
+            ManyReceiver(2, 16).receive(channel.fileno(), wait=True)
     assert raised.value.errno == errno.EMSGSIZE

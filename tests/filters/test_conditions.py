@@ -186,7 +186,9 @@ def test_udp_has_no_retransmissions() -> None:
     [
         (Reason.HIDDEN, None),
         (Reason.UNKNOWN, None),
-        (Reason.OTHER_PID_NAMESPACE, None),
+        (Reason.NOT_HERE, None),
+        (Reason.NOT_FOUND, None),
+        ("other pid namespace", None),
         (Reason.TIME_WAIT, False),
         (Reason.ORPHAN, False),
         (Reason.UNATTRIBUTED, False),

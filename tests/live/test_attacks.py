@@ -31,11 +31,12 @@ def test_another_process_cannot_answer_for_the_kernel(lab: Lab) -> None:
     finished = lab.run(*forger)
     assert finished.returncode == 0, finished.stderr
     told = json.loads(finished.stdout)
-    assert told["forged"] == 3
+    assert told["forged"] == 4
     found = {row["cookie"] for row in told["sockets"]}
     assert FORGED not in found
     assert found == expected
     assert told["source"] == "netlink"
+    assert told["limitations"] == []
 
 
 @needs_root

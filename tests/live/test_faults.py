@@ -147,7 +147,7 @@ def test_processes_of_another_pid_namespace_are_said_to_be_elsewhere(lab: Lab) -
     assert finished.returncode == 0, finished.stderr
     rows = finished.stdout.splitlines()[1:]
     assert len(rows) == len(lab.sockets("-ltn"))
-    assert all(row.endswith("(other pid namespace)") for row in rows)
+    assert all(row.endswith("(not in this pid namespace)") for row in rows)
 
 
 @needs_root

@@ -48,7 +48,8 @@ def main() -> None:
     row = message(state=1, cookie=FORGED, sequence=1, port_id=port)
     done = netlink(_DONE, struct.pack("=i", 0), sequence=1, port_id=port)
     sent = 0
-    for datagram in (row, done, row + done):
+    too_long = bytes(40_000)  # it would be cut short, and end the dump
+    for datagram in (too_long, row, done, row + done):
         sent += forger.sendto(datagram, (port, 0)) == len(datagram)
     output, _ = process.communicate(timeout=_PATIENCE)
     sys.stdout.write(json.dumps(json.loads(output) | {"forged": sent}))

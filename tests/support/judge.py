@@ -18,7 +18,8 @@ _OWN = (str(Path(tcpstates.__file__).parent),)
 _ROW = re.compile(r"(tcp|udp) ")
 _VERDICT = re.compile(r"(NOTICE|WARNING|CRITICAL) ")
 _EXTRA = "the kernel counts"  # what -s adds where it can
-_LONE_REASONS = {"unknown", "hidden", "unattributed", "other pid namespace"}
+_LONE_REASONS = {"unknown", "hidden", "unattributed", "not found"}
+_LONE_REASONS |= {"not in this pid namespace"}
 _STABLE = ("state", "local_address", "local_port", "remote_address", "remote_port")
 
 

@@ -43,6 +43,7 @@ class Endpoints:
     def __init__(self, service: Callable[[str], int | None]) -> None:
         """Take what returns a service's port."""
         self._service = service
+        self.line = 0  # that is read now, for layouts that hand rows over later
         self._addresses: dict[str, Address] = {}
         self._ports: dict[str, int | str] = {}
 

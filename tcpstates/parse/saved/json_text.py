@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tcpstates.model import Owner
+from tcpstates.model import FAMILIES, PROTOCOLS, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.powershell import make_row
-from tcpstates.parse.saved.rows import Row, Unreadable
+from tcpstates.parse.saved.rows import UNREADABLE, Row, Unreadable
 
 _MOST = 64 * 1024 * 1024  # characters of one object that is not ours
 _PLAIN = (
@@ -20,6 +20,7 @@ _PLAIN = (
     "v6only",
     "shutdown",
     "congestion",
+    "info",
     "memory",
 )
 _NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_name"}
@@ -70,21 +71,29 @@ class OwnJson:
         decoder, place = json.JSONDecoder(), 0
         rows: list[Row] = []
         while place < len(text):
-            found, place = decoder.raw_decode(text, place)
-            rows += map(self._row, _sockets_in(found))
+            try:
+                found, place = decoder.raw_decode(text, place)
+            except (ValueError, RecursionError):
+                if not rows:
+                    raise
+                return [*rows, UNREADABLE]  # what stands before it counts
+            inside = _sockets_in(found)
+            sockets = [each for each in inside if isinstance(each, Mapping)]
+            rows += map(self._row, sockets)
+            if len(sockets) < len(inside):
+                rows.append(UNREADABLE)
             while text[place : place + 1].isspace():
                 place += 1
         return rows
 
-    def _row(self, found: Any) -> Row:
-        if not isinstance(found, Mapping):
-            raise Unreadable(str(found)[:80])
-        if "LocalAddress" in found:
-            return make_row(self._endpoints, found)
+    def _row(self, found: Mapping[str, Any]) -> Row:
+        """Return a socket; what is wrong with one costs no other."""
         try:
-            return _own_row(found)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Unreadable(str(found)[:80]) from error
+            if "LocalAddress" in found:
+                return make_row(self._endpoints, found)
+            return _own_row(found, self._endpoints)
+        except (KeyError, TypeError, ValueError, AttributeError, Unreadable):
+            return UNREADABLE
 
     def finish(self) -> Sequence[Row]:
         """Return the sockets of what took several lines.
@@ -97,7 +106,7 @@ class OwnJson:
         return self._objects(pending.strip()) if pending.strip() else ()
 
 
-def _sockets_in(found: Any) -> Iterable[Any]:
+def _sockets_in(found: Any) -> Sequence[Any]:
     """Return the sockets of an object or a list: it may be one itself."""
     if isinstance(found, Mapping):
         inner = found.get("sockets")
@@ -115,19 +124,15 @@ def is_list(text: str) -> bool:
     return text[:1] == "[" and text[-1:] == "]" and _BEGINS.match(text) is not None
 
 
-def _own_row(found: Mapping[str, Any]) -> Row:
-    """Return a socket of our own JSON."""
-    if found["protocol"] not in ("tcp", "udp") or found["family"] not in (
-        "ipv4",
-        "ipv6",
-    ):
+def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
+    """Return a socket of our own JSON; the gate looks at the types of most fields."""
+    family = found["family"]
+    if found["protocol"] not in PROTOCOLS or family not in FAMILIES:
         raise ValueError(found["protocol"])
     more: dict[str, Any] = {
         name: found[name] for name in _PLAIN if found.get(name) is not None
     }
     more |= {to: found[name] for name, to in _NAMED.items() if found.get(name)}
-    if found.get("info"):
-        more["info"] = dict(found["info"])
     if found.get("truncated"):
         more["truncated"] = tuple(found["truncated"])
     timer = found.get("timer")
@@ -139,27 +144,35 @@ def _own_row(found: Mapping[str, Any]) -> Row:
     owners = found.get("processes")
     more["processes"] = None if owners is None else tuple(map(_owner, owners))
     more["told_reason"] = found.get("no_process_reason")
-    numbers = ("local_port", "remote_port", "recv_q", "send_q")
-    local, remote, received, sent = (_number(found[name]) for name in numbers)
+    local, remote = (
+        _address(found[name], family, endpoints)
+        for name in ("local_address", "remote_address")
+    )
     return Row(
         found["protocol"],
-        found["family"],
+        family,
         found["raw_state"],
-        str(found["local_address"]),
         local,
-        str(found["remote_address"]),
+        found["local_port"],
         remote,
-        received,
-        sent,
+        found["remote_port"],
+        found["recv_q"],
+        found["send_q"],
         more,
     )
 
 
-def _number(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _address(value: Any, family: str, endpoints: Endpoints) -> str:
+    """Return an address as others are written; raise an error for no address."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    address = endpoints.address(value)
+    if address.scope or address.family not in (None, family):
+        raise Unreadable(value)
+    return address.text
 
 
 def _owner(found: Mapping[str, Any]) -> Owner:
     name, raw = found.get("name"), found.get("name_raw")
     packed = bytes.fromhex(raw) if raw else None if name is None else name.encode()
-    return Owner(int(found["pid"]), packed, _number(found.get("fd")))
+    return Owner(found["pid"], packed, found.get("fd"))

@@ -36,7 +36,9 @@ _PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
 _MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
 # macOS since 14: numbers, then the process's name with its blanks, and the pid.
-_NAME_AND_PID = re.compile(r"(?:\s+\d+){2,4}\s+(\S.{0,60}?)\s?:(\d+)(?=\s|$)")
+_NAME_AND_PID = re.compile(
+    r"(?:\s{1,40}\d{1,20}){2,4}\s{1,40}(\S.{0,60}?)\s?:(\d{1,10})(?=\s|$)"
+)
 _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
 _PROCESS = "process:pid"
@@ -132,7 +134,8 @@ class Netstat:
             ]
             if cut:
                 more["truncated"] = tuple(cut)
-        return Row(protocol, family, raw, *places, *_queues(numbers, raw), more)
+        queues, at = _queues(numbers, raw), self._endpoints.line
+        return Row(protocol, family, raw, *places, *queues, more, at)
 
     def _is_cut(self, address: Address, text: str) -> bool:
         """Tell whether an endpoint has been cut to its column."""

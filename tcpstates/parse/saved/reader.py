@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from tcpstates.parse.saved import lsof, netstat, powershell, proc, sockstat, solaris, ss
 from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.rows import Layout, Row, Unreadable
 
 _ESCAPE = re.compile(
@@ -71,7 +72,8 @@ class Reader:
         snapshot: int | None = None,
     ) -> None:
         """Expect one of FORMATS, None: any; `snapshot` counts from 1, None: all."""
-        made = _layouts(Endpoints(service), byte_order)
+        self._endpoints = Endpoints(service)
+        made = _layouts(self._endpoints, byte_order)
         names = None if format is None else FORMATS[format]
         self._layouts = [m for m in made if names is None or m.name in names]
         self._current: Layout | None = None
@@ -81,6 +83,7 @@ class Reader:
         self._is_named = format is not None
         self.rows = 0
         self._found: list[Row] = []  # not yet given away
+        self._lines: list[int] = []  # where each of them was found
         self._torn: str | None = None  # a line that may go on in the next
         self._line = 0
         self._wanted = snapshot
@@ -95,6 +98,7 @@ class Reader:
         """Return the rows of some lines."""
         for line in lines:
             self._line += 1
+            self._endpoints.line = self._line
             if len(line) > LONGEST and (
                 line[:1] not in _JSON or len(line) > LONGEST_JSON
             ):
@@ -111,7 +115,15 @@ class Reader:
         return self._give()
 
     def _give(self) -> list[Row]:
+        """Return what has been found, without the rows that do not pass the gate."""
         found, self._found = self._found, []
+        lines, self._lines = self._lines, []
+        wrong = refused(found)
+        if wrong:
+            for place in wrong:
+                self._count(lines[place])
+            left = set(range(len(found))).difference(wrong)
+            found = [found[place] for place in sorted(left)]
         self.rows += len(found)
         return found
 
@@ -176,6 +188,7 @@ class Reader:
             self._kinds.add(kind)
             if self._wanted in (None, self._snapshot):
                 self._found += rows
+                self._lines += [row.line or self._line for row in rows]
         return rows is not None
 
     def _end(self) -> None:
@@ -224,7 +237,7 @@ def _cleaned(line: str) -> str:
 _PREFIX = re.compile(
     r"^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\s+|\[?\d\d:\d\d:\d\d\S*\s+"
     r"|[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ [^\s:]+: "
-    r"|\s*\d+\t|[\w./-]*:?\d+[:-](?!\d)|[\w./-]+:\s?|[+-]|\s+|<pre>)"
+    r"|\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?|[+-]|\s+|<pre>)"
 )
 
 

@@ -24,10 +24,15 @@ class Row(NamedTuple):
     # Further columns by their names; "word": what `raw_state` means, where no table
     # of words can tell.
     more: Mapping[str, Any] | None = None
+    line: int = 0  # where it stood, if its layout hands it over later; else 0
 
 
 class Unreadable(Exception):
     """A line that looks like a socket and cannot be read."""
+
+
+# Among the rows of one line, one that cannot be read: the gate counts it.
+UNREADABLE = Row("", "", None, "", None, "", None)
 
 
 class Layout(Protocol):

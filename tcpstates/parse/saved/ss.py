@@ -170,7 +170,14 @@ class Ss:
             parts = line.rsplit(there, 1) if is_same else line.split(there, 1)
             take_details(parts[1], more)
         return Row(
-            protocol, family, raw, *places, int(received), int(sent), more or None
+            protocol,
+            family,
+            raw,
+            *places,
+            int(received),
+            int(sent),
+            more or None,
+            self._endpoints.line,
         )
 
 

@@ -38,7 +38,7 @@ _MEMORY = {
     "bl": "backlog",
     "d": "drops",
 }
-_MEMORY_ITEM = re.compile(r"([a-z]+)(\d+)")
+_MEMORY_ITEM = re.compile(r"(?<![a-z])([a-z]{1,2})(\d{1,20})")
 _COUNTS = {
     "cwnd": "congestion_window",
     "unacked": "unacked",

@@ -1,0 +1,41 @@
+"""A limit to how long a regular expression may search.
+
+`re` looks for signals while it searches (`Modules/_sre/sre_lib.h`), so a handler that
+raises ends it. That takes Unix and the main thread; elsewhere there is no limit.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TooLongError(Exception):
+    """The time is over."""
+
+
+_LEAST = 0.001  # seconds; 0 would set no timer
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TooLongError in the block after so many seconds, where that is possible."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if sys.platform == "win32" or not is_main:
+        yield
+        return
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TooLongError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,205 @@
+"""The one gate between what strangers wrote and the rest of the program.
+
+Whatever layout read a row, it passes here: every field has its type, numbers fit into
+64 bits, ports are ports, addresses are addresses or host names, state names are short
+and printable. A row that does not pass is reported with its line.
+
+Each check takes a whole column, which costs 0.3 us per row of a plain listing; rows are
+looked at one by one only where something is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from string import ascii_letters, digits
+from typing import Any
+
+from tcpstates.model import FAMILIES, PROTOCOLS, Owner
+from tcpstates.parse.saved.rows import Row
+
+LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
+LONGEST_WORD = 64  # of a state, a timer, a service
+LONGEST_NAME = 4096  # of a user, a program, a cgroup's path (PATH_MAX)
+_LAST_PORT = 65_535
+_LAST_NUMBER = (1 << 64) - 1
+_OF_ADDRESSES = (ascii_letters + digits + "_.:*-").encode()  # "*" is any address
+_KEY = re.compile(r"[a-z0-9_]{1,40}")  # of tcp_info and memory, as JSON prints them
+_MOST_KEYS = 200
+_TIMES = frozenset({"last_sent_ms", "last_received_ms", "last_ack_ms"})
+_OF_ONE_BYTE = ("retransmits", "probes", "backoff")
+_SIDES = frozenset({"local_address", "remote_address"})
+
+Column = Sequence[Any]
+Check = Callable[[Column], bool]
+
+
+def _texts(values: Column) -> set[Any] | None:
+    """Return the different texts; None: something is no text."""
+    different = set(values)
+    different.discard(None)
+    return different if all(type(value) is str for value in different) else None
+
+
+def _one_of(*known: str) -> Check:
+    return lambda values: set(values) <= set(known)
+
+
+def _addresses(values: Column) -> bool:
+    texts = _texts(values)
+    if texts is None or None in values or "" in texts:
+        return False
+    joined = "".join(texts)
+    return (
+        joined.isascii()
+        and not joined.encode().translate(None, _OF_ADDRESSES)
+        and max(map(len, texts)) <= LONGEST_ADDRESS
+        # It would be taken for an option: no host name begins so (RFC 952).
+        and not any(text.startswith("-") for text in texts)
+    )
+
+
+def _words(values: Column) -> bool:
+    """Tell whether texts are short and printable; raw bytes, no UTF-8, may be there."""
+    texts = _texts(values)
+    return texts is not None and all(
+        len(text) <= LONGEST_WORD
+        and all(c.isprintable() or "\udc80" <= c <= "\udcff" for c in text)
+        for text in texts
+    )
+
+
+def _names(values: Column) -> bool:
+    """Tell whether texts may be names: the kernel lets those hold any character."""
+    texts = _texts(values)
+    return texts is not None and all(len(text) <= LONGEST_NAME for text in texts)
+
+
+def _integers(most: int) -> Check:
+    def check(values: Column) -> bool:
+        # True equals 1, so types are looked at before values.
+        if not set(map(type, values)) <= {int, type(None)}:
+            return False
+        different = set(values)
+        different.discard(None)
+        return not different or (min(different) >= 0 and max(different) <= most)
+
+    return check
+
+
+_numbers, _ports = _integers(_LAST_NUMBER), _integers(_LAST_PORT)
+_ids, _bytes, _bits = _integers((1 << 32) - 1), _integers(255), _integers(3)
+
+
+def _truths(values: Column) -> bool:
+    return set(map(type, values)) <= {bool, type(None)}
+
+
+def _counters(values: Column) -> bool:
+    """Tell whether these are dictionaries of numbers, as tcp_info is."""
+    return all(value is None or _are_counters(value) for value in values)
+
+
+def _are_counters(value: Any) -> bool:
+    if type(value) is not dict or len(value) > _MOST_KEYS:
+        return False
+    names, numbers = _texts(list(value)), list(value.values())
+    is_named = names is not None and all(map(_KEY.fullmatch, names))
+    return is_named and None not in numbers and _numbers(numbers)
+
+
+def _infos(values: Column) -> bool:
+    """Tell whether these may be tcp_info, as ages and rules take it.
+
+    The kernel has all three times, or none; what it counts in one byte can be an
+    exponent here.
+    """
+    found = [value for value in values if value is not None]
+    return _counters(found) and all(
+        len(_TIMES & value.keys()) in (0, len(_TIMES))
+        and _bytes([value.get(name) for name in _OF_ONE_BYTE])
+        for value in found
+    )
+
+
+def _sides(values: Column) -> bool:
+    return all(
+        value is None or (type(value) is tuple and _SIDES.issuperset(value))
+        for value in values
+    )
+
+
+def _owners(values: Column) -> bool:
+    return all(
+        value is None or (type(value) is tuple and all(map(_is_owner, value)))
+        for value in values
+    )
+
+
+def _is_owner(value: Any) -> bool:
+    if type(value) is not Owner:
+        return False
+    name: Any = value.name
+    is_named = name is None or (type(name) is bytes and len(name) <= LONGEST_NAME)
+    return is_named and type(value.pid) is int and _ids((value.pid, value.fd))
+
+
+_FIXED: tuple[Check, ...] = (
+    _one_of(*PROTOCOLS),
+    _one_of(*FAMILIES),
+    _words,  # the state
+    _addresses,
+    _ports,
+    _addresses,
+    _ports,
+    _numbers,
+    _numbers,
+)
+_MORE: dict[str, Check] = {
+    "word": _words,
+    "uid": _ids,
+    "user_name": _names,
+    "inode": _numbers,
+    "cookie": _numbers,
+    "interface_name": _names,
+    "cgroup_name": _names,
+    "local_service": _words,
+    "remote_service": _words,
+    "timer": _words,
+    "timer_ms": _numbers,
+    "retransmits": _bytes,
+    "mark": _ids,
+    "v6only": _truths,
+    "shutdown": _bits,
+    "congestion": _words,
+    "info": _infos,
+    "memory": _counters,
+    "pid": _ids,
+    "processes": _owners,
+    "told_reason": _words,
+    "truncated": _sides,
+}
+
+
+def refused(rows: Sequence[Row]) -> list[int]:
+    """Return the places of the rows that do not pass."""
+    if not rows or _pass(rows):
+        return []
+    return [place for place, row in enumerate(rows) if not _pass((row,))]
+
+
+def _pass(rows: Sequence[Row]) -> bool:
+    """Tell whether all rows pass."""
+    *fixed, more, _ = zip(*rows, strict=True)
+    named: dict[str, list[Any]] = {}
+    for each in filter(None, more):
+        for name, value in each.items():
+            named.setdefault(name, []).append(value)
+    checks: Iterable[tuple[Check | None, Column]] = (
+        *zip(_FIXED, fixed, strict=True),
+        *((_MORE.get(name), values) for name, values in named.items()),
+    )
+    try:
+        return all(check is not None and check(values) for check, values in checks)
+    except TypeError:  # a list or a dictionary where there should be a text
+        return False
