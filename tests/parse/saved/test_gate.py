@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tracemalloc
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from hostile_saved import (
     strange_in,
     wrong_rows,
 )
-from tcpstates.cli.app import run
+from inprocess import told
 from tcpstates.model import Owner
 from tcpstates.parse.saved.gate import LONGEST_ADDRESS, LONGEST_NAME, refused
 from tcpstates.parse.saved.reader import Reader
@@ -65,17 +64,6 @@ MACHINE_FORMATS = (
     ("explain", "--json"),
 )
 GOOD = Row("tcp", "ipv4", "ESTAB", "1.1.1.1", 1, "::1", 2, 3, 4, {"uid": 5})
-
-
-def told(arguments: Sequence[str]) -> tuple[int, str, str]:
-    """Return exit code and both streams of a command in this process."""
-    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
-    errors = io.StringIO()
-    with redirect_stdout(output), redirect_stderr(errors):
-        code = run(list(arguments))
-    output.flush()
-    text = output.buffer.getvalue().decode("utf-8", "surrogateescape")  # type: ignore[attr-defined]
-    return code, text, errors.getvalue()
 
 
 def save(folder: Path, lines: Sequence[str]) -> str:

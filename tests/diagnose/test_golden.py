@@ -1,0 +1,411 @@
+"""What the doctor says in each situation, literally: text and JSON.
+
+Each situation has what a rule looks at, and no more. The expected texts are in
+tests/golden/doctor; `pytest --update-golden` writes them anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pytest
+from conftest import Golden
+
+from batches import batch
+from tcpstates.collect.choose import MISSING
+from tcpstates.diagnose.case import Case, Host
+from tcpstates.diagnose.examiner import Examiner
+from tcpstates.diagnose.thresholds import Thresholds
+from tcpstates.diagnose.trends import compare
+from tcpstates.findings import Diagnosis, Process, Severity
+from tcpstates.lifecycle.meanings import Settings
+from tcpstates.model import KernelCounts, Limitation, Owner, Reason
+from tcpstates.render.diagnosis import render_diagnosis
+from tcpstates.render.diagnosis_json import render_diagnosis_json
+
+MB = 1 << 20
+KERNEL = KernelCounts(1, 100, 0, 100, 1 * MB, 75 * MB, 100 * MB)
+TOLD = Settings(is_told=True, first_port=40_000, last_port=40_099)
+PROCESSES = {
+    70: Process(
+        70,
+        b"nginx",
+        "www-data",
+        None,
+        (b"nginx: worker", b"-g"),
+        20,
+        1000,
+        is_stopped=False,
+    ),
+    71: Process(71, b"nginx", "www-data", None, None, None, None, is_stopped=False),
+    72: Process(
+        72, b"my app\x1b", "alice", None, (b"/bin/\xff",), 900, 1000, is_stopped=True
+    ),
+}
+OWNED = {
+    10: (Owner(70, b"nginx", 3),),
+    11: (Owner(71, b"nginx", 3),),
+    12: (Owner(72, b"my app\x1b", 4),),
+    13: (Owner(70, b"nginx", 5), Owner(71, b"nginx", 5)),
+}
+TIMES = ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms")
+
+
+class Situation(NamedTuple):
+    """Sockets, and how host and case differ from ordinary ones."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    host: dict[str, Any] = {}  # noqa: RUF012
+    case: dict[str, Any] = {}  # noqa: RUF012
+    unheld: tuple[dict[str, Any], ...] = ()
+
+
+def times(sent: int, received: int, ack: int) -> dict[str, int]:
+    return dict(zip(TIMES, (sent, received, ack), strict=True))
+
+
+def socket(word: str, inode: int = 10, **changes: Any) -> dict[str, Any]:
+    ordinary = {"word": word, "state": word, "inode": inode, "processes": None}
+    return ordinary | times(90_000, 90_000, 70_000) | changes
+
+
+def many(
+    number: int, word: str, inode: int = 10, **changes: Any
+) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        socket(word, inode, remote_port=50_000 + n, **changes) for n in range(number)
+    )
+
+
+CLOSE_WAIT = many(6, "CLOSE_WAIT")
+RETRYING = {"timer": "retransmit", "timer_ms": 900, "send_q": 2048}
+PROBING = {"timer": "probe", "timer_ms": 900, "send_q": 4096}
+FROM_HERE = {"local_port": 45_000}
+PORTS = tuple(
+    socket("ESTABLISHED", local_port=40_000 + n, remote_port=5432) for n in range(60)
+)
+WAITING = tuple(
+    socket("TIME_WAIT", 0, local_port=40_000 + n, remote_port=5432, local_address="127.0.0.1",
+           remote_address="127.0.0.1") for n in range(85)
+)  # fmt: skip
+QUEUE = socket(
+    "LISTEN", recv_q=129, send_q=128, remote_port=0, remote_address="0.0.0.0"
+)
+SATURATED = (QUEUE, *many(5, "ESTABLISHED", 0, **times(9_000, 9_000, 9_000)))
+HALF_OPEN = tuple(
+    socket("SYN_RECEIVED", 0, remote_address=f"203.0.113.{n % 200}", retransmits=1)
+    for n in range(90)
+)
+NOTHING = Thresholds(*(0 for _ in Thresholds._fields))
+
+SITUATIONS: dict[str, Situation] = {
+    "healthy": Situation((socket("ESTABLISHED"), socket("LISTEN", remote_port=0))),
+    "healthy-many-time-wait": Situation(many(1001, "TIME_WAIT", 0)),
+    "leak": Situation(CLOSE_WAIT),
+    "leak-told-settings": Situation(CLOSE_WAIT, {"settings": TOLD}),
+    "leak-critical": Situation(many(500, "CLOSE_WAIT")),
+    "leak-not-read": Situation(many(6, "CLOSE_WAIT", recv_q=1)),
+    "leak-stuck": Situation(many(6, "CLOSE_WAIT", 12, recv_q=2000)),
+    "leak-mixed": Situation((*many(4, "CLOSE_WAIT"), *many(3, "CLOSE_WAIT", recv_q=1))),
+    "leak-unknown-queue": Situation(many(6, "CLOSE_WAIT", recv_q=None)),
+    "leak-notice": Situation(many(2, "CLOSE_WAIT")),
+    "leak-keepalive": Situation(many(6, "CLOSE_WAIT", timer="keepalive", timer_ms=5)),
+    "leak-workers": Situation((*many(3, "CLOSE_WAIT"), *many(3, "CLOSE_WAIT", 11))),
+    "leak-shared": Situation(many(6, "CLOSE_WAIT", 13)),
+    "leak-hidden": Situation(many(120, "CLOSE_WAIT", 99), {}, {"is_unprivileged": True}),
+    "leak-clients": Situation(many(6, "CLOSE_WAIT", **FROM_HERE)),
+    "leak-blind": Situation(CLOSE_WAIT, {"untold": frozenset({"tcp_info"})}),
+    "leak-watched": Situation(many(6, "CLOSE_WAIT", **times(9, 9, 5)), {"is_watched": True}),
+    "fin-wait-2": Situation(many(6, "FIN_WAIT_2")),
+    "fin-wait-2-no-holders": Situation(
+        many(6, "FIN_WAIT_2"), {"untold": frozenset({"inode"})}
+    ),
+    "silent-peer": Situation(many(6, "ESTABLISHED", **RETRYING, retransmits=7, **FROM_HERE)),
+    "silent-peer-told": Situation(
+        many(6, "ESTABLISHED", **RETRYING, retransmits=7), {"settings": TOLD}
+    ),
+    "zero-window": Situation(
+        many(6, "ESTABLISHED", **PROBING, **FROM_HERE, info={"rto": 204_000, "backoff": 7})
+    ),
+    "zero-window-unknown": Situation(many(6, "ESTABLISHED", **PROBING, info=None)),
+    "unread": Situation(many(3, "ESTABLISHED", 12, recv_q=300_000)),
+    "unread-no-owner": Situation(many(3, "ESTABLISHED", 99, recv_q=5)),
+    "idle": Situation(many(3, "ESTABLISHED", **times(8_000_000, 9_000_000, 8_000_000))),
+    "established-untold": Situation(
+        (socket("ESTABLISHED"),), {"untold": frozenset({"timers", "tcp_info"})}
+    ),
+    "closing-silent": Situation(
+        (*many(4, "FIN_WAIT_1", 0, **RETRYING, retransmits=5),
+         *many(3, "LAST_ACK", 10, **RETRYING, retransmits=3))
+    ),
+    "closing-silent-orphans": Situation(many(9, "FIN_WAIT_1", 0, **RETRYING, retransmits=5)),
+    "closing-silent-many": Situation(many(1000, "LAST_ACK", 0, **RETRYING, retransmits=4)),
+    "closing-full": Situation(
+        many(6, "FIN_WAIT_1", 0, **PROBING, info={"rto": 204_000, "backoff": 7})
+    ),
+    "closing-held": Situation(many(6, "CLOSING", 10, **RETRYING, retransmits=5)),
+    "closing-untold": Situation(
+        many(1, "LAST_ACK", 0), {"untold": frozenset({"timers"})}
+    ),
+    "connect": Situation(
+        (socket("SYN_SENT", **times(0, 0, 0), **RETRYING, retransmits=3),
+         socket("SYN_SENT", 12, **RETRYING, retransmits=2))
+    ),
+    "connect-ipv6": Situation(
+        (socket("SYN_SENT", **RETRYING, retransmits=3, remote_address="2001:db8::1"),),
+        {"settings": TOLD},
+    ),
+    "connect-untold": Situation((socket("SYN_SENT"),), {"untold": frozenset({"timers"})}),
+    "accept-queue": Situation(SATURATED, {"settings": TOLD}),
+    "accept-queue-short": Situation(
+        (QUEUE | {"recv_q": 70}, *SATURATED[1:]), {"settings": TOLD._replace(somaxconn=128)}
+    ),
+    "accept-queue-never": Situation(
+        (QUEUE | {"recv_q": 1, "inode": 12}, socket("CLOSE_WAIT", 0, **times(20_000, 20_000, 20_000)))
+    ),
+    "accept-queue-dropping": Situation(
+        (QUEUE,), {}, {"grown": {"ListenOverflows": 3, "ListenDrops": 4},
+                       "counters": {"ListenOverflows": 30, "ListenDrops": 40}}
+    ),
+    "accept-queue-shared": Situation(
+        (QUEUE, QUEUE | {"inode": 12}, *SATURATED[1:])
+    ),
+    "accept-queue-blind": Situation((QUEUE,), {"untold": frozenset({"tcp_info"})}),
+    "accept-queue-no-limit": Situation((QUEUE | {"send_q": None}, *SATURATED[1:])),
+    "accept-queue-untold": Situation((QUEUE,), {"untold": frozenset({"queues"})}),
+    "accept-drops": Situation(
+        (), {}, {"grown": {"ListenOverflows": 1, "ListenDrops": 2},
+                 "counters": {"ListenOverflows": 7, "ListenDrops": 9}}
+    ),
+    "half-open-flood": Situation(
+        (QUEUE | {"recv_q": 0}, *HALF_OPEN), {}, {"counters": {"SyncookiesSent": 5}}
+    ),
+    "half-open-full": Situation(
+        (QUEUE | {"recv_q": 0}, *HALF_OPEN, *HALF_OPEN), {"settings": TOLD},
+        {"counters": {"SyncookiesSent": 5}, "grown": {"SyncookiesSent": 2}},
+    ),
+    "half-open-no-cookies": Situation(
+        (QUEUE | {"recv_q": 0, "send_q": 4096}, *HALF_OPEN),
+        {"settings": TOLD._replace(syncookies=0, max_syn_backlog=128)},
+    ),
+    "half-open-one-source": Situation(
+        (QUEUE | {"recv_q": 0}, *(row | {"remote_address": "203.0.113.1"} for row in HALF_OPEN))
+    ),
+    "half-open-no-listener": Situation((*HALF_OPEN, *HALF_OPEN)),
+    "half-open-untold": Situation(HALF_OPEN[:1], {"untold": frozenset({"timers"})}),
+    "half-open-filtered": Situation(
+        (QUEUE | {"recv_q": 0},), {"is_filtered": True}, unheld=HALF_OPEN
+    ),
+    "accept-queue-filtered": Situation((QUEUE,), {"is_filtered": True}, unheld=SATURATED[1:]),
+    "ports": Situation(PORTS, {"settings": TOLD, "knows_ports": True}),
+    "ports-critical": Situation(
+        (*PORTS, *(row | {"local_port": row["local_port"] + 40} for row in PORTS[:50])),
+        {"settings": TOLD},
+    ),
+    "ports-time-wait": Situation(WAITING, {"settings": TOLD._replace(tw_reuse=0)}),
+    "ports-time-wait-reused": Situation(WAITING, {"settings": TOLD}),
+    "ports-of-an-address": Situation(
+        tuple(row | {"remote_port": n} for n, row in enumerate((*PORTS, *PORTS[20:50]))
+              for row in (row | {"local_port": 40_000 + n},)),
+        {"settings": TOLD},
+    ),
+    "ports-unknown": Situation(PORTS, {"knows_ports": False}),
+    "time-wait-limit": Situation(host={"kernel": KERNEL._replace(time_wait=80)}),
+    "time-wait-reached": Situation(
+        host={"kernel": KERNEL._replace(time_wait=100)},
+        case={"grown": {"TCPTimeWaitOverflow": 2}, "counters": {"TCPTimeWaitOverflow": 3}},
+    ),
+    "orphans": Situation(
+        host={"kernel": KERNEL._replace(orphans=80)}, case={"counters": {"TCPAbortOnMemory": 4}}
+    ),
+    "orphans-critical": Situation(host={"kernel": KERNEL._replace(orphans=100)}),
+    "memory": Situation(
+        host={"kernel": KERNEL._replace(memory_bytes=75 * MB)}, case={"counters": {"PruneCalled": 6}}
+    ),
+    "memory-critical": Situation(host={"kernel": KERNEL._replace(memory_bytes=96 * MB)}),
+    "descriptors": Situation(
+        case={"descriptors": {72: (900, 800), 70: (990, 100), 71: (20, 19)}}
+    ),
+    "descriptors-critical": Situation(case={"descriptors": {72: (960, 800)}}),
+    "descriptors-elsewhere": Situation(
+        case={"descriptors": {72: (960, 800)}, "is_here": lambda pid: False}
+    ),
+    "descriptors-hidden": Situation(case={"hidden_processes": 3, "is_unprivileged": True}),
+    "descriptors-hidden-from-root": Situation(case={"hidden_processes": 1}),
+    "kernel-silent": Situation(host={"kernel": None}, case={"descriptors": {}}),
+    "filtered": Situation(CLOSE_WAIT, {"is_filtered": True}),
+    "saved": Situation(CLOSE_WAIT, {"is_saved": True, "knows_ports": False}),
+    "thresholds-of-zero": Situation(
+        (*many(1, "CLOSE_WAIT"), *many(1, "ESTABLISHED", recv_q=1)), {"thresholds": NOTHING}
+    ),
+    **{
+        f"source-{source}": Situation(
+            (*CLOSE_WAIT, *many(2, "SYN_SENT"), *many(2, "ESTABLISHED"), *many(2, "FIN_WAIT_1"),
+             *many(6, "FIN_WAIT_2"), QUEUE, *HALF_OPEN[:2]),
+            {"untold": frozenset(MISSING[source])},
+        )
+        for source in MISSING
+    },
+}  # fmt: skip
+
+
+def examined(situation: Situation) -> Diagnosis:
+    known: dict[str, Any] = {
+        "thresholds": Thresholds(),
+        "settings": Settings(),
+        "kernel": KERNEL,
+        "listening": frozenset({443}),
+        "fin_timeout_ms": 60_000,
+        "untold": frozenset(),
+        "is_filtered": False,
+    }
+    examiner = Examiner(Host(**known | situation.host))
+    if situation.rows:
+        examiner.look([batch(*situation.rows)])
+    if situation.unheld:
+        examiner.look_unheld([batch(*situation.unheld)])
+    told: dict[str, Any] = {
+        "counted": examiner.counted,
+        "owners": lambda inode: OWNED.get(inode, ()),
+        "unseen": Reason.HIDDEN,
+        "process": lambda pid: PROCESSES[pid],
+        "user": lambda uid: "alice",
+        "descriptors": {70: (9, 1)},
+        "descriptors_limit": lambda pid: 1000,
+        "hidden_processes": 0,
+        "is_unprivileged": False,
+        "is_here": lambda pid: True,
+        "partners": {},
+        "counters": {},
+        "grown": {},
+    }
+    findings, gaps = examiner.find(Case(**told | situation.case))
+    return Diagnosis(
+        tuple(findings),
+        tuple(gaps),
+        "file" if situation.host.get("is_saved") else "netlink",
+        1_800_000_000.5,
+        0.25,
+        "state close_wait" if situation.host.get("is_filtered") else None,
+        (Limitation("some-kind", "some text"),),
+        dict(examiner.counted),
+        4,
+    )
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_what_is_said(name: str, golden: Golden) -> None:
+    found = examined(SITUATIONS[name])
+    text = "".join(render_diagnosis(found, width=80, color=False))
+    golden(f"doctor/{name}.txt", f"{text}\n{render_diagnosis_json(found)}")
+
+
+def partners(*rows: dict[str, Any]) -> dict[Any, Any]:
+    host = Host(
+        Thresholds(),
+        Settings(),
+        None,
+        frozenset(),
+        None,
+        frozenset(),
+        is_filtered=False,
+    )
+    return {suspect.ends: suspect for suspect in host.suspects(batch(*rows))}
+
+
+MIRRORED = {
+    "local_address": "198.51.100.7",
+    "remote_address": "192.0.2.1",
+    "remote_port": 443,
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["leak", "fin-wait-2", "silent-peer-told", "unread", "zero-window", "idle"]
+)
+def test_the_other_ends_are_on_this_host(name: str, golden: Golden) -> None:
+    situation = SITUATIONS[name]
+    own = (
+        {"remote_port": situation.rows[0]["local_port"]}
+        if "local_port" in situation.rows[0]
+        else {}
+    )
+    rows = [
+        socket("ESTABLISHED", inode, **MIRRORED | own | {"local_port": 50_000 + n})
+        for n, inode in enumerate((12, 12, 0, 99))
+    ]
+    found = examined(situation._replace(case={"partners": partners(*rows)}))
+    text = "".join(render_diagnosis(found, width=100, color=False))
+    golden(f"doctor/partners-{name}.txt", text)
+
+
+TRENDS = {
+    "grows": ([5], [6], {}),
+    "grows-urgently": (
+        [5],
+        [6],
+        {"is_urgent_when_growing": True, "ages": (2_500.0,) * 6},
+    ),
+    "shrinks": ([6], [5], {}),
+    "stays": ([5], [5], {}),
+    "new": ([], [5], {}),
+    "gone": ([5], [], {}),
+}
+
+
+@pytest.mark.parametrize("name", TRENDS)
+def test_what_a_second_look_says(name: str, golden: Golden) -> None:
+    before, after, changes = TRENDS[name]
+    found = examined(SITUATIONS["leak-notice"])
+    (finding,) = found.findings
+    first = [finding._replace(size=size) for size in before]
+    second = [finding._replace(size=size, **changes) for size in after]
+    both = found._replace(findings=tuple(compare(first, second, 2.5)))
+    text = "".join(render_diagnosis(both, width=80, color=False))
+    golden(f"doctor/trend-{name}.txt", f"{text}\n{render_diagnosis_json(both)}")
+
+
+def test_every_finding_is_compared() -> None:
+    """A provisional one, or one that counts during a look only, hides no other."""
+    (finding,) = examined(SITUATIONS["leak-notice"]).findings
+    grown = finding._replace(subject="b", size=9)
+    after = [
+        finding._replace(subject="a", is_provisional=True),
+        finding._replace(rule="accept-drops", subject="c"),
+        grown,
+    ]
+    before = [
+        finding._replace(subject="a", is_provisional=True),
+        finding._replace(rule="accept-drops", subject="d"),
+        grown._replace(size=5),
+        finding._replace(subject="e", size=7, severity=Severity.CRITICAL),
+    ]
+    found = compare(before, after, 2.0)
+    told = [
+        (f.rule, f.subject, f.trend.word if f.trend else None, f.severity)
+        for f in found
+    ]
+    assert told == [
+        ("close-wait", "b", "grows", Severity.NOTICE),
+        ("accept-drops", "c", None, Severity.NOTICE),
+        ("close-wait", "e", "gone", Severity.NOTICE),
+    ]
+    assert [f.size for f in found] == [9, 2, 0]
+
+
+def test_colours_and_widths(golden: Golden) -> None:
+    found = examined(SITUATIONS["leak-stuck"])
+    gone = compare(found.findings, (), 2.0)
+    for width in (40, 120):
+        text = "".join(render_diagnosis(found, width=width, color=True))
+        golden(f"doctor/color-{width}.txt", text)
+    both = found._replace(findings=(*found.findings, *gone), gaps=found.gaps * 2)
+    golden(
+        "doctor/color-gone.txt", "".join(render_diagnosis(both, width=80, color=True))
+    )
+
+
+def test_counts_of_the_states_are_those_of_the_sockets() -> None:
+    found = examined(SITUATIONS["closing-silent"])
+    assert Counter(found.counted) == {"FIN_WAIT_1": 4, "LAST_ACK": 3}
