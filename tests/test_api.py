@@ -104,3 +104,57 @@ print(json.dumps([kinds, found.counted, found.filter]))
     assert kinds == [True]
     assert list(counted) == ["CLOSE_WAIT"]
     assert text == "state close_wait"
+
+
+SS = """State Recv-Q Send-Q Local Address:Port Peer Address:Port
+LISTEN 3 128 0.0.0.0:80 0.0.0.0:*
+ESTAB 5 6 10.0.0.1:80 10.0.0.2:4000 users:(("nginx",pid=7,fd=3))
+"""
+
+
+def test_a_saved_listing_is_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text(SS + SS)
+    taken = tcpstates.snapshot(source=tcpstates.saved(str(path)), processes=True)
+    assert (taken.source, len(taken)) == ("file", 4)
+    assert taken.count_by("state") == {"LISTEN": 2, "ESTABLISHED": 2}
+    assert [limit.kind for limit in taken.limitations] == ["several-snapshots"]
+    one = tcpstates.saved(str(path), format="ss", snapshot=2)
+    assert tcpstates.count_by("state", source=one) == {"LISTEN": 1, "ESTABLISHED": 1}
+    # It is read once, and may be asked again.
+    assert len(tcpstates.snapshot("established", source=one)) == 1
+    with pytest.raises(tcpstates.ArgumentError, match="no such format: 'sss'"):
+        tcpstates.saved(str(path), format="sss")
+    with pytest.raises(tcpstates.ArgumentError, match="no such byte order: 'middle'"):
+        tcpstates.saved(str(path), byte_order="middle")
+    with pytest.raises(tcpstates.SourceUnavailable, match="no snapshot 3, but 2"):
+        tcpstates.snapshot(source=tcpstates.saved(str(path), snapshot=3))
+    with pytest.raises(tcpstates.SourceUnavailable, match="tried lsof"):
+        tcpstates.snapshot(source=tcpstates.saved(str(path), format="lsof"))
+
+
+def test_the_byte_order_of_a_saved_table(tmp_path: Path) -> None:
+    path = tmp_path / "tcp"
+    path.write_text(
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"
+        "   uid  timeout inode\n"
+        "   0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000"
+        "     0        0 12345 1 0000000000000000 100 0 0 10 0\n"
+    )
+    addresses = [
+        tcpstates.snapshot(source=tcpstates.saved(str(path), byte_order=order))
+        .sockets[0]
+        .local_address
+        for order in ("little", "big")
+    ]
+    assert addresses == ["127.0.0.1", "1.0.0.127"]
+
+
+def test_queues_of_a_listener_are_its_backlog(tmp_path: Path) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text(SS)
+    listener, connection = tcpstates.snapshot(source=tcpstates.saved(str(path)))
+    assert (listener.backlog, listener.backlog_limit) == (3, 128)
+    assert (listener.recv_q, listener.send_q) == (3, 128)
+    assert (connection.backlog, connection.backlog_limit) == (None, None)
+    assert (connection.recv_q, connection.send_q) == (5, 6)

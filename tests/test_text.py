@@ -10,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpstates.text import (
+    command_line,
     decode_name,
     format_age,
+    format_bytes,
     format_ms,
     format_name,
     format_rate,
+    mark_part,
+    quote_word,
     sanitise,
+    sanitise_all,
 )
 
 
@@ -106,7 +111,86 @@ def test_ages(least: float, most: float, shown: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "shown"),
-    [(1, "8bit/s"), (125_000, "1Mbit/s"), (1_250_000_000, "10Gbit/s")],
+    [
+        (0, "0bit/s"),
+        (1, "8bit/s"),
+        (124, "992bit/s"),
+        (125, "1Kbit/s"),
+        (125_000, "1Mbit/s"),
+        (1_250_000_000, "10Gbit/s"),
+        (125_000_000_000, "1Tbit/s"),
+        (125_125_000, "1Gbit/s"),
+        (154_321, "1.23Mbit/s"),
+    ],
 )
 def test_rates(rate: int, shown: str) -> None:
     assert format_rate(rate) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1.02e+03 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (1 << 20, "1 MiB"),
+        (2_400_000, "2.29 MiB"),
+        (1 << 30, "1 GiB"),
+        (5 << 30, "5 GiB"),
+        (1 << 40, "1 TiB"),
+        (3 << 50, "3.07e+03 TiB"),
+    ],
+)
+def test_sizes(number: int, shown: str) -> None:
+    assert format_bytes(number) == shown
+
+
+def test_a_column_is_escaped_as_its_texts_are() -> None:
+    plain = ["10.0.0.1", "::1", "a b~"]
+    assert sanitise_all(plain) is plain
+    assert sanitise_all([]) == []
+    for strange in ("\x1b", "\x7f", "\x00", "\n", "\\", "\u202e", "\udcff", "\u00a0"):
+        texts = ["a", f"b{strange}"]
+        assert sanitise_all(texts) == ["a", sanitise(f"b{strange}")]
+        assert strange not in sanitise_all(texts)[1].replace("\\\\", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [
+        ("", "''"),
+        ("10.0.0.1:80", "10.0.0.1:80"),
+        ("a_b@c%d+e,f/g-h", "a_b@c%d+e,f/g-h"),
+        ("[::1]:80", "'[::1]:80'"),
+        ("a b", "'a b'"),
+        ("$(id)", "'$(id)'"),
+        ("it's", "'it'\"'\"'s'"),
+        ("'", '"\'"'),
+        ("a\\", "'a'\"\\\\\""),
+        ("=x", "'=x'"),
+        ("~", "'~'"),
+    ],
+)
+def test_words_for_a_shell(word: str, quoted: str) -> None:
+    assert quote_word(word) == quoted
+    assert command_line("ip route get {} {}", word, 5) == f"ip route get {quoted} 5"
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "width", "shown"),
+    [
+        ("abc", (1, 2), 10, ("abc", " ^")),
+        ("abc", (3, 4), 10, ("abc", "   ^")),
+        ("a\tb", (2, 3), 10, ("a\\tb", "   ^")),
+        ("0123456789", (0, 3), 6, ("012...", "^^^")),
+        ("0123456789", (7, 10), 6, ("...789", "   ^^^")),
+        ("0123456789abcdef", (7, 9), 10, ("...6789...", "    ^^")),
+        ("0123456789", (0, 10), 4, ("0123", "^^^^")),
+    ],
+)
+def test_a_part_is_marked(
+    text: str, span: tuple[int, int], width: int, shown: tuple[str, str]
+) -> None:
+    assert mark_part(text, span, width)[0][:width] == mark_part(text, span, width)[0]
+    assert mark_part(text, span, width) == shown

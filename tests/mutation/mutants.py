@@ -73,7 +73,8 @@ def find_mutants(path: Path) -> list[Mutant]:
     for kind, line, start, end, new in finder.statements(ast.parse(raw).body):
         mutant = Mutant(path, kind, line, start, end, new)
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 compile(mutant.text(), str(path), "exec")
         except (SyntaxError, ValueError):
             continue

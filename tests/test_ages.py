@@ -1,0 +1,77 @@
+"""The bounds of ages, by what the kernel tells of a socket."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from batches import batch
+from tcpstates.ages import UNKNOWN, age_bounds_ms, idle_ms
+
+TIMES = ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms")
+
+
+def row(
+    word: str, times: tuple[int | None, ...] = (None,) * 3, **more: Any
+) -> dict[str, Any]:
+    return {"word": word, **dict(zip(TIMES, times, strict=True)), **more}
+
+
+@pytest.mark.parametrize(
+    ("one", "bounds"),
+    [
+        (row("ESTABLISHED"), UNKNOWN),
+        (row("ESTABLISHED", (5, 9, 7)), (9, inf)),
+        (row("ESTABLISHED", (9, 5, 7)), (9, inf)),
+        (row("ESTABLISHED", (5, 7, 9)), (9, inf)),
+        (row("TIME_WAIT", timer_ms=None), UNKNOWN),
+        (row("TIME_WAIT", timer_ms=60_000), (0, 0)),
+        (row("TIME_WAIT", timer_ms=12_000), (48_000, 48_000)),
+        (row("TIME_WAIT", timer_ms=70_000), (0, 0)),
+        (row("SYN_SENT", retransmits=None), UNKNOWN),
+        (row("SYN_SENT", retransmits=0), (0, 1000)),
+        (row("SYN_SENT", retransmits=1), (1000, 3000)),
+        (row("SYN_SENT", retransmits=3), (3000, 15_000)),
+        (row("FIN_WAIT_2", timer="time-wait", timer_ms=None), (0, inf)),
+        (row("FIN_WAIT_2", timer="time-wait", timer_ms=59_000), (1000, inf)),
+        (row("FIN_WAIT_2", timer="time-wait", timer_ms=61_000), (0, inf)),
+        (row("FIN_WAIT_2", (7, 1, 3)), (3, 7)),
+        (row("FIN_WAIT_2", (3, 1, 7)), (3, 3)),
+        (row("CLOSE_WAIT", (1, 9, 4)), (4, 9)),
+        (row("CLOSE_WAIT", (1, 4, 9)), (4, 4)),
+        (row("CLOSE_WAIT"), UNKNOWN),
+        (row("LAST_ACK", (1, 2, 3)), UNKNOWN),
+        (row("LISTEN", (1, 2, 3)), UNKNOWN),
+        (row("SYN_RECEIVED", (1, 2, 3)), UNKNOWN),
+    ],
+)  # fmt: skip
+def test_bounds(one: dict[str, Any], bounds: tuple[float, float]) -> None:
+    assert list(age_bounds_ms(batch(one), 60_000)) == [bounds]
+
+
+def test_without_the_setting_a_closed_socket_may_have_any_age() -> None:
+    one = row("FIN_WAIT_2", timer="time-wait", timer_ms=59_000)
+    assert list(age_bounds_ms(batch(one), None)) == [(0, inf)]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ESTABLISHED", 4),
+        ("FIN_WAIT_1", 4),
+        ("FIN_WAIT_2", 4),
+        ("CLOSE_WAIT", 4),
+        ("CLOSING", 4),
+        ("LAST_ACK", 4),
+        ("LISTEN", None),
+        ("TIME_WAIT", None),
+        ("SYN_SENT", None),
+        ("SYN_RECEIVED", None),
+    ],
+)
+def test_only_what_moves_data_is_idle(word: str, expected: int | None) -> None:
+    assert list(idle_ms(batch(row(word, (4, 9, 1))))) == [expected]
+    assert list(idle_ms(batch(row(word, (9, 4, 1))))) == [expected]
+    assert list(idle_ms(batch(row(word)))) == [None]
