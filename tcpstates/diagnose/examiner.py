@@ -56,7 +56,7 @@ class Examiner:
             words = batch.column("word")
             self.counted.update(words)
             self.addresses.update(map(plain, set(batch.column("local_address"))))
-            present = set(words)
+            present = dict.fromkeys(words)  # in their order: what is said is so too
             for word in present:
                 same = batch
                 if len(present) > 1:
