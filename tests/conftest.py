@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,8 @@ import pytest
 
 SUPPORT = Path(__file__).parent / "support"
 # The installed command, not the source that may lie around it.
-COMMAND = (str(Path(sys.executable).with_name("tcpstates")),)
+# Its folder goes into PATH, which shells take as it is, so without "..".
+COMMAND = (os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "tcpstates"),)
 PATIENCE = 60  # seconds that any script or command may take
 # How a script of `support` ends where the machine lacks what it needs; the same as
 # `lab.CANNOT`, which only POSIX can import.
@@ -131,6 +133,12 @@ def lab() -> Iterator[Lab]:
     yield from enter_lab("lab.py")
 
 
+@pytest.fixture
+def fresh_lab() -> Iterator[Lab]:
+    """Return one of a test's own, of which the kernel has ended nothing yet."""
+    yield from enter_lab("lab.py")
+
+
 @pytest.fixture(scope="session")
 def states() -> Iterator[Lab]:
     """Return a laboratory with sockets in every state; one test waits for their end."""
@@ -160,6 +168,14 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_bytes().decode("utf-8", "surrogateescape")
 
     return compare
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as usual, also where `pytest &` in a script has it ignored.
+
+    What is ignored here would be so in every program that a test starts.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

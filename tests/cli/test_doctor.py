@@ -33,12 +33,6 @@ def test_thresholds_take_units(setting: str) -> None:
     assert run_command(*arguments).returncode == 0
 
 
-def test_families_are_restricted() -> None:
-    finished = run_command("doctor", "-6", "--json", "src = 127.0.0.1")
-    assert finished.returncode == 0
-    assert '"sockets": 0' in finished.stdout
-
-
 def test_services_of_a_listing_are_places_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "ss.txt"
     path.write_text("""State Recv-Q Send-Q Local Address:Port Peer Address:Port

@@ -117,6 +117,15 @@ CASES = {
     "openmetrics-by": "--openmetrics --by state,process -n",
     "openmetrics-limit": "--openmetrics --by state --limit 2 -tua",
     "count": "-tuac",
+    "count-json": "-tac --json",
+    "count-jsonl": "-tac --jsonl",
+    "count-csv": "-tac --csv",
+    "count-limit": "-tac --by state --limit 1 --json",
+    "by-uid-json": "-ta --by uid,timer-kind,user --json",
+    "by-uid-csv": "-ta --by uid,local-port,cookie --csv",
+    "by-uid-metrics": "-ta --by uid,interface --openmetrics",
+    "by-age": "-ta --by age,info,memory",
+    "sort-two": "-tuan --sort -uid,timer-ms,-remote --columns uid,timer-ms,remote",
     "count-states": "-tac close_wait closing",
     "count-by": "-tac --by state",
     "summary": "-s",
@@ -216,6 +225,41 @@ def test_of_saved_sockets(name: str, listing: str, golden: Golden) -> None:
     text = shown([*words(CASES[name]), "--from", listing])
     assert "internal error" not in text
     golden(f"cli/{name}.txt", text.replace(listing, "host.jsonl"))
+
+
+TEXT = """\
+Netid State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+tcp   LISTEN 0      128    0.0.0.0:myservice  0.0.0.0:*         users:(("a",pid=1,fd=2))
+tcp   LISTEN 0      128    *:81               *:*
+tcp   ESTAB  0      0      10.0.0.1:81        10.0.0.2:other    timer:(keepalive,2min,0)
+tcp   ESTAB  0      0      [fe80::1]%eth0:81  [fe80::2]:99      uid:33 ino:7 sk:1f cgroup:/x
+udp   UNCONN 0      0      127.0.0.1%lo:53    0.0.0.0:*
+tcp   ESTAB  0      0      10.0.0.1:99999     10.0.0.2:1
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "-tuan",
+        "-tuanpe",
+        "-tua --by local-port,interface",
+        "-tuan --csv",
+        "-tua --json",
+        "-an sport = 81",
+        "-an dport = 80",
+        "-an process = a",
+        "doctor",
+        "explain listen",
+    ],
+)
+def test_of_what_ss_printed(arguments: str, tmp_path: Path, golden: Golden) -> None:
+    path = tmp_path / "ss.txt"
+    path.write_text(TEXT)
+    os.utime(path, (TAKEN_AT, TAKEN_AT))
+    text = shown([*words(arguments), "--from", str(path)])
+    name = arguments.replace(" ", "_").replace("=", "is").replace(",", "-")
+    golden(f"ss/{name}.txt", text.replace(str(path), "ss.txt"))
 
 
 @pytest.mark.parametrize("name", WITHOUT_FILE)

@@ -409,3 +409,77 @@ def test_colours_and_widths(golden: Golden) -> None:
 def test_counts_of_the_states_are_those_of_the_sockets() -> None:
     found = examined(SITUATIONS["closing-silent"])
     assert Counter(found.counted) == {"FIN_WAIT_1": 4, "LAST_ACK": 3}
+
+
+def test_thresholds_are_those_of_the_man_page() -> None:
+    assert Thresholds()._asdict() == {
+        "kept_ms": 60_000,
+        "pool_count": 5,
+        "pool_ms": 1_800_000,
+        "many_count": 100,
+        "many_ms": 5000,
+        "leaked_percent": 50,
+        "descriptors_percent": 80,
+        "accept_queue_percent": 50,
+        "accept_wait_ms": 1000,
+        "accept_never_ms": 10_000,
+        "half_open_percent": 50,
+        "half_open_count": 100,
+        "ports_percent": 50,
+        "ports_critical_percent": 80,
+        "limit_percent": 80,
+        "syn_retries": 2,
+        "retransmits": 4,
+        "share_percent": 1,
+        "zero_window_ms": 10_000,
+        "unread_ms": 30_000,
+        "idle_ms": 7_200_000,
+        "closing_count": 5,
+        "closing_many": 1000,
+    }
+
+
+def test_what_only_growth_can_make_a_finding_is_provisional() -> None:
+    (watched,) = examined(SITUATIONS["leak-watched"]).findings
+    assert watched.is_provisional
+    assert watched.is_urgent_when_growing
+    assert not examined(
+        SITUATIONS["leak-watched"]._replace(host={"is_watched": False})
+    ).findings
+    growing = {
+        name
+        for name in SITUATIONS
+        for finding in examined(SITUATIONS[name]).findings
+        if finding.is_urgent_when_growing
+    }
+    rules = {
+        finding.rule for n in growing for finding in examined(SITUATIONS[n]).findings
+    }
+    assert rules >= {"close-wait", "fin-wait-2", "accept-queue"}
+    (finding,) = examined(SITUATIONS["leak"]).findings
+    assert finding.ages == (70_000,) * 6
+
+
+def test_queues_that_a_source_does_not_tell_count_as_nothing() -> None:
+    for name in ("silent-peer", "zero-window"):
+        situation = SITUATIONS[name]
+        rows = tuple(row | {"send_q": None} for row in situation.rows)
+        (finding,) = examined(situation._replace(rows=rows)).findings
+        assert finding.numbers["send_q"] == 0
+
+
+def test_only_mapped_addresses_are_shortened() -> None:
+    from tcpstates.diagnose.case import plain
+
+    assert plain("::ffff:192.0.2.1") == "192.0.2.1"
+    assert plain("::ffff:0:192") == "::ffff:0:192"
+    assert plain("::1") == "::1"
+    assert plain("192.0.2.1") == "192.0.2.1"
+
+
+def test_a_rule_sees_only_its_states() -> None:
+    """Two states of one batch are kept apart."""
+    mixed = (*CLOSE_WAIT, *many(6, "FIN_WAIT_2"))
+    rules = [finding.rule for finding in examined(Situation(mixed)).findings]
+    assert sorted(rules) == ["close-wait", "fin-wait-2"]
+    assert [f.size for f in examined(Situation(mixed)).findings] == [6, 6]

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import Lab, enter_lab
+from conftest import PATIENCE, Lab, enter_lab
 
 import tcpstates
 
@@ -201,9 +201,13 @@ HEALTHY = [
 @pytest.mark.parametrize(("name", "limits"), HEALTHY)
 def test_what_is_healthy_is_left_in_peace(name: str, limits: tuple[str, ...]) -> None:
     with situation(name) as lab:
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            assert diagnose(lab, *limits)["findings"] == []
+        # A busy machine may hold a healthy program up for a moment, so what counts is
+        # that ten looks in a row find nothing.
+        deadline, quiet = time.monotonic() + PATIENCE, 0
+        while quiet < 10:
+            found = diagnose(lab, *limits)["findings"]
+            quiet = 0 if found else quiet + 1
+            assert time.monotonic() < deadline, found
         text = lab.tcpstates("doctor", *limits)
         assert (text.returncode, text.stderr) == (0, "")
         assert text.stdout.startswith("nothing stuck: examined ")

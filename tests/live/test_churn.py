@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Lab, enter_lab
+from conftest import PATIENCE, Lab, enter_lab
 
 from churn import STAYING
 
@@ -58,6 +59,9 @@ def test_counts_lie_within_what_the_kernel_counted(churn: Lab) -> None:
 
 
 def test_counts_are_exact_when_nothing_moves(churn: Lab) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while churn.ask(None)["tw"] == 0:
+        assert time.monotonic() < deadline, "nothing comes and goes"
     os.kill(churn.parts["churner"], signal.SIGSTOP)
     try:
         for _ in range(20):  # some may end their minute just then

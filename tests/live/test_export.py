@@ -45,7 +45,8 @@ def cookies(rows: Any) -> list[int]:
     return sorted(int(row["cookie"]) for row in rows)
 
 
-def test_every_format_has_the_same_sockets(lab: Lab) -> None:
+def test_every_format_has_the_same_sockets(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     asked = ("-tuane", "exclude", "time-wait")
     expected = cookies(json.loads(lab.tcpstates("--json", *asked).stdout)["sockets"])
     lines = lab.tcpstates("--jsonl", *asked).stdout.splitlines()
@@ -156,7 +157,8 @@ def test_sorted_and_limited(crowd: Lab) -> None:
     assert [row[0] for row in words] == sorted(row[0] for row in words)
 
 
-def test_a_summary_has_what_the_kernel_counts(lab: Lab) -> None:
+def test_a_summary_has_what_the_kernel_counts(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     answer = json.loads(lab.tcpstates("-s", "--json").stdout)
     assert answer["without_process"]["not accepted"] >= 1
     assert answer["without_process"]["orphan"] >= 1

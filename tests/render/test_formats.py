@@ -27,6 +27,7 @@ from tcpstates.render.columns import (
     PROTOCOL,
     STATE,
     UID,
+    USER,
     change_columns,
     choose_columns,
     find_columns,
@@ -35,6 +36,7 @@ from tcpstates.render.counts import render_group_numbers, render_groups_plain
 from tcpstates.render.csv_ import render_csv, render_tally_csv, row_maker
 from tcpstates.render.openmetrics import MOST_SERIES, render_openmetrics
 from tcpstates.render.tally import BY_STATE, Tally, count_by, state_rows
+from tcpstates.text import sanitise
 
 NAMES = FixedNames()
 MACHINE = choose_columns(
@@ -77,6 +79,9 @@ def test_no_cell_is_a_formula(name: str) -> None:
     text = "".join(render_csv(MACHINE, [portion], header=False))
     (cells,) = csv.reader(StringIO(text, newline=""))
     assert len(cells) == len(MACHINE)
+    shown = sanitise(name)
+    expected = f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+    assert cells[MACHINE.index(USER)] == expected
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
 
 

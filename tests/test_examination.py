@@ -1,0 +1,175 @@
+"""One look or two, at live sockets and at files; what is asked for, and what is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Lab
+
+import tcpstates
+from batches import batch
+from tcpstates import examination
+from tcpstates.collect.choose import MISSING
+from tcpstates.examination import Thresholds, _places, _untold, examine
+from tcpstates.findings import Diagnosis
+from tcpstates.model import Batch, Limitation, Request
+
+HEADING = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
+LEAK = 'CLOSE-WAIT 0 0 10.0.0.1:80 10.0.0.2:{} users:(("nginx",pid=7,fd={})) ino:{} sk:{} cubic cwnd:10 lastsnd:90000 lastrcv:90000 lastack:70000\n'
+EVERY = HEADING + "".join(LEAK.format(n, n, n, n) for n in range(1, 8))
+
+
+def look_at(text: str, folder: Path, *words: str, **how: Any) -> Diagnosis:
+    path = folder / "listing"
+    path.write_text(text)
+    return examine(list(words), source=tcpstates.saved(str(path)), **how)
+
+
+def test_a_second_look_comes_after_the_pause(tmp_path: Path) -> None:
+    pauses: list[float] = []
+    found = look_at(EVERY, tmp_path, watch=7.5, sleep=pauses.append)
+    assert pauses == [7.5]
+    assert [f.trend.word for f in found.findings if f.trend] == ["stays"]
+    pauses.clear()
+    alone = look_at(EVERY, tmp_path, sleep=pauses.append)
+    assert pauses == []
+    assert [f.trend for f in alone.findings] == [None]
+    assert 0 <= alone.seconds < 60
+
+
+def test_holders_of_a_listing_keep_their_names(tmp_path: Path) -> None:
+    (finding,) = look_at(EVERY, tmp_path).findings
+    (process,) = finding.holders
+    assert (process.pid, process.name, process.user) == (7, b"nginx", None)
+    assert process.descriptors is None
+    assert finding.verdict.startswith("nginx[7] leaks sockets: 7 in CLOSE_WAIT")
+    assert look_at(EVERY, tmp_path).processes == 0
+
+
+def test_users_of_a_listing_are_numbers(tmp_path: Path) -> None:
+    text = EVERY.replace('users:(("nginx",pid=7,fd=', "uid:33 x:((").replace(
+        ")) ino", " ino"
+    )
+    found = look_at(text, tmp_path)
+    assert [f.hidden for f in found.findings] == ["an unknown process"]
+
+
+def test_families_and_filters_restrict_what_is_looked_at(tmp_path: Path) -> None:
+    six = EVERY + LEAK.format(99, 99, 99, 99).replace("10.0.0.1", "[::1]").replace(
+        "10.0.0.2", "[::2]"
+    )
+    assert sum(look_at(six, tmp_path).counted.values()) == 8
+    only = look_at(six, tmp_path, families=frozenset({"ipv6"}))
+    assert sum(only.counted.values()) == 1
+    few = look_at(six, tmp_path, "dport", "=", ":1")
+    assert (few.counted, few.filter) == ({"CLOSE_WAIT": 1}, "dport = :1")
+    assert look_at(six, tmp_path, "  ").filter is None
+    assert "of the host" in " ".join(gap.text for gap in few.gaps)
+
+
+def test_thresholds_are_the_callers(tmp_path: Path) -> None:
+    assert look_at(EVERY, tmp_path).findings
+    patient = Thresholds(kept_ms=80_000, many_ms=80_000)
+    assert look_at(EVERY, tmp_path, thresholds=patient).findings == ()
+
+
+class Told:
+    """A source that tells of some columns."""
+
+    name = "file"
+
+    def __init__(self, *batches: Batch) -> None:
+        self._batches = batches
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Any:
+        yield from self._batches
+
+    def taken_at(self) -> float | None:
+        return None
+
+
+NOTHING = {"timer": None, "recv_q": None, "inode": None}
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([{}], {"tcp_info"}),
+        ([NOTHING], {"tcp_info", "timers", "queues", "inode"}),
+        ([NOTHING, {}], {"tcp_info"}),
+        ([NOTHING | {"timer": "off"}], {"tcp_info", "queues", "inode"}),
+        ([NOTHING | {"recv_q": 0}], {"tcp_info", "timers", "inode"}),
+        ([NOTHING | {"inode": 0}], {"tcp_info", "timers", "queues"}),
+        ([NOTHING | {"info.last_ack_ms": 0}], {"timers", "queues", "inode"}),
+    ],
+)
+def test_what_a_listing_does_not_tell(
+    rows: list[dict[str, Any]], missing: set[str]
+) -> None:
+    assert _untold(Told(*map(batch, rows))) == missing
+    assert _untold(Told(batch(*rows))) == missing
+    assert missing <= set(MISSING["psutil"])
+
+
+def test_places_are_both_ends_without_mapping() -> None:
+    one = {"local_address": "::ffff:192.0.2.1", "remote_address": "::ffff:192.0.2.9"}
+    assert list(_places(batch(one, {}))) == [
+        ("192.0.2.1", 443, "192.0.2.9", 51234),
+        ("192.0.2.1", 443, "198.51.100.7", 51234),
+    ]
+
+
+BOTH_ENDS = HEADING + "".join(
+    LEAK.format(n, n, n, n)
+    + f'ESTAB 0 0 10.0.0.2:{n} 10.0.0.1:80 users:(("client",pid=9,fd={n})) ino:{100 + n} sk:{n}f\n'
+    for n in range(1, 8)
+)
+
+
+def test_the_other_ends_are_found_in_the_same_listing(tmp_path: Path) -> None:
+    (finding,) = look_at(BOTH_ENDS, tmp_path).findings
+    text = "the other ends are on this host: 7 in ESTABLISHED of client[9]"
+    assert any(line.startswith(text) for line in finding.evidence), finding.evidence
+    elsewhere = BOTH_ENDS.replace("ESTAB 0 0 10.0.0.2", "ESTAB 0 0 10.0.0.3")
+    (finding,) = look_at(elsewhere, tmp_path).findings
+    assert not any("this host" in line for line in finding.evidence)
+
+
+def test_live_users_and_owners(lab: Lab) -> None:
+    """What the doctor says of a live leak: who, as which user, and how many."""
+    import json
+
+    limits = ["--threshold", "kept=0s", "--threshold", "pool-count=1"]
+    told = json.loads(lab.tcpstates("doctor", "--json", *limits, "close_wait").stdout)
+    (finding,) = told["findings"]
+    assert [p["pid"] for p in finding["processes"]] == [lab.parts["main"]]
+    assert finding["processes"][0]["user"] is not None
+    assert finding["processes"][0]["descriptors"] > 10
+    hidden = lab.run(*lab.nobody(), "doctor", "--json", *limits, "close_wait")
+    for finding in json.loads(hidden.stdout)["findings"]:
+        assert finding["no_process"].startswith("hidden processes of user root")
+        assert finding["processes"] == []
+
+
+def test_a_process_that_is_another_one_by_now_is_not_described(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from collections import Counter
+
+    from tcpstates.collect import psutil_
+    from tcpstates.collect.owners import OwnerTable
+    from tcpstates.findings import Process
+
+    other = Process(7, b"other", "root", 1.0, (b"other",), 3, 9)
+    monkeypatch.setattr(psutil_, "read_process", lambda pid: other)
+    table = OwnerTable([5])
+    table.usage = {7: (20, 10)}
+    examiner: Any = type("Examiner", (), {"counted": Counter()})()
+    monkeypatch.setattr(table, "name", lambda pid: b"holder")
+    for is_same in (True, False):
+        monkeypatch.setattr(table, "is_same", lambda pid, same=is_same: same)
+        case = examination._case(examiner, table, {}, {})
+        expected = other._replace(descriptors=20) if is_same else Process(7, b"holder")
+        assert case.process(7) == expected
