@@ -11,6 +11,8 @@ from tcpstates.states import (
     find_state,
     find_states,
     nearest_words,
+    tool_words,
+    word_list,
 )
 
 S = TcpState
@@ -176,3 +178,39 @@ def test_nearest_words(word: str, near: str) -> None:
 
 def test_a_state_is_printed_as_its_name() -> None:
     assert f"{S.FIN_WAIT_1} {S.FIN_WAIT_1!s:>12}" == "FIN_WAIT_1   FIN_WAIT_1"
+
+
+def test_what_a_wrong_word_may_have_meant() -> None:
+    assert nearest_words("clse_wait") == ["CLOSE_WAIT", "TIME_WAIT"]
+    assert nearest_words("LISTNE") == ["LISTEN"]
+    assert nearest_words("estblished") == ["ESTABLISHED"]
+    assert nearest_words("fin_wat") == ["fin_wait", "FIN_WAIT_2"]
+    assert nearest_words("xyzzy") == []
+    assert nearest_words("0") == []
+    assert nearest_words("idel") == []  # of Solaris: no state that can be selected
+
+
+def test_the_list_of_words() -> None:
+    assert word_list() == (
+        "listen syn_sent syn_received established fin_wait_1 fin_wait_2 close_wait"
+        " closing last_ack time_wait closed; groups: all connected synchronized bucket"
+        " big fin_wait half_open"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("rfc", {}),
+        ("ss", {"SYN_SENT": "SYN-SENT", "SYN_RECEIVED": "SYN-RECV", "ESTABLISHED": "ESTAB",
+                "FIN_WAIT_1": "FIN-WAIT-1", "FIN_WAIT_2": "FIN-WAIT-2",
+                "CLOSE_WAIT": "CLOSE-WAIT", "LAST_ACK": "LAST-ACK",
+                "TIME_WAIT": "TIME-WAIT", "CLOSED": "UNCONN"}),
+        ("netstat", {"SYN_RECEIVED": "SYN_RECV", "FIN_WAIT_1": "FIN_WAIT1",
+                     "FIN_WAIT_2": "FIN_WAIT2", "CLOSED": "CLOSE"}),
+        ("windows", {"LISTEN": "LISTENING"}),
+        ("bsd", {"SYN_RECEIVED": "SYN_RCVD"}),
+    ],
+)  # fmt: skip
+def test_what_tools_call_the_states(tool: str, words: dict[str, str]) -> None:
+    assert tool_words(tool) == words

@@ -132,7 +132,7 @@ def _read_host(address: str) -> str | None:
 
     try:
         name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):  # ValueError: a zero byte, or no Unicode
         return None
     # A name that ends in a number would pass for an address (RFC 1123, 2.1).
     is_name = _HOST_NAME.fullmatch(name) and not name.rpartition(".")[2].isdecimal()

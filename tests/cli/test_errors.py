@@ -9,6 +9,8 @@ import sys
 import pytest
 from conftest import COMMAND, finish, run_command
 
+from tcpstates.cli import hints
+from tcpstates.cli.app import tcpstates
 from tcpstates.cli.exit_codes import ExitCode
 
 LINUX = pytest.mark.skipif(
@@ -201,3 +203,49 @@ def test_any_environment_will_do(name: str) -> None:
         finished = run_command(*arguments, env=inherited | ENVIRONMENTS[name])
         assert finished.returncode == ExitCode.DONE, finished.stderr
         assert finished.stdout
+
+
+@pytest.mark.parametrize("option", sorted(hints._INSTEAD))
+def test_every_option_of_other_tools_leads_on(option: str) -> None:
+    """The listing takes some of them itself; the others say what to type instead."""
+    from inprocess import told
+
+    if option in {name for p in tcpstates.params for name in p.opts}:
+        return
+    code, text, errors = told([option])
+    assert (code, text) == (ExitCode.USAGE, "")
+    expected = f"tcpstates: no such option: {option}; {hints._INSTEAD[option]}\n"
+    assert errors == expected
+
+
+def test_the_options_of_other_tools_that_are_known() -> None:
+    theirs = "-x -w -d -S -M -0 -f -A -T -O -Q -B -K -N -v -Z -z -b -E -D -F -g -C -L"
+    theirs += (
+        " --unix --raw --dccp --sctp --mptcp --packet --vsock --xdp --tipc --family"
+    )
+    theirs += " --query --inet --inet6 --protocol --options --threads --oneline --kill"
+    theirs += " --no-queues --bound-inactive --net --verbose --context --contexts --bpf"
+    theirs += " --events --diag --filter --tos --cgroup --inet-sockopt --continuous -U"
+    theirs += " --numeric-hosts --numeric-ports --numeric-users --program --programs"
+    theirs += " --statistics --route --interfaces --groups --masquerade"
+    assert set(theirs.split()) == set(hints._INSTEAD)
+
+
+def test_the_headings_of_help() -> None:
+    from inprocess import told
+
+    _, text, _ = told(["--help"])
+    headings = [
+        line for line in text.splitlines() if line[:1].isalpha() and line.endswith(":")
+    ]
+    assert headings == [
+        "Which sockets:", "What of them:", "How:", "Help:", "Commands:",
+    ]  # fmt: skip
+
+
+def test_a_wrong_state_gets_one_topic_at_most() -> None:
+    from inprocess import told
+
+    _, _, errors = told(["explain", "half-close"])
+    assert errors.count(" or ") <= 2
+    assert "did you mean" in errors

@@ -161,3 +161,69 @@ def test_and_binds_more_than_or_and_not_more_than_and() -> None:
     assert not selects("not sport 1 and dport 2", **there)
     assert selects("not ( sport 1 and dport 9 )", **there)
     assert selects("not sport 9 dport 2", **there)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("retransmit", "retransmit"),
+        ("on", "retransmit"),
+        ("keepalive", "keepalive"),
+        ("timewait", "time-wait"),
+        ("time-wait", "time-wait"),
+        ("probe", "probe"),
+        ("persist", "probe"),
+        ("delayed-ack", "delayed-ack"),
+        ("delack", "delayed-ack"),
+        ("off", "off"),
+    ],
+)
+def test_timers_by_every_name(word: str, kind: str) -> None:
+    expression, text = parse_filter(["timer", "=", word], LOOKUP)
+    kinds = ("off", "retransmit", "keepalive", "time-wait", "probe", "delayed-ack")
+    rows = batch(*({"timer": each} for each in kinds))
+    assert list(answer(expression, rows, text)) == [each == kind for each in kinds]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("listener close_wait", "listener and state close_wait"),
+        ("listener and close_wait", "listener and state close_wait"),
+        ("listener dport 1", "listener and dport = 1"),
+        ("listener not estab", "listener and not state estab"),
+        ("listener or estab", "listener or state estab"),
+        ("autobound listen", "autobound and state listen"),
+    ],
+)
+def test_a_key_that_may_stand_alone_takes_no_word_of_others(
+    given: str, expected: str
+) -> None:
+    assert written_back(*given.split()) == expected
+
+
+def test_free_text_is_one_argument_unless_it_is_quoted() -> None:
+    assert (
+        written_back("process", "=", "my (old) server") == 'process = "my (old) server"'
+    )
+    assert written_back("process = 'a b'") == 'process = "a b"'
+    assert written_back("process", "=", '"a b"') == 'process = "a b"'
+
+
+def test_twenty_thousand_terms_take_seconds() -> None:
+    """What grows with the square would take minutes."""
+    import time
+
+    from tcpstates.filters.selection import read_selection
+    from tcpstates.model import Request
+
+    rows = batch(*({"local_port": port} for port in range(1, 200)))
+    started = time.perf_counter()
+    arguments = " and ".join(
+        f"dport != :{n % 60_000 + 1}" for n in range(20_000)
+    ).split()
+    selection = read_selection(arguments, LOOKUP, Request())
+    selection.restrict(Request())
+    (found,) = selection.without_processes(iter([rows]))
+    assert len(found) in (0, 199)
+    assert time.perf_counter() - started < 30

@@ -150,3 +150,25 @@ def test_any_text_is_understood_or_pointed_at(words: list[str]) -> None:
             written = to_text(expression)
             assert to_text(parse_filter([written], LOOKUP)[0]) == written
         assert 0 <= start < end <= len(" ".join(arguments)) + 1
+
+
+def test_ports_beyond_the_last_one() -> None:
+    with pytest.raises(FilterSyntaxError) as raised:
+        parse_filter(["dport", "=", ":65536"], FixedLookup())
+    assert str(raised.value) == "no such port: 65536; the last one is 65535"
+
+
+@pytest.mark.parametrize("text", ["1.2.3.4", "[::1]"])
+def test_an_address_alone_lacks_its_side(text: str) -> None:
+    with pytest.raises(FilterSyntaxError) as raised:
+        parse_filter([text], FixedLookup())
+    assert (
+        str(raised.value) == f"{text}: of which side? Write src, dst or host before it"
+    )
+
+
+def test_a_name_that_begins_with_a_digit_is_still_no_side() -> None:
+    with pytest.raises(FilterSyntaxError, match="of which side"):
+        parse_filter(["9abc"], FixedLookup())
+    with pytest.raises(FilterSyntaxError, match="no such state or key: 'a9'"):
+        parse_filter(["a9"], FixedLookup())

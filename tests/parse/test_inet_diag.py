@@ -307,3 +307,68 @@ def test_any_attributes_and_codes_give_every_row(
     for batch in batches:
         for name in (*_MAKERS, *_NUMBERS):
             assert len(batch.column(name)) == len(batch)
+
+
+def test_every_attribute_has_its_own_column() -> None:
+    """By numbers of linux/inet_diag.h: 11 v6only, 15 mark, 21 cgroup, 8 shutdown."""
+    attributes = (
+        (8, b"\3"),
+        (11, b"\1"),
+        (15, struct.pack("=I", 77)),
+        (21, struct.pack("=Q", 99)),
+        (4, b"cubic\0"),
+        (7, struct.pack("=9I", *range(9))),
+    )
+    found = decoded(decoder(), diag.message(attributes=attributes))
+    assert values(found, "shutdown") == [3]
+    assert values(found, "v6only") == [True]
+    assert values(found, "mark") == [77]
+    assert values(found, "cgroup_id") == [99]
+    assert values(found, "congestion") == ["cubic"]
+    assert values(found, "memory")[0]["receive_allocated"] == 0
+    assert values(found, "memory")[0]["drops"] == 8
+    without = decoded(decoder(), diag.message())
+    for column in ("shutdown", "v6only", "mark", "cgroup_id", "congestion", "memory"):
+        assert values(without, column) == [None]
+    empty = decoded(decoder(), diag.message(attributes=((7, b""),)))
+    assert values(empty, "memory") == [None]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_fields_of_tcp_info_are_those_of_the_whole(alike: bool) -> None:
+    """By a slice where all rows are alike, by rows where they are not."""
+    info = struct.pack("=8B56I", *range(8), *range(100, 156))
+    rows = diag.message(1, attributes=((2, info),), cookie=1)
+    rows += (
+        diag.message(1, attributes=((2, info),), cookie=2)
+        if alike
+        else diag.message(1, cookie=2)
+    )
+    found = decoded(decoder(), rows)
+    expected = [one["rtt"] if one else None for one in values(found, "info")]
+    assert values(found, "info.rtt") == expected
+    assert expected.count(None) == (not alike)
+    assert 115 in expected
+
+
+def test_an_attribute_that_is_cut_ends_the_row() -> None:
+    mark = struct.pack("=I", 5)
+    whole = diag.message(attributes=((15, mark), (21, bytes(8))))
+    # The second attribute's length says more than there is.
+    place = whole.rindex(struct.pack("=HH", 12, 21))
+    broken = whole[:place] + struct.pack("=HH", 999, 21) + whole[place + 4 :]
+    found = decoded(decoder(), broken)
+    assert values(found, "mark") == [5]
+    assert values(found, "cgroup_id") == [None]
+    short = whole[:place] + struct.pack("=HH", 3, 21) + whole[place + 4 :]
+    assert values(decoded(decoder(), short), "cgroup_id") == [None]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_rows_with_different_headers_are_no_table(place: int) -> None:
+    """A reply to another request in the middle of one length is not taken for ours."""
+    others = ({"sequence": 2}, {"port_id": 78}, {"kind": 99}, {"sequence": 9})[place]
+    rows = b"".join(diag.message(cookie=n) for n in range(1, 4))
+    rows += diag.message(cookie=99, **others)  # type: ignore[arg-type]
+    rows += b"".join(diag.message(cookie=n) for n in range(4, 7))
+    assert values(decoded(decoder(), rows), "cookie") == [1, 2, 3, 4, 5, 6]

@@ -11,6 +11,7 @@ An input that was found to be wrong is left in the current folder.
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import diag
 from batches import batch
+from hostile_saved import own_rows, strange_in
 from lookups import FixedLookup
 from tcpstates.cli.app import run
 from tcpstates.collect.names import SystemNames
@@ -45,6 +47,7 @@ def _look_at(found: Batch) -> None:
     for column in COLUMNS.values():
         cells = column.values(found, _NAMES)
         assert len(cells) == len(found)
+        assert not any(strange_in(cell) for cell in cells if isinstance(cell, str))
 
 
 def inet_diag(data: bytes) -> None:
@@ -161,7 +164,21 @@ def seeds(name: str) -> list[bytes]:
         ]
     folder = SAMPLES / ("procfs" if name == "proc_net" else "saved")
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path.read_bytes()[:4000] for path in paths if path.suffix != ".md"]
+    found = [path.read_bytes()[:4000] for path in paths if path.suffix != ".md"]
+    return found if name == "proc_net" else [*found, *_own_listings()]
+
+
+def _own_listings() -> list[bytes]:
+    """Return our own JSON: a socket per line, all in one object, and spread out."""
+    rows = list(own_rows())
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    whole = {"schema": 1, "source": "netlink", "sockets": rows, "limitations": []}
+    return [
+        lines.encode(),
+        json.dumps(whole).encode(),
+        json.dumps(whole, indent=2).encode(),
+        json.dumps(rows[:2]).encode(),
+    ]
 
 
 def main() -> None:

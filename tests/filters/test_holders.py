@@ -1,0 +1,79 @@
+"""Patterns of the user against names that a file holds."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from batches import batch
+from lookups import FixedLookup
+from tcpstates.errors import FilterSyntaxError
+from tcpstates.filters.holders import ProcessPattern
+from tcpstates.filters.parser import parse_filter
+from tcpstates.filters.patience import TooLongError, time_limit
+from tcpstates.filters.syntax import answer
+from tcpstates.model import Owner
+
+UNIX_ONLY = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="there is no such timer on this system"
+)
+WICKED = "(a+)+$"
+
+
+def held_by(*names: bytes) -> Any:
+    return batch(*({"processes": (Owner(1, name, 2),)} for name in names))
+
+
+@UNIX_ONLY
+@pytest.mark.parametrize("names", [1, 50])
+def test_a_pattern_that_runs_away_is_given_up(names: int) -> None:
+    """One second for all names together, and an error that points at the pattern."""
+    expression, text = parse_filter(["process", "~", WICKED], FixedLookup())
+    rows = held_by(*(b"a" * (40 + n) + b"b" for n in range(names)))
+    started = time.monotonic()
+    with pytest.raises(FilterSyntaxError) as raised:
+        answer(expression, rows, text)
+    assert time.monotonic() - started < 20
+    assert str(raised.value) == (
+        "this pattern takes more than 1 s on the names that are there"
+    )
+    assert raised.value.span == (0, len(text))
+
+
+def test_a_pattern_that_does_not_is_answered() -> None:
+    expression, text = parse_filter(["process", "~", WICKED], FixedLookup())
+    assert list(answer(expression, held_by(b"aaa", b"aab", b"b"), text)) == [
+        True,
+        False,
+        False,
+    ]
+
+
+@UNIX_ONLY
+def test_the_limit_leaves_nothing_behind() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(TooLongError), time_limit(0.01):
+        re.search(WICKED, "a" * 40 + "b")
+    with time_limit(30):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is before
+    with pytest.raises(TooLongError), time_limit(-1):  # nothing is left
+        re.search(WICKED, "a" * 40 + "b")
+
+
+def test_in_another_thread_there_is_no_limit() -> None:
+    found: list[bool] = []
+
+    def search() -> None:
+        found.append(ProcessPattern(re.compile("^a+$")).matches(b"aaa"))
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join(30)
+    assert found == [True]
