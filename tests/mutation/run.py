@@ -34,7 +34,7 @@ _TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("pipeline", ("cli/test_golden.py", "collect", "test_api.py", "live/test_notes.py")),
     ("examination", ("test_examination.py", "cli/test_doctor.py", "diagnose")),
     ("findings", ("diagnose/test_golden.py", "cli/test_doctor.py")),
-    ("parse/saved", ("parse/saved/test_samples.py", "cli/test_golden.py", "parse/saved")),
+    ("parse/saved", ("parse/saved/test_golden.py", "parse/saved/test_words.py", "cli/test_golden.py", "parse/saved")),
     ("parse/", ("parse", "collect")),
     ("filters/", ("filters", "cli/test_errors.py")),
     ("diagnose/", ("diagnose/test_golden.py", "diagnose/test_rules.py", "cli/test_golden.py")),
