@@ -173,3 +173,36 @@ def test_a_process_that_is_another_one_by_now_is_not_described(
         case = examination._case(examiner, table, {}, {})
         expected = other._replace(descriptors=20) if is_same else Process(7, b"holder")
         assert case.process(7) == expected
+
+
+def test_both_looks_know_that_there_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    nothing = Diagnosis((), (), "file", 0.0, 0.0, None, (), {}, 0)
+
+    def look(question: Any, counters: dict[str, int]) -> Diagnosis:
+        asked.append(question.is_watched)
+        return nothing
+
+    monkeypatch.setattr(examination, "_look", look)
+    examine(watch=1.0, sleep=lambda seconds: None)
+    assert asked == [True, True]
+    examine()
+    assert asked == [True, True, False]
+
+
+FULL = HEADING + (
+    "LISTEN 129 128 0.0.0.0:80 0.0.0.0:* ino:5 sk:1\n"
+    "ESTAB 0 0 10.0.0.1:80 10.0.0.2:99 ino:0 sk:2 cubic cwnd:10 lastsnd:20000"
+    " lastrcv:20000 lastack:20000\n"
+    "CLOSE-WAIT 1 0 10.0.0.1:80 10.0.0.3:99 ino:0 sk:3 cubic cwnd:10 lastsnd:20000"
+    " lastrcv:20000 lastack:20000\n"
+)
+
+
+def test_what_waits_is_seen_although_a_filter_leaves_it_out(tmp_path: Path) -> None:
+    (finding,) = look_at(FULL, tmp_path, "listen").findings
+    assert finding.rule == "accept-queue"
+    assert finding.verdict.endswith("129 of 128 wait, the first for 20.0s")
+    assert finding.numbers["longest_ms"] == 20_000
+    assert "1 of the clients have given up (CLOSE_WAIT)" in finding.evidence
+    assert [peer.name for peer in finding.peers] == ["10.0.0.2", "10.0.0.3"]

@@ -172,6 +172,15 @@ SITUATIONS: dict[str, Situation] = {
         (QUEUE, QUEUE | {"inode": 12}, *SATURATED[1:])
     ),
     "accept-queue-blind": Situation((QUEUE,), {"untold": frozenset({"tcp_info"})}),
+    "accept-queue-saved": Situation((QUEUE,), {"is_saved": True, "knows_ports": False}),
+    "leak-many-workers": Situation(
+        tuple(row for pid in range(80, 85) for row in many(2, "CLOSE_WAIT", pid)),
+        case={"owners": lambda pid: (Owner(pid, b"worker", 3),), "process": Process},
+    ),
+    "closing-unknown-tries": Situation(
+        (*many(6, "LAST_ACK", 0, timer="retransmit", retransmits=None),
+         *many(6, "LAST_ACK", 0, timer="retransmit", retransmits=3))
+    ),
     "accept-queue-no-limit": Situation((QUEUE | {"send_q": None}, *SATURATED[1:])),
     "accept-queue-untold": Situation((QUEUE,), {"untold": frozenset({"queues"})}),
     "accept-drops": Situation(
@@ -346,6 +355,11 @@ TRENDS = {
         [5],
         [6],
         {"is_urgent_when_growing": True, "ages": (2_500.0,) * 6},
+    ),
+    "grows-urgently-without-ages": (
+        [5],
+        [6],
+        {"is_urgent_when_growing": True, "ages": ()},
     ),
     "shrinks": ([6], [5], {}),
     "stays": ([5], [5], {}),
