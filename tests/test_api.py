@@ -54,6 +54,16 @@ print(json.dumps([one.state, one.recv_q, one.timer.kind, one.processes[0].pid,
     assert in_lab(lab, program) == expected
 
 
+def test_names_are_those_of_this_system(lab: Lab) -> None:
+    program = f"""
+(one,) = tcpstates.snapshot("listen sport = {lab.parts["v4"]}")
+print(json.dumps([one.uid, one.user, one.interface]))
+"""
+    uid, user, interface = in_lab(lab, program)
+    assert (uid, interface) == (0, None)
+    assert user == "root"
+
+
 def test_counts_are_those_of_the_command_line(lab: Lab) -> None:
     program = """
 held = tcpstates.snapshot(processes=True)

@@ -206,3 +206,46 @@ def test_what_waits_is_seen_although_a_filter_leaves_it_out(tmp_path: Path) -> N
     assert finding.numbers["longest_ms"] == 20_000
     assert "1 of the clients have given up (CLOSE_WAIT)" in finding.evidence
     assert [peer.name for peer in finding.peers] == ["10.0.0.2", "10.0.0.3"]
+
+
+def test_users_are_named_where_they_have_names() -> None:
+    from collections import Counter
+
+    from tcpstates.collect.owners import OwnerTable
+
+    examiner: Any = type("Examiner", (), {"counted": Counter()})()
+    live = examination._case(examiner, OwnerTable([]), {}, {})
+    assert [live.user(uid) for uid in (None, 0, 54_321)] == [None, "root", "54321"]
+    empty: Any = type("Examiner", (), {"suspected": lambda self: ()})()
+    empty.counted = Counter()
+    saved = examination._saved_case(empty, {})
+    assert [saved.user(uid) for uid in (None, 0, 33)] == [None, "0", "33"]
+    assert saved.descriptors_limit(1) is None
+    assert saved.owners(5) == ()
+
+
+class Counting:
+    """A source that counts how often it is read."""
+
+    name = "file"
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.reads = source, 0
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Any:
+        self.reads += 1
+        return self.source.read(request, limitations)
+
+    def taken_at(self) -> float | None:
+        return None
+
+
+def test_other_ends_are_looked_for_only_where_they_can_be(tmp_path: Path) -> None:
+    reads = []
+    for text in (EVERY, BOTH_ENDS):
+        path = tmp_path / "listing"
+        path.write_text(text)
+        source = Counting(tcpstates.saved(str(path)))
+        examine(source=source)
+        reads.append(source.reads)
+    assert reads[1] == reads[0] + 1

@@ -153,3 +153,10 @@ def test_the_command() -> None:
     wrong = run_command("sequence", "simultanous-open")
     assert wrong.returncode == ExitCode.USAGE
     assert "did you mean simultaneous-open" in wrong.stderr
+
+
+def test_which_scenarios_are_simultaneous() -> None:
+    from tcpstates.lifecycle.scenarios import SCENARIOS, is_simultaneous
+
+    both = {name for name, one in SCENARIOS.items() if is_simultaneous(one)}
+    assert both == {"simultaneous-open", "simultaneous-close"}

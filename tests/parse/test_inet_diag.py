@@ -372,3 +372,12 @@ def test_rows_with_different_headers_are_no_table(place: int) -> None:
     rows += diag.message(cookie=99, **others)  # type: ignore[arg-type]
     rows += b"".join(diag.message(cookie=n) for n in range(4, 7))
     assert values(decoded(decoder(), rows), "cookie") == [1, 2, 3, 4, 5, 6]
+
+
+def test_rows_without_tcp_info_have_no_field_of_it() -> None:
+    rows = diag.message(cookie=1) + diag.message(cookie=2)
+    assert values(decoded(decoder(), rows), "info.rtt") == [None, None]
+    assert values(decoded(decoder(), rows), "info") == [None, None]
+    short = struct.pack("=8B", *range(8))
+    rows = diag.message(attributes=((2, short),))
+    assert values(decoded(decoder(), rows), "info.rtt") == [None]

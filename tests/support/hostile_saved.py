@@ -80,7 +80,17 @@ OWN: dict[str, Any] = {
         "last_received_ms": 70_000,
         "last_ack_ms": 5,
     },
-    "memory": {"receive_allocated": 0, "receive_buffer": 131072},
+    "memory": {
+        "receive_allocated": 0,
+        "receive_buffer": 131072,
+        "send_allocated": 5,
+        "send_buffer": 16384,
+        "forward_allocated": 6,
+        "send_queued": 7,
+        "options": 8,
+        "backlog": 9,
+        "drops": 10,
+    },
 }
 
 
