@@ -249,3 +249,12 @@ def test_other_ends_are_looked_for_only_where_they_can_be(tmp_path: Path) -> Non
         examine(source=source)
         reads.append(source.reads)
     assert reads[1] == reads[0] + 1
+
+
+def test_which_processes_are_in_this_network_namespace(lab: Lab) -> None:
+    import os
+
+    assert examination._is_here(os.getpid())
+    assert examination._is_here(2**22 + 1)  # it has ended: nothing says otherwise
+    if os.geteuid() == 0:
+        assert not examination._is_here(lab.parts["main"])

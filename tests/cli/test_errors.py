@@ -243,9 +243,16 @@ def test_the_headings_of_help() -> None:
     ]  # fmt: skip
 
 
-def test_a_wrong_state_gets_one_topic_at_most() -> None:
-    from inprocess import told
+def test_a_wrong_state_gets_one_other_word_at_most() -> None:
+    import click
 
-    _, _, errors = told(["explain", "half-close"])
-    assert errors.count(" or ") <= 2
-    assert "did you mean" in errors
+    from tcpstates.cli.state_words import StateWord
+
+    with pytest.raises(click.UsageError) as raised:
+        StateWord(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)
+    text = "no such state: 'zebra-on'; did you mean zebra-one?"
+    assert raised.value.message == text
+    assert StateWord(["zebra-one"]).convert("ZEBRA_ONE", None, None) == "zebra-one"
+    assert StateWord().convert("SYN_RCVD", None, None) == "SYN_RCVD"
+    with pytest.raises(click.UsageError, match="tcpstates explain names all"):
+        StateWord().convert("xyzzy", None, None)

@@ -414,3 +414,8 @@ def test_bound_is_refused_alone_and_noted_among_others(proc: Path) -> None:
         "source procfs cannot tell of BOUND sockets; netlink can (Linux 6.8 or newer)"
     )
     assert limitations == [Limitation("state-not-told", text)]
+
+
+def test_an_error_without_words_of_the_system_keeps_its_own() -> None:
+    assert netlink._text(OSError("odd")) == "odd"
+    assert netlink._text(OSError(errno.EPERM, "Not allowed")) == "Not allowed"

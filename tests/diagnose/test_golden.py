@@ -497,3 +497,24 @@ def test_a_rule_sees_only_its_states() -> None:
     rules = [finding.rule for finding in examined(Situation(mixed)).findings]
     assert sorted(rules) == ["close-wait", "fin-wait-2"]
     assert [f.size for f in examined(Situation(mixed)).findings] == [6, 6]
+
+
+def test_the_fullest_destination_comes_first() -> None:
+    others = tuple(
+        row | {"remote_address": "198.51.100.1", "remote_port": 6379} for row in PORTS
+    )
+    both = (*others[:55], *PORTS, *others[55:56])
+    found = examined(Situation(both, {"settings": TOLD})).findings
+    assert [f.subject for f in found if f.rule == "ports"] == [
+        "192.0.2.1 198.51.100.7:5432",
+        "192.0.2.1 198.51.100.1:6379",
+    ]
+
+
+def test_services_stand_for_ports_that_only_their_host_knows() -> None:
+    from tcpstates.diagnose.case import ports_of
+
+    listeners = batch(
+        {"local_service": "myservice", "local_port": None}, {"local_port": 22}
+    )
+    assert list(ports_of([listeners])) == ["myservice", 22]
