@@ -18,6 +18,8 @@ from conftest import Golden
 from hostile_saved import OWN
 from inprocess import told
 from tcpstates.lifecycle.meanings import Settings
+from tcpstates.lifecycle.scenarios import SCENARIOS
+from tcpstates.lifecycle.topics import TOPICS
 
 # Not the command of the same name, which hides it in the package.
 explain = importlib.import_module("tcpstates.cli.commands.explain")
@@ -178,9 +180,9 @@ WITHOUT_FILE = {
     "states-json": "states --json",
     "states-color": "states --color always",
     "sequence": "sequence",
-    "sequence-open": "sequence open",
-    "sequence-close": "sequence close",
-    "sequence-json": "sequence close --json",
+    **{f"sequence-{name}": f"sequence {name}" for name in SCENARIOS},
+    **{f"sequence-{name}-json": f"sequence {name} --json" for name in SCENARIOS},
+    **{f"explain-{name}": f"explain {name}" for name in TOPICS},
     "completion-powershell": "completion powershell",
 }
 # What depends on the time a command takes, or on which rich and click are there.
