@@ -39,8 +39,10 @@ class Output:
     def __init__(self) -> None:
         """Look at standard output once; it may be closed where a file is written."""
         self._stream: BinaryIO | None = sys.stdout.buffer if sys.stdout else None
-        self.encoding = (sys.stdout and sys.stdout.encoding) or "ascii"
-        self.is_terminal = bool(sys.stdout and sys.stdout.isatty())
+        if sys.stdout is None:  # click writes --help without a look
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        self.encoding = sys.stdout.encoding or "ascii"
+        self.is_terminal = sys.stdout.isatty()
 
     @contextmanager
     def into(self, path: str | None) -> Iterator[None]:
@@ -107,8 +109,7 @@ class Output:
     def flush(self) -> None:
         """Write what is waiting, click's own text too; errors as from `write`."""
         try:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
             if self._stream is not None:
                 self._stream.flush()
         except OSError as error:
@@ -116,7 +117,7 @@ class Output:
 
     def _failed(self, error: OSError) -> Exception:
         """Return what a failed write means; a file's own name is told by `into`."""
-        is_file = sys.stdout is None or self._stream is not sys.stdout.buffer
+        is_file = self._stream is not sys.stdout.buffer
         return error if is_file else output_error(error)
 
 

@@ -17,7 +17,9 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     name = "source"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
         """Return what --help shows for the value."""
         return "NAME"
 
@@ -87,7 +89,9 @@ class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     name = "columns"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
         """Return what --help shows for the value."""
         return "COL[,COL]"
 

@@ -256,3 +256,17 @@ def test_a_wrong_state_gets_one_other_word_at_most() -> None:
     assert StateWord().convert("SYN_RCVD", None, None) == "SYN_RCVD"
     with pytest.raises(click.UsageError, match="tcpstates explain names all"):
         StateWord().convert("xyzzy", None, None)
+
+
+def test_click_81_asks_for_a_metavar_without_a_context() -> None:
+    """It gives the parameter alone; newer ones give the context, too."""
+    from tcpstates.cli.commands import COMMANDS
+
+    commands = [tcpstates, *(entry.load() for entry in COMMANDS.values())]
+    kinds = {type(p.type): p for command in commands for p in command.params}
+    ours = [kind for kind in kinds if kind.__module__.startswith("tcpstates.")]
+    assert len(ours) >= 5
+    for kind in ours:
+        parameter = kinds[kind]
+        if "get_metavar" in vars(kind):
+            assert parameter.type.get_metavar(parameter)  # type: ignore[call-arg]

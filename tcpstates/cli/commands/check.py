@@ -117,7 +117,9 @@ class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     name = "threshold"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
         """Return what --help shows for the value."""
         return "NAME=RANGE"
 

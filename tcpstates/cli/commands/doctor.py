@@ -24,7 +24,9 @@ class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     name = "threshold"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
         """Return what --help shows for the value."""
         return "NAME=VALUE"
 
