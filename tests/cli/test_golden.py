@@ -286,6 +286,18 @@ def test_on_a_terminal(
     golden(f"cli/{name}.txt", text)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["explain", "explain close_wait", "diagram", "doctor", "-ta --by process,state"],
+)
+def test_on_a_narrow_terminal(
+    arguments: str, listing: str, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    text = shown([*words(arguments), "--from", listing], is_terminal=True)
+    golden(f"cli/narrow-{arguments.replace(' ', '_').replace(',', '-')}.txt", text)
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_has_two_names(option: str) -> None:
     assert told([option]) == told(["--help"])

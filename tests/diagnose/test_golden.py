@@ -295,7 +295,7 @@ def examined(situation: Situation) -> Diagnosis:
         tuple(gaps),
         "file" if situation.host.get("is_saved") else "netlink",
         1_800_000_000.5,
-        0.25,
+        0.2516,
         "state close_wait" if situation.host.get("is_filtered") else None,
         (Limitation("some-kind", "some text"),),
         dict(examiner.counted),
