@@ -48,8 +48,10 @@ def test_sockets_without_a_process() -> None:
         (KernelCounts(memory_bytes=2_400_000), "2.29 MiB of memory"),
         (
             KernelCounts(0, 1, 0, 2, 2_400_000, 3, 2_400_000_000),
-            "0 orphans (limit 1), 0 TIME_WAIT (limit 2), 2.29 MiB of memory"
-            " (limit 2.24 GiB)",
+            (
+                "0 orphans (limit 1), 0 TIME_WAIT (limit 2), 2.29 MiB of memory"
+                " (limit 2.24 GiB)"
+            ),
         ),
     ],
 )
@@ -83,15 +85,19 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             1,
             1,
             Reason.NOT_FOUND,
-            "1 owner was not found: 1 process is protected even from root; a socket that"
-            " is passed between processes has none meanwhile",
+            (
+                "1 owner was not found: 1 process is protected even from root; a socket that"
+                " is passed between processes has none meanwhile"
+            ),
         ),
         (
             3,
             2,
             Reason.NOT_FOUND,
-            "3 owners were not found: 2 processes are protected even from root; a socket"
-            " that is passed between processes has none meanwhile",
+            (
+                "3 owners were not found: 2 processes are protected even from root; a socket"
+                " that is passed between processes has none meanwhile"
+            ),
         ),
     ],
 )
