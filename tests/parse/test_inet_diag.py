@@ -381,3 +381,17 @@ def test_rows_without_tcp_info_have_no_field_of_it() -> None:
     short = struct.pack("=8B", *range(8))
     rows = diag.message(attributes=((2, short),))
     assert values(decoded(decoder(), rows), "info.rtt") == [None]
+
+
+def test_attributes_may_come_in_any_order() -> None:
+    info, mark = (
+        struct.pack("=8B56I", *range(8), *range(100, 156)),
+        struct.pack("=I", 9),
+    )
+    one = diag.message(attributes=((2, info), (15, mark)), cookie=1)
+    other = diag.message(attributes=((15, mark), (2, info)), cookie=2)
+    assert len(one) == len(other)
+    found = decoded(decoder(), one + other)
+    assert values(found, "mark") == [9, 9]
+    assert values(found, "info.rtt") == [115, 115]
+    assert [each["rtt"] for each in values(found, "info")] == [115, 115]
