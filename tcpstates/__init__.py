@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         Diagnosis,
         Finding,
         Gap,
+        Peer,
         Process,
         Severity,
         Thresholds,
+        Trend,
         examine,
     )
-    from tcpstates.model import Limitation, Owner
+    from tcpstates.model import Limitation, Owner, SavedSource
 
 __all__ = [
     "ArgumentError",
@@ -38,7 +40,9 @@ __all__ = [
     "Gap",
     "Limitation",
     "Owner",
+    "Peer",
     "Process",
+    "SavedSource",
     "Severity",
     "Snapshot",
     "Socket",
@@ -47,6 +51,7 @@ __all__ = [
     "TcpstatesError",
     "Thresholds",
     "Timer",
+    "Trend",
     "__version__",
     "count_by",
     "examine",
@@ -54,7 +59,10 @@ __all__ = [
     "snapshot",
 ]
 
-_OF_EXAMINATIONS = ("Diagnosis", "Finding", "Gap", "Process", "Severity", "Thresholds")
+_OF_EXAMINATIONS = (
+    *("Diagnosis", "Finding", "Gap", "Peer", "Process", "Severity", "Thresholds"),
+    "Trend",
+)
 
 __version__ = "0.1.0"
 
@@ -69,3 +77,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

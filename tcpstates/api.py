@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from tcpstates.collect.choose import SOURCES
 from tcpstates.collect.names import SystemNames
-from tcpstates.errors import ArgumentError, ColumnError
+from tcpstates.errors import ArgumentError, ColumnError, chosen
 from tcpstates.filters.selection import read_selection
 from tcpstates.model import (
     FAMILIES,
@@ -110,6 +110,14 @@ class Snapshot:
         """Yield the sockets."""
         return iter(self.sockets)
 
+    def __getitem__(self, place: int) -> Socket:
+        """Return one socket."""
+        return self.sockets[place]
+
+    def __repr__(self) -> str:
+        """Return how many sockets there are, from where and when."""
+        return f"<Snapshot of {len(self)} sockets, {self.source}, {self.taken_at}>"
+
     @cached_property
     def sockets(self) -> tuple[Socket, ...]:
         """Return every socket as a record."""
@@ -140,10 +148,19 @@ def snapshot(
     memory: bool = False,
     source: str | SavedSource = "auto",
 ) -> Snapshot:
-    """Return the sockets, in every state, that a filter selects."""
+    """Return the sockets, in every state, that a filter selects.
+
+    `filter` is what the command line takes behind its options, as one text or as a
+    sequence of arguments; empty: every socket. `protocols` are "tcp" and "udp",
+    `families` "ipv4" and "ipv6"; one may be given as a text. `processes`, `info` and
+    `memory` ask for what takes longer: who holds each socket, tcp_info and the age,
+    and memory; without them these fields are None. `source` is "auto", a name that
+    --source takes, or what `saved` returns. Raise SourceUnavailable,
+    FilterSyntaxError and ArgumentError.
+    """
     request = Request(
-        protocols=_chosen("protocol", protocols, PROTOCOLS),
-        families=_chosen("family", families, FAMILIES),
+        protocols=chosen("protocol", protocols, PROTOCOLS),
+        families=chosen("family", families, FAMILIES),
         processes=processes,
         info=info,
         memory=memory,
@@ -162,8 +179,8 @@ def count_by(
     found = _columns(columns)
     needed = {column.needs for column in found}
     request = Request(
-        protocols=_chosen("protocol", protocols, PROTOCOLS),
-        families=_chosen("family", families, FAMILIES),
+        protocols=chosen("protocol", protocols, PROTOCOLS),
+        families=chosen("family", families, FAMILIES),
     ).for_columns(needed)
     listing = _listing(filter, request, source)
     tally = tally_by(listing.batches, found, _names(source))
@@ -184,16 +201,6 @@ def _columns(names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(dict.fromkeys(map(find_column, names)))
 
 
-def _chosen(
-    what: str, asked: str | Collection[str], known: Sequence[str]
-) -> frozenset[str]:
-    """Return what was asked for; ArgumentError for what there is not."""
-    words = frozenset({asked} if isinstance(asked, str) else asked)
-    for word in words - set(known):
-        raise ArgumentError(f"no such {what}: {word!r}; choose {', '.join(known)}")
-    return words
-
-
 def saved(
     *paths: str,
     format: str | None = None,  # noqa: A002
@@ -202,14 +209,20 @@ def saved(
 ) -> SavedSource:
     """Return files, which other tools have written, to be given as a source.
 
-    The words are those of --from-format, --byte-order and --snapshot.
+    `paths` are read in their order; "-" is standard input. `format`, `byte_order` and
+    `snapshot` (from 1; None: all) are what --from-format, --byte-order and --snapshot
+    take. Raise ArgumentError for what they do not take, and without a path.
     """
     from tcpstates.collect.saved import FileSource, SavedFiles
     from tcpstates.parse.saved.reader import FORMATS
 
+    if not paths:
+        raise ArgumentError("no file: name at least one, or - for standard input")
+    if snapshot is not None and snapshot < 1:
+        raise ArgumentError(f"no such snapshot: {snapshot}; they count from 1")
     if format is not None:
-        _chosen("format", format, tuple(FORMATS))
-    _chosen("byte order", byte_order, ("little", "big"))
+        chosen("format", format, tuple(FORMATS))
+    chosen("byte order", byte_order, ("little", "big"))
     return FileSource(SavedFiles(paths, format, byte_order, snapshot), keep=True)
 
 
@@ -217,7 +230,7 @@ def _listing(
     words: str | Sequence[str], request: Request, source: str | SavedSource
 ) -> Listing:
     if isinstance(source, str):
-        _chosen("source", source, ("auto", *SOURCES))
+        chosen("source", source, ("auto", *SOURCES))
     arguments = [words] if isinstance(words, str) else list(words)
     selection = None
     if any(argument.strip() for argument in arguments):
@@ -243,9 +256,11 @@ def _records(batch: Batch, names: SystemNames) -> Iterator[Socket]:
     for name, queue in (("backlog", "recv_q"), ("backlog_limit", "send_q")):
         pairs = zip(is_listening, columns[queue], strict=True)
         columns[name] = [value if wanted else None for wanted, value in pairs]
-    columns["user"] = _named(columns["uid"], names.user)
-    columns["interface"] = _named(batch.column("interface_index"), names.interface)
-    columns["cgroup"] = _named(batch.column("cgroup_id"), names.cgroup)
+    columns["user"] = _named(batch, "uid", names.user, "user_name")
+    columns["interface"] = _named(
+        batch, "interface_index", names.interface, "interface_name"
+    )
+    columns["cgroup"] = _named(batch, "cgroup_id", names.cgroup, "cgroup_name")
     timers = map(batch.column, ("timer", "timer_ms", "retransmits"))
     columns["timer"] = [
         None if kind in (None, "off") else Timer(kind, ms, retransmits)
@@ -268,7 +283,11 @@ _MADE |= {"cgroup", "timer"}
 _PLAIN = tuple(name for name in Socket._fields if name not in _MADE)
 
 
-def _named(numbers: Sequence[int | None], find: Any) -> list[str | None]:
+def _named(batch: Batch, column: str, find: Any, saved: str) -> Sequence[str | None]:
+    """Return the names of numbers; a saved listing provides them itself."""
+    if batch.known(saved) is not None:
+        return batch.column(saved)
+    numbers = batch.column(column)
     known = {
         number: None if number is None else find(number) for number in set(numbers)
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 
 class TcpstatesError(Exception):
     """Root of the errors below; its text can be shown as it is."""
@@ -56,3 +58,13 @@ class ColumnError(TcpstatesError):
 
 class ArgumentError(TcpstatesError, ValueError):
     """An argument of the Python API that is none of those it takes."""
+
+
+def chosen(
+    what: str, asked: str | Collection[str], known: Sequence[str]
+) -> frozenset[str]:
+    """Return the values of an argument as a set; ArgumentError for an unknown one."""
+    values = frozenset({asked} if isinstance(asked, str) else asked)
+    for value in sorted(values - set(known)):
+        raise ArgumentError(f"no such {what}: {value!r}; choose {', '.join(known)}")
+    return values

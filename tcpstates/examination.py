@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from tcpstates.collect.choose import MISSING, read_sockets
+from tcpstates.collect.choose import MISSING, SOURCES, read_sockets
 from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
@@ -22,10 +22,19 @@ from tcpstates.diagnose.case import Case, Ends, Host, Suspect, plain, ports_of
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
+from tcpstates.errors import ArgumentError, chosen
 from tcpstates.filters.selection import read_selection
-from tcpstates.findings import Diagnosis, Finding, Gap, Process, Severity
+from tcpstates.findings import Diagnosis, Finding, Gap, Peer, Process, Severity, Trend
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import Batch, Listing, Owner, Reason, Request, SavedSource
+from tcpstates.model import (
+    FAMILIES,
+    Batch,
+    Listing,
+    Owner,
+    Reason,
+    Request,
+    SavedSource,
+)
 from tcpstates.pipeline import list_sockets, lookup_for
 from tcpstates.states import LISTENING, TcpState
 
@@ -33,9 +42,11 @@ __all__ = [
     "Diagnosis",
     "Finding",
     "Gap",
+    "Peer",
     "Process",
     "Severity",
     "Thresholds",
+    "Trend",
     "examine",
 ]
 
@@ -57,7 +68,7 @@ class _Question(NamedTuple):
 def examine(
     filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
     *,
-    families: frozenset[str] | None = None,
+    families: str | Collection[str] | None = None,
     source: str | SavedSource = "auto",
     thresholds: Thresholds = _DEFAULT,
     watch: float | None = None,
@@ -65,12 +76,18 @@ def examine(
 ) -> Diagnosis:
     """Return what is stuck among the TCP sockets that a filter selects.
 
-    With `watch` there is a second look so many seconds later, and every finding tells
-    whether it has grown. Raise SourceUnavailable and FilterSyntaxError.
+    `filter`, `families` and `source` are those of `snapshot`; `families` None: both.
+    With `watch` there is a second look so many seconds later, and every finding says
+    whether it has grown. `sleep` waits between both looks. Raise SourceUnavailable,
+    FilterSyntaxError and ArgumentError.
     """
     request = Request(info=True)
     if families is not None:
-        request = request._replace(families=families)
+        request = request._replace(families=chosen("family", families, FAMILIES))
+    if isinstance(source, str):
+        chosen("source", source, ("auto", *SOURCES))
+    if watch is not None and not watch >= 0:
+        raise ArgumentError(f"no such pause: {watch}; it is a number of seconds")
     words = [filter] if isinstance(filter, str) else list(filter)
     words = words if any(word.strip() for word in words) else []
     question = _Question(request, words, source, thresholds, watch is not None)

@@ -116,7 +116,7 @@ def _timers(batch: Batch, names: Names) -> Sequence[str] | None:
     times, counts = batch.column("timer_ms"), batch.column("retransmits")
     return [
         "null"
-        if kind == "off"
+        if kind in ("off", None)
         else f'{{"kind": {string(kind)}, "expires_ms": {scalar(ms)},'
         f' "retransmits": {scalar(count)}}}'
         for kind, ms, count in zip(kinds, times, counts, strict=True)

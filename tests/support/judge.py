@@ -104,7 +104,9 @@ class Judge:
         )
         if now - before:
             return f"a finding of what is not there: {now - before}"
-        if before - now and not (is_noted or len(told["gaps"]) > len(healthy["gaps"])):
+        if before - now and not (
+            is_noted or len(told["not_examined"]) > len(healthy["not_examined"])
+        ):
             return f"findings are missing, and nothing says so: {before - now}"
         return None
 

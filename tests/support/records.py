@@ -1,0 +1,28 @@
+"""A record of the Python API as --json writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """Return a socket as the object that JSON has of it."""
+    found = record._asdict()
+    if found["timer"] is not None:
+        found["timer"] = found["timer"]._asdict()
+    if found["truncated"] is not None:
+        found["truncated"] = list(found["truncated"])
+    if found["processes"] is not None:
+        found["processes"] = [
+            {"pid": pid, **_name(name), "fd": fd}
+            for pid, name, fd in found["processes"]
+        ]
+    return found
+
+
+def _name(name: bytes | None) -> dict[str, str | None]:
+    if name is None:
+        return {"name": None, "name_raw": None}
+    text = name.decode("utf-8", "backslashreplace")
+    is_whole = name.decode("utf-8", "surrogateescape") == text
+    return {"name": text, "name_raw": None if is_whole else name.hex()}
