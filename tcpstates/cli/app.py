@@ -111,13 +111,13 @@ def run(arguments: list[str]) -> int:
         pass
     except (click.UsageError, TcpstatesError, OSError) as error:
         text, failure = _explain(error)
-        complain(text)
-        if isinstance(error, FilterSyntaxError):
-            point_at(error.text, error.span)
-        if arguments[:1] == ["check"]:
+        if arguments[:1] == ["check"]:  # a monitor reads standard output
             from tcpstates.cli.commands.check import tell_unknown
 
             return tell_unknown(text)
+        complain(text)
+        if isinstance(error, FilterSyntaxError):
+            point_at(error.text, error.span)
         return failure
     return ExitCode.DONE if code is None else code
 

@@ -86,14 +86,20 @@ def summary_notes(
 
 
 def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
+    """Yield numbers of /proc/net/sockstat, which count more than the table above.
+
+    `orphan` and `mem` are of every network namespace, and `tw` has FIN_WAIT_2 sockets,
+    too, once their process has closed them (`sockstat_seq_show`, net/ipv4/proc.c).
+    """
+    orphans, waiting = "orphans in all namespaces", "in TIME_WAIT or closed FIN_WAIT_2"
     for number, name, limit in (
-        (kernel.orphans, "orphans", kernel.orphans_limit),
-        (kernel.time_wait, "TIME_WAIT", kernel.time_wait_limit),
+        (kernel.orphans, orphans, kernel.orphans_limit),
+        (kernel.time_wait, waiting, kernel.time_wait_limit),
     ):
         if number is not None:
             yield f"{number} {name}" + ("" if limit is None else f" (limit {limit})")
     if kernel.memory_bytes is not None:
-        text = f"{format_bytes(kernel.memory_bytes)} of memory"
+        text = f"{format_bytes(kernel.memory_bytes)} of memory in all namespaces"
         if kernel.memory_limit_bytes is not None:
             text += f" (limit {format_bytes(kernel.memory_limit_bytes)})"
         yield text

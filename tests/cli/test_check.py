@@ -100,6 +100,7 @@ def test_what_goes_wrong_is_unknown(arguments: list[str]) -> None:
     assert finished.stdout.startswith("TCPSTATES UNKNOWN: ")
     assert finished.stdout.count("\n") == 1
     assert "|" not in finished.stdout
+    assert finished.stderr == ""  # it is said once
 
 
 def test_a_reader_that_leaves_changes_nothing() -> None:

@@ -41,16 +41,22 @@ def test_sockets_without_a_process() -> None:
 @pytest.mark.parametrize(
     ("kernel", "text"),
     [
-        (KernelCounts(1, None), "1 orphans"),
-        (KernelCounts(1, 100), "1 orphans (limit 100)"),
-        (KernelCounts(1, 100, 7), "1 orphans (limit 100), 7 TIME_WAIT"),
-        (KernelCounts(None, None, 7, 262_144), "7 TIME_WAIT (limit 262144)"),
-        (KernelCounts(memory_bytes=2_400_000), "2.29 MiB of memory"),
+        (KernelCounts(1, None), "1 orphans in all namespaces"),
+        (KernelCounts(1, 100), "1 orphans in all namespaces (limit 100)"),
+        (
+            KernelCounts(1, 100, 7),
+            "1 orphans in all namespaces (limit 100), 7 in TIME_WAIT or closed FIN_WAIT_2",
+        ),
+        (
+            KernelCounts(None, None, 7, 262_144),
+            "7 in TIME_WAIT or closed FIN_WAIT_2 (limit 262144)",
+        ),
+        (KernelCounts(memory_bytes=2_400_000), "2.29 MiB of memory in all namespaces"),
         (
             KernelCounts(0, 1, 0, 2, 2_400_000, 3, 2_400_000_000),
             (
-                "0 orphans (limit 1), 0 TIME_WAIT (limit 2), 2.29 MiB of memory"
-                " (limit 2.24 GiB)"
+                "0 orphans in all namespaces (limit 1), 0 in TIME_WAIT or closed FIN_WAIT_2"
+                " (limit 2), 2.29 MiB of memory in all namespaces (limit 2.24 GiB)"
             ),
         ),
     ],
