@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from tcpstates.collect.choose import MISSING, SOURCES, read_sockets
+from tcpstates.collect.choose import SOURCES, missing_from, read_sockets
 from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owners import OwnerTable, sees_all_processes
@@ -29,6 +29,7 @@ from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import (
     FAMILIES,
     Batch,
+    Capability,
     Listing,
     Owner,
     Reason,
@@ -108,7 +109,8 @@ def examine(
 def _look(question: _Question, counters: dict[str, int]) -> Diagnosis:
     """Return what there is to find now; `counters` are those of the beginning."""
     listing = _listing(question, processes=False)
-    told = "inode" in MISSING[listing.source]  # owners come with sockets, or never
+    # Without inodes, owners come with the sockets, or never.
+    told = Capability.INODE in missing_from(listing.source)
     if told:
         listing = _listing(question, processes=True)
     host = _host(question, listing)
@@ -165,7 +167,7 @@ def _host(question: _Question, listing: Listing) -> Host:
             None,
             listening,
             None,
-            _untold(question.source),
+            _missing_in(question.source),
             is_filtered=bool(question.words),
             is_saved=True,
             knows_ports=False,
@@ -177,30 +179,31 @@ def _host(question: _Question, listing: Listing) -> Host:
         read_kernel_counts(),
         listening,
         settings.fin_timeout * 1000 if settings.is_told else None,
-        frozenset(MISSING[listing.source]),
+        frozenset(missing_from(listing.source)),
         is_filtered=bool(question.words),
         is_watched=question.is_watched,
         knows_ports=settings.is_told,
     )
 
 
-def _untold(source: SavedSource) -> frozenset[str]:
-    """Return what a saved listing does not tell, in the words of `MISSING`."""
-    told: set[str] = set()
+def _missing_in(source: SavedSource) -> frozenset[Capability]:
+    """Return what a saved listing does not provide."""
+    provided: set[Capability] = set()
     for batch in source.read(Request(), []):
-        told |= {
-            need
-            for need, column in _TOLD_BY.items()
-            if need not in told and any(v is not None for v in batch.column(column))
+        provided |= {
+            capability
+            for capability, column in _PROVIDED_BY.items()
+            if capability not in provided
+            and any(value is not None for value in batch.column(column))
         }
-    return frozenset(_TOLD_BY.keys() - told)
+    return frozenset(_PROVIDED_BY.keys() - provided)
 
 
-_TOLD_BY = {
-    "tcp_info": "info.last_ack_ms",
-    "timers": "timer",
-    "queues": "recv_q",
-    "inode": "inode",
+_PROVIDED_BY = {
+    Capability.TCP_INFO: "info.last_ack_ms",
+    Capability.TIMERS: "timer",
+    Capability.QUEUES: "recv_q",
+    Capability.INODE: "inode",
 }
 
 

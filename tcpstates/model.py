@@ -36,6 +36,7 @@ tell; zero and the empty string are real values.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import Enum
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -44,6 +45,49 @@ from tcpstates.states import GROUPS, AnyState, TcpState
 PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
 SAVED = "file"  # the source where there is only somebody's text
+
+
+class Capability(str, Enum):
+    """What not every source provides, in the words that messages use."""
+
+    QUEUES = "queues"
+    TIMERS = "timers"
+    UID = "uid"
+    INODE = "inode"
+    OTHER_PROCESSES = "other processes of a socket"
+    COOKIE = "cookie"
+    TCP_INFO = "tcp_info"
+    MEMORY = "memory"
+    INTERFACE = "interface"
+    CGROUP = "cgroup"
+    MARK = "mark"
+    BACKLOG_LIMIT = "backlog limit"
+
+    def __str__(self) -> str:
+        """Return the words."""
+        return self.value
+
+
+# What Linux's sock_diag alone provides.
+NETLINK_ALONE = (
+    Capability.COOKIE,
+    Capability.TCP_INFO,
+    Capability.MEMORY,
+    Capability.INTERFACE,
+    Capability.CGROUP,
+    Capability.MARK,
+)
+
+
+# What a source lacks that has state, endpoints and one pid of each socket.
+ONLY_STATES_AND_PIDS: tuple[Capability, ...] = (
+    Capability.QUEUES,
+    Capability.TIMERS,
+    Capability.UID,
+    Capability.INODE,
+    Capability.OTHER_PROCESSES,
+    *NETLINK_ALONE,
+)
 
 
 class Request(NamedTuple):
@@ -218,9 +262,10 @@ class ColumnBatch(Batch):
 
 
 class Source(Protocol):
-    """Where sockets are read from."""
+    """Where sockets are read from; `lacks` is what it does not provide."""
 
     name: str
+    lacks: tuple[Capability, ...]
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches; raise SourceUnavailable when there is nothing to read.

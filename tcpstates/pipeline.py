@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tcpstates.collect.choose import MISSING, SOURCES, read_sockets
+from tcpstates.collect.choose import SOURCES, missing_from, read_sockets
 from tcpstates.model import (
     SAVED,
     Batch,
+    Capability,
     Limitation,
     Listing,
     Owner,
@@ -61,12 +62,15 @@ def list_sockets(
         in_kernel = in_kernel and isinstance(source, str)
         request = selection.restrict(request, in_kernel=in_kernel)
     used, batches = read_sockets(source, request, limitations)
-    for wanted, option in ((request.info, "tcp_info"), (request.memory, "memory")):
-        if wanted and option in MISSING[used]:
+    for wanted, option in (
+        (request.info, Capability.TCP_INFO),
+        (request.memory, Capability.MEMORY),
+    ):
+        if wanted and option in missing_from(used):
             text = f"source {used} does not tell {option}; netlink does"
             limitations.append(Limitation("field-not-told", text))
     if selection is not None:
-        selection.check(lambda need: _untold(need, used, limitations))
+        selection.check(lambda need: _not_provided(need, used, limitations))
         batches = selection.without_processes(batches)
         first = next(batches, None)  # what cannot be told is said before any output
         batches = batches if first is None else chain((first,), batches)
@@ -92,11 +96,13 @@ def lookup_for(source: str | SavedSource, protocols: Collection[str]) -> SystemL
     return SavedLookup(protocols)
 
 
-def _untold(need: str, used: str, limitations: list[Limitation]) -> str | None:
-    """Say who tells what a filter needs, where the source used does not."""
-    if need not in MISSING[used]:
+def _not_provided(
+    need: Capability, used: str, limitations: list[Limitation]
+) -> str | None:
+    """Say which sources provide what a filter needs, where the one used does not."""
+    if need not in missing_from(used):
         return None
-    others = " and ".join(name for name in SOURCES if need not in MISSING[name])
+    others = " and ".join(name for name in SOURCES if need not in missing_from(name))
     does = "do" if " " in others else "does"
     why = "".join(f" ({text})" for kind, text in limitations if kind == "fell-back")
     return f"source {used} does not tell {need}; {others} {does}{why}"

@@ -11,8 +11,8 @@ from conftest import Lab
 import tcpstates
 from batches import batch
 from tcpstates import examination
-from tcpstates.collect.choose import MISSING
-from tcpstates.examination import Thresholds, _places, _untold, examine
+from tcpstates.collect.choose import missing_from
+from tcpstates.examination import Thresholds, _missing_in, _places, examine
 from tcpstates.findings import Diagnosis
 from tcpstates.model import Batch, Limitation, Request
 
@@ -108,9 +108,9 @@ NOTHING = {"timer": None, "recv_q": None, "inode": None}
 def test_what_a_listing_does_not_tell(
     rows: list[dict[str, Any]], missing: set[str]
 ) -> None:
-    assert _untold(Told(*map(batch, rows))) == missing
-    assert _untold(Told(batch(*rows))) == missing
-    assert missing <= set(MISSING["psutil"])
+    assert _missing_in(Told(*map(batch, rows))) == missing
+    assert _missing_in(Told(batch(*rows))) == missing
+    assert missing <= set(missing_from("psutil"))
 
 
 def test_places_are_both_ends_without_mapping() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import SAVED, Batch, Limitation, Request, Source
+from tcpstates.model import SAVED, Batch, Capability, Limitation, Request, Source
 
 
 def load_netlink() -> Source:
@@ -45,16 +45,10 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "netstat": load_netstat,
 }
 
-# What a source cannot tell although others can, in the user's words.
-_NETLINK_ALONE = ("cookie", "tcp_info", "memory", "interface", "cgroup", "mark")
-_NOT_OF_PSUTIL = ("queues", "timers", "uid", "inode", "other processes of a socket")
-MISSING: dict[str, tuple[str, ...]] = {
-    "netlink": (),
-    "procfs": (*_NETLINK_ALONE, "backlog limit"),
-    "psutil": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
-    "netstat": (*_NOT_OF_PSUTIL, *_NETLINK_ALONE),
-    SAVED: (),  # it depends on the file
-}
+
+def missing_from(name: str) -> tuple[Capability, ...]:
+    """Return what a source does not provide; of a file it is not known in advance."""
+    return () if name == SAVED else SOURCES[name]().lacks
 
 
 def source_order() -> tuple[str, ...]:
@@ -88,7 +82,7 @@ def read_sockets(
             continue
         if failures:
             text = f"{'; '.join(map(str, failures))}. Using {candidate} instead"
-            lost = ", ".join(MISSING[candidate])
+            lost = ", ".join(map(str, missing_from(candidate)))
             limitations.append(Limitation("fell-back", f"{text}, without {lost}"))
         return candidate, batches if first is None else chain((first,), batches)
     if name == "auto" and len(failures) > 1:

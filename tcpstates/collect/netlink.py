@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tcpstates.ahead import read_ahead
 from tcpstates.errors import ParseError, SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Batch, Capability, Limitation, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.states import OtherState
@@ -42,6 +42,7 @@ class NetlinkSource:
     """Everything that ss knows, from where ss has it."""
 
     name = "netlink"
+    lacks: tuple[Capability, ...] = ()
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""

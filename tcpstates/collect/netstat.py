@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tcpstates.collect.saved import asked_for, service_port
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import ONLY_STATES_AND_PIDS, Batch, Limitation, Request
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.states import OtherState
@@ -29,6 +29,7 @@ class NetstatSource:
     """What Windows' netstat.exe prints: state, endpoints, pid."""
 
     name = "netstat"
+    lacks = ONLY_STATES_AND_PIDS
 
     def __init__(self, folder: str | None = None, run: Run | None = None) -> None:
         """Take another system folder and another way to run programs in tests."""

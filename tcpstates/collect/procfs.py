@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import NETLINK_ALONE, Batch, Capability, Limitation, Request
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.states import AnyState, OtherState
 
@@ -18,6 +18,7 @@ class ProcfsSource:
     """Linux without sock_diag: no cookie, tcp_info, scope or backlog limit."""
 
     name = "procfs"
+    lacks: tuple[Capability, ...] = (*NETLINK_ALONE, Capability.BACKLOG_LIMIT)
 
     def __init__(self, root: str = "/proc") -> None:
         """Read below another root in tests."""

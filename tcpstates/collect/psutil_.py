@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 from tcpstates.collect.procfs import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.findings import Process
-from tcpstates.model import Batch, ColumnBatch, Limitation, Request
+from tcpstates.model import (
+    ONLY_STATES_AND_PIDS,
+    Batch,
+    ColumnBatch,
+    Limitation,
+    Request,
+)
 from tcpstates.states import OtherState, TcpState, find_state
 
 _SOCK_STREAM = 1  # the same number on every system
@@ -27,6 +33,7 @@ class PsutilSource:
     """What psutil.net_connections tells: state, endpoints, one process."""
 
     name = "psutil"
+    lacks = ONLY_STATES_AND_PIDS
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches of everything at once; see `model.Source`.

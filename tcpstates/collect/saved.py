@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames, read_services
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import SAVED, Batch, Limitation, Request
+from tcpstates.model import SAVED, Batch, Capability, Limitation, Request
 from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 from tcpstates.states import ALL_STATES, OtherState
@@ -41,6 +41,7 @@ class FileSource:
     """Files as a source; see `model.Source`."""
 
     name = SAVED
+    lacks: tuple[Capability, ...] = ()  # it depends on the files
 
     def __init__(self, files: SavedFiles, *, keep: bool = False) -> None:
         """Take the files; they are opened when they are read.

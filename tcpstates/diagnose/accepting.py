@@ -22,7 +22,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -98,10 +98,10 @@ class Accepting:
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding a place, and one for drops that no queue explains."""
-        if "queues" in self._host.untold:
+        if Capability.QUEUES in self._host.missing:
             yield Gap("accept-queue", "accept queues (the source does not tell them)")
             return
-        if "tcp_info" in self._host.untold and self._listeners:
+        if Capability.TCP_INFO in self._host.missing and self._listeners:
             text = "for how long connections wait (the source does not tell)"
             yield Gap("accept-queue", text)
         blamed = False
@@ -136,7 +136,7 @@ class Accepting:
             return Severity.WARNING
         if queue.longest >= limits.accept_never_ms:
             return Severity.WARNING
-        is_blind = "tcp_info" in self._host.untold or self._host.is_saved
+        is_blind = Capability.TCP_INFO in self._host.missing or self._host.is_saved
         is_long = queue.backlog >= limits.pool_count or (share or 0) >= 100
         return Severity.NOTICE if is_blind and is_long else None
 

@@ -29,7 +29,7 @@ from tcpstates.diagnose.words import (
 )
 from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_bytes, format_ms
 
@@ -118,10 +118,10 @@ class Blocked:
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield findings by trouble and by process."""
         if case.counted.get(_ESTABLISHED):
-            if "timers" in self._host.untold:
+            if Capability.TIMERS in self._host.missing:
                 text = "peers that do not answer (the source tells no timers)"
                 yield Gap("silent-peer", text)
-            if "tcp_info" in self._host.untold:
+            if Capability.TCP_INFO in self._host.missing:
                 yield Gap("unread", "for how long data wait (the source does not tell)")
         # The other end on this host cannot vanish without a trace.
         idle = [s for s in self._idle if s.mirrored not in case.partners]

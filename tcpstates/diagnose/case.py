@@ -11,7 +11,14 @@ from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.findings import Finding, Gap, Process
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import Batch, KernelCounts, Owner, Reason, reason_without_file
+from tcpstates.model import (
+    Batch,
+    Capability,
+    KernelCounts,
+    Owner,
+    Reason,
+    reason_without_file,
+)
 from tcpstates.text import format_name, sanitise
 
 Port = int | str | None  # text is a service that only a listing's own host knows
@@ -87,7 +94,7 @@ class Host(NamedTuple):
     kernel: KernelCounts | None
     listening: frozenset[Port]
     fin_timeout_ms: float | None
-    untold: frozenset[str]  # what the source cannot tell, as `choose.MISSING` has it
+    missing: frozenset[Capability]  # what the source does not provide
     is_filtered: bool  # only some of the sockets are looked at
     is_watched: bool = False  # there is a second look
     is_saved: bool = False  # the sockets are another machine's, or of another time

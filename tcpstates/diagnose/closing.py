@@ -16,7 +16,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch, Reason
+from tcpstates.model import Batch, Capability, Reason
 from tcpstates.states import TcpState
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
@@ -57,7 +57,9 @@ class Closing:
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each trouble: what matters are the peers."""
-        if "timers" in self._host.untold and any(map(case.counted.get, self.states)):
+        if Capability.TIMERS in self._host.missing and any(
+            map(case.counted.get, self.states)
+        ):
             yield Gap(
                 "closing", "closing sockets (the source tells no retransmissions)"
             )

@@ -22,7 +22,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -96,7 +96,7 @@ class Kept:
             text = "for how long sockets are in CLOSE_WAIT (the source does not tell)"
             yield Gap("close-wait", text)
         words = dict(_MAKERS)
-        if "inode" in self._host.untold and self._found[_FIN_WAIT_2]:
+        if Capability.INODE in self._host.missing and self._found[_FIN_WAIT_2]:
             del words[_FIN_WAIT_2]
             yield Gap("fin-wait-2", "FIN_WAIT_2 (the source does not tell holders)")
         few = self._host.thresholds.pool_count
@@ -111,7 +111,7 @@ class Kept:
 
     @property
     def _is_blind(self) -> bool:
-        return "tcp_info" in self._host.untold
+        return Capability.TCP_INFO in self._host.missing
 
     def _judge(self, holder: Holder, suspects: Sequence[Suspect]) -> Severity | None:
         """Tell a leak from a pool: few, and not old."""

@@ -14,7 +14,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Peer, Severity
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -44,7 +44,7 @@ class Connecting:
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each destination."""
-        if "timers" in self._host.untold and case.counted.get(_SYN_SENT):
+        if Capability.TIMERS in self._host.missing and case.counted.get(_SYN_SENT):
             yield Gap("connect", "destinations (the source tells no retries)")
         places: dict[tuple[str, Port], list[Suspect]] = {}
         for suspect in self._found:
@@ -128,7 +128,7 @@ class HalfOpen:
 
     def find(self, case: Case) -> Iterator[Finding | Gap]:
         """Yield a finding for each port with too many of them."""
-        if "timers" in self._host.untold and self._number:
+        if Capability.TIMERS in self._host.missing and self._number:
             yield Gap("half-open", "half-open sockets (the source tells no retries)")
         for port in self._number:
             is_ours = port in self._listeners or not self._host.is_filtered

@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 from tcpstates.states import AnyState
 
 Answer = Sequence["bool | None"]
@@ -32,9 +32,9 @@ class CannotTell(Exception):
 
 
 class Condition:
-    """One question; `needs` are the words of `choose.MISSING` it depends on."""
+    """One question; `needs` is what a source has to provide for an answer."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[Capability, ...]] = ()
 
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket."""
@@ -205,7 +205,7 @@ class OfFamily(Condition):
 class Device(OfOneColumn):
     """Whether the socket is bound to one of these interfaces."""
 
-    needs = ("interface",)
+    needs = (Capability.INTERFACE,)
     column = "interface_index"
 
     def __init__(
@@ -231,7 +231,7 @@ class Device(OfOneColumn):
 class Mark(OfOneColumn):
     """Whether the firewall mark, as far as the mask goes, is this one."""
 
-    needs = ("mark",)
+    needs = (Capability.MARK,)
     column = "mark"
 
     def __init__(self, mark: int, mask: int) -> None:
@@ -259,7 +259,7 @@ class Mark(OfOneColumn):
 class Cgroup(OfOneColumn):
     """Whether the socket was made in this cgroup."""
 
-    needs = ("cgroup",)
+    needs = (Capability.CGROUP,)
     column = "cgroup_id"
 
     def __init__(self, number: int) -> None:

@@ -45,6 +45,7 @@ from tcpstates.filters.values import (
     read_size,
     read_time,
 )
+from tcpstates.model import Capability
 from tcpstates.states import AnyState, find_states, nearest_words, word_list
 
 # Every spelling of an operator, and the one that filters are written with.
@@ -115,14 +116,13 @@ def _number(make: Callable[[Ranges], Condition]) -> Reader:
 
 
 def _inode(ranges: Ranges) -> Condition:
-    return Number("inode", ranges, "inode")
+    return Number("inode", ranges, Capability.INODE)
 
 
 def _bytes(column: str) -> Reader:
     def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-        return Number(
-            column, compared(operator, read_size(texts[0]), whole=True), "queues"
-        )
+        ranges = compared(operator, read_size(texts[0]), whole=True)
+        return Number(column, ranges, Capability.QUEUES)
 
     return read
 

@@ -12,13 +12,13 @@ from tcpstates.filters.conditions import (
     Ranges,
     in_ranges,
 )
-from tcpstates.model import Batch
+from tcpstates.model import Batch, Capability
 
 
 class User(Condition):
     """Whether the socket belongs to one of these users."""
 
-    needs = ("uid",)
+    needs = (Capability.UID,)
 
     def __init__(self, uids: frozenset[int], names: frozenset[str]) -> None:
         """Take the users' numbers; and their names, as saved listings have them."""
@@ -59,7 +59,7 @@ class User(Condition):
 class Number(Condition):
     """Whether a number is in one of the ranges."""
 
-    def __init__(self, column: str, ranges: Ranges, needs: str) -> None:
+    def __init__(self, column: str, ranges: Ranges, needs: Capability) -> None:
         """Take the column of the batch, the ranges, and what the source must tell."""
         self.column = column
         self.ranges = ranges
@@ -84,7 +84,7 @@ class Retransmits(Number):
 
     def __init__(self, ranges: Ranges) -> None:
         """Take the ranges."""
-        super().__init__("retransmits", ranges, "timers")
+        super().__init__("retransmits", ranges, Capability.TIMERS)
 
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket; UDP repeats nothing."""
@@ -96,7 +96,7 @@ class Retransmits(Number):
 class Timer(OfOneColumn):
     """Whether this is the timer that runs."""
 
-    needs = ("timers",)
+    needs = (Capability.TIMERS,)
     column = "timer"
 
     def __init__(self, kinds: frozenset[str]) -> None:
@@ -112,7 +112,7 @@ class Timer(OfOneColumn):
 class Idle(Condition):
     """How long no data have moved, in either direction."""
 
-    needs = ("tcp_info",)
+    needs = (Capability.TCP_INFO,)
 
     def __init__(self, ranges: Ranges) -> None:
         """Take ranges of milliseconds."""
@@ -128,7 +128,7 @@ class Idle(Condition):
 class RoundTrip(Condition):
     """How long the peer's acknowledgment takes, smoothed by the kernel."""
 
-    needs = ("tcp_info",)
+    needs = (Capability.TCP_INFO,)
 
     def __init__(self, ranges: Ranges) -> None:
         """Take ranges of milliseconds."""
@@ -145,7 +145,7 @@ class RoundTrip(Condition):
 class Age(Condition):
     """How long the socket has been in its state, as far as that is known."""
 
-    needs = ("tcp_info", "timers")
+    needs = (Capability.TCP_INFO, Capability.TIMERS)
 
     def __init__(self, ranges: Ranges, fin_timeout_ms: float | None) -> None:
         """Take one range of milliseconds, and the system's tcp_fin_timeout."""

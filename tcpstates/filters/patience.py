@@ -25,17 +25,17 @@ _LEAST = 0.001  # seconds; 0 would set no timer
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TooLongError in the block after so many seconds, where that is possible."""
     is_main = threading.current_thread() is threading.main_thread()
-    if sys.platform == "win32" or not is_main:
+    if sys.platform != "win32" and is_main:
+        before = signal.signal(signal.SIGALRM, _give_up)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    else:
         yield
-        return
 
-    def give_up(number: int, frame: FrameType | None) -> None:
-        raise TooLongError
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise TooLongError

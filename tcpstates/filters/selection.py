@@ -31,7 +31,7 @@ from tcpstates.filters.syntax import (
     weaken,
 )
 from tcpstates.filters.values import Lookup
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Batch, Capability, Limitation, Request
 from tcpstates.states import LISTENING, AnyState
 
 
@@ -84,7 +84,7 @@ class Selection:
         return request._replace(
             states=states,
             unknown_states=unknown,
-            info=request.info or "tcp_info" in needs,
+            info=request.info or Capability.TCP_INFO in needs,
             processes=request.processes or self.needs_processes,
             program=compile_filter(self._expression) if in_kernel else b"",
         )
@@ -107,7 +107,7 @@ class Selection:
         expression = replace(self._expression, learn)
         return Selection(expression, self._text, self._default)
 
-    def check(self, explain: Callable[[str], str | None]) -> None:
+    def check(self, explain: Callable[[Capability], str | None]) -> None:
         """Raise FilterSyntaxError for a term that a source cannot answer.
 
         `explain` says of what a condition needs why it is missing, None: it is not.

@@ -254,6 +254,8 @@ def test_limits_of_descriptors_are_known_where_linux_tells_them() -> None:
 
 
 class Fails:
+    lacks = ()
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -264,6 +266,7 @@ class Fails:
 
 class Works:
     name = "works"
+    lacks = PsutilSource.lacks
 
     def __init__(self) -> None:
         self.asked: Request | None = None

@@ -83,12 +83,16 @@ def test_udp_without_its_module_comes_from_procfs(
         list(NetlinkSource().read(request._replace(step_down=False), []))
 
 
+LACKS = {name: choose.missing_from(name) for name in choose.SOURCES}
+
+
 class FakeSource:
     """A source that fails, or has one socket."""
 
     def __init__(self, name: str, *, fails: bool) -> None:
         self.name = name
         self.fails = fails
+        self.lacks = LACKS[name]
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         if self.fails:

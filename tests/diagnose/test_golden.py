@@ -13,7 +13,7 @@ import pytest
 from conftest import Golden
 
 from batches import batch
-from tcpstates.collect.choose import MISSING
+from tcpstates.collect.choose import SOURCES, missing_from
 from tcpstates.diagnose.case import Case, Host
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
@@ -115,11 +115,11 @@ SITUATIONS: dict[str, Situation] = {
     "leak-shared": Situation(many(6, "CLOSE_WAIT", 13)),
     "leak-hidden": Situation(many(120, "CLOSE_WAIT", 99), {}, {"is_unprivileged": True}),
     "leak-clients": Situation(many(6, "CLOSE_WAIT", **FROM_HERE)),
-    "leak-blind": Situation(CLOSE_WAIT, {"untold": frozenset({"tcp_info"})}),
+    "leak-blind": Situation(CLOSE_WAIT, {"missing": frozenset({"tcp_info"})}),
     "leak-watched": Situation(many(6, "CLOSE_WAIT", **times(9, 9, 5)), {"is_watched": True}),
     "fin-wait-2": Situation(many(6, "FIN_WAIT_2")),
     "fin-wait-2-no-holders": Situation(
-        many(6, "FIN_WAIT_2"), {"untold": frozenset({"inode"})}
+        many(6, "FIN_WAIT_2"), {"missing": frozenset({"inode"})}
     ),
     "silent-peer": Situation(many(6, "ESTABLISHED", **RETRYING, retransmits=7, **FROM_HERE)),
     "silent-peer-told": Situation(
@@ -133,7 +133,7 @@ SITUATIONS: dict[str, Situation] = {
     "unread-no-owner": Situation(many(3, "ESTABLISHED", 99, recv_q=5)),
     "idle": Situation(many(3, "ESTABLISHED", **times(8_000_000, 9_000_000, 8_000_000))),
     "established-untold": Situation(
-        (socket("ESTABLISHED"),), {"untold": frozenset({"timers", "tcp_info"})}
+        (socket("ESTABLISHED"),), {"missing": frozenset({"timers", "tcp_info"})}
     ),
     "closing-silent": Situation(
         (*many(4, "FIN_WAIT_1", 0, **RETRYING, retransmits=5),
@@ -146,7 +146,7 @@ SITUATIONS: dict[str, Situation] = {
     ),
     "closing-held": Situation(many(6, "CLOSING", 10, **RETRYING, retransmits=5)),
     "closing-untold": Situation(
-        many(1, "LAST_ACK", 0), {"untold": frozenset({"timers"})}
+        many(1, "LAST_ACK", 0), {"missing": frozenset({"timers"})}
     ),
     "connect": Situation(
         (socket("SYN_SENT", **times(0, 0, 0), **RETRYING, retransmits=3),
@@ -156,7 +156,7 @@ SITUATIONS: dict[str, Situation] = {
         (socket("SYN_SENT", **RETRYING, retransmits=3, remote_address="2001:db8::1"),),
         {"settings": TOLD},
     ),
-    "connect-untold": Situation((socket("SYN_SENT"),), {"untold": frozenset({"timers"})}),
+    "connect-untold": Situation((socket("SYN_SENT"),), {"missing": frozenset({"timers"})}),
     "accept-queue": Situation(SATURATED, {"settings": TOLD}),
     "accept-queue-short": Situation(
         (QUEUE | {"recv_q": 70}, *SATURATED[1:]), {"settings": TOLD._replace(somaxconn=128)}
@@ -171,7 +171,7 @@ SITUATIONS: dict[str, Situation] = {
     "accept-queue-shared": Situation(
         (QUEUE, QUEUE | {"inode": 12}, *SATURATED[1:])
     ),
-    "accept-queue-blind": Situation((QUEUE,), {"untold": frozenset({"tcp_info"})}),
+    "accept-queue-blind": Situation((QUEUE,), {"missing": frozenset({"tcp_info"})}),
     "accept-queue-saved": Situation((QUEUE,), {"is_saved": True, "knows_ports": False}),
     "leak-many-workers": Situation(
         tuple(row for pid in range(80, 85) for row in many(2, "CLOSE_WAIT", pid)),
@@ -182,7 +182,7 @@ SITUATIONS: dict[str, Situation] = {
          *many(6, "LAST_ACK", 0, timer="retransmit", retransmits=3))
     ),
     "accept-queue-no-limit": Situation((QUEUE | {"send_q": None}, *SATURATED[1:])),
-    "accept-queue-untold": Situation((QUEUE,), {"untold": frozenset({"queues"})}),
+    "accept-queue-untold": Situation((QUEUE,), {"missing": frozenset({"queues"})}),
     "accept-drops": Situation(
         (), {}, {"grown": {"ListenOverflows": 1, "ListenDrops": 2},
                  "counters": {"ListenOverflows": 7, "ListenDrops": 9}}
@@ -202,7 +202,7 @@ SITUATIONS: dict[str, Situation] = {
         (QUEUE | {"recv_q": 0}, *(row | {"remote_address": "203.0.113.1"} for row in HALF_OPEN))
     ),
     "half-open-no-listener": Situation((*HALF_OPEN, *HALF_OPEN)),
-    "half-open-untold": Situation(HALF_OPEN[:1], {"untold": frozenset({"timers"})}),
+    "half-open-untold": Situation(HALF_OPEN[:1], {"missing": frozenset({"timers"})}),
     "half-open-filtered": Situation(
         (QUEUE | {"recv_q": 0},), {"is_filtered": True}, unheld=HALF_OPEN
     ),
@@ -252,9 +252,9 @@ SITUATIONS: dict[str, Situation] = {
         f"source-{source}": Situation(
             (*CLOSE_WAIT, *many(2, "SYN_SENT"), *many(2, "ESTABLISHED"), *many(2, "FIN_WAIT_1"),
              *many(6, "FIN_WAIT_2"), QUEUE, *HALF_OPEN[:2]),
-            {"untold": frozenset(MISSING[source])},
+            {"missing": frozenset(missing_from(source))},
         )
-        for source in MISSING
+        for source in (*SOURCES, "file")
     },
 }  # fmt: skip
 
@@ -266,7 +266,7 @@ def examined(situation: Situation) -> Diagnosis:
         "kernel": KERNEL,
         "listening": frozenset({443}),
         "fin_timeout_ms": 60_000,
-        "untold": frozenset(),
+        "missing": frozenset(),
         "is_filtered": False,
     }
     examiner = Examiner(Host(**known | situation.host))

@@ -9,7 +9,7 @@ import pytest
 
 from batches import batch
 from tcpstates.ages import probed_ms
-from tcpstates.collect.choose import MISSING, SOURCES
+from tcpstates.collect.choose import SOURCES, missing_from
 from tcpstates.collect.kernel_counts import parse_counters
 from tcpstates.collect.settings import count_ports
 from tcpstates.diagnose.case import Case, Host
@@ -41,7 +41,7 @@ def host(kernel: KernelCounts | None = KERNEL, **changes: Any) -> Host:
         "kernel": kernel,
         "listening": frozenset({443}),
         "fin_timeout_ms": 60_000,
-        "untold": frozenset(),
+        "missing": frozenset(),
         "is_filtered": False,
     }
     return Host(**known | changes)
@@ -191,9 +191,9 @@ def test_one_lost_peer_of_very_many_is_only_noted(
 
 def test_sources_that_tell_less() -> None:
     for source in SOURCES:
-        missing = MISSING[source]
+        missing = missing_from(source)
         rows = [{"word": word} for word in ("CLOSE_WAIT", "ESTABLISHED", "SYN_SENT")]
-        _, gaps = findings(*rows, at=host(untold=frozenset(missing)))
+        _, gaps = findings(*rows, at=host(missing=frozenset(missing)))
         rules = {gap.rule for gap in gaps}
         assert ("close-wait" in rules) == (source != "netlink")
         assert ("connect" in rules) == (source in ("psutil", "netstat"))
@@ -210,12 +210,12 @@ def test_processes_of_other_namespaces_are_none_of_ours() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("source", list(MISSING))
+@pytest.mark.parametrize("source", [*SOURCES, "file"])
 def test_thresholds_of_zero_find_all_and_break_nothing(source: str) -> None:
     nothing = Thresholds(*(0 for _ in Thresholds._fields))
     rows = [{"word": word, "recv_q": 1} for word in ("CLOSE_WAIT", "ESTABLISHED")]
-    missing = frozenset(MISSING[source])
-    found, _ = findings(*rows, at=host(thresholds=nothing, untold=missing))
+    missing = frozenset(missing_from(source))
+    found, _ = findings(*rows, at=host(thresholds=nothing, missing=missing))
     assert "".join(render_diagnosis(diagnosis(*found), width=80, color=False))
     assert "closing" not in {each.rule for each in found}
 

@@ -252,7 +252,10 @@ def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
 def test_a_signal_leaves_no_half_file(tmp_path: Path, number: int) -> None:
     # It is sent when the first words are written.
     program = (
-        "import os, sys\n"
+        "import os, signal, sys\n"
+        f"number = {int(number)}\n"
+        "if number != signal.SIGINT:  # nohup has SIGHUP ignored\n"
+        "    signal.signal(number, signal.SIG_DFL)\n"
         f"sys.argv = ['tcpstates', '-c', '--output', '{tmp_path}/new']\n"
         "from tcpstates.cli import show\n"
         "def interrupt(*_):\n"
