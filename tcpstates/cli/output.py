@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from typing import BinaryIO
 
 from tcpstates.errors import TcpstatesError
@@ -40,7 +41,7 @@ class Output:
         """Look at standard output once; it may be closed where a file is written."""
         self._stream: BinaryIO | None = sys.stdout.buffer if sys.stdout else None
         if sys.stdout is None:  # click writes --help without a look
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            sys.stdout = TextIOWrapper(BytesIO(), encoding="utf-8")
         self.encoding = sys.stdout.encoding or "ascii"
         self.is_terminal = sys.stdout.isatty()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import suppress
 
 HAS_FOLDERS = {os.open, os.stat, os.unlink, os.readlink, os.rename} <= (
@@ -87,24 +88,45 @@ class Folder:
         if me is None:
             return True  # Windows: access lists, which are not looked at
         found = self._status()
-        if found.st_uid not in (_ROOT, me):
+        if found.st_uid not in (_ROOT, me) or found.st_mode & stat.S_IWOTH:
             return False
-        # An ordinary user's own group may write by default (umask 002).
-        others = stat.S_IWOTH | (stat.S_IWGRP if me == _ROOT and found.st_gid else 0)
-        return not found.st_mode & others
+        if not found.st_mode & stat.S_IWGRP:
+            return True
+        # These bits are also the mask of an access list, which may name anybody.
+        return _is_private_group(found.st_gid, me) and not self._has_access_list()
 
     def may_be_planted(self, entry: os.stat_result) -> bool:
         """Tell whether another user can have put this entry there.
 
-        In a sticky folder that is so unless the entry belongs to us or to root; a
-        folder of another user is never trusted.
+        Device nodes are root's work, as only root can make them. In a sticky folder
+        nobody can replace what is ours; but who owns another folder can move root's
+        links and files from there, so for root no link and no plain file of a sticky
+        folder is trusted.
         """
-        if self.is_ours():
+        if stat.S_ISCHR(entry.st_mode) or stat.S_ISBLK(entry.st_mode) or self.is_ours():
             return False
         me, found = _user(), self._status()
-        is_sticky = bool(found.st_mode & stat.S_ISVTX)
-        trusted = (_ROOT, me)
-        return not (is_sticky and found.st_uid in trusted and entry.st_uid in trusted)
+        if not (found.st_mode & stat.S_ISVTX and found.st_uid in (_ROOT, me)):
+            return True
+        if stat.S_ISLNK(entry.st_mode) or stat.S_ISREG(entry.st_mode):
+            return me == _ROOT or entry.st_uid != me
+        return entry.st_uid not in (_ROOT, me)
+
+    def _has_access_list(self) -> bool:
+        if self.descriptor is None or not hasattr(os, "getxattr"):
+            return False
+        try:
+            os.getxattr(f"/proc/self/fd/{self.descriptor}", "system.posix_acl_access")
+        except OSError as error:
+            return error.errno not in (errno.ENODATA, errno.ENOTSUP)
+        return True
+
+    def is_same(self, path: str) -> bool:
+        """Tell whether it is the folder of that path."""
+        try:
+            return os.path.samestat(self._status(), os.stat(path))
+        except OSError:
+            return False
 
     def _status(self) -> os.stat_result:
         return os.stat(self.path if self.descriptor is None else self.descriptor)
@@ -115,12 +137,34 @@ def _user() -> int | None:
     return os.geteuid() if hasattr(os, "geteuid") else None
 
 
+def _is_private_group(gid: int, me: int) -> bool:
+    """Tell whether a group has one member, us: Debian's default for users."""
+    if sys.platform != "win32" and me != _ROOT:
+        import grp
+        import pwd
+
+        with suppress(KeyError):
+            own, group = pwd.getpwuid(me), grp.getgrgid(gid)
+            is_own = own.pw_gid == gid and own.pw_name == group.gr_name
+            return is_own and set(group.gr_mem) <= {own.pw_name}
+    return False
+
+
+class OwnDescriptor(Exception):
+    """A path leads to one of our own descriptors; `number` is which."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the number."""
+        super().__init__(number)
+        self.number = number
+
+
 def find_folder(path: str) -> tuple[Folder, str]:
     """Return the folder that a path's last part is in, and that part.
 
     The last part is no symbolic link, and may not exist yet. The caller closes the
     folder. Raise OSError: IsADirectoryError for a path that ends in a folder,
-    PermissionError for a link that another user may have put there.
+    PermissionError for a link that another user may have put there; and OwnDescriptor.
     """
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -167,6 +211,8 @@ class _Walk:
     def _follow(self, name: str, found: os.stat_result) -> None:
         """Put what a symbolic link says before the other parts; raise OSError."""
         path = os.path.join(self.folder.path, name)
+        if name.isdecimal() and self.folder.is_same("/proc/self/fd"):
+            raise OwnDescriptor(int(name))  # its text is no path: "pipe:[4711]"
         self._links += 1
         if self._links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import BinaryIO
 
-from tcpstates.cli.safe_path import HAS_FOLDERS, Folder, find_folder
+from tcpstates.cli.safe_path import HAS_FOLDERS, Folder, OwnDescriptor, find_folder
 
 _DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]{1,9})")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -49,14 +49,14 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     those of the file before where only we and root can have put that one there, but
     never set-user-ID.
     """
-    descriptor = _own_descriptor(path)
-    if descriptor is not None:
-        with open(os.dup(descriptor), "wb") as stream:
-            yield stream
-        return
     if path.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    folder, name = find_folder(path)
+    place = _find(path)
+    if isinstance(place, int):
+        with open(os.dup(place), "wb") as stream:
+            yield stream
+        return
+    folder, name = place
     try:
         before = folder.look(name)
         if before is not None and not stat.S_ISREG(before.st_mode):
@@ -72,6 +72,15 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             waiting.rename(name)
     finally:
         folder.close()
+
+
+def _find(path: str) -> tuple[Folder, str] | int:
+    """Return the folder of a path and the name in it, or a descriptor of ours."""
+    number = _own_descriptor(path)
+    try:
+        return find_folder(path) if number is None else number
+    except OwnDescriptor as own:
+        return own.number
 
 
 def _own_descriptor(path: str) -> int | None:
@@ -166,8 +175,8 @@ class _Waiting:
     def rename(self, target: str) -> None:
         """Give the file its name; raise PermissionError if it is another file by now.
 
-        Who owns the folder can still swap it between the two looks and the renaming:
-        then his own file is in his own folder, and the error says so.
+        The owner of the folder can still swap it just before the renaming. Then a file
+        of his is in his folder, no other file is touched, and the second look finds it.
         """
         if not HAS_FOLDERS:
             self._close()  # Windows renames no open file
@@ -183,7 +192,7 @@ class _Waiting:
         found = self._folder.look(name)
         if found is None or not os.path.samestat(found, os.fstat(self.descriptor)):
             path = os.path.join(self._folder.path, name)
-            text = "another user has replaced the file while it was written"
+            text = "it was removed or replaced while it was written"
             raise PermissionError(errno.EPERM, text, path)
 
     def _close(self) -> None:
@@ -207,7 +216,8 @@ def _dress(descriptor: int, folder: Folder, before: os.stat_result | None) -> No
         if before is None or folder.may_be_planted(before):
             umask = os.umask(0)
             os.umask(umask)
-            os.fchmod(descriptor, 0o666 & ~umask)
+            narrower = 0o777 if before is None else before.st_mode
+            os.fchmod(descriptor, 0o666 & ~umask & narrower)
             return
         with suppress(PermissionError):
             os.fchown(descriptor, before.st_uid, before.st_gid)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 
 
@@ -26,13 +27,18 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise TooLongError in the block after so many seconds, where that is possible."""
     is_main = threading.current_thread() is threading.main_thread()
     if sys.platform != "win32" and is_main:
+        started = monotonic()
         before = signal.signal(signal.SIGALRM, _give_up)
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
+        left, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
         try:
             yield
         finally:
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)  # one may be on its way
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            if left:  # somebody else's alarm goes on
+                rest = left - (monotonic() - started)
+                signal.setitimer(signal.ITIMER_REAL, max(rest, _LEAST), interval)
     else:
         yield
 

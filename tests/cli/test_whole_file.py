@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -118,7 +120,7 @@ def test_no_way_of_writing_gives_another_file_away(
             finished = run_command(*WAYS[way], str(target))
             assert finished.returncode in (ExitCode.DONE, ExitCode.FAILED)
             if finished.returncode:
-                assert "another user has replaced the file" in finished.stderr
+                assert "it was removed or replaced while" in finished.stderr
             assert looks(victim) == before
             with suppress(FileNotFoundError):
                 target.unlink()
@@ -134,7 +136,7 @@ def test_a_swap_is_said(theirs: Path, victim: Path) -> None:
             (theirs / waiting).unlink()
             (theirs / waiting).symlink_to(victim)
 
-    with pytest.raises(PermissionError, match="has replaced"):
+    with pytest.raises(PermissionError, match="removed or replaced"):
         be_robbed()
     assert looks(victim)[2:] == (stat.S_IFREG | 0o600, "secret")
     assert os.listdir(theirs) == []
@@ -158,7 +160,7 @@ def test_a_file_made_in_advance_keeps_neither_owner_nor_mode(
         write(target)
     finally:
         os.umask(umask)
-    assert looks(target) == (0, 0, stat.S_IFREG | 0o640, "report\n")
+    assert looks(target) == (0, 0, stat.S_IFREG | (0o640 & mode), "report\n")
 
 
 def test_our_own_file_keeps_its_mode_but_no_set_id(tmp_path: Path) -> None:
@@ -195,8 +197,8 @@ def make_link(folder: Path, owner: int, mode: int, to: Path) -> Path:
 @ROOT_ONLY
 @pytest.mark.parametrize(
     ("mode", "owner"),
-    [(0o1777, STRANGER), (0o777, 0), (0o777, STRANGER), (0o755, -1)],
-    ids=["sticky", "open", "open and theirs", "their folder"],
+    [(0o1777, STRANGER), (0o1777, 0), (0o777, 0), (0o777, STRANGER), (0o755, -1)],
+    ids=["sticky", "sticky and moved there", "open", "open and theirs", "their folder"],
 )
 @pytest.mark.parametrize("way", WAYS)
 def test_a_planted_link_is_not_followed(
@@ -244,8 +246,12 @@ def test_our_own_links_are_followed(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a", "c", "d"]
     sticky = tmp_path / "sticky"
     link = make_link(sticky, os.geteuid(), 0o1777, tmp_path / "a" / "real")
-    write(link)
-    assert (tmp_path / "a" / "real").read_text() == "report\n"
+    if os.geteuid() == 0:  # who owns a folder can move root's links out of it
+        with pytest.raises(PermissionError):
+            write(link)
+    else:
+        write(link)
+        assert (tmp_path / "a" / "real").read_text() == "report\n"
 
 
 def test_links_in_a_circle(tmp_path: Path) -> None:
@@ -375,3 +381,110 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with suppress(OSError):
             write(tmp_path)
     assert os.listdir("/dev/fd") == before
+
+
+def grant(folder: Path, user: int) -> None:
+    """Let a user write by an access list; the mode keeps saying root:root rwxrwxr-x."""
+    none = 0xFFFFFFFF
+    entries = ((1, 7, none), (2, 7, user), (4, 5, none), (16, 7, none), (32, 5, none))
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_access", packed)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+
+
+@ROOT_ONLY
+@pytest.mark.skipif(
+    not hasattr(os, "setxattr"), reason="access lists as Linux has them"
+)
+def test_an_access_list_may_let_others_plant_links(place: Path, victim: Path) -> None:
+    before = looks(victim)
+    link = make_link(place / "shared", STRANGER, 0o755, victim)
+    grant(place / "shared", STRANGER)
+    finished = run_command("-c", "--output", str(link))
+    assert finished.returncode == ExitCode.FAILED
+    assert looks(victim) == before
+
+
+def as_user(uid: int, gid: int, work: Callable[[], None]) -> str:
+    """Return what goes wrong when a forked child does something as another user."""
+    for name in ("grp", "pwd"):  # that user may not be able to read them
+        importlib.import_module(name)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        told = "nothing"
+        try:
+            os.setgroups([gid])
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+            work()
+        except BaseException as error:  # noqa: BLE001  (told to the test)
+            told = f"{type(error).__name__}: {error}"
+        finally:
+            os.write(writing, told.encode())
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as answer:
+        told = answer.read()
+    os.waitpid(child, 0)
+    return told
+
+
+@ROOT_ONLY
+def test_colleagues_of_a_group_may_plant_links_too(place: Path) -> None:
+    """Who runs the command is an ordinary user; the group has other members."""
+    mine = place / "mine"
+    mine.write_text("mine")
+    os.chown(mine, 4711, 4712)
+    link = make_link(place / "shared", 4713, 0o775, mine)
+    os.chown(place / "shared", 0, 4712)
+    assert "symbolic link" in as_user(4711, 4712, lambda: write(link))
+    assert mine.read_text() == "mine"
+    os.chown(place / "shared", 4711, 4711)
+    (place / "shared").chmod(0o755)
+    assert as_user(4711, 4711, lambda: write(link)) == "nothing"
+    assert mine.read_text() == "report\n"
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
+def test_a_report_never_becomes_wider(place: Path, mode: int) -> None:
+    """Also where owner and mode of the file before are not trusted."""
+    for owner, folder_mode in ((0, 0o775), (STRANGER, 0o755)):
+        folder = place / f"of-{owner}"
+        folder.mkdir()
+        target = folder / "out"
+        target.touch()
+        target.chmod(mode)
+        os.chown(folder, owner, 4)
+        folder.chmod(folder_mode)
+        write(target)
+        assert stat.S_IMODE(target.stat().st_mode) & ~mode == 0
+        assert target.stat().st_uid == 0
+
+
+def test_a_link_to_standard_output_is_it(tmp_path: Path) -> None:
+    """As containers have their logs."""
+    link = tmp_path / "log"
+    link.symlink_to("/dev/stdout")
+    for path in (str(link), "//dev/stdout", "/dev/../dev/stdout"):
+        finished = run_command("-c", "sport = 1", "--output", path)
+        assert (finished.returncode, finished.stdout) == (0, "0\n"), finished.stderr
+
+
+def test_standard_output_that_is_closed_is_no_file() -> None:
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "-c", "--output"]
+    finished = finish([*closing, "/dev/stdout"])
+    assert finished.returncode == ExitCode.FAILED
+    assert "cannot write '/dev/stdout'" in finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces of Linux")
+def test_devices_are_written_to_in_a_user_namespace() -> None:
+    command = ["unshare", "-Ur", *COMMAND, "-c", "--output", "/dev/null"]
+    if finish(["unshare", "-Ur", "true"]).returncode:
+        pytest.skip("this user may not make namespaces")
+    finished = finish(command)
+    assert finished.returncode == 0, finished.stderr

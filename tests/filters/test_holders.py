@@ -77,3 +77,38 @@ def test_in_another_thread_there_is_no_limit() -> None:
     thread.start()
     thread.join(30)
     assert found == [True]
+
+
+@UNIX_ONLY
+def test_many_names_are_no_reason_to_give_up() -> None:
+    """A simple pattern is answered however many there are, in batches as they come."""
+    expression, text = parse_filter(["process", "~", "w1$"], FixedLookup())
+    for start in range(0, 100_000, 5_000):
+        names = (b"worker-w%d" % n for n in range(start, start + 5_000))
+        found = list(answer(expression, held_by(*names), text))
+        assert sum(found) == (start == 0)
+
+
+@UNIX_ONLY
+def test_names_that_were_judged_cost_nothing_again() -> None:
+    pattern = ProcessPattern(re.compile("a"))
+    rows = held_by(b"a", b"b")
+    assert list(pattern.test(rows)) == [True, False]
+    pattern._seconds = -1.0
+    assert list(pattern.test(rows)) == [True, False]
+
+
+@UNIX_ONLY
+def test_an_alarm_of_somebody_else_goes_on() -> None:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 60, 7)
+        with time_limit(30):
+            assert signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+        left, interval = signal.getitimer(signal.ITIMER_REAL)
+        assert 50 < left <= 60
+        assert interval == 7
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_IGN
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -110,7 +110,8 @@ def _read_address(text: str) -> Address:
     elif after:
         raise Unreadable(text)
     bare, _, scope = bare.partition("%")
-    if not _HOST.fullmatch(bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")):
+    bare = bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")  # PowerShell's, of a cut one
+    if not _HOST.fullmatch(bare):
         raise Unreadable(text)
     scope = scope or after.removeprefix("%")
     if bare in _ANY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
@@ -25,11 +26,18 @@ _NUMBERS = {
     "12": "DeleteTCB",
     "100": "Bound",
 }
+_READ = ("LocalAddress", "LocalPort", "RemoteAddress", "RemotePort", "State")
+_READ += ("OwningProcess",)
 _PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
 
 
 def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
-    """Return the row of one object's properties."""
+    """Return the row of one object's properties, which JSON may give any type."""
+    for name in _READ:
+        if type(fields.get(name)) not in (str, int, NoneType):
+            raise Unreadable(name)
+    if not isinstance(fields.get("LocalAddress"), str):
+        raise Unreadable("LocalAddress")
     try:
         state = fields.get("State")
         raw = None if state in (None, "") else str(state)

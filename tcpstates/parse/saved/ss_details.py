@@ -26,7 +26,7 @@ _FIELD = re.compile(
     r"|notsent|backoff|v6only|dev):(\S+)"
 )
 _SHUTDOWN = {"<->": 0, "---": 3, "-->": 1, "<--": 2}  # which ways are still open
-_SKMEM = re.compile(r"skmem:\(([^)]*)\)")
+_SKMEM = re.compile(r"skmem:\(([^)]{0,300})\)")
 _MEMORY = {
     "r": "receive_allocated",
     "rb": "receive_buffer",
