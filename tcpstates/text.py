@@ -15,6 +15,13 @@ from string import ascii_letters, digits
 _MOST_CHARACTERS = 4096  # PATH_MAX: a cgroup's path may be long
 _HARMLESS = bytes(range(0x20, 0x7F)).replace(b"\\", b"")
 _SAME_AGE_MS = 100  # bounds that are so near are as good as one time
+# What looks like nothing and is none of Unicode's control characters: fillers, a blank
+# of Braille, joiners and variation selectors (Default_Ignorable_Code_Point).
+_INVISIBLE = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0))
+).union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
 _MOST_MARKS = 2  # combining marks on one character; more of them stall terminals
 
 
@@ -53,7 +60,11 @@ def sanitise_line(text: str) -> str:
         marks = marks + 1 if kind in ("Mn", "Me") else 0
         if "\udc80" <= character <= "\udcff":  # surrogateescape: a raw byte
             out.append(f"\\x{ord(character) - 0xDC00:02x}")
-        elif (kind[0] in "CZ" and character != " ") or marks > _MOST_MARKS:
+        elif (
+            (kind[0] in "CZ" and character != " ")
+            or character in _INVISIBLE
+            or marks > _MOST_MARKS
+        ):
             out.append(character.encode("unicode_escape").decode("ascii"))
         else:
             out.append(character)

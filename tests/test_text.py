@@ -50,6 +50,16 @@ def test_names(raw: bytes | None, shown: str) -> None:
     assert format_name(raw) == shown
 
 
+@pytest.mark.parametrize(
+    "number", [0x3164, 0x115F, 0x1160, 0xFFA0, 0x2800, 0x034F, 0x180B, 0xFE0F, 0xE0100]
+)
+def test_what_looks_like_nothing_is_shown(number: int) -> None:
+    character = chr(number)
+    assert sanitise(f"ro{character}ot") != f"ro{character}ot"
+    assert character not in sanitise(f"ro{character}ot")
+    assert sanitise_all([f"ro{character}ot"]) == [sanitise(f"ro{character}ot")]
+
+
 def test_marks_do_not_pile_up() -> None:
     assert sanitise("e" + "\u0301" * 500).count("\u0301") == 2
 

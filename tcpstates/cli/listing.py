@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,7 +26,8 @@ T = TypeVar("T")
 _TABLE_ROWS = 200
 # So many rows decide the widths of a listing that is streamed.
 _HEAD_ROWS = 512
-_WIDEST_TABLE = 2000  # characters; more take -W and a name that is very long
+# Characters of a table for each that is written in it; of a small one it matters not.
+_MOST_BLANKS, _SMALL_TABLE = 6, 200_000
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
@@ -153,9 +155,9 @@ class Rows:
             yield describe_counts(words, output.width) + "\n"
 
     def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
-        """Return all rows as a table; None: it would be absurdly wide.
+        """Return all rows as a table; None: it would be nearly all blanks.
 
-        -W makes every row as long as the longest, which plain lines are not.
+        A table makes every row as long as the longest, which plain lines are not.
         """
         from tcpstates.render.fit import natural_width
         from tcpstates.render.table import Screen, render_table
@@ -165,7 +167,11 @@ class Rows:
             [str(cell) for part in filled for cell in part[index]]
             for index in range(len(columns))
         ]
-        if options.wide and natural_width(cells) > _WIDEST_TABLE:
+        width = natural_width(cells)
+        if not options.wide:
+            width = min(width, output.width)
+        written = sum(map(len, chain.from_iterable(cells)))
+        if width * len(cells[0]) > _MOST_BLANKS * written + _SMALL_TABLE:
             return None
         return render_table(
             columns,

@@ -76,10 +76,19 @@ class Connecting:
                 "No answer at all, not even a refusal: a firewall drops the SYNs, the"
                 " host is gone, or its accept queue is full.",
                 (
-                    command_line("tcpstates -tanpo syn_sent and dst {}", where),
-                    command_line("ip route get {}", plain(address)),
                     command_line(
-                        "at {}: tcpstates -ltn sport = {}", address, f":{port}"
+                        "tcpstates -tanpo syn_sent and dst {}",
+                        address if port is None else where,
+                    ),
+                    command_line("ip route get {}", plain(address)),
+                    *(
+                        ()
+                        if port is None
+                        else (
+                            command_line(
+                                "on {}: tcpstates -ltn sport = {}", address, f":{port}"
+                            ),
+                        )
                     ),
                     "in the program: a shorter timeout for connect()",
                 ),
@@ -117,6 +126,8 @@ class HalfOpen:
         half = batch.keep([word == _SYN_RECEIVED for word in batch.column("word")])
         names = ("local_port", "remote_address", "retransmits")
         for port, address, retries in zip(*map(half.column, names), strict=True):
+            if port is None:
+                continue  # of which listener is not known
             self._number[port] += 1
             self._sources.setdefault(port, Counter())[plain(address)] += 1
             self._unanswered[port] += bool(retries)

@@ -435,9 +435,11 @@ def as_user(uid: int, gid: int, work: Callable[[], None]) -> str:
 @ROOT_ONLY
 def test_colleagues_of_a_group_may_plant_links_too(place: Path) -> None:
     """Who runs the command is an ordinary user; the group has other members."""
-    mine = place / "mine"
+    (place / "home").mkdir()
+    mine = place / "home" / "mine"
     mine.write_text("mine")
-    os.chown(mine, 4711, 4712)
+    for path in (place / "home", mine):
+        os.chown(path, 4711, 4712)
     link = make_link(place / "shared", 4713, 0o775, mine)
     os.chown(place / "shared", 0, 4712)
     assert "symbolic link" in as_user(4711, 4712, lambda: write(link))

@@ -156,6 +156,13 @@ SITUATIONS: dict[str, Situation] = {
         (socket("SYN_SENT", **RETRYING, retransmits=3, remote_address="2001:db8::1"),),
         {"settings": TOLD},
     ),
+    "connect-unknown-port": Situation(
+        (socket("SYN_SENT", **RETRYING, retransmits=3, remote_port=None),)
+    ),
+    "half-open-unknown-port": Situation(
+        tuple(row | {"local_port": None} for row in (*HALF_OPEN, *HALF_OPEN))
+    ),
+    "accept-queue-unknown-port": Situation((QUEUE | {"local_port": None}, *SATURATED[1:])),
     "connect-untold": Situation((socket("SYN_SENT"),), {"missing": frozenset({"timers"})}),
     "accept-queue": Situation(SATURATED, {"settings": TOLD}),
     "accept-queue-short": Situation(

@@ -43,7 +43,9 @@ class Endpoints:
     def __init__(self, service: Callable[[str], int | None]) -> None:
         """Take what returns a service's port."""
         self._service = service
-        self.line = 0  # that is read now, for layouts that hand rows over later
+        # The number of the current line. Layouts that keep a row until a later line
+        # note it in the row; it is here because every layout has these.
+        self.line = 0
         self._addresses: dict[str, Address] = {}
         self._ports: dict[str, int | str] = {}
 

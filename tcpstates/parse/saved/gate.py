@@ -1,8 +1,9 @@
 """The one gate between what strangers wrote and the rest of the program.
 
 Whatever layout read a row, it passes here: every field has its type, numbers fit into
-64 bits, ports are ports, addresses are addresses or host names, state names are short
-and printable. A row that does not pass is reported with its line.
+64 bits, ports are ports, addresses have only characters that addresses and host names
+have, state names are short and printable. A row that does not pass is reported with its
+line.
 
 Each check takes a whole column, which costs 0.3 us per row of a plain listing; rows are
 looked at one by one only where something is wrong.
@@ -16,7 +17,7 @@ from string import ascii_letters, digits
 from typing import Any
 
 from tcpstates.model import FAMILIES, PROTOCOLS, Owner
-from tcpstates.parse.saved.rows import Row
+from tcpstates.parse.saved.rows import UNREADABLE, Row
 
 LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
 LONGEST_WORD = 64  # of a state, a timer, a service
@@ -185,7 +186,11 @@ def refused(rows: Sequence[Row]) -> list[int]:
     """Return the places of the rows that do not pass."""
     if not rows or _pass(rows):
         return []
-    return [place for place, row in enumerate(rows) if not _pass((row,))]
+    return [
+        place
+        for place, row in enumerate(rows)
+        if row is UNREADABLE or not _pass((row,))
+    ]
 
 
 def _pass(rows: Sequence[Row]) -> bool:

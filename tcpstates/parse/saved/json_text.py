@@ -28,6 +28,8 @@ _NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_
 
 # A prompt may begin with a bracket, too.
 _BEGINS = re.compile(r'\{\s*("|$)|\[\s*([{\]]|$)')
+# How a line of JSON may begin.
+_GOES_ON = re.compile(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
 _IS_SOCKET = re.compile(r'\{\s*"protocol"')
 
 
@@ -53,6 +55,8 @@ class OwnJson:
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a socket; what is no whole object waits for its end."""
         text = line.strip().rstrip(",")
+        if not _GOES_ON.match(text):
+            return None  # another tool's line: what waits here has no end
         if is_list(text) and not self._pending:
             return self._objects(text)
         if is_object(text) and (not self._pending or _IS_SOCKET.match(text)):

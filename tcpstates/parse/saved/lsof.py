@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints
-from tcpstates.parse.saved.rows import Row, Unreadable, owner, take_user
+from tcpstates.parse.saved.rows import (
+    Row,
+    Unreadable,
+    owner,
+    row_or_unreadable,
+    take_user,
+)
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
@@ -66,6 +73,7 @@ class LsofFields:
         """Start before any process."""
         self._endpoints = endpoints
         self._process: dict[str, str] = {}
+        self._line = 0  # where the file's fields began
         self._file: dict[str, str] = {}
 
     def heading(self, line: str) -> bool:
@@ -86,6 +94,8 @@ class LsofFields:
         ended: Sequence[Row] = ()
         if kind in "pf" or (kind in "tP" and kind in self._file):
             ended = self.finish()
+        if not self._file:
+            self._line = self._endpoints.line
         if kind == "p":
             self._process = {"p": value}
         elif kind in "cLuRg":
@@ -100,11 +110,14 @@ class LsofFields:
         return ended
 
     def finish(self) -> Sequence[Row]:
-        """Return the file that is complete."""
+        """Return the file that is complete; it costs no other if it is wrong."""
         fields, self._file = self._file, {}
         protocol = fields.get("P", "").lower()
         if protocol not in ("tcp", "udp") or "n" not in fields:
             return ()
+        return (row_or_unreadable(partial(self._made, protocol, fields), self._line),)
+
+    def _made(self, protocol: str, fields: Mapping[str, str]) -> Row:
         more: dict[str, Any] = {}
         pid = self._process.get("p", "")
         if pid.isdecimal():
@@ -119,7 +132,7 @@ class LsofFields:
             more["inode"] = int(fields["d"])
         told = {key[1:]: word for key, word in fields.items() if len(key) > 1}
         kind, name = fields.get("t", ""), fields["n"]
-        return (_row(self._endpoints, kind, protocol, name, told, more),)
+        return _row(self._endpoints, kind, protocol, name, told, more)
 
 
 def _split_name(text: str) -> tuple[str, dict[str, str]]:

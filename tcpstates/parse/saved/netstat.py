@@ -15,6 +15,7 @@ from typing import Any
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.rows import (
+    UNREADABLE,
     Row,
     Unreadable,
     owner,
@@ -80,7 +81,14 @@ class Netstat:
         """Return a row, one line late where a program may follow."""
         words = line.split()
         held = self._held
-        row = self._row(line, words) if words else None
+        try:
+            row = self._row(line, words) if words else None
+        except Unreadable:
+            if held is None:
+                raise
+            # What comes below belongs to this row, not to the one before.
+            self._held = None
+            return held, UNREADABLE._replace(line=self._endpoints.line)
         if row is not None:
             self._held = row
             return (held,) if held else ()
@@ -114,6 +122,9 @@ class Netstat:
         try:
             local, remote = map(self._endpoints.split, texts)
         except Unreadable:
+            is_of_windows = start == 1 and found.string.isupper() and not numbers
+            if is_of_windows and all(":" in text for text in texts):
+                raise
             if not numbers or not all(map(_MAYBE_ENDPOINT.match, texts)):
                 return None  # a sentence with TCP in it, or another tool's line
             raise

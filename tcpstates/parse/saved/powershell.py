@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import NoneType
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
-from tcpstates.parse.saved.rows import Row, Unreadable, take_windows_pid
+from tcpstates.parse.saved.rows import (
+    Row,
+    Unreadable,
+    row_or_unreadable,
+    take_windows_pid,
+)
 
 # MSFT_NetTCPConnection's State, as numbers stand in JSON.
 _NUMBERS = {
@@ -26,8 +32,10 @@ _NUMBERS = {
     "12": "DeleteTCB",
     "100": "Bound",
 }
-_READ = ("LocalAddress", "LocalPort", "RemoteAddress", "RemotePort", "State")
-_READ += ("OwningProcess",)
+_READ = (
+    *("LocalAddress", "LocalPort", "RemoteAddress", "RemotePort", "State"),
+    "OwningProcess",
+)
 _PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
 
 
@@ -156,6 +164,7 @@ class PowershellList:
         """Start before any block."""
         self._endpoints = endpoints
         self._fields: dict[str, str] = {}
+        self._line = 0  # where the block began
 
     def heading(self, line: str) -> bool:
         """Take the first line of a block."""
@@ -173,15 +182,19 @@ class PowershellList:
         ended: Sequence[Row] = ()
         if found[1] in self._fields:
             ended = self.finish()
+        if not self._fields:
+            self._line = self._endpoints.line
         self._fields[found[1]] = found[2] or ""
         return ended
 
     def finish(self) -> Sequence[Row]:
-        """Return the block that is complete."""
+        """Return the block that is complete; it costs no other if it is wrong."""
         fields, self._fields = self._fields, {}
         if not {"LocalAddress", "LocalPort"} <= set(fields):
             return ()
-        return (make_row(self._endpoints, fields),)
+        return (
+            row_or_unreadable(partial(make_row, self._endpoints, fields), self._line),
+        )
 
 
 class PowershellCsv:

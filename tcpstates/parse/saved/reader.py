@@ -153,7 +153,7 @@ class Reader:
 
     def _count(self, number: int) -> None:
         self.unreadable += 1
-        if len(self.numbers) < _MOST_NUMBERS:
+        if len(self.numbers) < _MOST_NUMBERS and number not in self.numbers:
             self.numbers.append(number)
 
     def _read(self, line: str, *, is_stripped: bool = False) -> bool:

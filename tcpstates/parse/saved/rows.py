@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tcpstates.model import ColumnBatch, Owner, Reason, reason_without_file
@@ -24,15 +24,24 @@ class Row(NamedTuple):
     # Further columns by their names; "word": what `raw_state` means, where no table
     # of words can tell.
     more: Mapping[str, Any] | None = None
-    line: int = 0  # where it stood, if its layout hands it over later; else 0
+    line: int = 0  # where it began; 0: on the line that is read now
 
 
 class Unreadable(Exception):
     """A line that looks like a socket and cannot be read."""
 
 
-# Among the rows of one line, one that cannot be read: the gate counts it.
+# Among other rows, one that cannot be read: the gate counts it.
 UNREADABLE = Row("", "", None, "", None, "", None)
+
+
+def row_or_unreadable(make: Callable[[], Row], line: int) -> Row:
+    """Return the row of a block that began on a line; what is wrong costs no other."""
+    try:
+        row = make()
+    except (Unreadable, ValueError, OverflowError):
+        row = UNREADABLE
+    return row._replace(line=line)
 
 
 class Layout(Protocol):

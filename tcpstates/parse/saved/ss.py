@@ -142,7 +142,10 @@ class Ss:
                 raw = words[place]
                 place += 1
             elif self._has_state and protocol in ("tcp", "udp"):
-                return None
+                if not _IS_STATE.fullmatch(words[place]) or not _is_rest(words[place:]):
+                    return None
+                raw = words[place]  # of an ss to come
+                place += 1
         return place, protocol, raw
 
     def _row(self, line: str) -> Row | None:
@@ -184,6 +187,14 @@ class Ss:
 _OF_BOTH = ("UNCONN", "ESTAB", None)
 _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
+
+
+_IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")
+
+
+def _is_rest(words: Sequence[str]) -> bool:
+    """Tell whether queues and endpoints follow the first word."""
+    return len(words) > 4 and all(map(str.isdecimal, words[1:3])) and ":" in words[3]
 
 
 _WORDS_OR_PROTOCOLS = _WORDS | {"tcp", "udp"}
