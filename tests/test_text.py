@@ -55,9 +55,9 @@ def test_names(raw: bytes | None, shown: str) -> None:
 )
 def test_what_looks_like_nothing_is_shown(number: int) -> None:
     character = chr(number)
-    assert sanitise(f"ro{character}ot") != f"ro{character}ot"
-    assert character not in sanitise(f"ro{character}ot")
-    assert sanitise_all([f"ro{character}ot"]) == [sanitise(f"ro{character}ot")]
+    assert sanitise(f"a{character}b") != f"a{character}b"
+    assert character not in sanitise(f"a{character}b")
+    assert sanitise_all([f"a{character}b"]) == [sanitise(f"a{character}b")]
 
 
 def test_marks_do_not_pile_up() -> None:
