@@ -13,10 +13,12 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
+from tcpstates.capabilities import Capability
 from tcpstates.collect.choose import SOURCES, missing_from, read_sockets
 from tcpstates.collect.kernel_counts import read_counters, read_kernel_counts
 from tcpstates.collect.names import SystemNames
-from tcpstates.collect.owners import OwnerTable, sees_all_processes
+from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.proc_files import sees_all_processes
 from tcpstates.collect.settings import read_settings
 from tcpstates.diagnose.case import Case, Ends, Host, Suspect, plain, ports_of
 from tcpstates.diagnose.examiner import Examiner
@@ -29,7 +31,6 @@ from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import (
     FAMILIES,
     Batch,
-    Capability,
     Listing,
     Owner,
     Reason,
@@ -161,13 +162,15 @@ def _host(question: _Question, listing: Listing) -> Host:
     _, listeners = read_sockets(question.source, asked, [])
     listening = frozenset(ports_of(listeners))
     if not isinstance(question.source, str):
+        from tcpstates.collect.saved import missing_in
+
         return Host(
             question.thresholds,
             Settings(),
             None,
             listening,
             None,
-            _missing_in(question.source),
+            missing_in(question.source),
             is_filtered=bool(question.words),
             is_saved=True,
             knows_ports=False,
@@ -184,27 +187,6 @@ def _host(question: _Question, listing: Listing) -> Host:
         is_watched=question.is_watched,
         knows_ports=settings.is_told,
     )
-
-
-def _missing_in(source: SavedSource) -> frozenset[Capability]:
-    """Return what a saved listing does not provide."""
-    provided: set[Capability] = set()
-    for batch in source.read(Request(), []):
-        provided |= {
-            capability
-            for capability, column in _PROVIDED_BY.items()
-            if capability not in provided
-            and any(value is not None for value in batch.column(column))
-        }
-    return frozenset(_PROVIDED_BY.keys() - provided)
-
-
-_PROVIDED_BY = {
-    Capability.TCP_INFO: "info.last_ack_ms",
-    Capability.TIMERS: "timer",
-    Capability.QUEUES: "recv_q",
-    Capability.INODE: "inode",
-}
 
 
 def _saved_case(examiner: Examiner, partners: dict[Ends, Suspect]) -> Case:

@@ -1,9 +1,8 @@
-"""What flows through the house: requests in, batches of sockets out.
+"""Core types: requests, and batches of sockets held as columns.
 
-A *batch* is a few hundred sockets of one protocol and family, held as columns,
-because a million records are what a fast listing cannot afford: on 100,000
-sockets, columns cut from the kernel's answer and formatted by `map` take 0.12 s,
-one NamedTuple a row 0.31 s, one frozen dataclass a row 0.45 s.
+A *batch* is a few hundred sockets of one protocol and family. Records are too slow for a
+million of them: of 100,000 sockets, columns that are cut from the kernel's answer and
+formatted by `map` take 0.12 s, one NamedTuple per row 0.31 s, one frozen dataclass 0.45 s.
 
 The columns of a batch, by name. Every value may be None where the source cannot
 tell; zero and the empty string are real values.
@@ -36,58 +35,15 @@ tell; zero and the empty string are real values.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from enum import Enum
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from tcpstates.capabilities import Capability
 from tcpstates.states import GROUPS, AnyState, TcpState
 
 PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
 SAVED = "file"  # the source where there is only somebody's text
-
-
-class Capability(str, Enum):
-    """What not every source provides, in the words that messages use."""
-
-    QUEUES = "queues"
-    TIMERS = "timers"
-    UID = "uid"
-    INODE = "inode"
-    OTHER_PROCESSES = "other processes of a socket"
-    COOKIE = "cookie"
-    TCP_INFO = "tcp_info"
-    MEMORY = "memory"
-    INTERFACE = "interface"
-    CGROUP = "cgroup"
-    MARK = "mark"
-    BACKLOG_LIMIT = "backlog limit"
-
-    def __str__(self) -> str:
-        """Return the words."""
-        return self.value
-
-
-# What Linux's sock_diag alone provides.
-NETLINK_ALONE = (
-    Capability.COOKIE,
-    Capability.TCP_INFO,
-    Capability.MEMORY,
-    Capability.INTERFACE,
-    Capability.CGROUP,
-    Capability.MARK,
-)
-
-
-# What a source lacks that has state, endpoints and one pid of each socket.
-ONLY_STATES_AND_PIDS: tuple[Capability, ...] = (
-    Capability.QUEUES,
-    Capability.TIMERS,
-    Capability.UID,
-    Capability.INODE,
-    Capability.OTHER_PROCESSES,
-    *NETLINK_ALONE,
-)
 
 
 class Request(NamedTuple):
@@ -170,7 +126,7 @@ class KernelCounts(NamedTuple):
 
 
 class Limitation(NamedTuple):
-    """Something that the user should know about how complete the answer is."""
+    """A reason why the answer may be incomplete."""
 
     kind: str  # a stable word for programs
     text: str  # a line for people

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tcpstates.capabilities import Capability
 from tcpstates.collect.choose import SOURCES, missing_from, read_sockets
 from tcpstates.model import (
     SAVED,
     Batch,
-    Capability,
     Limitation,
     Listing,
     Owner,
@@ -112,7 +112,7 @@ def _with_doubt(
     batches: Iterator[Batch], used: str, limitations: list[Limitation]
 ) -> Iterator[Batch]:
     """Yield the batches, and say why a filter may not have seen every holder."""
-    from tcpstates.collect.owners import sees_all_processes
+    from tcpstates.collect.proc_files import sees_all_processes
 
     yield from batches
     if used == SAVED:

@@ -12,7 +12,8 @@ import tcpstates
 from batches import batch
 from tcpstates import examination
 from tcpstates.collect.choose import missing_from
-from tcpstates.examination import Thresholds, _missing_in, _places, examine
+from tcpstates.collect.saved import missing_in
+from tcpstates.examination import Thresholds, _places, examine
 from tcpstates.findings import Diagnosis
 from tcpstates.model import Batch, Limitation, Request
 
@@ -108,8 +109,8 @@ NOTHING = {"timer": None, "recv_q": None, "inode": None}
 def test_what_a_listing_does_not_tell(
     rows: list[dict[str, Any]], missing: set[str]
 ) -> None:
-    assert _missing_in(Told(*map(batch, rows))) == missing
-    assert _missing_in(Told(batch(*rows))) == missing
+    assert missing_in(Told(*map(batch, rows))) == missing
+    assert missing_in(Told(batch(*rows))) == missing
     assert missing <= set(missing_from("psutil"))
 
 

@@ -6,8 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from tcpstates.capabilities import Capability
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import SAVED, Batch, Capability, Limitation, Request, Source
+from tcpstates.model import (
+    SAVED,
+    Batch,
+    Limitation,
+    Request,
+    Source,
+)
 
 
 def load_netlink() -> Source:

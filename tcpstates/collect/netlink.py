@@ -15,8 +15,9 @@ from struct import pack
 from typing import TYPE_CHECKING
 
 from tcpstates.ahead import read_ahead
+from tcpstates.capabilities import Capability
 from tcpstates.errors import ParseError, SourceUnavailable
-from tcpstates.model import Batch, Capability, Limitation, Request
+from tcpstates.model import Batch, Limitation, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.states import OtherState

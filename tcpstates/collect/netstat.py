@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.saved import asked_for, service_port
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import ONLY_STATES_AND_PIDS, Batch, Limitation, Request
+from tcpstates.model import Batch, Limitation, Request
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.states import OtherState

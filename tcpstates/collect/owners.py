@@ -13,21 +13,24 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any
 
 from tcpstates.collect.helper import Helper
+from tcpstates.collect.proc_files import (
+    DIRECTORY,
+    in_first_pid_namespace,
+    list_in,
+    read_name,
+    read_start,
+    sees_all_processes,
+)
 from tcpstates.model import Owner, Reason
 
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
 _WORTH_HELP = 20_000  # wanted sockets for which a second process pays
 _NOT_WANTED = ()  # what no holder is
 _MANY_HOLDERS = 16  # a dictionary takes twice the memory of a tuple, and no time
 _FD = 0xFFFFFFFF  # of a packed holder, whose upper part is the pid
-_START = 19  # of the fields behind the name
-_CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
 
 
 class OwnerTable:
@@ -130,20 +133,20 @@ class OwnerTable:
     def _scan_process(self, pid: int, *, threads: bool) -> int:
         """Note what one process holds; return how many sockets found their first."""
         try:
-            directory = os.open(f"{self._root}/{pid}", _DIRECTORY)
+            directory = os.open(f"{self._root}/{pid}", DIRECTORY)
         except OSError:
             return 0  # it has ended
         try:
             if threads:
                 found = sum(
                     self._scan_table(directory, f"task/{tid}/fd", pid)
-                    for tid in _list(directory, "task")
+                    for tid in list_in(directory, "task")
                     if tid != str(pid)
                 )
             else:
                 found = self._scan_table(directory, "fd", pid)
             if self._names.get(pid, b"") is None:
-                self._names[pid] = _read_name(directory)
+                self._names[pid] = read_name(directory)
             if pid in self._names or (self._counts_usage and not threads):
                 self._note_start(pid, directory)
         finally:
@@ -151,7 +154,7 @@ class OwnerTable:
         return found
 
     def _note_start(self, pid: int, directory: int) -> None:
-        started = _read_start("stat", directory)
+        started = read_start("stat", directory)
         if started is not None:
             self._started.setdefault(pid, started)
 
@@ -161,7 +164,7 @@ class OwnerTable:
         True where nothing is known about when it started.
         """
         started = self._started.get(pid)
-        return started is None or _read_start(f"{self._root}/{pid}/stat") == started
+        return started is None or read_start(f"{self._root}/{pid}/stat") == started
 
     def name(self, pid: int) -> bytes | None:
         """Return the name of a holder when it was looked at; None: not known."""
@@ -171,7 +174,7 @@ class OwnerTable:
         """Note the sockets in one table of descriptors; return as above."""
         found = 0
         try:
-            table = os.open(path, _DIRECTORY, dir_fd=process)
+            table = os.open(path, DIRECTORY, dir_fd=process)
             try:
                 found = self._scan_links(table, pid << 32)
             finally:
@@ -261,63 +264,3 @@ class OwnerTable:
             Owner(holder >> 32, self._names.get(holder >> 32), holder & _FD)
             for holder in sorted(holders)
         )
-
-
-def _list(directory: int, path: str) -> Iterator[str]:
-    """Yield the names in a directory below another; none when it went away."""
-    with suppress(OSError):
-        descriptor = os.open(path, _DIRECTORY, dir_fd=directory)
-        try:
-            yield from os.listdir(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _read_name(process: int) -> bytes | None:
-    """Return a process's name as the kernel has it: up to 15 bytes, any bytes."""
-    found = _read("comm", process)
-    return None if found is None else found.removesuffix(b"\n")
-
-
-def _read_start(path: str, process: int | None = None) -> int | None:
-    """Return when a process started, in ticks since boot; None: it has ended.
-
-    It is field 22 of proc_pid_stat(5); the name before it may hold anything.
-    """
-    fields = (_read(path, process) or b"").rpartition(b")")[2].split()
-    is_whole = len(fields) > _START and fields[_START].isdigit()
-    return int(fields[_START]) if is_whole else None
-
-
-def _read(path: str, folder: int | None) -> bytes | None:
-    """Return the beginning of a file of /proc; None: it cannot be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
-        try:
-            return os.read(descriptor, 4096)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        return None
-
-
-def sees_all_processes(root: str = "/proc") -> bool:
-    """Tell whether our privileges show every process's descriptors.
-
-    It takes both capabilities: one opens the directory, one follows the links.
-    """
-    with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("CapEff:"):
-                held = int(line.split()[1], 16)
-                needed = 1 << _CAP_DAC_READ_SEARCH | 1 << _CAP_SYS_PTRACE
-                return held & needed == needed
-    return False
-
-
-def in_first_pid_namespace(root: str = "/proc") -> bool:
-    """Tell whether every process of the host has a pid here."""
-    try:
-        return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
-    except OSError:
-        return True

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 
+from tcpstates.capabilities import NETLINK_ALONE, Capability
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import NETLINK_ALONE, Batch, Capability, Limitation, Request
+from tcpstates.model import Batch, Limitation, Request
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.states import AnyState, OtherState
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.procfs import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.findings import Process
 from tcpstates.model import (
-    ONLY_STATES_AND_PIDS,
     Batch,
     ColumnBatch,
     Limitation,

@@ -11,10 +11,17 @@ from functools import cache
 from io import IncrementalNewlineDecoder
 from typing import BinaryIO, NamedTuple
 
+from tcpstates.capabilities import Capability
 from tcpstates.collect.lookup import SystemLookup
 from tcpstates.collect.names import SystemNames, read_services
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import SAVED, Batch, Capability, Limitation, Request
+from tcpstates.model import (
+    SAVED,
+    Batch,
+    Limitation,
+    Request,
+    SavedSource,
+)
 from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 from tcpstates.states import ALL_STATES, OtherState
@@ -248,3 +255,24 @@ class SavedNames(SystemNames):
     def fin_timeout_ms(self) -> float | None:
         """Return nothing: see the class."""
         return None
+
+
+def missing_in(source: SavedSource) -> frozenset[Capability]:
+    """Return what a saved listing does not provide."""
+    provided: set[Capability] = set()
+    for batch in source.read(Request(), []):
+        provided |= {
+            capability
+            for capability, column in _PROVIDED_BY.items()
+            if capability not in provided
+            and any(value is not None for value in batch.column(column))
+        }
+    return frozenset(_PROVIDED_BY.keys() - provided)
+
+
+_PROVIDED_BY = {
+    Capability.TCP_INFO: "info.last_ack_ms",
+    Capability.TIMERS: "timer",
+    Capability.QUEUES: "recv_q",
+    Capability.INODE: "inode",
+}

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tcpstates.ages import idle_ms, probed_ms
+from tcpstates.capabilities import Capability
 from tcpstates.diagnose.case import Case, Holder, Host, Suspect, plain
 from tcpstates.diagnose.words import (
     counted,
@@ -29,7 +30,7 @@ from tcpstates.diagnose.words import (
 )
 from tcpstates.findings import Finding, Gap, Severity
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import Batch, Capability
+from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_bytes, format_ms
 

@@ -8,12 +8,12 @@ from itertools import starmap
 from typing import NamedTuple, Protocol
 
 from tcpstates.ages import Bounds, age_bounds_ms
+from tcpstates.capabilities import Capability
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.findings import Finding, Gap, Process
 from tcpstates.lifecycle.meanings import Settings
 from tcpstates.model import (
     Batch,
-    Capability,
     KernelCounts,
     Owner,
     Reason,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tcpstates.ages import probed_ms
+from tcpstates.capabilities import Capability
 from tcpstates.diagnose.case import Case, Host, Suspect
 from tcpstates.diagnose.words import (
     counted,
@@ -16,7 +17,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch, Capability, Reason
+from tcpstates.model import Batch, Reason
 from tcpstates.states import TcpState
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)

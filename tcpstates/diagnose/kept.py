@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tcpstates.capabilities import Capability
 from tcpstates.diagnose.case import Case, Holder, Host, Suspect
 from tcpstates.diagnose.words import (
     percent,
@@ -22,7 +23,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Severity
-from tcpstates.model import Batch, Capability
+from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from tcpstates.capabilities import Capability
 from tcpstates.diagnose.case import Case, Host, Port, Suspect, plain
 from tcpstates.diagnose.words import (
     counted,
@@ -14,7 +15,7 @@ from tcpstates.diagnose.words import (
     unnamed,
 )
 from tcpstates.findings import Finding, Gap, Peer, Severity
-from tcpstates.model import Batch, Capability
+from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 

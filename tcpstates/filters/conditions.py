@@ -17,7 +17,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from tcpstates.model import Batch, Capability
+from tcpstates.capabilities import Capability
+from tcpstates.model import Batch
 from tcpstates.states import AnyState
 
 Answer = Sequence["bool | None"]

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tcpstates.capabilities import Capability
 from tcpstates.filters.conditions import (
     Autobound,
     Cgroup,
@@ -45,7 +46,6 @@ from tcpstates.filters.values import (
     read_size,
     read_time,
 )
-from tcpstates.model import Capability
 from tcpstates.states import AnyState, find_states, nearest_words, word_list
 
 # Every spelling of an operator, and the one that filters are written with.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tcpstates import ages
+from tcpstates.capabilities import Capability
 from tcpstates.filters.conditions import (
     Answer,
     Condition,
@@ -12,7 +13,7 @@ from tcpstates.filters.conditions import (
     Ranges,
     in_ranges,
 )
-from tcpstates.model import Batch, Capability
+from tcpstates.model import Batch
 
 
 class User(Condition):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from tcpstates.capabilities import Capability
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.bytecode import compile_filter
 from tcpstates.filters.conditions import (
@@ -31,7 +32,7 @@ from tcpstates.filters.syntax import (
     weaken,
 )
 from tcpstates.filters.values import Lookup
-from tcpstates.model import Batch, Capability, Limitation, Request
+from tcpstates.model import Batch, Limitation, Request
 from tcpstates.states import LISTENING, AnyState
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tcpstates.errors import ColumnError
 from tcpstates.model import Batch, Names
+from tcpstates.render import address_cells as places
 from tcpstates.render import cells as fill
 from tcpstates.render import times
 from tcpstates.render.cells import Cells, Filler
@@ -43,10 +44,10 @@ STATE = Column("state", "State", fill.states, width=12, varied=False, known=True
                group=fill.words)
 RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
 SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
-LOCAL = Column("local", "Local address", fill.endpoints("local"), width=21, known=True,
-               order=fill.endpoint_order("local"))
-REMOTE = Column("remote", "Remote address", fill.endpoints("remote"), width=21,
-                known=True, order=fill.endpoint_order("remote"))
+LOCAL = Column("local", "Local address", places.endpoints("local"), width=21,
+               known=True, order=places.endpoint_order("local"))
+REMOTE = Column("remote", "Remote address", places.endpoints("remote"), width=21,
+                known=True, order=places.endpoint_order("remote"))
 TIMER = Column("timer", "Timer", times.timer, width=18, order=times.timer_ms,
                group=times.timer_kind)
 AGE = Column("age", "Age", times.age, width=8, needs="info", order=times.age_least)
@@ -65,12 +66,12 @@ MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
 # These are shown only when they are named.
 FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
 RAW_STATE = Column("raw-state", "Raw state", fill.text("raw_state"), varied=False)
-LOCAL_ADDRESS = Column("local-address", "Local address", fill.addresses("local"),
-                       width=15, order=fill.address_order("local"))
+LOCAL_ADDRESS = Column("local-address", "Local address", places.addresses("local"),
+                       width=15, order=places.address_order("local"))
 LOCAL_PORT = Column("local-port", "Local port", fill.column("local_port"), right=True)
 REMOTE_ADDRESS = Column("remote-address", "Remote address",
-                        fill.addresses("remote"), width=15,
-                        order=fill.address_order("remote"))
+                        places.addresses("remote"), width=15,
+                        order=places.address_order("remote"))
 REMOTE_PORT = Column("remote-port", "Remote port", fill.column("remote_port"),
                      right=True)
 UID = Column("uid", "Uid", fill.column("uid"), right=True, varied=False)

@@ -9,7 +9,8 @@ import pytest
 
 from tcpstates.collect import owners as owners_module
 from tcpstates.collect.helper import Helper
-from tcpstates.collect.owners import OwnerTable, sees_all_processes
+from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.proc_files import sees_all_processes
 from tcpstates.model import Owner
 
 

@@ -16,7 +16,8 @@ import diag
 from tcpstates.collect import choose, netlink, psutil_
 from tcpstates.collect.netlink import NetlinkSource
 from tcpstates.collect.netstat import parse_listing
-from tcpstates.collect.owners import OwnerTable, in_first_pid_namespace
+from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.proc_files import in_first_pid_namespace
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, _kind
 from tcpstates.errors import SourceUnavailable

@@ -1,0 +1,72 @@
+"""Small files of /proc about one process, and what we may see of others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+DIRECTORY = os.O_RDONLY | getattr(os, "ODIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
+_START = 19  # of the fields behind the name
+_CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
+
+
+def list_in(directory: int, path: str) -> Iterator[str]:
+    """Yield the names in a directory below another; none when it went away."""
+    with suppress(OSError):
+        descriptor = os.open(path, DIRECTORY, dir_fd=directory)
+        try:
+            yield from os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_name(process: int) -> bytes | None:
+    """Return a process's name as the kernel has it: up to 15 bytes, any bytes."""
+    found = _read("comm", process)
+    return None if found is None else found.removesuffix(b"\n")
+
+
+def read_start(path: str, process: int | None = None) -> int | None:
+    """Return when a process started, in ticks since boot; None: it has ended.
+
+    It is field 22 of proc_pid_stat(5); the name before it may hold anything.
+    """
+    fields = (_read(path, process) or b"").rpartition(b")")[2].split()
+    is_whole = len(fields) > _START and fields[_START].isdigit()
+    return int(fields[_START]) if is_whole else None
+
+
+def _read(path: str, folder: int | None) -> bytes | None:
+    """Return the beginning of a file of /proc; None: it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
+        try:
+            return os.read(descriptor, 4096)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
+
+
+def sees_all_processes(root: str = "/proc") -> bool:
+    """Tell whether our privileges show every process's descriptors.
+
+    It takes both capabilities: one opens the directory, one follows the links.
+    """
+    with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("CapEff:"):
+                held = int(line.split()[1], 16)
+                needed = 1 << _CAP_DAC_READ_SEARCH | 1 << _CAP_SYS_PTRACE
+                return held & needed == needed
+    return False
+
+
+def in_first_pid_namespace(root: str = "/proc") -> bool:
+    """Tell whether every process of the host has a pid here."""
+    try:
+        return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
+    except OSError:
+        return True
