@@ -1,8 +1,8 @@
 """Core types: requests, and batches of sockets held as columns.
 
-A *batch* is a few hundred sockets of one protocol and family. Records are too slow for a
-million of them: of 100,000 sockets, columns that are cut from the kernel's answer and
-formatted by `map` take 0.12 s, one NamedTuple per row 0.31 s, one frozen dataclass 0.45 s.
+A *batch* is a few hundred sockets of one protocol and family. Records are too slow for
+a million of them: of 100,000 sockets, columns cut from the kernel's answer and formatted
+by `map` take 0.12 s, one NamedTuple per row 0.31 s, one frozen dataclass 0.45 s.
 
 The columns of a batch, by name. Every value may be None where the source cannot
 tell; zero and the empty string are real values.
