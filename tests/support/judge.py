@@ -56,6 +56,8 @@ class Judge:
             return "an internal error"
         if ended.code == _FAILED:
             is_told = ended.errors.startswith("tcpstates: ") or is_mute
+            # A monitor reads standard output.
+            is_told |= ended.output.startswith("TCPSTATES UNKNOWN: ")
             return None if is_told else "failed without a word"
         if any(not line.startswith("tcpstates: ") for line in lines_of(ended.errors)):
             return "somebody else's message"
