@@ -176,7 +176,11 @@ class Accepting:
                 "tcpstates -tanpi listener"
                 if place[1] is None
                 else command_line("tcpstates -tanpi sport = {}", f":{place[1]}"),
-                *((f"top -H -p {holder.pids[0]}",) if holder.pids else ()),
+                *(
+                    (command_line("top -H -p {}", holder.pids[0]),)
+                    if holder.pids
+                    else ()
+                ),
                 "in the program: accept() sooner; a longer queue only hides bursts",
                 _longer_queue(queue.limits, somaxconn),
             ),

@@ -270,3 +270,15 @@ def test_click_81_asks_for_a_metavar_without_a_context() -> None:
         parameter = kinds[kind]
         if "get_metavar" in vars(kind):
             assert parameter.type.get_metavar(parameter)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "columns", ["\u00b2", "9" * 5000, "-1", "0", "x", "", "99999999", "1", "\u0663"]
+)
+@pytest.mark.parametrize("arguments", ["-ltn --format table", "-s", "doctor", "--help"])
+def test_no_width_in_the_environment_is_too_odd(columns: str, arguments: str) -> None:
+    asked = os.environ | {"COLUMNS": columns, "LINES": columns}
+    finished = run_command(*arguments.split(), env=asked)
+    assert finished.returncode in (ExitCode.DONE, ExitCode.FOUND), finished.stderr
+    assert finished.stdout
+    assert "internal error" not in finished.stderr

@@ -525,3 +525,22 @@ def test_services_stand_for_ports_that_only_their_host_knows() -> None:
         {"local_service": "myservice", "local_port": None}, {"local_port": 22}
     )
     assert list(ports_of([listeners])) == ["myservice", 22]
+
+
+PROGRAMS = ("tcpstates ", "ip ", "cat ", "top ", "prlimit ", "sysctl ", "kill ", "on {")
+
+
+def test_every_command_is_put_together_by_one_function() -> None:
+    """No f-string of the rules begins as a command does: those quote nothing."""
+    import ast
+    from pathlib import Path
+
+    import tcpstates.diagnose
+
+    for path in Path(tcpstates.diagnose.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr) and isinstance(
+                node.values[0], ast.Constant
+            ):
+                text = str(node.values[0].value)
+                assert not text.startswith(PROGRAMS), f"{path.name}:{node.lineno}"
