@@ -145,7 +145,7 @@ _DECORATORS = (
     value(
         FORM,
         "--output",
-        type=click.Path(),
+        type=click.Path(readable=False),
         metavar="FILE",
         text="Write to a file: all of it, or nothing.",
     ),

@@ -490,3 +490,14 @@ def test_devices_are_written_to_in_a_user_namespace() -> None:
         pytest.skip("this user may not make namespaces")
     finished = finish(command)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_a_file_to_write_need_not_be_readable() -> None:
+    """A pipe of another user on standard output may be written to only."""
+    import click
+
+    from tcpstates.cli.app import tcpstates
+
+    (option,) = [p for p in tcpstates.params if p.name == "output"]
+    assert isinstance(option.type, click.Path)
+    assert not option.type.readable
