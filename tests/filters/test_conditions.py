@@ -221,3 +221,11 @@ def test_marks_that_the_kernel_hides_are_an_error() -> None:
     with pytest.raises(FilterSyntaxError, match="CAP_NET_ADMIN only") as caught:
         found("estab and fwmark = 1", mark=None)
     assert caught.value.text[slice(*caught.value.span)] == "fwmark = 1"
+
+
+@pytest.mark.parametrize("word", ["*", "any", "ANY", "all"])
+def test_every_host_has_several_names(word: str) -> None:
+    """As ss takes them; with a port behind, too."""
+    expression, text = parse_filter(["dst", f"{word}:443"], FixedLookup())
+    rows = batch({"remote_port": 443}, {"remote_port": 80})
+    assert list(answer(expression, rows, text)) == [True, False]

@@ -30,8 +30,9 @@ class Sockstat:
     def rows(self, line: str) -> Sequence[Row] | None:
         """Return a row."""
         words = line.split()
-        places = [i for i, word in enumerate(words) if _PROTOCOL.match(word)]
-        if not places or places[0] < 3:
+        # Before it are a user, a command, which may have any name, and a pid.
+        places = [i for i, word in enumerate(words) if i > 2 and _PROTOCOL.match(word)]
+        if not places:
             return () if _OTHER.search(line) else None
         place = places[-1] if len(words) > places[-1] + 2 else places[0]
         if len(words) < place + 3:

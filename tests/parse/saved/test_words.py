@@ -145,3 +145,18 @@ def test_udp_of_solaris_with_and_without_a_state() -> None:
         (514, None),
         (5060, "Connected"),
     ]
+
+
+def test_a_command_of_sockstat_may_look_like_a_protocol() -> None:
+    heading = (
+        "USER     COMMAND    PID   FD PROTO  LOCAL ADDRESS         FOREIGN ADDRESS\n"
+    )
+    row = "root     {}       714   4  tcp4   *:22                  *:*\n"
+    for name in ("tcp4 udp4", "a tcp4"):
+        found, reader = read(heading + row.format(name))
+        assert [(one.protocol, one.local_port) for one in found] == [("tcp", 22)]
+        assert found[0].more is not None
+        assert found[0].more["processes"] == ((714, name.encode(), 4),)
+        assert reader.unreadable == 0
+    found, reader = read(heading + "root sshd 714 4 tcp4 *:22\n")
+    assert (found, reader.unreadable) == ([], 1)
