@@ -131,8 +131,10 @@ def test_a_saved_listing_is_a_source(tmp_path: Path) -> None:
     assert [limit.kind for limit in taken.limitations] == ["several-snapshots"]
     one = tcpstates.saved(str(path), format="ss", snapshot=2)
     assert tcpstates.count_by("state", source=one) == {"LISTEN": 1, "ESTABLISHED": 1}
-    # It is read once, and may be asked again.
+    # It is read once, and may be asked again, also when the file is gone.
+    path.rename(tmp_path / "elsewhere")
     assert len(tcpstates.snapshot("established", source=one)) == 1
+    (tmp_path / "elsewhere").rename(path)
     with pytest.raises(tcpstates.ArgumentError, match="no such format: 'sss'"):
         tcpstates.saved(str(path), format="sss")
     with pytest.raises(tcpstates.ArgumentError, match="no such byte order: 'middle'"):
