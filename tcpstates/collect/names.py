@@ -113,9 +113,13 @@ class SystemNames:
                     address = questions.get_nowait()
                     answers.put((address, _read_host(address)))
 
-        with suppress(RuntimeError):  # the system allows no more; without any: no names
+        started = 0
+        with suppress(RuntimeError):  # the system allows no more
             for _ in range(min(_WORKERS, len(unknown))):
                 Thread(target=work, daemon=True).start()
+                started += 1
+        if not started:
+            return  # nobody would answer
         deadline = monotonic() + seconds
         with suppress(Empty):
             while unknown:
