@@ -39,7 +39,6 @@ NETLINK_ALONE = (
     Capability.MARK,
 )
 
-
 # What a source lacks that has state, endpoints and one pid of each socket.
 ONLY_STATES_AND_PIDS: tuple[Capability, ...] = (
     Capability.QUEUES,

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _TABLE_ROWS = 200
 # So many rows decide the widths of a listing that is streamed.
 _HEAD_ROWS = 512
-# Characters of a table for each that is written in it; of a small one it matters not.
+# A table may have this many characters for each one written; a small one, any number.
 _MOST_BLANKS, _SMALL_TABLE = 6, 200_000
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 

@@ -75,7 +75,7 @@ class Output:
     def _terminal_width(self) -> int:
         try:
             return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
-        except (AttributeError, OSError, ValueError):  # closed, or no terminal
+        except (OSError, ValueError):  # no terminal or no descriptor
             return _DEFAULT_WIDTH
 
     def wants_color(self, choice: str) -> bool:

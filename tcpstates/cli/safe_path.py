@@ -98,10 +98,10 @@ class Folder:
     def may_be_planted(self, entry: os.stat_result) -> bool:
         """Tell whether another user can have put this entry there.
 
-        Device nodes are root's work, as only root can make them. In a sticky folder
-        nobody can replace what is ours; but who owns another folder can move root's
-        links and files from there, so for root no link and no plain file of a sticky
-        folder is trusted.
+        Only root can make device nodes. In a sticky folder nobody can replace our
+        entries. But the owner of another folder can move root's links and files from
+        that folder into this one, so root trusts no link and no plain file in a sticky
+        folder.
         """
         if stat.S_ISCHR(entry.st_mode) or stat.S_ISBLK(entry.st_mode) or self.is_ours():
             return False

@@ -82,15 +82,7 @@ class Connecting:
                         address if port is None else where,
                     ),
                     command_line("ip route get {}", plain(address)),
-                    *(
-                        ()
-                        if port is None
-                        else (
-                            command_line(
-                                "on {}: tcpstates -ltn sport = {}", address, f":{port}"
-                            ),
-                        )
-                    ),
+                    *_look_there(address, port),
                     "in the program: a shorter timeout for connect()",
                 ),
                 "a host that is just starting",
@@ -252,6 +244,11 @@ class HalfOpen:
             "Many addresses with a SYN or two each, and no answer from any: they are"
             f" forged. {after}"
         )
+
+
+def _look_there(address: str, port: Port) -> Iterator[str]:
+    if port is not None:
+        yield command_line("on {}: tcpstates -ltn sport = {}", address, f":{port}")
 
 
 def _half_open(number: int, limit: int | None) -> str:

@@ -13,19 +13,18 @@ import pytest
 from conftest import Golden
 
 from batches import batch
+from ordinary import KERNEL, MB, case, host
 from tcpstates.collect.choose import SOURCES, missing_from
-from tcpstates.diagnose.case import Case, Host
+from tcpstates.diagnose.case import Host
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import Thresholds
 from tcpstates.diagnose.trends import compare
 from tcpstates.findings import Diagnosis, Process, Severity
 from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import KernelCounts, Limitation, Owner, Reason
+from tcpstates.model import Limitation, Owner
 from tcpstates.render.diagnosis import render_diagnosis
 from tcpstates.render.diagnosis_json import render_diagnosis_json
 
-MB = 1 << 20
-KERNEL = KernelCounts(1, 100, 0, 100, 1 * MB, 75 * MB, 100 * MB)
 TOLD = Settings(is_told=True, first_port=40_000, last_port=40_099)
 PROCESSES = {
     70: Process(
@@ -267,16 +266,7 @@ SITUATIONS: dict[str, Situation] = {
 
 
 def examined(situation: Situation) -> Diagnosis:
-    known: dict[str, Any] = {
-        "thresholds": Thresholds(),
-        "settings": Settings(),
-        "kernel": KERNEL,
-        "listening": frozenset({443}),
-        "fin_timeout_ms": 60_000,
-        "missing": frozenset(),
-        "is_filtered": False,
-    }
-    examiner = Examiner(Host(**known | situation.host))
+    examiner = Examiner(host(**situation.host))
     if situation.rows:
         examiner.look([batch(*situation.rows)])
     if situation.unheld:
@@ -284,19 +274,9 @@ def examined(situation: Situation) -> Diagnosis:
     told: dict[str, Any] = {
         "counted": examiner.counted,
         "owners": lambda inode: OWNED.get(inode, ()),
-        "unseen": Reason.HIDDEN,
         "process": lambda pid: PROCESSES[pid],
-        "user": lambda uid: "alice",
-        "descriptors": {70: (9, 1)},
-        "descriptors_limit": lambda pid: 1000,
-        "hidden_processes": 0,
-        "is_unprivileged": False,
-        "is_here": lambda pid: True,
-        "partners": {},
-        "counters": {},
-        "grown": {},
     }
-    findings, gaps = examiner.find(Case(**told | situation.case))
+    findings, gaps = examiner.find(case(**told | situation.case))
     return Diagnosis(
         tuple(findings),
         tuple(gaps),

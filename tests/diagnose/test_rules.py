@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
 
 from batches import batch
+from ordinary import KERNEL, MB, case, host
 from tcpstates.ages import probed_ms
 from tcpstates.collect.choose import SOURCES, missing_from
 from tcpstates.collect.kernel_counts import parse_counters
 from tcpstates.collect.settings import count_ports
-from tcpstates.diagnose.case import Case, Host
+from tcpstates.diagnose.case import Host
 from tcpstates.diagnose.examiner import Examiner
 from tcpstates.diagnose.thresholds import NAMES, Thresholds, spoken, unit
 from tcpstates.diagnose.trends import compare
 from tcpstates.findings import Diagnosis, Finding, Gap, Process, Severity
-from tcpstates.lifecycle.meanings import Settings
-from tcpstates.model import KernelCounts, Owner, Reason
+from tcpstates.model import Owner
 from tcpstates.render.diagnosis import render_diagnosis
 from tcpstates.render.diagnosis_json import render_diagnosis_json
-
-MB = 1 << 20
-KERNEL = KernelCounts(
-    orphans=1,
-    orphans_limit=100,
-    time_wait=0,
-    time_wait_limit=100,
-    memory_bytes=1 * MB,
-    memory_pressure_bytes=75 * MB,
-    memory_limit_bytes=100 * MB,
-)
-
-
-def host(kernel: KernelCounts | None = KERNEL, **changes: Any) -> Host:
-    known: dict[str, Any] = {
-        "thresholds": Thresholds(),
-        "settings": Settings(),
-        "kernel": kernel,
-        "listening": frozenset({443}),
-        "fin_timeout_ms": 60_000,
-        "missing": frozenset(),
-        "is_filtered": False,
-    }
-    return Host(**known | changes)
-
-
-def case(**changes: Any) -> Case:
-    known: dict[str, Any] = {
-        "counted": Counter(),
-        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
-        "unseen": Reason.HIDDEN,
-        "process": lambda pid: Process(
-            pid, b"ngin\x1bx", "www", 0.0, (b"a", b"b\nc"), 9
-        ),
-        "user": lambda uid: "alice",
-        "descriptors": {70: (9, 1)},
-        "descriptors_limit": lambda pid: 1000,
-        "hidden_processes": 0,
-        "is_unprivileged": False,
-        "is_here": lambda pid: True,
-        "partners": {},
-        "counters": {},
-        "grown": {},
-    }
-    return Case(**known | changes)
 
 
 def findings(
@@ -74,7 +28,14 @@ def findings(
     examiner = Examiner(at or host())
     if rows:
         examiner.look([batch(*rows)])
-    return examiner.find(case(counted=examiner.counted, **changes))
+    known: dict[str, Any] = {
+        "counted": examiner.counted,
+        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
+        "process": lambda pid: Process(
+            pid, b"ngin\x1bx", "www", 0.0, (b"a", b"b\nc"), 9
+        ),
+    }
+    return examiner.find(case(**known | changes))
 
 
 CLOSE_WAIT = {
@@ -111,14 +72,14 @@ def test_a_host_without_trouble() -> None:
 def test_limits_of_the_host(
     rule: str, changes: dict[str, int], severity: Severity | None
 ) -> None:
-    found, _ = findings(at=host(KERNEL._replace(**changes)))
+    found, _ = findings(at=host(kernel=KERNEL._replace(**changes)))
     assert [(f.rule, f.severity) for f in found] == (
         [(rule, severity)] if severity else []
     )
 
 
 def test_what_the_host_does_not_tell_is_said() -> None:
-    found, gaps = findings(at=host(None), descriptors={})
+    found, gaps = findings(at=host(kernel=None), descriptors={})
     assert found == []
     assert {gap.rule for gap in gaps} == {
         "time-wait",

@@ -80,7 +80,7 @@ class OwnJson:
             except (ValueError, RecursionError):
                 if not rows:
                     raise
-                return [*rows, UNREADABLE]  # what stands before it counts
+                return [*rows, UNREADABLE]  # the sockets before the error are valid
             inside = _sockets_in(found)
             sockets = [each for each in inside if isinstance(each, Mapping)]
             rows += map(self._row, sockets)

@@ -1,0 +1,54 @@
+"""An ordinary host and case for the doctor, which each test changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tcpstates.diagnose.case import Case, Host
+from tcpstates.diagnose.thresholds import Thresholds
+from tcpstates.lifecycle.meanings import Settings
+from tcpstates.model import KernelCounts, Reason
+
+MB = 1 << 20
+KERNEL = KernelCounts(
+    orphans=1,
+    orphans_limit=100,
+    time_wait=0,
+    time_wait_limit=100,
+    memory_bytes=1 * MB,
+    memory_pressure_bytes=75 * MB,
+    memory_limit_bytes=100 * MB,
+)
+
+
+def host(**changes: Any) -> Host:
+    """Return a host with nothing wrong, but for the changes."""
+    known: dict[str, Any] = {
+        "thresholds": Thresholds(),
+        "settings": Settings(),
+        "kernel": KERNEL,
+        "listening": frozenset({443}),
+        "fin_timeout_ms": 60_000,
+        "missing": frozenset(),
+        "is_filtered": False,
+    }
+    return Host(**known | changes)
+
+
+def case(**changes: Any) -> Case:
+    """Return a case without sockets; owners and processes are the test's to say."""
+    known: dict[str, Any] = {
+        "counted": Counter(),
+        "unseen": Reason.HIDDEN,
+        "user": lambda uid: "alice",
+        "descriptors": {70: (9, 1)},
+        "descriptors_limit": lambda pid: 1000,
+        "hidden_processes": 0,
+        "is_unprivileged": False,
+        "is_here": lambda pid: True,
+        "partners": {},
+        "counters": {},
+        "grown": {},
+    }
+    return Case(**known | changes)
