@@ -130,10 +130,10 @@ _DECORATORS = (
         "--limit",
         type=click.IntRange(min=0),
         metavar="N",
-        text="Show N sockets or groups, and say how many there are more.",
+        text="Show N sockets or groups, and say how many more there are.",
     ),
     flag(FORM, "--json", text="Print JSON; the man page lists the fields."),
-    flag(FORM, "--jsonl", text="Print a JSON object a line."),
+    flag(FORM, "--jsonl", text="Print one JSON object per line."),
     flag(FORM, "--csv", text="Print CSV, safe to open in a spreadsheet."),
     flag(FORM, "--openmetrics", text="Print counts for Prometheus."),
     value(
