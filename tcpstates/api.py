@@ -93,7 +93,6 @@ class Snapshot:
     """Sockets as they were while a source was read."""
 
     def __init__(self, listing: Listing, names: SystemNames) -> None:
-        """Read the listing to its end."""
         self._request = listing.request
         self.filter = listing.filter  # as it was understood; None: none
         self._batches = list(listing.batches)
@@ -103,19 +102,15 @@ class Snapshot:
         self.limitations: tuple[Limitation, ...] = tuple(listing.limitations)
 
     def __len__(self) -> int:
-        """Return the number of sockets."""
         return sum(map(len, self._batches))
 
     def __iter__(self) -> Iterator[Socket]:
-        """Yield the sockets."""
         return iter(self.sockets)
 
     def __getitem__(self, place: int) -> Socket:
-        """Return one socket."""
         return self.sockets[place]
 
     def __repr__(self) -> str:
-        """Return how many sockets there are, from where and when."""
         return f"<Snapshot of {len(self)} sockets, {self.source}, {self.taken_at}>"
 
     @cached_property

@@ -25,7 +25,6 @@ class Capability(str, Enum):
     BACKLOG_LIMIT = "backlog limit"
 
     def __str__(self) -> str:
-        """Return the words."""
         return self.value
 
 

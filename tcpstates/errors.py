@@ -31,7 +31,6 @@ class ParseError(TcpstatesError):
     def __init__(
         self, source: str, problem: str, *, line: int | None = None, token: str = ""
     ) -> None:
-        """Say where and what, and quote the token with its odd bytes escaped."""
         where = source if line is None else f"{source}, line {line}"
         quoted = f": {token[:80]!r}" if token else ""
         super().__init__(f"{where}: {problem}{quoted}")
@@ -46,7 +45,6 @@ class FilterSyntaxError(TcpstatesError):
     """
 
     def __init__(self, problem: str, text: str, span: tuple[int, int]) -> None:
-        """Keep the place for whoever wants to point at it."""
         super().__init__(problem)
         self.text = text
         self.span = span

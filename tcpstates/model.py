@@ -141,13 +141,11 @@ class Batch:
     __slots__ = ("_columns", "family", "protocol")
 
     def __init__(self, protocol: str, family: str) -> None:
-        """Start without columns; they are made when first asked for."""
         self.protocol = protocol
         self.family = family
         self._columns: dict[str, Sequence[Any]] = {}
 
     def __len__(self) -> int:
-        """Return the number of sockets."""
         raise NotImplementedError
 
     def column(self, name: str) -> Sequence[Any]:
@@ -200,13 +198,11 @@ class ColumnBatch(Batch):
         count: int,
         columns: Mapping[str, Sequence[Any]],
     ) -> None:
-        """Take the columns as they are; each has `count` values."""
         super().__init__(protocol, family)
         self._columns = dict(columns)
         self._count = count
 
     def __len__(self) -> int:
-        """Return the number of sockets."""
         return self._count
 
     def _make(self, name: str) -> Sequence[Any] | None:

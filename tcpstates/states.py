@@ -24,11 +24,9 @@ class TcpState(str, Enum):
     CLOSED = "CLOSED"
 
     def __str__(self) -> str:
-        """Return the name as it is displayed."""
         return self.value
 
     def __format__(self, spec: str) -> str:
-        """Format the name as any text."""
         return format(self.value, spec)
 
 
@@ -43,11 +41,9 @@ class OtherState(str, Enum):
     NONE = "NONE"  # psutil: the protocol has no states
 
     def __str__(self) -> str:
-        """Return the name as it is displayed."""
         return self.value
 
     def __format__(self, spec: str) -> str:
-        """Format the name as any text."""
         return format(self.value, spec)
 
 

@@ -26,7 +26,6 @@ class Counting:
     """How many sockets there are, by the columns that the options name."""
 
     def __init__(self, options: Options) -> None:
-        """Choose the columns; raise ColumnError for one that there is not."""
         self._options = options
         self._columns = BY_STATE
         if options.by is not None:

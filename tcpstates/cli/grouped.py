@@ -18,7 +18,6 @@ class GroupedOption(click.Option):
     """An option that knows under which heading --help shows it."""
 
     def __init__(self, *arguments: Any, heading: str, **settings: Any) -> None:
-        """Take `heading` besides what click takes."""
         super().__init__(*arguments, **settings)
         self.heading = heading
 

@@ -35,7 +35,6 @@ class Rows:
     """A line a socket."""
 
     def __init__(self, options: Options) -> None:
-        """Choose the columns; raise ColumnError for one that there is not."""
         self._options = options
         self._columns = choose_columns(
             timers=options.timers,

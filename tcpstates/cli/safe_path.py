@@ -154,7 +154,6 @@ class OwnDescriptor(Exception):
     """A path leads to one of our own descriptors; `number` is which."""
 
     def __init__(self, number: int) -> None:
-        """Keep the number."""
         super().__init__(number)
         self.number = number
 

@@ -19,7 +19,6 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     name = "state"
 
     def __init__(self, more: Collection[str] = ()) -> None:
-        """Take the other words, in lower case and with hyphens."""
         self._more = more
 
     def convert(

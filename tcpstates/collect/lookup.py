@@ -23,7 +23,6 @@ class SystemLookup:
     is_saved = False
 
     def __init__(self, protocols: Collection[str]) -> None:
-        """Know the services of these protocols only."""
         self._protocols = protocols
 
     def ports(self, service: str) -> frozenset[int]:

@@ -28,7 +28,6 @@ class SystemNames:
     def __init__(
         self, *, numeric: bool, state_words: Mapping[str, str] | None = None
     ) -> None:
-        """Start with empty memories."""
         self.numeric = numeric
         self.state_words = state_words or {}
         self._fin_timeouts: list[float | None] = []  # the one, once it is read

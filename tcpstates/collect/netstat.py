@@ -33,7 +33,6 @@ class NetstatSource:
     lacks = ONLY_STATES_AND_PIDS
 
     def __init__(self, folder: str | None = None, run: Run | None = None) -> None:
-        """Take another system folder and another way to run programs in tests."""
         self._folder = folder
         self._run = run or run_program
 

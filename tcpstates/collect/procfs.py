@@ -22,7 +22,6 @@ class ProcfsSource:
     lacks: tuple[Capability, ...] = (*NETLINK_ALONE, Capability.BACKLOG_LIMIT)
 
     def __init__(self, root: str = "/proc") -> None:
-        """Read below another root in tests."""
         self._root = root
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:

@@ -70,7 +70,6 @@ class Accepting:
     states = frozenset({_LISTEN, _ESTABLISHED, _CLOSE_WAIT})
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._listeners: dict[Place, list[Suspect]] = {}
         self._waiting: dict[Place, list[Suspect]] = {}

@@ -46,7 +46,6 @@ class Blocked:
     states = _SENDS | _RECEIVES
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._silent: list[Suspect] = []
         self._full: list[Suspect] = []

@@ -30,7 +30,6 @@ class Closing:
     states = frozenset(map(str, _STATES))
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._silent: list[Suspect] = []  # nobody acknowledges the FIN
         self._full: list[Suspect] = []  # the peer takes no data: the FIN has to wait

@@ -36,7 +36,6 @@ class Examiner:
     """One look at the sockets of a host."""
 
     def __init__(self, host: Host) -> None:
-        """Call the rules together."""
         self._host = host
         self.ports = Ports(host)
         self._unheld = (Accepting(host), HalfOpen(host))

@@ -72,7 +72,6 @@ class Kept:
     states = frozenset({_CLOSE_WAIT, _FIN_WAIT_2})
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._found: dict[str, list[Suspect]] = {_CLOSE_WAIT: [], _FIN_WAIT_2: []}
 

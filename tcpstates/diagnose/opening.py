@@ -28,7 +28,6 @@ class Connecting:
     states = frozenset({_SYN_SENT})
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._found: list[Suspect] = []
 
@@ -98,7 +97,6 @@ class HalfOpen:
     states = frozenset({_SYN_RECEIVED, str(TcpState.LISTEN)})
 
     def __init__(self, host: Host) -> None:
-        """Start without sockets."""
         self._host = host
         self._listeners: dict[Port, list[Suspect]] = {}
         self._number: Counter[int] = Counter()

@@ -35,7 +35,6 @@ class Ports:
     states = frozenset(map(str, TcpState)) - {str(TcpState.LISTEN)}
 
     def __init__(self, host: Host) -> None:
-        """Start with nothing counted."""
         self._host = host
         self._used: Counter[Route] = Counter()
         self._waiting: Counter[Route] = Counter()  # of these, in TIME_WAIT

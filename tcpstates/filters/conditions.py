@@ -46,12 +46,10 @@ class Verdicts(dict[Any, "bool | None"]):
     """Answers by value, remembered up to a bound."""
 
     def __init__(self, judge: Callable[[Any], bool | None]) -> None:
-        """Take what finds the answer for a value."""
         self._judge = judge
         super().__init__()
 
     def __missing__(self, value: Any) -> bool | None:
-        """Find an answer and remember it."""
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
         verdict = self[value] = self._judge(value)
@@ -64,7 +62,6 @@ class OfOneColumn(Condition):
     column: ClassVar[str]
 
     def __init__(self) -> None:
-        """Start without verdicts."""
         self._verdicts = Verdicts(self.judge)
 
     def judge(self, value: Any) -> bool | None:
@@ -112,7 +109,6 @@ class Ports(OfOneColumn):
     """Whether one side's port is in one of the ranges; 0 is the wildcard."""
 
     def __init__(self, side: str, ranges: Ranges) -> None:
-        """Take "local" or "remote", and the ranges."""
         super().__init__()
         self.side = side
         self.ranges = ranges
@@ -160,7 +156,6 @@ class Hosts(OfOneColumn):
     """Whether one side's address is in one of the networks."""
 
     def __init__(self, side: str, prefixes: tuple[Prefix, ...]) -> None:
-        """Take "local" or "remote", and the networks."""
         super().__init__()
         self.side = side
         self.prefixes = prefixes
@@ -195,7 +190,6 @@ class OfFamily(Condition):
     """Whether it is a socket of that address family, mapped addresses or not."""
 
     def __init__(self, family: str) -> None:
-        """Take "ipv4" or "ipv6"."""
         self.family = family
 
     def test(self, batch: Batch) -> Answer:
@@ -236,7 +230,6 @@ class Mark(OfOneColumn):
     column = "mark"
 
     def __init__(self, mark: int, mask: int) -> None:
-        """Take both as numbers of 32 bits."""
         super().__init__()
         self.mark = mark
         self.mask = mask

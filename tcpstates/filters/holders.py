@@ -24,7 +24,6 @@ class OfProcess(Condition):
     """A question about the processes that hold a socket."""
 
     def __init__(self) -> None:
-        """Start without verdicts."""
         self._verdicts = Verdicts(self.judge)
 
     def subject(self, owner: Owner) -> Any:
@@ -69,7 +68,6 @@ class ProcessId(OfProcess):
     """Whether a process with such a number holds the socket."""
 
     def __init__(self, ranges: Ranges) -> None:
-        """Take ranges of numbers."""
         super().__init__()
         self.ranges = ranges
 
@@ -116,7 +114,6 @@ class ProcessPattern(OfName):
     """Whether a process with such a name holds the socket."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
-        """Take a regular expression, looked for anywhere in the name."""
         super().__init__()
         self._pattern = pattern
         self._seconds = _PATTERN_SECONDS  # that are left

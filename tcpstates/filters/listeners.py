@@ -30,7 +30,6 @@ class ServerSide(Condition):
     """
 
     def __init__(self, ranges: Ranges, listeners: Iterable[Listener] = ()) -> None:
-        """Take ranges of ports, and the listeners that there are now."""
         self.ranges = ranges
         self.listeners = frozenset(listeners)
         self._anywhere: dict[tuple[str, str], set[int]] = {}

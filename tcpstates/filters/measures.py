@@ -61,7 +61,6 @@ class Number(Condition):
     """Whether a number is in one of the ranges."""
 
     def __init__(self, column: str, ranges: Ranges, needs: Capability) -> None:
-        """Take the column of the batch, the ranges, and what the source must tell."""
         self.column = column
         self.ranges = ranges
         self.needs = (needs,)  # type: ignore[misc]
@@ -84,7 +83,6 @@ class Retransmits(Number):
     """How many retransmissions or probes the peer has not answered."""
 
     def __init__(self, ranges: Ranges) -> None:
-        """Take the ranges."""
         super().__init__("retransmits", ranges, Capability.TIMERS)
 
     def test(self, batch: Batch) -> Answer:
@@ -101,7 +99,6 @@ class Timer(OfOneColumn):
     column = "timer"
 
     def __init__(self, kinds: frozenset[str]) -> None:
-        """Take words of the column `timer`."""
         super().__init__()
         self.kinds = kinds
 
@@ -116,7 +113,6 @@ class Idle(Condition):
     needs = (Capability.TCP_INFO,)
 
     def __init__(self, ranges: Ranges) -> None:
-        """Take ranges of milliseconds."""
         self.ranges = ranges
 
     def test(self, batch: Batch) -> Answer:
@@ -132,7 +128,6 @@ class RoundTrip(Condition):
     needs = (Capability.TCP_INFO,)
 
     def __init__(self, ranges: Ranges) -> None:
-        """Take ranges of milliseconds."""
         self.ranges = ranges
 
     def test(self, batch: Batch) -> Answer:

@@ -40,7 +40,6 @@ class Selection:
     """A filter, and the states that the options select without it."""
 
     def __init__(self, expression: Expression, text: str, default: InStates) -> None:
-        """Keep the tree; `text` is what the places of its terms refer to."""
         self._expression = expression
         self._text = text
         self._default = default

@@ -54,7 +54,6 @@ class Words:
     """The words of a filter, taken one by one."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Split the arguments; raise FilterSyntaxError for an open quote."""
         self.text = " ".join(arguments)  # which every position refers to
         self._words: list[Word] = []
         self._next = 0

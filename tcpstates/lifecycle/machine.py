@@ -34,7 +34,6 @@ class Event(str, Enum):
     USER_TIMEOUT = "USER TIMEOUT"
 
     def __str__(self) -> str:
-        """Return the words."""
         return self.value
 
     @property
@@ -168,7 +167,6 @@ class Side(str, Enum):
     EITHER = "either"
 
     def __str__(self) -> str:
-        """Return the words."""
         return self.value
 
 

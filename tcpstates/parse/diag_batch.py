@@ -68,7 +68,6 @@ class DiagBatch(Batch):
         self._is_uniform = False  # whether every row has its attributes there
 
     def __len__(self) -> int:
-        """Return the number of sockets."""
         return len(self._rows) // self._stride
 
     def _only(self, chosen: Sequence[Any]) -> DiagBatch:

@@ -151,14 +151,12 @@ class ProcBatch(Batch):
         words: _Words,
         addresses: _Addresses,
     ) -> None:
-        """Keep the columns of checked fields."""
         super().__init__(protocol, family)
         self._fields = fields
         self._words = words
         self._addresses = addresses
 
     def __len__(self) -> int:
-        """Return the number of sockets."""
         return len(self._fields[_STATE])
 
     def _only(self, chosen: Sequence[Any]) -> ProcBatch:

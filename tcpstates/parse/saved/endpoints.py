@@ -41,7 +41,6 @@ class Endpoints:
     """Reads endpoints, and remembers addresses; a file has few of them often."""
 
     def __init__(self, service: Callable[[str], int | None]) -> None:
-        """Take what returns a service's port."""
         self._service = service
         # The number of the current line. Layouts that keep a row until a later line
         # note it in the row; it is here because every layout has these.

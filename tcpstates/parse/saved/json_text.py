@@ -39,7 +39,6 @@ class OwnJson:
     name = "json"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Take what reads endpoints, for objects of PowerShell."""
         self._endpoints = endpoints
         self._pending: list[str] = []
         self._size = 0

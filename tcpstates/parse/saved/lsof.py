@@ -33,7 +33,6 @@ class Lsof:
     name = "lsof"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Take what reads endpoints."""
         self._endpoints = endpoints
 
     def heading(self, line: str) -> bool:
@@ -70,7 +69,6 @@ class LsofFields:
     name = "lsof-fields"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any process."""
         self._endpoints = endpoints
         self._process: dict[str, str] = {}
         self._line = 0  # where the file's fields began

@@ -55,7 +55,6 @@ class Netstat:
     name = "netstat"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any heading."""
         self._endpoints = endpoints
         self._after_state: list[str] = []  # what a heading of BSD names there
         self._held: Row | None = None  # of Windows -b: its program comes below

@@ -102,7 +102,6 @@ class PowershellTable:
     name = "powershell"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any heading."""
         self._endpoints = endpoints
         self._names: list[str] = []
         self._spans: list[tuple[int, int]] = []
@@ -161,7 +160,6 @@ class PowershellList:
     name = "powershell-list"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any block."""
         self._endpoints = endpoints
         self._fields: dict[str, str] = {}
         self._line = 0  # where the block began
@@ -203,7 +201,6 @@ class PowershellCsv:
     name = "powershell-csv"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any heading."""
         self._endpoints = endpoints
         self._names: list[str] = []
         self._separator = ","

@@ -22,7 +22,6 @@ class ProcNet:
     name = "proc"
 
     def __init__(self, byte_order: str) -> None:
-        """Take the order: little or big."""
         self._byte_order = byte_order
         self._protocol = "tcp"
         self._may_be_raw = False

@@ -73,7 +73,6 @@ class Words(dict[str | None, str]):
     """What to show for a tool's word; an unknown one is kept."""
 
     def __init__(self, protocol: str) -> None:
-        """Know the words of a protocol."""
         self._protocol = protocol
         super().__init__()
 

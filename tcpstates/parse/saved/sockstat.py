@@ -20,7 +20,6 @@ class Sockstat:
     name = "sockstat"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Take what reads endpoints."""
         self._endpoints = endpoints
 
     def heading(self, line: str) -> bool:

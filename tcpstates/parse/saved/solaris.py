@@ -20,7 +20,6 @@ class Solaris:
     name = "solaris"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any section."""
         self._endpoints = endpoints
         self._protocol, self._family = "tcp", "ipv4"
 

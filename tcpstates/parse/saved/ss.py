@@ -68,7 +68,6 @@ class Ss:
     name = "ss"
 
     def __init__(self, endpoints: Endpoints) -> None:
-        """Start before any heading."""
         self._endpoints = endpoints
         self._has_netid: bool | None = None
         self._has_state: bool | None = None
