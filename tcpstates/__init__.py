@@ -17,10 +17,10 @@ from tcpstates.states import TcpState
 
 if TYPE_CHECKING:
     from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, saved, snapshot
-    from tcpstates.examination import (
+    from tcpstates.doctor.examine import (
         Diagnosis,
         Finding,
-        Gap,
+        NotExamined,
         Peer,
         Process,
         Severity,
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         Trend,
         examine,
     )
-    from tcpstates.model import Limitation, Owner, SavedSource
+    from tcpstates.model import Limitation, Owner
+    from tcpstates.origin import LiveHost, Origin, SavedListing
 
 __all__ = [
     "ArgumentError",
@@ -37,12 +38,14 @@ __all__ = [
     "Diagnosis",
     "FilterSyntaxError",
     "Finding",
-    "Gap",
     "Limitation",
+    "LiveHost",
+    "NotExamined",
+    "Origin",
     "Owner",
     "Peer",
     "Process",
-    "SavedSource",
+    "SavedListing",
     "Severity",
     "Snapshot",
     "Socket",
@@ -60,18 +63,33 @@ __all__ = [
 ]
 
 _OF_EXAMINATIONS = (
-    *("Diagnosis", "Finding", "Gap", "Peer", "Process", "Severity", "Thresholds"),
+    *(
+        "Diagnosis",
+        "Finding",
+        "NotExamined",
+        "Peer",
+        "Process",
+        "Severity",
+        "Thresholds",
+    ),
     "Trend",
 )
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    if name in (*_OF_EXAMINATIONS, "examine"):
-        from tcpstates import examination
+_OF_ORIGINS = ("LiveHost", "Origin", "SavedListing")
 
-        return getattr(examination, name)
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_ORIGINS:
+        from tcpstates import origin
+
+        return getattr(origin, name)
+    if name in (*_OF_EXAMINATIONS, "examine"):
+        from tcpstates.doctor import examine as module
+
+        return getattr(module, name)
     if name in __all__:
         from tcpstates import api
 

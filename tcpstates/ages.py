@@ -57,7 +57,7 @@ UNKNOWN: Bounds = (0, inf)
 def idle_ms(batch: Batch) -> Iterator[float | None]:
     """Yield since when no data were sent or received; None: not a connection."""
     for word, sent, received in zip(
-        *map(batch.column, ("word", _SENT, _RECEIVED)), strict=True
+        *map(batch.column, ("state_label", _SENT, _RECEIVED)), strict=True
     ):
         known = sent is not None and word in _WITH_DATA
         yield min(sent, received) if known else None
@@ -68,7 +68,7 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds
 
     `fin_timeout_ms` is the system's tcp_fin_timeout; None: it has no such setting.
     """
-    names = ("word", "timer", "timer_ms", "retransmits", *_TIMES)
+    names = ("state_label", "timer", "timer_ms", "retransmits", *_TIMES)
     for word, timer, left, retries, sent, received, ack in zip(
         *map(batch.column, names), strict=True
     ):

@@ -17,25 +17,23 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from tcpstates.collect.choose import SOURCES
-from tcpstates.collect.names import SystemNames
+from tcpstates.columns import times
+from tcpstates.columns.registry import Column, find_column
+from tcpstates.columns.tally import Tally
+from tcpstates.columns.tally import count_by as tally_by
 from tcpstates.errors import ArgumentError, ColumnError, chosen
-from tcpstates.filters.selection import read_selection
 from tcpstates.model import (
     FAMILIES,
     PROTOCOLS,
     Batch,
     Limitation,
     Listing,
+    Names,
     Owner,
     Request,
-    SavedSource,
 )
-from tcpstates.pipeline import list_sockets, lookup_for
-from tcpstates.render import times
-from tcpstates.render.columns import Column, find_column
-from tcpstates.render.tally import Tally
-from tcpstates.render.tally import count_by as tally_by
+from tcpstates.origin import Origin, SavedListing, to_origin
+from tcpstates.pipeline import list_sockets, select
 
 
 class Timer(NamedTuple):
@@ -92,7 +90,7 @@ class Counts(Counter[Any]):
 class Snapshot:
     """Sockets as they were while a source was read."""
 
-    def __init__(self, listing: Listing, names: SystemNames) -> None:
+    def __init__(self, listing: Listing, names: Names) -> None:
         self._request = listing.request
         self.filter = listing.filter  # as it was understood; None: none
         self._batches = list(listing.batches)
@@ -141,7 +139,7 @@ def snapshot(
     processes: bool = False,
     info: bool = False,
     memory: bool = False,
-    source: str | SavedSource = "auto",
+    source: str | Origin = "auto",
 ) -> Snapshot:
     """Return the sockets, in every state, that a filter selects.
 
@@ -160,7 +158,8 @@ def snapshot(
         info=info,
         memory=memory,
     )
-    return Snapshot(_listing(filter, request, source), _names(source))
+    origin = to_origin(source)
+    return Snapshot(_listing(filter, request, origin), origin.names(numeric=False))
 
 
 def count_by(
@@ -168,7 +167,7 @@ def count_by(
     filter: str | Sequence[str] = (),  # noqa: A002
     protocols: str | Collection[str] = ("tcp",),
     families: str | Collection[str] = FAMILIES,
-    source: str | SavedSource = "auto",
+    source: str | Origin = "auto",
 ) -> Counts:
     """Return the same as `snapshot(...).count_by(...)`, and hold no socket."""
     found = _columns(columns)
@@ -177,18 +176,10 @@ def count_by(
         protocols=chosen("protocol", protocols, PROTOCOLS),
         families=chosen("family", families, FAMILIES),
     ).for_columns(needed)
-    listing = _listing(filter, request, source)
-    tally = tally_by(listing.batches, found, _names(source))
+    origin = to_origin(source)
+    listing = _listing(filter, request, origin)
+    tally = tally_by(listing.batches, found, origin.names(numeric=False))
     return _counts(tally, listing.source, listing.limitations)
-
-
-def _names(source: str | SavedSource) -> SystemNames:
-    """Return the names that fit to where the sockets are from."""
-    if isinstance(source, str):
-        return SystemNames(numeric=False)
-    from tcpstates.collect.saved import SavedNames
-
-    return SavedNames(numeric=False)
 
 
 def _columns(names: Sequence[str]) -> tuple[Column, ...]:
@@ -201,14 +192,14 @@ def saved(
     format: str | None = None,  # noqa: A002
     byte_order: str = "little",
     snapshot: int | None = None,
-) -> SavedSource:
+) -> SavedListing:
     """Return files, which other tools have written, to be given as a source.
 
     `paths` are read in their order; "-" is standard input. `format`, `byte_order` and
     `snapshot` (from 1; None: all) are what --from-format, --byte-order and --snapshot
     take. Raise ArgumentError for what they do not take, and without a path.
     """
-    from tcpstates.collect.saved import FileSource, SavedFiles
+    from tcpstates.collect.saved import SavedFiles
     from tcpstates.parse.saved.reader import FORMATS
 
     if not paths:
@@ -218,20 +209,15 @@ def saved(
     if format is not None:
         chosen("format", format, tuple(FORMATS))
     chosen("byte order", byte_order, ("little", "big"))
-    return FileSource(SavedFiles(paths, format, byte_order, snapshot), keep=True)
+    files = SavedFiles(paths, format, byte_order, snapshot)
+    return SavedListing(files, is_held=True)
 
 
 def _listing(
-    words: str | Sequence[str], request: Request, source: str | SavedSource
+    arguments: str | Sequence[str], request: Request, origin: Origin
 ) -> Listing:
-    if isinstance(source, str):
-        chosen("source", source, ("auto", *SOURCES))
-    arguments = [words] if isinstance(words, str) else list(words)
-    selection = None
-    if any(argument.strip() for argument in arguments):
-        lookup = lookup_for(source, request.protocols)
-        selection = read_selection(arguments, lookup, request)
-    return list_sockets(request, source, selection)
+    texts = [arguments] if isinstance(arguments, str) else list(arguments)
+    return list_sockets(request, origin, select(texts, origin, request))
 
 
 def _counts(tally: Tally, source: str, limitations: Sequence[Limitation]) -> Counts:
@@ -242,9 +228,9 @@ def _counts(tally: Tally, source: str, limitations: Sequence[Limitation]) -> Cou
     return counts
 
 
-def _records(batch: Batch, names: SystemNames) -> Iterator[Socket]:
+def _records(batch: Batch, names: Names) -> Iterator[Socket]:
     """Yield a batch's sockets as records."""
-    is_listening = [word == "LISTEN" for word in batch.column("word")]
+    is_listening = [word == "LISTEN" for word in batch.column("state_label")]
     columns = {name: batch.column(name) for name in _PLAIN}
     columns["protocol"] = [batch.protocol] * len(batch)
     columns["family"] = [batch.family] * len(batch)
@@ -269,8 +255,8 @@ def _records(batch: Batch, names: SystemNames) -> Iterator[Socket]:
 
 
 _TIMES = {
-    "age_ms": times.age_least,
-    "age_max_ms": times.age_most,
+    "age_ms": times.age_min,
+    "age_max_ms": times.age_max,
     "idle_ms": times.idle,
 }
 _MADE = {*_TIMES, "protocol", "family", "backlog", "backlog_limit", "user", "interface"}

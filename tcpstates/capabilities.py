@@ -23,6 +23,7 @@ class Capability(str, Enum):
     CGROUP = "cgroup"
     MARK = "mark"
     BACKLOG_LIMIT = "backlog limit"
+    HOST_LIMITS = "counters and limits of the host"
 
     def __str__(self) -> str:
         return self.value

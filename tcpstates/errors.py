@@ -22,6 +22,15 @@ class SourceUnavailable(TcpstatesError):
         self.reason = reason
 
 
+class FileUnavailable(SourceUnavailable):
+    """A saved listing cannot be read, or has no sockets that could be recognised."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        TcpstatesError.__init__(self, f"{path}: {reason}")
+        self.source = path
+        self.reason = reason
+
+
 class ParseError(TcpstatesError):
     """Input that is not what its source promises.
 

@@ -35,6 +35,7 @@ tell; zero and the empty string are real values.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import Enum
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -43,7 +44,6 @@ from tcpstates.states import GROUPS, AnyState, TcpState
 
 PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
-SAVED = "file"  # the source where there is only somebody's text
 
 
 class Request(NamedTuple):
@@ -55,9 +55,12 @@ class Request(NamedTuple):
     unknown_states: bool = True  # also what no word is known for
     info: bool = False
     memory: bool = False
-    processes: bool = False
+    processes: bool = False  # find every owner, which may take a scan of /proc
+    reported_processes: bool = False  # owners, where the source reports them anyway
     program: bytes = b""  # inet_diag bytecode: what it drops is not wanted
-    step_down: bool = False  # a source may read elsewhere what it lacks, and say so
+    allow_fallback: bool = (
+        False  # a source may read elsewhere what it lacks, and say so
+    )
 
     def for_columns(self, needs: Collection[str]) -> Request:
         """Return the request with what columns need: processes, info, memory."""
@@ -138,11 +141,12 @@ B = TypeVar("B", bound="Batch")
 class Batch:
     """Sockets of one protocol and family as columns; see this module's table."""
 
-    __slots__ = ("_columns", "family", "protocol")
+    __slots__ = ("_columns", "family", "origin", "protocol")
 
     def __init__(self, protocol: str, family: str) -> None:
         self.protocol = protocol
         self.family = family
+        self.origin = ""  # the label of where it was read; "": this host
         self._columns: dict[str, Sequence[Any]] = {}
 
     def __len__(self) -> int:
@@ -171,6 +175,7 @@ class Batch:
         if all(chosen):
             return self
         kept = self._only(chosen)
+        kept.origin = self.origin
         kept._columns = {
             name: list(compress(values, chosen))
             for name, values in self._columns.items()
@@ -213,11 +218,21 @@ class ColumnBatch(Batch):
         return ColumnBatch(self.protocol, self.family, count, {})
 
 
+class OwnersBy(Enum):
+    """How the owners of a source's sockets are found."""
+
+    INODE = "inode"  # by a scan of /proc
+    PID = "pid"  # the source reports one pid per socket
+    ROW = "row"  # the rows name them, or nothing does
+
+
 class Source(Protocol):
-    """Where sockets are read from; `lacks` is what it does not provide."""
+    """How sockets are read; `lacks` is what it does not provide."""
 
     name: str
     lacks: tuple[Capability, ...]
+    owners_by: OwnersBy
+    reads_everything: bool  # a request for some sockets costs as much as one for all
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches; raise SourceUnavailable when there is nothing to read.
@@ -226,11 +241,13 @@ class Source(Protocol):
         """
 
 
-class SavedSource(Source, Protocol):
-    """What was read at another time."""
+class Reading(NamedTuple):
+    """What a source answers to a request."""
 
-    def taken_at(self) -> float | None:
-        """Return when it was written, in seconds since the epoch; None: unknown."""
+    source: str  # its name
+    lacks: tuple[Capability, ...]
+    owners_by: OwnersBy
+    batches: Iterator[Batch]
 
 
 class Names(Protocol):

@@ -16,7 +16,7 @@ TIMES = ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms")
 def row(
     word: str, times: tuple[int | None, ...] = (None,) * 3, **more: Any
 ) -> dict[str, Any]:
-    return {"word": word, **dict(zip(TIMES, times, strict=True)), **more}
+    return {"state_label": word, **dict(zip(TIMES, times, strict=True)), **more}
 
 
 @pytest.mark.parametrize(

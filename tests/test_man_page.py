@@ -13,7 +13,7 @@ import pytest
 import tcpstates
 from tcpstates.cli.app import tcpstates as command
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.collect.choose import SOURCES
+from tcpstates.collect.sources import SOURCES
 from tcpstates.filters.keys import ALIASES, KEYS, OPERATORS, find_key
 from tcpstates.model import Reason
 from tcpstates.states import GROUPS, TcpState
@@ -44,7 +44,7 @@ def test_every_option_is_in_the_page_and_none_else() -> None:
 
 
 def test_every_column_is_in_the_page() -> None:
-    from tcpstates.render.columns import COLUMNS
+    from tcpstates.columns.registry import COLUMNS
 
     named = section("COLUMNS").split("Columns by name")[1]
     described = re.findall(r"[\w-]+", " ".join(re.findall(r"\.BR (.*)", named)))
@@ -71,15 +71,18 @@ def test_the_formats_and_the_check_are_in_the_page() -> None:
 
 
 def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
-    from tcpstates import diagnose
-    from tcpstates.diagnose.thresholds import NAMES, Thresholds, unit
-    from tcpstates.findings import Finding, Process
+    from dataclasses import fields
+
+    from tcpstates.doctor import rules as modules
+    from tcpstates.doctor.findings import Finding
+    from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
+    from tcpstates.processes import Process
     from tcpstates.text import format_ms
 
     text = section("DIAGNOSES")
-    folder = Path(diagnose.__file__).parent
+    folder = Path(modules.__file__).parent
     code = "".join(path.read_text() for path in folder.glob("*.py"))
-    rules = set(re.findall(r'Finding\(\s+"([\w-]+)"', code))
+    rules = set(re.findall(r'Finding\(\s+rule="([\w-]+)"', code))
     rules |= {"closing", "closing-full"}  # one maker for both
     assert len(rules) > 15
     described = re.findall(r"\.TP\n\.BR? (.*)", text.split(".SS Rules")[1])
@@ -91,8 +94,8 @@ def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
             shown = format_ms(value).replace("m00s", "m").replace("h00m", "h")
             shown = shown.replace(".0s", "s").replace("1m", "60s")
         assert re.search(rf"\.B {name}\n\({shown}\)", text), (name, shown)
-    keys = set(Finding._fields) | set(Process._fields)
-    keys -= {"holders", "hidden", "is_provisional", "ages", "is_urgent_when_growing"}
+    keys = {field.name for record in (Finding, Process) for field in fields(record)}
+    keys -= {"is_provisional", "ages", "is_urgent_when_growing"}
     assert keys <= set(re.findall(r"\w+", text))
 
 

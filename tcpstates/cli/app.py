@@ -10,15 +10,15 @@ import click
 from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.grouped import GroupedOption
-from tcpstates.cli.hints import instead_of
+from tcpstates.cli.foreign_options import instead_of
+from tcpstates.cli.option_groups import GroupedOption
 from tcpstates.cli.options import listing_options, make_options
 from tcpstates.cli.output import (
     Output,
     ReaderGone,
-    complain,
     output_error,
     point_at,
+    warn,
 )
 from tcpstates.cli.types import FILTER_WORD
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
@@ -89,7 +89,7 @@ def tcpstates(output: Output, /, **values: Any) -> None:
     Without options: TCP sockets that are not listening.
     """
     options = make_options(values)
-    from tcpstates.cli.show import show
+    from tcpstates.cli.list_command import show
 
     show(options, output)
 
@@ -112,10 +112,10 @@ def run(arguments: list[str]) -> int:
     except (click.UsageError, TcpstatesError, OSError) as error:
         text, failure = _explain(error)
         if arguments[:1] == ["check"]:  # a monitor reads standard output
-            from tcpstates.cli.commands.check import tell_unknown
+            from tcpstates.cli.commands.check import print_unknown
 
-            return tell_unknown(text)
-        complain(text)
+            return print_unknown(text)
+        warn(text)
         if isinstance(error, FilterSyntaxError):
             point_at(error.text, error.span)
         return failure

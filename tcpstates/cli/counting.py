@@ -6,65 +6,62 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
-from tcpstates.collect.names import SystemNames
-from tcpstates.model import KernelCounts, Limitation, Listing, Request
-from tcpstates.render.tally import (
+from tcpstates.columns.tally import (
     BY_STATE,
     Tally,
     asked_rows,
     count_by,
     count_without_file,
 )
+from tcpstates.model import Limitation, Listing, Request
+from tcpstates.origin import LiveHost, Origin
 
 if TYPE_CHECKING:
     from tcpstates.filters.selection import Selection
 
 
-class Counting:
+class CountView:
     """How many sockets there are, by the columns that the options name."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._columns = BY_STATE
         if options.by is not None:
-            from tcpstates.render.columns import find_columns
+            from tcpstates.columns.registry import find_columns
 
             self._columns = find_columns(options.by)
         elif options.count_only:
             self._columns = ()
         self.needs = frozenset(column.needs for column in self._columns)
         self._without_file: Counter[str] = Counter()
+        self._origin: Origin = LiveHost()
         self._words: Mapping[str, str] = {}  # for states, of another tool
 
-    def texts(
-        self,
-        listing: Listing,
-        selection: Selection | None,
-        names: SystemNames,
-        output: Output,
-    ) -> Iterator[str]:
+    def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the counts."""
-        options = self._options
+        options, listing, names = self._options, answer.listing, answer.names
+        self._origin = answer.origin
         batches = listing.batches
         if options.summary:
             batches = count_without_file(batches, self._without_file)
         tally = count_by(batches, self._columns, names)
-        self._add_zeros(tally, listing.request, selection)
+        self._add_zeros(tally, listing.request, answer.selection)
         if options.summary:
             self._words = names.state_words
         elif options.format not in ("json", "jsonl", "openmetrics"):
             tally = tally.renamed(names.state_words)
         most = options.limit
-        self._tell_left_out(tally, listing, output)
+        self._note_left_out(tally, listing, output)
         match options.format:
             case "json":
-                from tcpstates.render.json_counts import render_tally_json
+                from tcpstates.render.tally_json import render_tally_json
 
                 yield render_tally_json(listing, tally, most, self._more())
             case "jsonl":
-                from tcpstates.render.json_counts import tally_objects
+                from tcpstates.render.tally_json import tally_objects
 
                 yield from (f"{row}\n" for row in tally_objects(tally, most))
             case "csv":
@@ -74,7 +71,7 @@ class Counting:
             case "openmetrics":
                 from tcpstates.render.openmetrics import render_openmetrics
 
-                yield from render_openmetrics(tally, self._kernel(), most)
+                yield from render_openmetrics(tally, self._origin.kernel_counts(), most)
             case _:
                 yield from self._text(tally, listing.request, output)
 
@@ -93,7 +90,7 @@ class Counting:
         elif is_complete:
             tally.add_zeros(request, asked_rows(request), in_order=True)
 
-    def _tell_left_out(self, tally: Tally, listing: Listing, output: Output) -> None:
+    def _note_left_out(self, tally: Tally, listing: Listing, output: Output) -> None:
         """Note what the limit costs, where no row says so."""
         _, groups, sockets = tally.groups(self._options.limit)
         is_text = not (self._options.is_for_programs or self._options.count_only)
@@ -103,15 +100,11 @@ class Counting:
             limitation = Limitation("limited", f"{text} {self._options.limit}")
             listing.limitations.append(limitation)
 
-    def _kernel(self) -> KernelCounts | None:
-        """Return what this machine's kernel counts; None: it is about another one."""
-        return None if self._options.files else _kernel()
-
     def _more(self) -> dict[str, Any]:
         """Return what JSON has besides the groups."""
         if not self._options.summary:
             return {}
-        kernel = self._kernel()
+        kernel = self._origin.kernel_counts()
         return {
             "without_process": dict(self._without_file),
             "kernel": None if kernel is None else kernel._asdict(),
@@ -125,25 +118,25 @@ class Counting:
         elif options.count_only and options.by is None:
             yield f"{tally.total}\n"
         elif options.count_only:
-            from tcpstates.render.counts import render_group_numbers
+            from tcpstates.render.tally_text import render_group_numbers
 
             yield from render_group_numbers(tally, options.limit)
         elif options.format == "table" or (
             output.is_terminal and options.format == "auto"
         ):
-            from tcpstates.render.counts import group_cells
             from tcpstates.render.table import render_groups
+            from tcpstates.render.tally_text import group_cells
 
             rows = group_cells(tally, options.limit)
             screen = _screen(options, output)
             yield render_groups(self._columns, rows, screen, header=header)
         else:
-            from tcpstates.render.counts import render_groups_plain
+            from tcpstates.render.tally_text import render_groups_plain
 
             yield from render_groups_plain(tally, options.limit, header=header)
 
     def _summary(self, tally: Tally, request: Request, output: Output) -> Iterator[str]:
-        from tcpstates.render.counts import (
+        from tcpstates.render.tally_text import (
             render_summary_narrow,
             render_summary_plain,
             summary_cells,
@@ -170,7 +163,9 @@ class Counting:
         from textwrap import fill
 
         width = output.width if output.is_terminal else 10_000
-        for note in summary_notes(tally, self._without_file, self._kernel()):
+        for note in summary_notes(
+            tally, self._without_file, self._origin.kernel_counts()
+        ):
             yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
 
 
@@ -178,9 +173,3 @@ def _screen(options: Options, output: Output) -> Any:
     from tcpstates.render.table import Screen
 
     return Screen(output.width, output.wants_color(options.color), output.encoding)
-
-
-def _kernel() -> KernelCounts | None:
-    from tcpstates.collect.kernel_counts import read_kernel_counts
-
-    return read_kernel_counts()

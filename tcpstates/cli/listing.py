@@ -9,17 +9,17 @@ from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from tcpstates.ahead import read_ahead
+from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
-from tcpstates.collect.names import SystemNames
+from tcpstates.collect.names import HostNames
+from tcpstates.columns.registry import choose_columns
 from tcpstates.model import Batch, Limitation, Listing
-from tcpstates.render.columns import choose_columns
+from tcpstates.prefetch import read_ahead
 
 if TYPE_CHECKING:
-    from tcpstates.filters.selection import Selection
-    from tcpstates.render.arrange import Arrangement, MakeRows
-    from tcpstates.render.cells import Cells
+    from tcpstates.columns.sorting import Arrangement, MakeRows
+    from tcpstates.columns.values import Cells
 
 T = TypeVar("T")
 # A table of so many rows is drawn in 0.1 s; nobody looks at more of them at once.
@@ -31,7 +31,7 @@ _MOST_BLANKS, _SMALL_TABLE = 6, 200_000
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
-class Rows:
+class ListingView:
     """A line a socket."""
 
     def __init__(self, options: Options) -> None:
@@ -45,27 +45,22 @@ class Rows:
             machine=options.format == "csv",
         )
         if options.columns is not None:
-            from tcpstates.render.columns import change_columns
+            from tcpstates.columns.registry import change_columns
 
             self._columns = change_columns(options.columns, self._columns)
         self._arrangement: Arrangement | None = None
         needs = [column.needs for column in self._columns]
         if options.sort is not None or options.limit is not None:
-            from tcpstates.render.arrange import Arrangement, find_sort_keys
+            from tcpstates.columns.sorting import Arrangement, find_sort_keys
 
             keys = () if options.sort is None else find_sort_keys(options.sort)
             needs += [key.column.needs for key in keys]
             self._arrangement = Arrangement(keys, options.limit)
         self.needs = frozenset(needs)
 
-    def texts(
-        self,
-        listing: Listing,
-        selection: Selection | None,
-        names: SystemNames,
-        output: Output,
-    ) -> Iterator[str]:
+    def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the listing."""
+        listing, names = answer.listing, answer.names
         match self._options.format:
             case "json" | "jsonl":
                 yield from self._json(listing, names)
@@ -73,9 +68,9 @@ class Rows:
                 yield from self._csv(listing, names)
             case _:
                 yield from self._text(listing, names, output)
-                self._tell_left_out(listing)
+                self._note_left_out(listing)
 
-    def _tell_left_out(self, listing: Listing) -> None:
+    def _note_left_out(self, listing: Listing) -> None:
         """Note how many sockets the limit has cost, once all have come."""
         left_out = self._arrangement.left_out if self._arrangement else 0
         if left_out:
@@ -84,23 +79,23 @@ class Rows:
             listing.limitations.append(Limitation("limited", text))
 
     def _rows(
-        self, listing: Listing, names: SystemNames, make: MakeRows[T]
+        self, listing: Listing, names: HostNames, make: MakeRows[T]
     ) -> Iterator[Sequence[T]]:
         """Yield rows in their order, and note at the end what the limit has cost."""
         if self._arrangement is None:
             yield from map(make, listing.batches)
         else:
             yield from self._arrangement.rows(listing.batches, names, make)
-            self._tell_left_out(listing)
+            self._note_left_out(listing)
 
-    def _csv(self, listing: Listing, names: SystemNames) -> Iterator[str]:
+    def _csv(self, listing: Listing, names: HostNames) -> Iterator[str]:
         from tcpstates.render.csv_ import render_csv, row_maker
 
         rows = self._rows(listing, names, row_maker(self._columns, names))
         header = not self._options.no_header
         return render_csv(self._columns, rows, header=header)
 
-    def _json(self, listing: Listing, names: SystemNames) -> Iterator[str]:
+    def _json(self, listing: Listing, names: HostNames) -> Iterator[str]:
         from tcpstates.render.json_ import render_json, render_jsonl, row_maker
 
         options = self._options
@@ -117,7 +112,7 @@ class Rows:
         return render_json(listing, portions)
 
     def _text(
-        self, listing: Listing, names: SystemNames, output: Output
+        self, listing: Listing, names: HostNames, output: Output
     ) -> Iterator[str]:
         """Yield the rows for people: a table where one can look at all of them."""
         options, columns = self._options, self._columns
@@ -149,7 +144,7 @@ class Rows:
             else:
                 yield from texts
         if is_terminal:
-            from tcpstates.render.counts import describe_counts
+            from tcpstates.render.tally_text import describe_counts
 
             yield describe_counts(words, output.width) + "\n"
 
@@ -158,8 +153,8 @@ class Rows:
 
         A table makes every row as long as the longest, which plain lines are not.
         """
-        from tcpstates.render.fit import natural_width
         from tcpstates.render.table import Screen, render_table
+        from tcpstates.render.table_layout import natural_width
 
         options, columns = self._options, self._columns
         cells = [
@@ -181,7 +176,7 @@ class Rows:
         )
 
     def _filled(
-        self, batches: Iterable[Batch], names: SystemNames
+        self, batches: Iterable[Batch], names: HostNames
     ) -> Iterator[Sequence[Cells]]:
         """Yield the cells of each column, of some rows at a time."""
         columns, arrangement = self._columns, self._arrangement
@@ -220,12 +215,12 @@ def _take(
 def _counted(batches: Iterable[Batch], words: Counter[str]) -> Iterator[Batch]:
     """Yield the batches and count their states on the way."""
     for batch in batches:
-        words.update(batch.column("word"))
+        words.update(batch.column("state_label"))
         yield batch
 
 
 def _with_host_names(
-    batches: Iterator[Batch], names: SystemNames, seconds: float
+    batches: Iterator[Batch], names: HostNames, seconds: float
 ) -> Iterator[Batch]:
     """Yield the batches once their hosts were asked for, for `seconds` in all."""
     deadline = monotonic() + seconds

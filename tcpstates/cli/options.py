@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from tcpstates.cli.grouped import FORM, SELECTION, SHOWN, flag, value
-from tcpstates.cli.origin import SAVED, SOURCE_OPTION
+from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, value
+from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
 from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES, PROTOCOLS
 from tcpstates.states import STATE_NAMES

@@ -51,7 +51,7 @@ class Output:
         if path is None or path == "-":
             yield
             return
-        from tcpstates.cli.whole_file import whole_file
+        from tcpstates.cli.atomic_file import whole_file
 
         before = self._stream, self.is_terminal, self.encoding
         try:
@@ -122,7 +122,7 @@ class Output:
         return error if is_file else output_error(error)
 
 
-def complain(text: str) -> None:
+def warn(text: str) -> None:
     """Print one line on standard error."""
     from tcpstates.text import sanitise_line
 

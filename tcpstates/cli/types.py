@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tcpstates.collect.choose import SOURCES
+from tcpstates.collect.sources import SOURCES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,7 +61,7 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         from click.shell_completion import CompletionItem
 
         from tcpstates.cli.commands import COMMANDS
-        from tcpstates.cli.offers import next_words, spelled_like, split_incomplete
+        from tcpstates.cli.completions import next_words, spelled_like, split_incomplete
 
         before = [
             word
@@ -101,7 +101,7 @@ class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Return the lists that begin so, and have one name more."""
         from click.shell_completion import CompletionItem
 
-        from tcpstates.render.columns import COLUMNS
+        from tcpstates.columns.registry import COLUMNS
 
         before, comma, last = incomplete.rpartition(",")
         sign = last[:1] if last[:1] in ("+", "-") else ""

@@ -19,10 +19,11 @@ _WORKERS = 32  # questions under way at once
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
 
 
-class SystemNames:
-    """Names as this system has them; see `model.Names`.
+class HostNames:
+    """Names of services and hosts, which hold whatever machine the sockets are of.
 
-    `numeric` looks up nothing but interfaces and cgroups, which are the kernel's.
+    Users, interfaces and cgroups have none here, nor has anything else of one machine:
+    see `SystemNames`.
     """
 
     def __init__(
@@ -30,46 +31,28 @@ class SystemNames:
     ) -> None:
         self.numeric = numeric
         self.state_words = state_words or {}
-        self._fin_timeouts: list[float | None] = []  # the one, once it is read
-        self._users: dict[int, str | None] = {}
-        self._interfaces: dict[int, str | None] = {0: None}
         self._services: dict[tuple[int, str], str] | None = None
         self._hosts: dict[str, str | None] = {}
-        self._cgroups: dict[int, str] | None = None
 
     def user(self, uid: int) -> str | None:
-        """Return a user's login name; None: there is none, or -n."""
-        if uid not in self._users:
-            self._users[uid] = None if self.numeric else _read_user(uid)
-        return self._users[uid]
+        """See `model.Names`."""
+        return None
 
     def interface(self, index: int) -> str | None:
-        """Return an interface's name; None for index 0 and one that is gone."""
-        if index not in self._interfaces:
-            from socket import if_indextoname
-
-            self._interfaces[index] = None
-            with suppress(OSError):
-                self._interfaces[index] = if_indextoname(index)
-        return self._interfaces[index]
+        """See `model.Names`."""
+        return None
 
     def cgroup(self, cgroup_id: int) -> str | None:
-        """Return a cgroup's path, "/" for the root; None: it is out of sight."""
-        if self._cgroups is None:
-            self._cgroups = _read_cgroups()
-        return self._cgroups.get(cgroup_id)
+        """See `model.Names`."""
+        return None
 
     def netns(self) -> int | None:
-        """Return our network namespace's number; None: the system has none."""
-        with suppress(OSError):
-            return os.stat("/proc/self/ns/net").st_ino
+        """See `model.Names`."""
         return None
 
     def fin_timeout_ms(self) -> float | None:
-        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
-        if not self._fin_timeouts:
-            self._fin_timeouts.append(read_fin_timeout_ms())
-        return self._fin_timeouts[0]
+        """See `model.Names`."""
+        return None
 
     def service(self, port: int, protocol: str) -> str | None:
         """Return a port's service name; None: there is none, or -n."""
@@ -128,6 +111,56 @@ class SystemNames:
         with suppress(Empty):  # late ones need not be asked any more
             while True:
                 questions.get_nowait()
+
+
+class SystemNames(HostNames):
+    """Names as this system has them; see `model.Names`.
+
+    `numeric` looks up nothing but interfaces and cgroups, which are the kernel's.
+    """
+
+    def __init__(
+        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(numeric=numeric, state_words=state_words)
+        self._fin_timeouts: list[float | None] = []  # the one, once it is read
+        self._users: dict[int, str | None] = {}
+        self._interfaces: dict[int, str | None] = {0: None}
+        self._cgroups: dict[int, str] | None = None
+
+    def user(self, uid: int) -> str | None:
+        """Return a user's login name; None: there is none, or -n."""
+        if uid not in self._users:
+            self._users[uid] = None if self.numeric else _read_user(uid)
+        return self._users[uid]
+
+    def interface(self, index: int) -> str | None:
+        """Return an interface's name; None for index 0 and one that is gone."""
+        if index not in self._interfaces:
+            from socket import if_indextoname
+
+            self._interfaces[index] = None
+            with suppress(OSError):
+                self._interfaces[index] = if_indextoname(index)
+        return self._interfaces[index]
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Return a cgroup's path, "/" for the root; None: it is out of sight."""
+        if self._cgroups is None:
+            self._cgroups = _read_cgroups()
+        return self._cgroups.get(cgroup_id)
+
+    def netns(self) -> int | None:
+        """Return our network namespace's number; None: the system has none."""
+        with suppress(OSError):
+            return os.stat("/proc/self/ns/net").st_ino
+        return None
+
+    def fin_timeout_ms(self) -> float | None:
+        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        if not self._fin_timeouts:
+            self._fin_timeouts.append(read_fin_timeout_ms())
+        return self._fin_timeouts[0]
 
 
 def _read_host(address: str) -> str | None:

@@ -14,12 +14,12 @@ from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
-from tcpstates.ahead import read_ahead
 from tcpstates.capabilities import Capability
 from tcpstates.errors import ParseError, SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Batch, Limitation, OwnersBy, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
+from tcpstates.prefetch import read_ahead
 from tcpstates.states import OtherState
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class NetlinkSource:
 
     name = "netlink"
     lacks: tuple[Capability, ...] = ()
+    owners_by = OwnersBy.INODE
+    reads_everything = False
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as the kernel answers; see `model.Source`."""
@@ -75,7 +77,7 @@ class _Reading:
         if family is None:
             for one in sorted(self._request.families):
                 yield from self._ask(protocol, one)
-        elif protocol == "udp" and self._request.step_down:
+        elif protocol == "udp" and self._request.allow_fallback:
             from tcpstates.collect.procfs import ProcfsSource
 
             only = self._request._replace(

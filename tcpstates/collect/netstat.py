@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
-from tcpstates.collect.saved import asked_for, service_port
+from tcpstates.collect.restrict import restrict_batch
+from tcpstates.collect.saved import service_port
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Batch, Limitation, OwnersBy, Request
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.states import OtherState
@@ -31,6 +32,8 @@ class NetstatSource:
 
     name = "netstat"
     lacks = ONLY_STATES_AND_PIDS
+    owners_by = OwnersBy.PID
+    reads_everything = True
 
     def __init__(self, folder: str | None = None, run: Run | None = None) -> None:
         self._folder = folder
@@ -66,7 +69,7 @@ def parse_listing(
     lines = (line.rstrip("\r") for line in text.split("\n"))
     rows = [*reader.read(lines), *reader.finish()]
     for batch in to_batches(rows):
-        kept = asked_for(batch, request)
+        kept = restrict_batch(batch, request)
         if kept is not None:
             yield kept
     if reader.unreadable:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 
 from tcpstates.capabilities import NETLINK_ALONE, Capability
+from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Batch, Limitation, OwnersBy, Request
 from tcpstates.parse.proc_net import ProcNetParser
-from tcpstates.states import AnyState, OtherState
 
 _CHUNK = 256 * 1024  # characters a batch, more than a thousand sockets
 
@@ -20,6 +20,8 @@ class ProcfsSource:
 
     name = "procfs"
     lacks: tuple[Capability, ...] = (*NETLINK_ALONE, Capability.BACKLOG_LIMIT)
+    owners_by = OwnersBy.INODE
+    reads_everything = False
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
@@ -71,14 +73,3 @@ class ProcfsSource:
         except OSError as error:
             reason = f"{path}: {error.strerror}"
             raise SourceUnavailable(self.name, reason) from error
-
-
-def refuse_bound(
-    source: str, states: frozenset[AnyState], limitations: list[Limitation]
-) -> None:
-    """Say that a source has no BOUND sockets, where the request names them."""
-    if OtherState.BOUND in states:
-        text = "cannot tell of BOUND sockets; netlink can (Linux 6.8 or newer)"
-        if len(states) == 1:
-            raise SourceUnavailable(source, text)
-        limitations.append(Limitation("state-not-told", f"source {source} {text}"))

@@ -14,15 +14,16 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
-from tcpstates.collect.procfs import refuse_bound
+from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.findings import Process
 from tcpstates.model import (
     Batch,
     ColumnBatch,
     Limitation,
+    OwnersBy,
     Request,
 )
+from tcpstates.processes import Process
 from tcpstates.states import OtherState, TcpState, find_state
 
 _SOCK_STREAM = 1  # the same number on every system
@@ -34,6 +35,8 @@ class PsutilSource:
 
     name = "psutil"
     lacks = ONLY_STATES_AND_PIDS
+    owners_by = OwnersBy.PID
+    reads_everything = True
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches of everything at once; see `model.Source`.
@@ -125,7 +128,7 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
         groups.setdefault((protocol, family), []).append(row)
     for (protocol, family), same in groups.items():
         batch = parse_connections(protocol, family, same)
-        words = batch.column("word")
+        words = batch.column("state_label")
         wanted = {word: request.wants(word) for word in set(words)}
         yield batch.keep(list(map(wanted.__getitem__, words)))
 
@@ -155,7 +158,7 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
         family,
         len(rows),
         {
-            "word": words,
+            "state_label": words,
             "state": list(map(states.__getitem__, words)),
             "raw_state": list(map(str, raw)),
             "local_address": [address for address, _ in local],
@@ -185,21 +188,22 @@ def read_process(pid: int) -> Process:
 
     import psutil
 
-    found = Process(pid)
+    found = Process(pid=pid)
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         wanted = ["name", "username", "create_time", "cmdline", "status"]
         known = process.as_dict([name for name in wanted if hasattr(process, name)])
         name, command = known["name"], known["cmdline"]
         found = Process(
-            pid,
-            None if name is None else os.fsencode(name),
-            known["username"],
-            known["create_time"],
-            None if command is None else tuple(map(os.fsencode, command)),
-            None,
-            read_descriptors_limit(pid),
-            known["status"] in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP),
+            pid=pid,
+            name=None if name is None else os.fsencode(name),
+            user=known["username"],
+            started_at=known["create_time"],
+            command=None if command is None else tuple(map(os.fsencode, command)),
+            descriptors=None,
+            descriptors_limit=read_descriptors_limit(pid),
+            is_stopped=known["status"]
+            in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP),
         )
     return found
 

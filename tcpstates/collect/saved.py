@@ -12,19 +12,12 @@ from io import IncrementalNewlineDecoder
 from typing import BinaryIO, NamedTuple
 
 from tcpstates.capabilities import Capability
-from tcpstates.collect.lookup import SystemLookup
-from tcpstates.collect.names import SystemNames, read_services
-from tcpstates.errors import SourceUnavailable
-from tcpstates.model import (
-    SAVED,
-    Batch,
-    Limitation,
-    Request,
-    SavedSource,
-)
+from tcpstates.collect.names import read_services
+from tcpstates.collect.restrict import restrict_batch
+from tcpstates.errors import FileUnavailable
+from tcpstates.model import Batch, Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
-from tcpstates.states import ALL_STATES, OtherState
 
 _CHUNK = 1 << 18  # bytes at once
 _AT_ONCE = 2000  # rows a batch, about
@@ -47,31 +40,21 @@ class SavedFiles(NamedTuple):
 class FileSource:
     """Files as a source; see `model.Source`."""
 
-    name = SAVED
-    lacks: tuple[Capability, ...] = ()  # it depends on the files
+    name = "file"
+    lacks: tuple[Capability, ...] = ()  # it depends on the files: see `missing_in`
+    owners_by = OwnersBy.ROW
+    reads_everything = True
 
-    def __init__(self, files: SavedFiles, *, keep: bool = False) -> None:
-        """Take the files; they are opened when they are read.
-
-        `keep`: they are read once, and held for another time. So is standard input.
-        """
+    def __init__(self, files: SavedFiles) -> None:
         self._files = files
-        self._held: list[Batch] | None = None
-        self._keeps = keep or "-" in files.paths
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield the sockets of every file."""
-        if self._held is None and self._keeps:
-            self._held = list(self._read_files(limitations))
-        batches = self._read_files(limitations) if self._held is None else self._held
-        for batch in batches:
-            kept = asked_for(batch, request)
-            if kept is not None:
-                yield kept
-
-    def _read_files(self, limitations: list[Limitation]) -> Iterator[Batch]:
+        """Yield the sockets of every file; see `model.Source`."""
         for path in self._files.paths:
-            yield from self._read_file(path, limitations)
+            for batch in self._read_file(path, limitations):
+                asked_for = restrict_batch(batch, request)
+                if asked_for is not None:
+                    yield asked_for
 
     def taken_at(self) -> float | None:
         """Return when the first file was written, in seconds since the epoch."""
@@ -92,10 +75,10 @@ class FileSource:
                 for lines in _lines(stream, reader):
                     yield from _batches(reader.read(lines))
         except OSError as error:
-            text = f"cannot read it: {error.strerror or error}"
-            raise SourceUnavailable(path, text) from error
+            text = f"cannot be read: {error.strerror or error}"
+            raise FileUnavailable(path, text) from error
         yield from _batches(reader.finish())
-        limitations += _told(path, reader, files)
+        limitations += _file_limitations(path, reader, files)
 
 
 def _open(path: str) -> BinaryIO:
@@ -156,27 +139,16 @@ def _batches(rows: Sequence[Row]) -> Iterator[Batch]:
         yield from to_batches(rows[start : start + _AT_ONCE])
 
 
-def asked_for(batch: Batch, request: Request) -> Batch | None:
-    """Return what is asked for of a batch; None: nothing."""
-    if batch.protocol not in request.protocols or batch.family not in request.families:
-        return None
-    words = batch.column("word")
-    every = request.states >= ALL_STATES  # of a live source BOUND has to be named
-    wanted = {
-        word: request.wants(word) or (every and word == OtherState.BOUND)
-        for word in set(words)
-    }
-    return batch.keep(list(map(wanted.__getitem__, words)))
-
-
-def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
+def _file_limitations(
+    path: str, reader: Reader, files: SavedFiles
+) -> Iterator[Limitation]:
     """Yield what the user should know of a file."""
     if not reader.recognised and not reader.is_summary:
         tried = files.format or ", ".join(FORMATS)
         text = f"no sockets recognised; tried {tried}"
         if files.format is None:
             text += "; --from-format names the format"
-        raise SourceUnavailable(path, text)
+        raise FileUnavailable(path, text)
     if reader.is_summary and not reader.recognised:
         yield Limitation("no-sockets", f"{path}: a summary (ss -s) lists no sockets")
     elif not reader.rows and not reader.unreadable:
@@ -185,7 +157,7 @@ def _told(path: str, reader: Reader, files: SavedFiles) -> Iterator[Limitation]:
         yield Limitation("no-sockets", text)
     if files.snapshot is not None and files.snapshot > reader.snapshots:
         text = f"it has no snapshot {files.snapshot}, but {reader.snapshots}"
-        raise SourceUnavailable(path, text)
+        raise FileUnavailable(path, text)
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))
         more = " ..." if reader.unreadable > len(reader.numbers) else ""
@@ -219,45 +191,7 @@ def _services() -> dict[str, int]:
     return ports
 
 
-class SavedLookup(SystemLookup):
-    """Names for filters: users and interfaces are compared as the file has them."""
-
-    is_saved = True
-
-    def uid(self, user: str) -> int | None:
-        """Return nothing: see the class."""
-        return None
-
-    def interface(self, name: str) -> int | None:
-        """Return nothing: see the class."""
-        return None
-
-
-class SavedNames(SystemNames):
-    """Names of services only: users and interfaces are another machine's."""
-
-    def user(self, uid: int) -> str | None:
-        """Return nothing: see the class."""
-        return None
-
-    def interface(self, index: int) -> str | None:
-        """Return nothing: see the class."""
-        return None
-
-    def cgroup(self, cgroup_id: int) -> str | None:
-        """Return nothing: see the class."""
-        return None
-
-    def netns(self) -> int | None:
-        """Return nothing: see the class."""
-        return None
-
-    def fin_timeout_ms(self) -> float | None:
-        """Return nothing: see the class."""
-        return None
-
-
-def missing_in(source: SavedSource) -> frozenset[Capability]:
+def missing_in(source: Source) -> frozenset[Capability]:
     """Return what a saved listing does not provide."""
     provided: set[Capability] = set()
     for batch in source.read(Request(), []):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcpstates.lifecycle.meanings import Settings
+from tcpstates.settings import KernelSettings
 
 _FILES = {
     "fin_timeout": "ipv4/tcp_fin_timeout",
@@ -23,7 +23,7 @@ _FILES = {
 }
 
 
-def read_settings(root: str = "/proc/sys/net") -> Settings:
+def read_settings(root: str = "/proc/sys/net") -> KernelSettings:
     """Return the settings; what cannot be read has its default."""
     found: dict[str, Any] = {}
     for name, path in _FILES.items():
@@ -32,11 +32,11 @@ def read_settings(root: str = "/proc/sys/net") -> Settings:
             found[name] = numbers[0]
     ports = read_numbers(f"{root}/ipv4/ip_local_port_range")
     if len(ports) == 2:
-        found["is_told"] = True
+        found["is_known"] = True
         found["first_port"], found["last_port"] = ports
         reserved = read_text(f"{root}/ipv4/ip_local_reserved_ports")
         found["reserved_ports"] = count_ports(reserved, *ports)
-    return Settings(**found)
+    return KernelSettings(**found)
 
 
 def read_fin_timeout_ms(root: str = "/proc/sys/net") -> float | None:

@@ -19,22 +19,22 @@ from tcpstates.filters.conditions import (
     Cgroup,
     Condition,
     Device,
+    FamilyCondition,
     Hosts,
     Mark,
-    OfFamily,
     Ports,
     Prefix,
     joined_ranges,
 )
-from tcpstates.filters.listeners import ServerSide
+from tcpstates.filters.listeners import ListenerCondition
 from tcpstates.filters.syntax import (
     AllOf,
     AnyOf,
     Expression,
     Not,
     is_everything,
+    relax,
     replace,
-    weaken,
 )
 
 # INET_DIAG_BC_*; DEV_COND since Linux 4.8, MARK_COND 4.9, CGROUP_COND 5.8
@@ -47,7 +47,7 @@ _JUMP = 4
 # look at a socket here takes 1.1 us, and a long list no more than a short one.
 _MOST_OPERATIONS = 500
 _EVERY_IPV6 = Prefix(bytes(16), 0)
-_DECIDED = (Ports, Hosts, OfFamily, Device, Mark, Cgroup)
+_DECIDED = (Ports, Hosts, FamilyCondition, Device, Mark, Cgroup)
 
 
 class _TooLongError(Exception):
@@ -57,7 +57,7 @@ class _TooLongError(Exception):
 def compile_filter(expression: Expression) -> bytes:
     """Return the program for what the kernel can decide; empty: nothing."""
     expression = replace(expression, _in_the_kernels_words)
-    weakened = weaken(expression, lambda condition: isinstance(condition, _DECIDED))
+    weakened = relax(expression, lambda condition: isinstance(condition, _DECIDED))
     if is_everything(weakened):
         return b""
     program = _Program()
@@ -70,7 +70,7 @@ def compile_filter(expression: Expression) -> bytes:
 
 def _in_the_kernels_words(condition: Condition) -> Expression:
     """Return what the kernel knows that comes nearest to a condition."""
-    if isinstance(condition, ServerSide):
+    if isinstance(condition, ListenerCondition):
         # What has been made by a listener has its port.
         ports = {listener.port for listener in condition.listeners}
         return AllOf((Ports("local", joined_ranges(ports)), condition))
@@ -145,7 +145,7 @@ class _Program:
         if tests is None:
             self._jump(no, after)
             return
-        is_denied = isinstance(tests, _Denied)
+        is_denied = isinstance(tests, _NegatedTest)
         for code, operand in tests:
             self._operation(code, operand, yes if is_denied else no)
         self._jump(no if is_denied else yes, after)
@@ -164,7 +164,7 @@ class _Program:
 _Tests = Sequence[tuple[int, bytes]]
 
 
-class _Denied(tuple[tuple[int, bytes], ...]):
+class _NegatedTest(tuple[tuple[int, bytes], ...]):
     """One test that has to fail."""
 
     __slots__ = ()
@@ -179,9 +179,9 @@ def _tests(condition: Condition) -> Iterator[_Tests]:
         case Hosts(side=side, prefixes=prefixes):
             for prefix in prefixes:
                 yield [_host(side, prefix)]
-        case OfFamily(family=family):
+        case FamilyCondition(family=family):
             is_ipv6 = _host("local", _EVERY_IPV6)
-            yield [is_ipv6] if family == "ipv6" else _Denied((is_ipv6,))
+            yield [is_ipv6] if family == "ipv6" else _NegatedTest((is_ipv6,))
         case Device(indexes=indexes):
             for index in sorted(indexes):
                 yield [(_DEV_COND, pack("=I", index))]

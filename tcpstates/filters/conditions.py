@@ -28,7 +28,7 @@ LAST_PORT = 65535
 _MOST_REMEMBERED = 65_536
 
 
-class CannotTell(Exception):
+class Undecidable(Exception):
     """The source has not told what a condition asks for; the text says why."""
 
 
@@ -42,7 +42,7 @@ class Condition:
         raise NotImplementedError
 
 
-class Verdicts(dict[Any, "bool | None"]):
+class AnswerCache(dict[Any, "bool | None"]):
     """Answers by value, remembered up to a bound."""
 
     def __init__(self, judge: Callable[[Any], bool | None]) -> None:
@@ -56,13 +56,13 @@ class Verdicts(dict[Any, "bool | None"]):
         return verdict
 
 
-class OfOneColumn(Condition):
+class ColumnCondition(Condition):
     """A condition on a column whose values repeat."""
 
     column: ClassVar[str]
 
     def __init__(self) -> None:
-        self._verdicts = Verdicts(self.judge)
+        self._verdicts = AnswerCache(self.judge)
 
     def judge(self, value: Any) -> bool | None:
         """Answer for one value of the column."""
@@ -73,10 +73,10 @@ class OfOneColumn(Condition):
         return list(map(self._verdicts.__getitem__, batch.column(self.column)))
 
 
-class InStates(OfOneColumn):
+class InStates(ColumnCondition):
     """Whether the state is one of these."""
 
-    column = "word"
+    column = "state_label"
 
     def __init__(self, states: frozenset[AnyState], *, unknown: bool) -> None:
         """Take the states; `unknown`: also those that have no word."""
@@ -105,7 +105,7 @@ def joined_ranges(numbers: Iterable[int]) -> Ranges:
     return tuple(ranges)
 
 
-class Ports(OfOneColumn):
+class Ports(ColumnCondition):
     """Whether one side's port is in one of the ranges; 0 is the wildcard."""
 
     def __init__(self, side: str, ranges: Ranges) -> None:
@@ -152,7 +152,7 @@ class Prefix(NamedTuple):
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
-class Hosts(OfOneColumn):
+class Hosts(ColumnCondition):
     """Whether one side's address is in one of the networks."""
 
     def __init__(self, side: str, prefixes: tuple[Prefix, ...]) -> None:
@@ -186,7 +186,7 @@ class Hosts(OfOneColumn):
         )
 
 
-class OfFamily(Condition):
+class FamilyCondition(Condition):
     """Whether it is a socket of that address family, mapped addresses or not."""
 
     def __init__(self, family: str) -> None:
@@ -197,7 +197,7 @@ class OfFamily(Condition):
         return [batch.family == self.family] * len(batch)
 
 
-class Device(OfOneColumn):
+class Device(ColumnCondition):
     """Whether the socket is bound to one of these interfaces."""
 
     needs = (Capability.INTERFACE,)
@@ -223,7 +223,7 @@ class Device(OfOneColumn):
         return [None if name is None else name in self.names for name in told]
 
 
-class Mark(OfOneColumn):
+class Mark(ColumnCondition):
     """Whether the firewall mark, as far as the mask goes, is this one."""
 
     needs = (Capability.MARK,)
@@ -241,16 +241,16 @@ class Mark(OfOneColumn):
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket; CannotTell without the privilege."""
         answers = super().test(batch)
-        is_told = batch.known(self.column) is not None
-        if is_told and len(batch) and answers.count(None) == len(answers):
-            raise CannotTell(
+        is_known = batch.known(self.column) is not None
+        if is_known and len(batch) and answers.count(None) == len(answers):
+            raise Undecidable(
                 "the kernel tells marks to who has the capability CAP_NET_ADMIN only:"
                 " run as root"
             )
         return answers
 
 
-class Cgroup(OfOneColumn):
+class Cgroup(ColumnCondition):
     """Whether the socket was made in this cgroup."""
 
     needs = (Capability.CGROUP,)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from tcpstates.filters.conditions import (
     LAST_PORT,
     Device,
+    FamilyCondition,
     Hosts,
-    OfFamily,
     Ports,
     Prefix,
     Ranges,
@@ -36,7 +36,7 @@ def read_ports(
     family, texts = _split_family(texts)
     ranges = read_port_ranges(operator, texts, lookup)
     asked = Ports(side, ranges)
-    return AllOf((OfFamily(family), asked)) if family else asked
+    return AllOf((FamilyCondition(family), asked)) if family else asked
 
 
 def read_port_ranges(operator: str, texts: Sequence[str], lookup: Lookup) -> Ranges:
@@ -106,7 +106,7 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
             continue
         parts: list[Expression] = []
         if family:
-            parts.append(OfFamily(family))
+            parts.append(FamilyCondition(family))
         if networks:
             parts.append(Hosts(side, networks))
         if percent:  # a link-local address, as listings show it
@@ -125,7 +125,7 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
 def read_interface(text: str, lookup: Lookup) -> int:
     """Return the number of an interface, given by name or as that number."""
     index = lookup.interface(text)
-    if index is None and lookup.is_saved:
+    if index is None and lookup.compares_names:
         return -1  # the file's own names are compared
     if index is None:
         if not text.isdecimal():

@@ -24,9 +24,8 @@ from tcpstates.filters.endpoints import (
     read_port_ranges,
     read_ports,
 )
-from tcpstates.filters.holders import ProcessId, ProcessName, ProcessPattern
-from tcpstates.filters.listeners import ServerSide
-from tcpstates.filters.measures import (
+from tcpstates.filters.listeners import ListenerCondition
+from tcpstates.filters.numeric_conditions import (
     Age,
     Idle,
     Number,
@@ -35,6 +34,7 @@ from tcpstates.filters.measures import (
     Timer,
     User,
 )
+from tcpstates.filters.process_conditions import ProcessId, ProcessName, ProcessPattern
 from tcpstates.filters.syntax import AnyOf, Expression
 from tcpstates.filters.values import (
     BadValue,
@@ -164,7 +164,7 @@ def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     uids = set()
     for text in texts:
         uid = read_number(text) if text.isdecimal() else lookup.uid(text)
-        if uid is None and lookup.is_saved:
+        if uid is None and lookup.compares_names:
             continue
         if uid is None or uid > 0xFFFFFFFF:
             near = nearest(text, lookup.names("user"))
@@ -209,7 +209,7 @@ def _process(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
 
 
 def _listener(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    return ServerSide(read_port_ranges(operator, texts or ("*",), lookup))
+    return ListenerCondition(read_port_ranges(operator, texts or ("*",), lookup))
 
 
 def _autobound(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:

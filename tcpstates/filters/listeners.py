@@ -22,7 +22,7 @@ class Listener(NamedTuple):
 _WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  (compared, not bound)
 
 
-class ServerSide(Condition):
+class ListenerCondition(Condition):
     """Whether the socket listens, or has the address of a listener.
 
     That is what listeners make; a client bound to such an address has it too, and what
@@ -40,10 +40,10 @@ class ServerSide(Condition):
             if address in _WILDCARDS:
                 self._anywhere.setdefault(kind, set()).add(port)
 
-    def with_listeners(self, listeners: Iterable[Listener]) -> ServerSide:
+    def with_listeners(self, listeners: Iterable[Listener]) -> ListenerCondition:
         """Return the same question, with what is known of listeners."""
         meant = (n for n in listeners if in_ranges(n.port, self.ranges))
-        return ServerSide(self.ranges, meant)
+        return ListenerCondition(self.ranges, meant)
 
     def test(self, batch: Batch) -> Answer:
         """Return an answer for each socket."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tcpstates.filters.keys import KEYS, OPERATORS, Key
-from tcpstates.filters.words import AND, NOT, OR, Word, Words
+from tcpstates.filters.tokens import AND, NOT, OR, Word, Words
 from tcpstates.states import find_states
 
 _MISTYPED = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "~=": "~", "=~": "~"}

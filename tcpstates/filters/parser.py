@@ -27,8 +27,8 @@ from tcpstates.filters.keys import (
 )
 from tcpstates.filters.operands import next_operator, take_operator, take_values
 from tcpstates.filters.syntax import AllOf, AnyOf, Expression, Not, Term
+from tcpstates.filters.tokens import AND, NOT, OR, Word, Words, quote
 from tcpstates.filters.values import BadValue, Lookup, nearest
-from tcpstates.filters.words import AND, NOT, OR, Word, Words, quote
 from tcpstates.states import ALL_STATES, AnyState, find_states, state_words
 
 _DEEPEST = 50  # parentheses and `not` inside each other

@@ -17,19 +17,19 @@ from tcpstates.filters.conditions import (
     Condition,
     InStates,
 )
-from tcpstates.filters.holders import OfProcess
-from tcpstates.filters.listeners import Listener, ServerSide
-from tcpstates.filters.measures import Age
+from tcpstates.filters.listeners import Listener, ListenerCondition
+from tcpstates.filters.numeric_conditions import Age
 from tcpstates.filters.parser import parse_filter
+from tcpstates.filters.process_conditions import ProcessCondition
 from tcpstates.filters.syntax import (
     Expression,
     answer,
     conditions,
     possible_states,
+    relax,
     replace,
     terms,
     to_text,
-    weaken,
 )
 from tcpstates.filters.values import Lookup
 from tcpstates.model import Batch, Limitation, Request
@@ -62,12 +62,12 @@ class Selection:
     @property
     def needs_processes(self) -> bool:
         """Tell whether it matters who holds the sockets."""
-        return self.asks_for(OfProcess)
+        return self.asks_for(ProcessCondition)
 
     @property
     def needs_listeners(self) -> bool:
         """Tell whether it matters who listens: see `with_listeners`."""
-        return self.asks_for(ServerSide)
+        return self.asks_for(ListenerCondition)
 
     def restrict(self, request: Request, *, in_kernel: bool = True) -> Request:
         """Return the request, for no more than what the filter can select.
@@ -100,7 +100,7 @@ class Selection:
         ]
 
         def learn(condition: Condition) -> Condition:
-            if isinstance(condition, ServerSide):
+            if isinstance(condition, ListenerCondition):
                 return condition.with_listeners(listeners)
             return condition
 
@@ -123,7 +123,7 @@ class Selection:
         if not self.needs_processes:
             yield from self._apply(batches)
             return
-        weaker = weaken(self._expression, lambda c: not isinstance(c, OfProcess))
+        weaker = relax(self._expression, lambda c: not isinstance(c, ProcessCondition))
         for batch in batches:
             found = answer(weaker, batch, self._text)
             yield batch.keep([value is not False for value in found])

@@ -14,7 +14,7 @@ from operator import and_, not_, or_
 from typing import NamedTuple, Union
 
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.filters.conditions import Answer, CannotTell, Condition, InStates
+from tcpstates.filters.conditions import Answer, Condition, InStates, Undecidable
 from tcpstates.model import Batch
 from tcpstates.states import ALL_STATES, AnyState, OtherState, TcpState
 
@@ -114,7 +114,7 @@ def replace(
             return new(expression)
 
 
-def weaken(
+def relax(
     expression: Expression,
     decides: Callable[[Condition], bool],
     *,
@@ -127,11 +127,11 @@ def weaken(
     """
     match expression:
         case Term(meaning):
-            return weaken(meaning, decides, negated=negated)
+            return relax(meaning, decides, negated=negated)
         case Not(part):
-            return weaken(part, decides, negated=not negated)
+            return relax(part, decides, negated=not negated)
         case AllOf(parts) | AnyOf(parts):
-            weaker = [weaken(part, decides, negated=negated) for part in parts]
+            weaker = [relax(part, decides, negated=negated) for part in parts]
             # What is not all of them lacks one of them.
             if isinstance(expression, AllOf) != negated:
                 weaker = [part for part in weaker if not is_everything(part)]
@@ -156,10 +156,10 @@ def possible_states(expression: Expression) -> States:
     Linux tells of BOUND sockets only when it is asked for them by name, so a filter
     does so only when it names them.
     """
-    states, unknown = _states(weaken(expression, lambda c: isinstance(c, InStates)))
+    states, unknown = _states(relax(expression, lambda c: isinstance(c, InStates)))
     named = (c.states for c in conditions(expression) if isinstance(c, InStates))
-    unnamed = _EVERY_STATE - ALL_STATES.union(*named)
-    return states - unnamed, unknown
+    no_process_note = _EVERY_STATE - ALL_STATES.union(*named)
+    return states - no_process_note, unknown
 
 
 _EVERY_STATE: frozenset[AnyState] = frozenset({*TcpState, *OtherState})
@@ -194,7 +194,7 @@ def answer(expression: Expression, batch: Batch, text: str) -> Answer:
         case Term(meaning, span=span):
             try:
                 return answer(meaning, batch, text)
-            except CannotTell as error:
+            except Undecidable as error:
                 raise FilterSyntaxError(str(error), text, span) from error
         case Not(part):
             found = answer(part, batch, text)

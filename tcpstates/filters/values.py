@@ -26,9 +26,8 @@ class BadValue(Exception):
 class Lookup(Protocol):
     """What this system knows by name; an empty answer: nothing of that name."""
 
-    is_saved: (
-        bool  # sockets are another machine's, with users and interfaces of its own
-    )
+    # Users and interfaces that have no number here are compared by their names.
+    compares_names: bool
 
     def ports(self, service: str) -> frozenset[int]:
         """Return the ports of a service, of the protocols asked for."""

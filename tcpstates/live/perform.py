@@ -29,14 +29,14 @@ from tcpstates.lifecycle.scenarios import (
     is_simultaneous,
     walk,
 )
-from tcpstates.live.gate import (
+from tcpstates.live.namespace import enter_private_namespace
+from tcpstates.live.segment_filter import (
     BITS,
     DATA,
     SYN_AGAIN,
     are_gates_allowed,
     let_through,
 )
-from tcpstates.live.namespace import enter_private_namespace
 from tcpstates.states import TcpState
 
 _ADDRESS = "127.0.0.1"

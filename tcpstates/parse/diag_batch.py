@@ -134,7 +134,7 @@ class DiagBatch(Batch):
         return list(map(self._words.__getitem__, self._rows[_STATE :: self._stride]))
 
     def _state(self) -> list[str | None]:
-        return list(map(_KNOWN_WORDS.get, self.column("word")))
+        return list(map(_KNOWN_WORDS.get, self.column("state_label")))
 
     def _raw_state(self) -> list[str]:
         known = len(RAW_WORDS)
@@ -243,7 +243,7 @@ _NUMBERS = {
     "interface_index": _IF,
 }
 _MAKERS: dict[str, Any] = {
-    "word": DiagBatch._word,
+    "state_label": DiagBatch._word,
     "state": DiagBatch._state,
     "raw_state": DiagBatch._raw_state,
     "local_port": lambda batch: batch._ports(_SPORT),

@@ -184,16 +184,16 @@ class ProcBatch(Batch):
     def _state(self) -> list[str | None]:
         known = {
             word: None if word in _STATELESS or word.startswith("UNKNOWN") else word
-            for word in set(self.column("word"))
+            for word in set(self.column("state_label"))
         }
-        return list(map(known.__getitem__, self.column("word")))
+        return list(map(known.__getitem__, self.column("state_label")))
 
     def _send_q(self) -> list[int | None]:
         """Return bytes; the limit of a LISTEN socket's backlog is not printed."""
         return [
             None if word == "LISTEN" else number
             for word, number in zip(
-                self.column("word"), self._hexadecimals(_TX), strict=True
+                self.column("state_label"), self._hexadecimals(_TX), strict=True
             )
         ]
 
@@ -222,7 +222,7 @@ class ProcBatch(Batch):
 
 _STATELESS = frozenset(map(str, OtherState))
 _MAKERS: dict[str, Callable[[ProcBatch], Sequence[Any] | None]] = {
-    "word": ProcBatch._word,
+    "state_label": ProcBatch._word,
     "state": ProcBatch._state,
     "raw_state": lambda batch: batch._fields[_STATE],
     "local_address": lambda batch: batch._text(_LOCAL),

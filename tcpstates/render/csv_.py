@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
+from tcpstates.columns.registry import Column
+from tcpstates.columns.tally import Tally
 from tcpstates.model import Batch, Names
-from tcpstates.render.columns import Column
-from tcpstates.render.tally import Tally
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from tcpstates.findings import Diagnosis, Finding, Process, Severity
-from tcpstates.model import SAVED
+from tcpstates.doctor.findings import Diagnosis, Finding, Severity
+from tcpstates.processes import Process
 from tcpstates.render.styles import DIM, paint, paint_severity
 from tcpstates.states import TcpState
 from tcpstates.text import (
@@ -42,7 +42,6 @@ def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterat
             yield (paint(DIM, line) if color else line) + "\n"
 
 
-_COMMANDS = ("tcpstates ", "ip ", "cat ", "top ", "prlimit ", "sysctl ", "kill ")
 _WHOLE: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 
@@ -58,7 +57,7 @@ def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
 
 
 def _is_gone(finding: Finding) -> bool:
-    return finding.trend is not None and finding.trend.word == "gone"
+    return finding.trend is not None and finding.trend.change == "gone"
 
 
 def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
@@ -68,22 +67,28 @@ def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
         trend = finding.trend
         later = format_ms(trend.seconds * 1000)
         text = f"{trend.before:,}, then {trend.after:,} {later} later"
-        yield "trend", [f"{trend.word}: {text}"]
+        yield "trend", [f"{trend.change}: {text}"]
     if finding.peers:
         named = (f"{sanitise(peer.name)} ({peer.sockets:,})" for peer in finding.peers)
         yield "peers", [", ".join(named)]
     if finding.evidence:
         yield "seen", ["; ".join(finding.evidence)]
     yield "means", [finding.means]
-    yield "do", finding.do
+    yield "do", [*map(_Command, finding.commands), *finding.advice]
     yield "unless", [finding.unless]
 
 
+class _Command(str):
+    """A line to be copied: it is not wrapped."""
+
+    __slots__ = ()
+
+
 def _who(finding: Finding) -> Iterator[str]:
-    for process in finding.holders:
+    for process in finding.processes:
         yield _process(process)
-    if finding.hidden is not None:
-        yield finding.hidden
+    if finding.no_process is not None:
+        yield finding.no_process
 
 
 def _process(process: Process) -> str:
@@ -112,7 +117,7 @@ def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
     head = label.ljust(_LABEL)
     for text in texts:
         hanging = " " * (_LABEL + (2 if len(texts) > 1 else 0))
-        if text.startswith(_COMMANDS):  # to be copied
+        if isinstance(text, _Command):
             lines = [head + sanitise_line(text)]
         else:
             lines = wrap(
@@ -145,18 +150,15 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         f" {'process' if diagnosis.processes == 1 else 'processes'}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
-    if found and diagnosis.source == SAVED:
-        yield (
-            "the commands are for the host of the listing; tcpstates takes them here,"
-            " too, with --from FILE"
-        )
+    if found and diagnosis.note is not None:
+        yield diagnosis.note
     waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)
     if waiting >= _MANY_TIME_WAITS and not any(f.rule == "time-wait" for f in found):
         yield (
             f"{waiting:,} in TIME_WAIT are normal: each stays 60 s after this side has"
             " closed first"
         )
-    if diagnosis.gaps:
+    if diagnosis.not_examined:
         yield "not examined: " + "; ".join(
-            dict.fromkeys(g.text for g in diagnosis.gaps)
+            dict.fromkeys(each.text for each in diagnosis.not_examined)
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from tcpstates.findings import Diagnosis, Finding, Process
+from tcpstates.doctor.findings import Diagnosis, Finding, Trend
+from tcpstates.processes import Process
 from tcpstates.render.json_ import SCHEMA
 from tcpstates.text import decode_name
 
@@ -24,7 +26,7 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
         "states": diagnosis.counted,
         "processes": diagnosis.processes,
         "findings": [_finding(finding) for finding in diagnosis.findings],
-        "not_examined": [gap._asdict() for gap in diagnosis.gaps],
+        "not_examined": [asdict(each) for each in diagnosis.not_examined],
         "limitations": [limit._asdict() for limit in diagnosis.limitations],
     }
     return json.dumps(told, indent=2) + "\n"
@@ -39,13 +41,24 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict,
         "evidence": list(finding.evidence),
         "numbers": finding.numbers,
-        "processes": [_process(process) for process in finding.holders],
-        "no_process": finding.hidden,
+        "processes": [_process(process) for process in finding.processes],
+        "no_process": finding.no_process,
         "peers": [peer._asdict() for peer in finding.peers],
         "means": finding.means,
-        "do": list(finding.do),
+        "do": [*finding.commands, *finding.advice],
+        "commands": list(finding.commands),
+        "advice": list(finding.advice),
         "unless": finding.unless,
-        "trend": None if finding.trend is None else finding.trend._asdict(),
+        "trend": None if finding.trend is None else _trend(finding.trend),
+    }
+
+
+def _trend(trend: Trend) -> dict[str, Any]:
+    return {
+        "word": trend.change,
+        "before": trend.before,
+        "after": trend.after,
+        "seconds": trend.seconds,
     }
 
 

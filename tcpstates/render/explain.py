@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
+from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
-from tcpstates.lifecycle.meanings import MEANINGS, Settings
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.styles import paint
+from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState, names_of
 
 _LABEL = 9
 _WIDEST = 92  # lines that are longer are hard to read
 _WHOLE_WORDS: Any = {"break_on_hyphens": False, "break_long_words": False}
+
+
+_SETTING = re.compile(r"\{(\w+)\}")
 
 
 class Here(NamedTuple):
@@ -24,23 +29,21 @@ class Here(NamedTuple):
     holders: Sequence[tuple[str, int]]  # who has most, the first one first
 
 
-def told_settings(text: str, settings: Settings) -> str:
+def fill_in_settings(text: str, settings: KernelSettings) -> str:
     """Return a text with this host's settings in the place of their names."""
-    names = (*Settings._fields, "syn_seconds", "synack_seconds", "ports")
-    values = {name: getattr(settings, name) for name in (*names, "keepalive_seconds")}
-    return text.format_map(values)
+    return _SETTING.sub(lambda found: str(getattr(settings, found[1])), text)
 
 
 def sections(
-    state: TcpState, settings: Settings, systems: Sequence[str]
+    state: TcpState, settings: KernelSettings, systems: Sequence[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield what there is to say of a state: a label, and lines for it."""
     meaning = MEANINGS[state]
     yield "", [meaning.text]
     yield "waits", [meaning.waits]
-    yield "lasts", [told_settings(meaning.lasts, settings)]
-    yield "trouble", [told_settings(meaning.trouble, settings)]
-    yield "do", [told_settings(meaning.remedy, settings)]
+    yield "lasts", [fill_in_settings(meaning.lasts, settings)]
+    yield "trouble", [fill_in_settings(meaning.trouble, settings)]
+    yield "do", [fill_in_settings(meaning.remedy, settings)]
     yield "side", [str(side(state))]
     yield "in", [f"{edge.source}: {_what(edge)}" for edge in ways_in(state)]
     yield "out", [f"{edge.target}: {_what(edge)}" for edge in ways_out(state)]
@@ -71,7 +74,7 @@ def _what(edge: Transition) -> str:
 
 def render_state(
     state: TcpState,
-    settings: Settings,
+    settings: KernelSettings,
     here: Here,
     systems: Sequence[str],
     *,

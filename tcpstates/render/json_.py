@@ -13,8 +13,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from tcpstates.columns import times as time_cells
 from tcpstates.model import Batch, Listing, Names, Owner
-from tcpstates.render import times as time_cells
 from tcpstates.text import decode_name
 
 SCHEMA = 1
@@ -97,7 +97,7 @@ def _backlog(queue: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
     """Return a filler for what a queue's number means of a LISTEN socket."""
 
     def fill(batch: Batch, names: Names) -> Sequence[Any] | None:
-        words = batch.column("word")
+        words = batch.column("state_label")
         values = batch.known(queue)
         if values is None or "LISTEN" not in words:
             return None
@@ -206,8 +206,8 @@ _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] 
     ("truncated", _truncated),
 )
 _TIME_FIELDS = (
-    ("age_ms", _numbers_of(time_cells.age_least)),
-    ("age_max_ms", _numbers_of(time_cells.age_most)),
+    ("age_ms", _numbers_of(time_cells.age_min)),
+    ("age_max_ms", _numbers_of(time_cells.age_max)),
     ("idle_ms", _numbers_of(time_cells.idle)),
 )
 _EXTENDED_FIELDS = (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tcpstates.columns.tally import Tally
 from tcpstates.model import KernelCounts
-from tcpstates.render.tally import Tally
 
 MOST_SERIES = 1000
 _OTHERS = "(others)"

@@ -11,8 +11,8 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from tcpstates.render.cells import Cells
-from tcpstates.render.columns import STATE, Column
+from tcpstates.columns.registry import STATE, Column
+from tcpstates.columns.values import Cells
 from tcpstates.render.styles import paint
 
 _GAP = "  "

@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from tcpstates.render.columns import (
+from tcpstates.columns.registry import (
     INFO,
     MEMORY,
     PROCESS,
@@ -27,8 +27,8 @@ from tcpstates.render.columns import (
     STATE,
     Column,
 )
-from tcpstates.render.fit import GAP, Cells, fit_table
 from tcpstates.render.styles import rich_style
+from tcpstates.render.table_layout import GAP, Cells, fit_table
 
 _UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they speak for themselves
 _NOTHING = ("-", "", "0x0")  # not worth a word on a line of its own

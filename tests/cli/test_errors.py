@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import COMMAND, finish, run_command
 
-from tcpstates.cli import hints
+from tcpstates.cli import foreign_options as hints
 from tcpstates.cli.app import tcpstates
 from tcpstates.cli.exit_codes import ExitCode
 
@@ -138,7 +138,7 @@ def test_an_interrupt_ends_quietly() -> None:
     program = (
         "import os, signal, sys\n"
         "sys.argv = ['tcpstates', '-lnt']\n"
-        "from tcpstates.cli import show\n"
+        "from tcpstates.cli import list_command as show\n"
         "def interrupt(*_):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    return iter(())\n"
@@ -180,7 +180,7 @@ def test_what_nobody_expects_is_a_line(error: str) -> None:
 def test_a_source_that_cannot_be_used_is_told() -> None:
     finished = run_command("--source", "psutil", "bound")
     assert finished.returncode == ExitCode.FAILED
-    assert "source psutil: cannot tell of BOUND sockets" in finished.stderr
+    assert "source psutil: does not report BOUND sockets" in finished.stderr
     assert finished.stdout == ""
 
 
@@ -246,7 +246,7 @@ def test_the_headings_of_help() -> None:
 def test_a_wrong_state_gets_one_other_word_at_most() -> None:
     import click
 
-    from tcpstates.cli.state_words import StateWord
+    from tcpstates.cli.state_argument import StateWord
 
     with pytest.raises(click.UsageError) as raised:
         StateWord(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)

@@ -17,9 +17,9 @@ from conftest import Golden
 
 from hostile_saved import OWN
 from inprocess import told
-from tcpstates.lifecycle.meanings import Settings
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.settings import KernelSettings
 
 # Not the command of the same name, which hides it in the package.
 explain = importlib.import_module("tcpstates.cli.commands.explain")
@@ -204,7 +204,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(explain, "read_settings", lambda: Settings(is_told=True))
+    monkeypatch.setattr(explain, "read_settings", lambda: KernelSettings(is_known=True))
     monkeypatch.chdir(tmp_path)
 
 

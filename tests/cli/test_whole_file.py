@@ -25,7 +25,7 @@ if sys.platform == "win32":
     pytest.skip("owners and modes as Unix has them", allow_module_level=True)
 
 from swapper import STRANGER, swapping
-from tcpstates.cli.whole_file import whole_file
+from tcpstates.cli.atomic_file import whole_file
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be robbed")
 # Every way in which a command writes a file, but the name of the file.
@@ -323,7 +323,7 @@ WRITER = """
 import signal, sys, time
 if len(sys.argv) > 2:
     signal.signal(int(sys.argv[2]), signal.SIG_DFL)
-from tcpstates.cli.whole_file import whole_file
+from tcpstates.cli.atomic_file import whole_file
 with whole_file(sys.argv[1]):
     print("ready", flush=True)
     time.sleep(60)

@@ -44,7 +44,7 @@ def test_it_is_started_by_its_absolute_path_and_understood() -> None:
     batches = list(NetstatSource(FOLDER, run).read(Request(), []))
     assert run.commands == [[r"C:\Windows\system32\netstat.exe", "-ano"]]
     (batch,) = batches
-    assert list(batch.column("word")) == ["LISTEN", "ESTABLISHED"]
+    assert list(batch.column("state_label")) == ["LISTEN", "ESTABLISHED"]
     assert list(batch.column("pid")) == [912, 3340]
 
 
@@ -53,7 +53,7 @@ def test_bound_sockets_are_asked_for_by_name() -> None:
     request = Request(states=ALL_STATES | {OtherState.BOUND})
     (batch,) = NetstatSource(FOLDER, run).read(request, [])
     assert run.commands[0][1] == "-anoq"
-    assert "BOUND" in batch.column("word")
+    assert "BOUND" in batch.column("state_label")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_macos_tells_everybody_through_netstat(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("tcpstates.collect.netstat.run_program", run)
     limitations: list[Limitation] = []
     (batch,) = psutil_.PsutilSource().read(Request(), limitations)
-    assert list(batch.column("word")) == ["ESTABLISHED"]
+    assert list(batch.column("state_label")) == ["ESTABLISHED"]
     assert [kind for kind, _ in limitations] == ["fell-back"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcpstates.collect import owners as owners_module
-from tcpstates.collect.helper import Helper
+from tcpstates.collect.forked_scan import ForkedScan
 from tcpstates.collect.owners import OwnerTable
 from tcpstates.collect.proc_files import sees_all_processes
 from tcpstates.model import Owner
@@ -129,11 +129,11 @@ def test_a_helper_changes_nothing(
     alone = scan(proc, *inodes).owners(inodes)
     monkeypatch.setattr(owners_module, "_WORTH_HELP", 0)
     if dies:
-        monkeypatch.setattr(Helper, "answer", lambda *_: os._exit(1))
+        monkeypatch.setattr(ForkedScan, "answer", lambda *_: os._exit(1))
     started = []
-    start = Helper.start
+    start = ForkedScan.start
     monkeypatch.setattr(
-        Helper, "start", lambda pids: started.append(start(pids)) or started[-1]
+        ForkedScan, "start", lambda pids: started.append(start(pids)) or started[-1]
     )
     assert scan(proc, *inodes).owners(inodes) == alone
     assert len(alone[0]) == 199

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tcpstates.model import Owner, Reason, Request
+from tcpstates.origin import LiveHost
 from tcpstates.pipeline import list_sockets
 
 
@@ -78,8 +79,8 @@ def test_states_of_every_system(
 ) -> None:
     monkeypatch.setattr(psutil, "net_connections", lambda kind: rows)
     request = Request(protocols=frozenset({"tcp", "udp"}), processes=True)
-    batches = list(list_sockets(request, "psutil").batches)
-    words = Counter(word for batch in batches for word in batch.column("word"))
+    batches = list(list_sockets(request, LiveHost("psutil")).batches)
+    words = Counter(word for batch in batches for word in batch.column("state_label"))
     assert words == Counter(expected.split())
 
 
@@ -95,11 +96,11 @@ def test_processes_that_cannot_be_looked_into_keep_their_pid(
 
     monkeypatch.setattr(psutil, "net_connections", lambda kind: MACOS[:1])
     monkeypatch.setattr(psutil, "Process", refuse)
-    (batch,) = list_sockets(Request(processes=True), "psutil").batches
+    (batch,) = list_sockets(Request(processes=True), LiveHost("psutil")).batches
     assert batch.column("processes") == [(Owner(412, None, 9),)]
 
 
 def test_what_nobody_holds_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "net_connections", lambda kind: FREEBSD[:1])
-    (batch,) = list_sockets(Request(processes=True), "psutil").batches
+    (batch,) = list_sockets(Request(processes=True), LiveHost("psutil")).batches
     assert batch.column("no_process_reason") == [Reason.TIME_WAIT]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import diag
-from tcpstates.collect import choose, netlink, psutil_
+from tcpstates.collect import netlink, psutil_
+from tcpstates.collect import sources as choosing
 from tcpstates.collect.netlink import NetlinkSource
 from tcpstates.collect.netstat import parse_listing
 from tcpstates.collect.owners import OwnerTable
@@ -21,7 +22,15 @@ from tcpstates.collect.proc_files import in_first_pid_namespace
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, _kind
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, ColumnBatch, Limitation, Owner, Reason, Request
+from tcpstates.model import (
+    Batch,
+    ColumnBatch,
+    Limitation,
+    Owner,
+    OwnersBy,
+    Reason,
+    Request,
+)
 from tcpstates.states import OtherState, TcpState
 
 TCP4 = Request(families=frozenset({"ipv4"}))
@@ -95,9 +104,9 @@ def test_a_message_of_no_length_is_an_error(answering: Any) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-@pytest.mark.parametrize("step_down", [True, False])
+@pytest.mark.parametrize("allow_fallback", [True, False])
 def test_only_udp_is_read_elsewhere_and_only_if_it_may(
-    monkeypatch: pytest.MonkeyPatch, protocol: str, step_down: bool
+    monkeypatch: pytest.MonkeyPatch, protocol: str, allow_fallback: bool
 ) -> None:
     def refuse(*_: object) -> Iterator[Batch]:
         raise netlink._Refused("netlink", "why not")
@@ -107,13 +116,15 @@ def test_only_udp_is_read_elsewhere_and_only_if_it_may(
         self: object, request: Request, limitations: list[Limitation]
     ) -> Iterator[Batch]:
         assert request.protocols == {"udp"}
-        yield ColumnBatch("udp", "ipv4", 1, {"word": ["UNCONN"]})
+        yield ColumnBatch("udp", "ipv4", 1, {"state_label": ["UNCONN"]})
 
     monkeypatch.setattr(netlink._Reading, "_dump", refuse)
     monkeypatch.setattr(ProcfsSource, "read", read)
-    request = Request(frozenset({protocol}), frozenset({"ipv4"}), step_down=step_down)
+    request = Request(
+        frozenset({protocol}), frozenset({"ipv4"}), allow_fallback=allow_fallback
+    )
     limitations: list[Limitation] = []
-    if protocol == "udp" and step_down:
+    if protocol == "udp" and allow_fallback:
         assert sum(map(len, NetlinkSource().read(request, limitations))) == 1
         text = "no UDP from netlink (why not): read from /proc/net instead"
         assert limitations == [Limitation("udp-from-procfs", text)]
@@ -256,6 +267,8 @@ def test_limits_of_descriptors_are_known_where_linux_tells_them() -> None:
 
 class Fails:
     lacks = ()
+    owners_by = OwnersBy.PID
+    reads_everything = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -268,28 +281,32 @@ class Fails:
 class Works:
     name = "works"
     lacks = PsutilSource.lacks
+    owners_by = OwnersBy.PID
+    reads_everything = True
 
     def __init__(self) -> None:
         self.asked: Request | None = None
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         self.asked = request
-        yield ColumnBatch("tcp", "ipv4", 1, {"word": ["LISTEN"]})
+        yield ColumnBatch("tcp", "ipv4", 1, {"state_label": ["LISTEN"]})
 
 
 def test_a_fallback_names_what_failed_and_what_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     works = Works()
-    monkeypatch.setattr(choose, "source_order", lambda: ("netlink", "procfs", "psutil"))
     monkeypatch.setattr(
-        choose,
+        choosing, "source_order", lambda: ("netlink", "procfs", "psutil")
+    )
+    monkeypatch.setattr(
+        choosing,
         "SOURCES",
         {"netlink": lambda: Fails("netlink"), "procfs": lambda: Fails("procfs"), "psutil": lambda: works},
     )  # fmt: skip
     limitations: list[Limitation] = []
-    used, batches = choose.read_sockets("auto", Request(), limitations)
-    assert (used, sum(map(len, batches))) == ("psutil", 1)
+    used, _, _, batches = choosing.read_sockets("auto", Request(), limitations)
+    assert (used, sum(map(len, batches))) == ("works", 1)
     text = (
         "source netlink: no; source procfs: no. Using psutil instead, without queues,"
         " timers, uid, inode, other processes of a socket, cookie, tcp_info, memory,"
@@ -297,19 +314,19 @@ def test_a_fallback_names_what_failed_and_what_is_lost(
     )
     assert limitations == [Limitation("fell-back", text)]
     assert works.asked is not None
-    assert works.asked.step_down
-    choose.read_sockets("psutil", Request(), [])
-    assert not works.asked.step_down
+    assert works.asked.allow_fallback
+    choosing.read_sockets("psutil", Request(), [])
+    assert not works.asked.allow_fallback
     with pytest.raises(SourceUnavailable) as raised:
-        choose.read_sockets("netlink", Request(), [])
+        choosing.read_sockets("netlink", Request(), [])
     assert str(raised.value) == "source netlink: no"
-    monkeypatch.setattr(choose, "source_order", lambda: ("netlink", "procfs"))
+    monkeypatch.setattr(choosing, "source_order", lambda: ("netlink", "procfs"))
     with pytest.raises(SourceUnavailable) as raised:
-        choose.read_sockets("auto", Request(), [])
+        choosing.read_sockets("auto", Request(), [])
     assert str(raised.value) == "source auto: source netlink: no; source procfs: no"
-    monkeypatch.setattr(choose, "source_order", lambda: ("procfs",))
+    monkeypatch.setattr(choosing, "source_order", lambda: ("procfs",))
     with pytest.raises(SourceUnavailable) as raised:
-        choose.read_sockets("auto", Request(), [])
+        choosing.read_sockets("auto", Request(), [])
     assert str(raised.value) == "source procfs: no"
 
 
@@ -415,7 +432,7 @@ def test_bound_is_refused_alone_and_noted_among_others(proc: Path) -> None:
     limitations: list[Limitation] = []
     list(ProcfsSource(str(proc)).read(TCP4._replace(states=states), limitations))
     text = (
-        "source procfs cannot tell of BOUND sockets; netlink can (Linux 6.8 or newer)"
+        "source procfs does not report BOUND sockets; netlink does (Linux 6.8 or newer)"
     )
     assert limitations == [Limitation("state-not-told", text)]
 

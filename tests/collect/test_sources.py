@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tcpstates.ahead import read_ahead
-from tcpstates.collect import choose
+from tcpstates.collect import sources as choosing
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, parse_connections
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, ColumnBatch, Limitation, Request
+from tcpstates.model import Batch, ColumnBatch, Limitation, OwnersBy, Request
+from tcpstates.prefetch import read_ahead
 from tcpstates.states import OtherState, TcpState
 
 DATA = Path(__file__).parents[1] / "data" / "procfs" / "little"
@@ -39,7 +39,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
         asked.append((protocol, family))
         if family is None or protocol == "udp" or program:
             raise netlink._Refused("netlink", "No such file or directory")
-        yield ColumnBatch(protocol, family, 1, {"word": ["LISTEN"]})
+        yield ColumnBatch(protocol, family, 1, {"state_label": ["LISTEN"]})
 
     monkeypatch.setattr(netlink._Reading, "_dump", dump)
     return asked
@@ -72,7 +72,7 @@ def test_udp_without_its_module_comes_from_procfs(
     from tcpstates.collect.netlink import NetlinkSource
 
     limitations: list[Limitation] = []
-    request = Request(protocols=frozenset({"udp"}), step_down=True)
+    request = Request(protocols=frozenset({"udp"}), allow_fallback=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind(("127.0.0.1", 0))
         batches = list(NetlinkSource().read(request, limitations))
@@ -80,14 +80,17 @@ def test_udp_without_its_module_comes_from_procfs(
         assert ours.getsockname()[1] in ports
     assert [limit.kind for limit in limitations] == ["udp-from-procfs"]
     with pytest.raises(SourceUnavailable):  # netlink was asked for by name
-        list(NetlinkSource().read(request._replace(step_down=False), []))
+        list(NetlinkSource().read(request._replace(allow_fallback=False), []))
 
 
-LACKS = {name: choose.missing_from(name) for name in choose.SOURCES}
+LACKS = {name: choosing.missing_from(name) for name in choosing.SOURCES}
 
 
 class FakeSource:
     """A source that fails, or has one socket."""
+
+    owners_by = OwnersBy.PID
+    reads_everything = True
 
     def __init__(self, name: str, *, fails: bool) -> None:
         self.name = name
@@ -97,30 +100,30 @@ class FakeSource:
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         if self.fails:
             raise SourceUnavailable(self.name, "blocked")
-        yield ColumnBatch("tcp", "ipv4", 1, {"word": ["LISTEN"]})
+        yield ColumnBatch("tcp", "ipv4", 1, {"state_label": ["LISTEN"]})
 
 
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """Return what decides which source fails."""
     fails = {"netlink": False, "procfs": False, "psutil": False}
-    monkeypatch.setattr(choose, "source_order", lambda: tuple(fails))
+    monkeypatch.setattr(choosing, "source_order", lambda: tuple(fails))
     for name in fails:
         load = lambda n=name: FakeSource(n, fails=fails[n])  # noqa: E731
-        monkeypatch.setitem(choose.SOURCES, name, load)
+        monkeypatch.setitem(choosing.SOURCES, name, load)
     return fails
 
 
 def test_the_first_that_works_is_used_in_silence(sources: dict[str, bool]) -> None:
     limitations: list[Limitation] = []
-    used, batches = choose.read_sockets("auto", Request(), limitations)
+    used, _, _, batches = choosing.read_sockets("auto", Request(), limitations)
     assert (used, len(list(batches)), limitations) == ("netlink", 1, [])
 
 
 def test_stepping_down_says_what_is_missing(sources: dict[str, bool]) -> None:
     sources["netlink"] = True
     limitations: list[Limitation] = []
-    used, batches = choose.read_sockets("auto", Request(), limitations)
+    used, _, _, batches = choosing.read_sockets("auto", Request(), limitations)
     assert (used, len(list(batches))) == ("procfs", 1)
     (limitation,) = limitations
     assert limitation.kind == "fell-back"
@@ -131,13 +134,13 @@ def test_stepping_down_says_what_is_missing(sources: dict[str, bool]) -> None:
 def test_a_named_source_never_steps_down(sources: dict[str, bool]) -> None:
     sources["netlink"] = True
     with pytest.raises(SourceUnavailable, match="source netlink: blocked"):
-        choose.read_sockets("netlink", Request(), [])
+        choosing.read_sockets("netlink", Request(), [])
 
 
 def test_without_any_source_each_reason_is_told(sources: dict[str, bool]) -> None:
     sources.update(netlink=True, procfs=True, psutil=True)
     with pytest.raises(SourceUnavailable, match=r"netlink.*procfs.*psutil"):
-        choose.read_sockets("auto", Request(), [])
+        choosing.read_sockets("auto", Request(), [])
 
 
 def proc_root(tmp_path: Path, *names: str) -> str:
@@ -167,7 +170,7 @@ def test_procfs_selects_states_and_counts_broken_lines(tmp_path: Path) -> None:
     limitations: list[Limitation] = []
     request = Request(states=frozenset({TcpState.LISTEN}), unknown_states=False)
     batches = list(ProcfsSource(root).read(request, limitations))
-    assert [word for b in batches for word in b.column("word")] == ["LISTEN"] * 6
+    assert [word for b in batches for word in b.column("state_label")] == ["LISTEN"] * 6
     assert limitations[0].text.startswith("1 unreadable line")
 
 
@@ -186,7 +189,7 @@ def test_no_tables_at_all_is_an_error(tmp_path: Path) -> None:
 
 def test_bound_sockets_are_refused_where_they_cannot_be_told(tmp_path: Path) -> None:
     only = Request(states=frozenset({OtherState.BOUND}))
-    with pytest.raises(SourceUnavailable, match="netlink can"):
+    with pytest.raises(SourceUnavailable, match="netlink does"):
         list(ProcfsSource(str(tmp_path)).read(only, []))
 
 
@@ -211,7 +214,7 @@ def test_psutils_rows() -> None:
         connection(status="CONN_BOUND"),
     ]
     batch = parse_connections("tcp", "ipv4", rows)
-    assert batch.column("word") == [
+    assert batch.column("state_label") == [
         "ESTABLISHED",
         "LISTEN",
         "UNKNOWN(BRAND_NEW)",
@@ -227,7 +230,7 @@ def test_psutils_rows() -> None:
 def test_psutils_udp_state_is_told_from_the_peer() -> None:
     rows = [connection(status="NONE"), connection(status="NONE", raddr=())]
     batch = parse_connections("udp", "ipv6", rows)
-    assert batch.column("word") == ["ESTABLISHED", "UNCONN"]
+    assert batch.column("state_label") == ["ESTABLISHED", "UNCONN"]
     assert batch.column("remote_address")[1] == "::"
 
 

@@ -49,7 +49,7 @@ def sockets(seed: int) -> list[dict[str, Any]]:
         made.append(
             {
                 "family": family,
-                "word": dice.choice(("ESTABLISHED", "LISTEN", "TIME_WAIT")),
+                "state_label": dice.choice(("ESTABLISHED", "LISTEN", "TIME_WAIT")),
                 "local_address": dice.choice(hosts),
                 "remote_address": dice.choice(hosts),
                 "local_port": dice.choice(PORTS),

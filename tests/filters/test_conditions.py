@@ -9,7 +9,7 @@ import pytest
 from batches import batch
 from lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.filters.listeners import Listener, ServerSide
+from tcpstates.filters.listeners import Listener, ListenerCondition
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
 from tcpstates.model import ColumnBatch, Owner, Reason
@@ -19,8 +19,8 @@ V6 = {"local_address": "2001:db8::1", "remote_address": "2001:db8::7"}
 MAPPED = {"local_address": "::ffff:192.0.2.1", "remote_address": "::ffff:198.51.100.7"}
 INFO = {"info.last_sent_ms": 9000, "info.last_received_ms": 4000}
 INFO |= {"info.last_ack_ms": 3000, "info.rtt": 1500}
-TIME_WAIT = {"word": "TIME_WAIT", "uid": 0, "inode": 0, "timer": "time-wait"}
-CLOSE_WAIT = {"word": "CLOSE_WAIT", **INFO}
+TIME_WAIT = {"state_label": "TIME_WAIT", "uid": 0, "inode": 0, "timer": "time-wait"}
+CLOSE_WAIT = {"state_label": "CLOSE_WAIT", **INFO}
 TWO = (Owner(70, b"nginx", 9), Owner(71, b"a(b \x1b\xff", 9))
 LONG = (Owner(5, b"systemd-resolve", 3),)
 
@@ -85,9 +85,9 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("user in 0,33", {}, True),
         ("user != root", {}, True),
         ("user = root", TIME_WAIT, False),
-        ("user = root", {"word": "SYN_RECEIVED", "uid": 0, "inode": 0}, False),
-        ("user = root", {"word": "FIN_WAIT_1", "uid": 0, "inode": 0}, None),
-        ("user = www-data", {"word": "FIN_WAIT_1", "inode": 0}, True),
+        ("user = root", {"state_label": "SYN_RECEIVED", "uid": 0, "inode": 0}, False),
+        ("user = root", {"state_label": "FIN_WAIT_1", "uid": 0, "inode": 0}, None),
+        ("user = www-data", {"state_label": "FIN_WAIT_1", "inode": 0}, True),
         ("user = root", {"uid": 0}, True),
         ("inode = 4242", {}, True),
         ("inode in 1-4241,4243", {}, False),
@@ -105,31 +105,39 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("idle > 4s", INFO, False),
         ("idle < 5s", TIME_WAIT, False),
         ("not idle < 5s", TIME_WAIT, True),
-        ("idle > 1s", {"word": "LISTEN", **INFO}, False),
+        ("idle > 1s", {"state_label": "LISTEN", **INFO}, False),
         ("rtt > 1499us rtt < 1.6ms", INFO, True),
         ("rtt < 1s", {"info.rtt": 0}, False),
         ("rtt < 1s", TIME_WAIT, False),
         ("age > 3s", {**TIME_WAIT, "timer_ms": 56_000}, True),
         ("age <= 4s age >= 4s", {**TIME_WAIT, "timer_ms": 56_000}, True),
         ("age > 5s", {**TIME_WAIT, "timer_ms": 56_000}, False),
-        ("age >= 4s", {**TIME_WAIT, "word": "FIN_WAIT_2", "timer_ms": 56_000}, True),
-        ("age > 4s", {**TIME_WAIT, "word": "FIN_WAIT_2", "timer_ms": 56_000}, None),
-        ("age >= 0s", {"word": "SYN_RECEIVED", "retransmits": 9}, True),
-        ("age > 1s", {"word": "SYN_RECEIVED", "retransmits": 9}, None),
+        (
+            "age >= 4s",
+            {**TIME_WAIT, "state_label": "FIN_WAIT_2", "timer_ms": 56_000},
+            True,
+        ),
+        (
+            "age > 4s",
+            {**TIME_WAIT, "state_label": "FIN_WAIT_2", "timer_ms": 56_000},
+            None,
+        ),
+        ("age >= 0s", {"state_label": "SYN_RECEIVED", "retransmits": 9}, True),
+        ("age > 1s", {"state_label": "SYN_RECEIVED", "retransmits": 9}, None),
         ("process ~ ^na.ve$", {"processes": (Owner(1, "naïve".encode(), 2),)}, True),
         ("age >= 3s", CLOSE_WAIT, True),
         ("age > 3s", CLOSE_WAIT, None),
         ("age > 4s", CLOSE_WAIT, False),
         ("age < 4500ms", CLOSE_WAIT, True),
-        ("age > 8s", {"word": "ESTABLISHED", **INFO}, True),
-        ("age > 10s", {"word": "ESTABLISHED", **INFO}, None),
-        ("age < 8s", {"word": "ESTABLISHED", **INFO}, False),
-        ("age > 2s", {"word": "FIN_WAIT_2", **INFO}, True),
-        ("age < 9001ms", {"word": "FIN_WAIT_2", **INFO}, True),
-        ("age >= 3s", {"word": "SYN_SENT", "retransmits": 3}, True),
-        ("age > 15s", {"word": "SYN_SENT", "retransmits": 3}, False),
-        ("age > 5s", {"word": "SYN_SENT", "retransmits": 3}, None),
-        ("age > 5m", {"word": "LISTEN"}, None),
+        ("age > 8s", {"state_label": "ESTABLISHED", **INFO}, True),
+        ("age > 10s", {"state_label": "ESTABLISHED", **INFO}, None),
+        ("age < 8s", {"state_label": "ESTABLISHED", **INFO}, False),
+        ("age > 2s", {"state_label": "FIN_WAIT_2", **INFO}, True),
+        ("age < 9001ms", {"state_label": "FIN_WAIT_2", **INFO}, True),
+        ("age >= 3s", {"state_label": "SYN_SENT", "retransmits": 3}, True),
+        ("age > 15s", {"state_label": "SYN_SENT", "retransmits": 3}, False),
+        ("age > 5s", {"state_label": "SYN_SENT", "retransmits": 3}, None),
+        ("age > 5m", {"state_label": "LISTEN"}, None),
         ("pid = 70", {}, True),
         ("pid in 1-69,71", {}, False),
         ("pid = 71", {"processes": TWO}, True),
@@ -154,7 +162,7 @@ def test_answers(text: str, columns: dict[str, Any], expected: bool | None) -> N
 def test_what_a_batch_lacks_is_unknown() -> None:
     for text in ("dev lo", "dev != lo", "cgroup = /", "fwmark = 1", "not cgroup = /"):
         expression, whole = parse_filter([text], LOOKUP)
-        bare = ColumnBatch("udp", "ipv4", 1, {"word": ["UNCONN"]})
+        bare = ColumnBatch("udp", "ipv4", 1, {"state_label": ["UNCONN"]})
         assert list(answer(expression, bare, whole)) == [None]
 
 
@@ -171,7 +179,7 @@ def test_what_a_batch_lacks_is_unknown() -> None:
 )
 def test_a_listener_is_at_its_address(address: str, at: str, expected: bool) -> None:
     family = "ipv6" if ":" in at else "ipv4"
-    side = ServerSide(((443, 443),), [Listener("tcp", family, address, 443)])
+    side = ListenerCondition(((443, 443),), [Listener("tcp", family, address, 443)])
     one = batch({"local_address": at}, {"local_port": 444}, family=family)
     assert list(side.test(one)) == [expected, False]
 

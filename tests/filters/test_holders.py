@@ -13,9 +13,9 @@ import pytest
 from batches import batch
 from lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.filters.holders import ProcessPattern
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.patience import TooLongError, time_limit
+from tcpstates.filters.process_conditions import ProcessPattern
 from tcpstates.filters.syntax import answer
 from tcpstates.model import Owner
 

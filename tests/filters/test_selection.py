@@ -29,12 +29,12 @@ def left_open(text: str, *rows: dict[str, Any]) -> list[Limitation]:
         ("process = x", [HIDDEN] * 2, "2 more sockets may match: processes are hidden"),
         (
             "age > 1h",
-            [{"word": "SYN_SENT", "retransmits": 20}],
+            [{"state_label": "SYN_SENT", "retransmits": 20}],
             "1 more socket may match: only bounds of the age are known, or nothing",
         ),
         (
             "age > 1h and process = x",
-            [HIDDEN | {"word": "SYN_SENT", "retransmits": 20}] * 3,
+            [HIDDEN | {"state_label": "SYN_SENT", "retransmits": 20}] * 3,
             (
                 "3 more sockets may match: processes are hidden or only bounds of the age"
                 " are known, or nothing"

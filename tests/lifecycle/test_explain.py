@@ -8,29 +8,31 @@ import select
 import shlex
 import socket
 from contextlib import suppress
+from dataclasses import astuple
 
 import pytest
 from conftest import Lab, run_command
 
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.collect.settings import read_settings
-from tcpstates.lifecycle.meanings import MEANINGS, Settings
+from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
     Here,
+    fill_in_settings,
     render_state,
     render_topic,
-    told_settings,
 )
+from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState
 
 NOTHING = Here({}, ())
 
 
 def test_settings_are_seconds_and_ports() -> None:
-    settings = Settings()
+    settings = KernelSettings()
     assert settings.syn_seconds == 127
-    assert settings._replace(syn_linear_timeouts=4).syn_seconds == 131
+    assert KernelSettings(syn_linear_timeouts=4).syn_seconds == 131
     assert settings.synack_seconds == 63
     assert settings.ports == 28232
     assert settings.keepalive_seconds == 7875
@@ -46,19 +48,24 @@ def test_settings_are_read(tmp_path: object) -> None:
     (root / "ipv4" / "ip_local_port_range").write_text("2000\t2999\n")
     settings = read_settings(str(root))
     assert (settings.fin_timeout, settings.syn_retries, settings.ports) == (15, 6, 1000)
-    assert read_settings(str(root / "none")) == Settings()
+    assert read_settings(str(root / "none")) == KernelSettings()
 
 
 @pytest.mark.parametrize("state", TcpState)
 def test_every_state_is_explained(state: TcpState) -> None:
     meaning = MEANINGS[state]
-    for part in meaning:
+    for part in astuple(meaning):
         assert part
-        assert "{" not in told_settings(part, Settings())
+        assert "{" not in fill_in_settings(part, KernelSettings())
     for width in (40, 80, 200):
         lines = "".join(
             render_state(
-                state, Settings(), NOTHING, tuple(SYSTEMS), width=width, color=False
+                state,
+                KernelSettings(),
+                NOTHING,
+                tuple(SYSTEMS),
+                width=width,
+                color=False,
             )
         ).splitlines()
         words = " ".join(" ".join(lines).split())

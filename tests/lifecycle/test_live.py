@@ -16,8 +16,8 @@ from tcpstates.cli import app
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.lifecycle.scenarios import SCENARIOS, Seen, is_simultaneous, walk
 from tcpstates.live import perform as performing
-from tcpstates.live.gate import DATA, let_through
 from tcpstates.live.perform import CannotPerform, perform
+from tcpstates.live.segment_filter import DATA, let_through
 from tcpstates.render.sequence import render_sequence
 from tcpstates.states import TcpState
 
@@ -138,7 +138,7 @@ def test_where_nobody_may_hold_segments_back(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("tcpstates.live.gate.let_through", refuse)
+    monkeypatch.setattr("tcpstates.live.segment_filter.let_through", refuse)
     monkeypatch.setattr(performing, "enter_private_namespace", refuse)
     with pytest.raises(CannotPerform, match="needs CAP_NET_ADMIN here, or a network"):
         next(perform(SCENARIOS["open"]))

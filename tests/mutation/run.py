@@ -1,6 +1,6 @@
 """Put deliberate mistakes into modules, one at a time, and see which tests notice.
 
-    python tests/mutation/run.py tcpstates/ages.py tcpstates/diagnose --number 50
+    python tests/mutation/run.py tcpstates/ages.py tcpstates/doctor --number 50
 
 It works on a copy of the project. For each mutant the tests run that mirror its module,
 the quickest first, until one fails; what no test notices is printed, and the score at
@@ -28,22 +28,20 @@ ROOT = Path(__file__).parents[2]
 # Which tests know a module best, by the beginning of its path, the nearest first.
 _TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("states", ("test_states.py", "cli/test_golden.py", "cli")),
-    ("ages", ("test_ages.py", "cli/test_golden.py", "diagnose/test_rules.py", "filters")),
+    ("ages", ("test_ages.py", "cli/test_golden.py", "doctor/test_rules.py", "filters")),
     ("text", ("test_text.py", "cli/test_golden.py", "parse/saved/test_gate.py")),
     ("api", ("test_api.py",)),
-    ("pipeline", ("cli/test_golden.py", "collect", "test_api.py", "live/test_notes.py")),
-    ("examination", ("test_examination.py", "cli/test_doctor.py", "diagnose")),
-    ("findings", ("diagnose/test_golden.py", "cli/test_doctor.py")),
+    ("pipeline", ("cli/test_golden.py", "collect", "test_api.py", "system/test_notes.py")),
+    ("doctor/", ("doctor/test_golden.py", "doctor/test_examine.py", "doctor/test_rules.py", "cli/test_golden.py")),
     ("parse/saved", ("parse/saved/test_golden.py", "parse/saved/test_words.py", "cli/test_golden.py", "parse/saved")),
     ("parse/", ("parse", "collect")),
     ("filters/", ("filters", "cli/test_errors.py")),
-    ("diagnose/", ("diagnose/test_golden.py", "diagnose/test_rules.py", "cli/test_golden.py")),
-    ("render/", ("cli/test_golden.py", "diagnose/test_golden.py", "render", "lifecycle")),
-    ("collect/", ("collect", "live/test_notes.py", "live/test_owners.py", "live/test_faults.py")),
+    ("render/", ("cli/test_golden.py", "doctor/test_golden.py", "render", "lifecycle")),
+    ("collect/", ("collect", "system/test_notes.py", "system/test_owners.py", "system/test_faults.py")),
     ("lifecycle/", ("cli/test_golden.py", "lifecycle", "test_man_page.py")),
     ("live/", ("lifecycle",)),
     ("cli/", ("cli/test_golden.py", "cli/test_errors.py", "cli", "lifecycle/test_explain.py",
-              "lifecycle/test_diagram.py", "test_man_page.py", "live/test_export.py")),
+              "lifecycle/test_diagram.py", "test_man_page.py", "system/test_export.py")),
 )  # fmt: skip
 _PATIENCE = 180.0  # seconds for one mutant's tests
 

@@ -86,7 +86,7 @@ def test_every_column_of_a_socket() -> None:
     (batch,) = decoded(decoder(), message)
     assert (batch.protocol, batch.family, len(batch)) == ("tcp", "ipv6", 1)
     expected = {
-        "word": "ESTABLISHED",
+        "state_label": "ESTABLISHED",
         "state": "ESTABLISHED",
         "raw_state": "ESTAB",
         "local_address": "fe80::1",
@@ -130,12 +130,14 @@ def test_every_state_code(code: int) -> None:
         "SYN_RECEIVED",
         "BOUND",
     ]
-    assert values(decoded(decoder(), diag.message(code)), "word") == [names[code - 1]]
+    assert values(decoded(decoder(), diag.message(code)), "state_label") == [
+        names[code - 1]
+    ]
 
 
 def test_an_unknown_state_and_timer_are_kept() -> None:
     batches = decoded(decoder(), diag.message(200, timer=9))
-    assert values(batches, "word") == ["UNKNOWN(200)"]
+    assert values(batches, "state_label") == ["UNKNOWN(200)"]
     assert values(batches, "state") == [None]
     assert values(batches, "raw_state") == ["200"]
     assert values(batches, "timer") == ["unknown(9)"]
@@ -143,14 +145,14 @@ def test_an_unknown_state_and_timer_are_kept() -> None:
 
 def test_bound_sockets_come_as_closed_ones() -> None:
     batches = decoded(decoder(bound=True), diag.message(7))
-    assert values(batches, "word") == ["BOUND"]
+    assert values(batches, "state_label") == ["BOUND"]
     assert values(batches, "state") == [None]
 
 
 def test_udp_has_two_words_and_no_timer() -> None:
     both = diag.message(1, timer=77, expires=12) + diag.message(7, cookie=2)
     batches = decoded(decoder("udp"), both)
-    assert values(batches, "word") == ["ESTABLISHED", "UNCONN"]
+    assert values(batches, "state_label") == ["ESTABLISHED", "UNCONN"]
     assert values(batches, "timer") == [None, None]
     assert values(batches, "timer_ms") == [None, None]
 
@@ -236,7 +238,7 @@ def test_an_errno_ends_the_dump(kind: int) -> None:
 def test_an_end_behind_sockets_is_seen() -> None:
     found = decoder()
     datagram = diag.message() + diag.done()
-    assert len(values(found.decode(datagram), "word")) == 1
+    assert len(values(found.decode(datagram), "state_label")) == 1
     assert (found.done, found.refused) == (True, 0)
     assert ends_dump(datagram)
     assert not ends_dump(diag.message())
@@ -281,7 +283,7 @@ def test_random_bytes_give_rows_or_an_error(datagram: bytes) -> None:
     except ParseError:
         return
     for batch in batches:
-        batch.column("word")
+        batch.column("state_label")
 
 
 @given(

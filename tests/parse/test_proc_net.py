@@ -44,7 +44,7 @@ def parse(parser: ProcNetParser, *rows: str) -> ProcBatch:
 def test_recorded_tables(name: str, order: str) -> None:
     parser = ProcNetParser(*FILES[name], order)
     batch = parse(parser, *lines(name, order))
-    assert Counter(batch.column("word")) == STATES[name]
+    assert Counter(batch.column("state_label")) == STATES[name]
     assert parser.skipped == 0
     little = parse(ProcNetParser(*FILES[name], "little"), *lines(name))
     for column in ("local_address", "remote_address", "local_port", "inode", "uid"):
@@ -58,7 +58,7 @@ def test_a_row_is_what_it_says() -> None:
     )
     batch = parse(ProcNetParser("tcp", "ipv4", "little"), line)
     expected = {
-        "word": "CLOSE_WAIT",
+        "state_label": "CLOSE_WAIT",
         "raw_state": "08",
         "local_address": "127.0.0.1",
         "local_port": 8080,
@@ -78,7 +78,7 @@ def test_a_row_is_what_it_says() -> None:
 
 def test_the_limit_of_a_backlog_is_not_known() -> None:
     batch = parse(ProcNetParser("tcp", "ipv4", "little"), *lines("tcp"))
-    limits = zip(batch.column("word"), batch.column("send_q"), strict=True)
+    limits = zip(batch.column("state_label"), batch.column("send_q"), strict=True)
     assert all((limit is None) == (word == "LISTEN") for word, limit in limits)
 
 
@@ -106,7 +106,7 @@ def test_a_broken_line_is_counted_and_the_others_stay(broken: str) -> None:
 def test_an_unknown_state_is_kept() -> None:
     line = lines("tcp")[0].replace(" 0A ", " 0F ")
     batch = parse(ProcNetParser("tcp", "ipv4", "little"), line)
-    assert batch.column("word") == ["UNKNOWN(15)"]
+    assert batch.column("state_label") == ["UNKNOWN(15)"]
     assert batch.column("state") == [None]
 
 

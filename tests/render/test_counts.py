@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from batches import FixedNames, batch
-from tcpstates import pipeline
+from tcpstates import attribution
+from tcpstates.columns.registry import STATE, USER
+from tcpstates.columns.tally import BY_STATE, count_by
 from tcpstates.model import KernelCounts, Reason
-from tcpstates.render.columns import STATE, USER
-from tcpstates.render.counts import describe_counts, summary_notes
 from tcpstates.render.plain import _MOST_PADDED, _Padded
-from tcpstates.render.tally import BY_STATE, count_by
+from tcpstates.render.tally_text import describe_counts, summary_notes
 
 NAMES = FixedNames()
 
@@ -21,7 +21,7 @@ NAMES = FixedNames()
 def notes(
     *states: str, kernel: KernelCounts | None = None, **reasons: int
 ) -> list[str]:
-    rows: list[dict[str, Any]] = [{"word": state} for state in states]
+    rows: list[dict[str, Any]] = [{"state_label": state} for state in states]
     tally = count_by([batch(*rows)] if rows else [], BY_STATE, NAMES)
     named = {name.replace("_", "-"): number for name, number in reasons.items()}
     return list(summary_notes(tally, named, kernel))
@@ -110,7 +110,7 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
 def test_owners_that_were_not_found(
     number: int, unreadable: int, reason: str, text: str
 ) -> None:
-    assert pipeline._hidden(number, unreadable, reason) == ("owners-hidden", text)
+    assert attribution._hidden(number, unreadable, reason) == ("owners-hidden", text)
 
 
 def test_values_are_remembered_up_to_a_bound() -> None:

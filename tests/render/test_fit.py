@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcpstates.columns.values import format_owners
 from tcpstates.model import Owner
-from tcpstates.render.cells import format_owners
-from tcpstates.render.fit import split_holders, wrap_holders
+from tcpstates.render.table_layout import split_holders, wrap_holders
 
 HOSTILE = b"),b(pid=1,fd=3"
 

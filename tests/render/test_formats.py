@@ -15,10 +15,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from batches import FixedNames, batch
-from tcpstates.errors import ColumnError
-from tcpstates.model import KernelCounts, Owner, Request
-from tcpstates.render.arrange import Arrangement, find_sort_keys
-from tcpstates.render.columns import (
+from tcpstates.columns.registry import (
     BASIC,
     COLUMNS,
     FAMILY,
@@ -32,10 +29,13 @@ from tcpstates.render.columns import (
     choose_columns,
     find_columns,
 )
-from tcpstates.render.counts import render_group_numbers, render_groups_plain
+from tcpstates.columns.sorting import Arrangement, find_sort_keys
+from tcpstates.columns.tally import BY_STATE, Tally, count_by, state_rows
+from tcpstates.errors import ColumnError
+from tcpstates.model import KernelCounts, Owner, Request
 from tcpstates.render.csv_ import render_csv, render_tally_csv, row_maker
 from tcpstates.render.openmetrics import MOST_SERIES, render_openmetrics
-from tcpstates.render.tally import BY_STATE, Tally, count_by, state_rows
+from tcpstates.render.tally_text import render_group_numbers, render_groups_plain
 from tcpstates.text import sanitise
 
 NAMES = FixedNames()
@@ -96,7 +96,11 @@ def tally(*rows: dict[str, Any], by: Any = (PROCESS, STATE)) -> Tally:
 
 def test_a_socket_is_in_one_group_whoever_holds_it() -> None:
     two = (Owner(1, b"master", 3), Owner(2, b"worker", 3), Owner(3, b"worker", 3))
-    gone = {"processes": (), "no_process_reason": "time-wait", "word": "TIME_WAIT"}
+    gone = {
+        "processes": (),
+        "no_process_reason": "time-wait",
+        "state_label": "TIME_WAIT",
+    }
     found = tally({"processes": two}, gone, {}, {})
     assert found.total == 4
     assert found.groups(None)[0] == [
@@ -114,7 +118,7 @@ def test_a_name_cannot_pass_for_a_reason() -> None:
 
 
 def test_groups_as_text() -> None:
-    found = tally({}, {}, {"word": "LISTEN"}, {"uid": None}, by=(STATE, UID))
+    found = tally({}, {}, {"state_label": "LISTEN"}, {"uid": None}, by=(STATE, UID))
     text = "".join(render_groups_plain(found, 2, header=True))
     assert text == (
         "Count  State           Uid\n"
@@ -128,7 +132,7 @@ def test_groups_as_text() -> None:
 
 
 def test_groups_as_csv() -> None:
-    found = tally({}, {"word": "LISTEN"}, {}, by=(STATE, LOCAL_PORT))
+    found = tally({}, {"state_label": "LISTEN"}, {}, by=(STATE, LOCAL_PORT))
     text = "".join(render_tally_csv(found, None, header=True))
     assert text.splitlines() == [
         "state,local_port,count",
@@ -207,7 +211,7 @@ def test_rows_in_order_across_batches() -> None:
 
 def test_sorting_by_several_columns_and_what_is_unknown() -> None:
     rows = [("LISTEN", 2), ("LISTEN", None), ("CLOSED", 1), ("LISTEN", 9)]
-    one = batch(*({"word": word, "recv_q": queue} for word, queue in rows))
+    one = batch(*({"state_label": word, "recv_q": queue} for word, queue in rows))
     assert arranged("state,-recv-q", None, one, column="recv_q")[0] == [1, 9, 2, None]
     assert arranged("recv-q", None, one, column="recv_q")[0] == [1, 2, 9, None]
 
@@ -224,7 +228,9 @@ def test_addresses_and_pids_are_sorted_as_numbers() -> None:
 
 @pytest.mark.parametrize("key", COLUMNS)
 def test_every_column_can_be_shown_sorted_and_counted(key: str) -> None:
-    bare = batch({}, {"word": "LISTEN", "processes": (), "no_process_reason": "orphan"})
+    bare = batch(
+        {}, {"state_label": "LISTEN", "processes": (), "no_process_reason": "orphan"}
+    )
     column = COLUMNS[key]
     assert len(column.cells(bare, NAMES)) == 2
     assert len(arranged(f"-{key}", None, bare)[0]) == 2

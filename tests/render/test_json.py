@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches import FixedNames, batch
+from tcpstates.columns.registry import STATE, UID
+from tcpstates.columns.tally import count_by
 from tcpstates.model import ColumnBatch, Limitation, Listing, Owner
-from tcpstates.render.columns import STATE, UID
 from tcpstates.render.json_ import render_json, row_maker
-from tcpstates.render.json_counts import render_tally_json
-from tcpstates.render.tally import count_by
+from tcpstates.render.tally_json import render_tally_json
 
 KEYS = [
     "protocol",
@@ -79,14 +79,16 @@ def test_a_socket() -> None:
 
 
 def test_a_listeners_queues_have_names() -> None:
-    rows = [{"word": "LISTEN", "recv_q": 3, "send_q": 128}, {"recv_q": 9}]
+    rows = [{"state_label": "LISTEN", "recv_q": 3, "send_q": 128}, {"recv_q": 9}]
     listener, other = loaded(batch(*rows))["sockets"]
     assert (listener["backlog"], listener["backlog_limit"]) == (3, 128)
     assert (other["backlog"], other["backlog_limit"]) == (None, None)
 
 
 def test_the_keys_are_the_same_where_nothing_is_known() -> None:
-    bare = ColumnBatch("udp", "ipv6", 1, {"word": ["UNCONN"], "raw_state": ["07"]})
+    bare = ColumnBatch(
+        "udp", "ipv6", 1, {"state_label": ["UNCONN"], "raw_state": ["07"]}
+    )
     (found,) = loaded(bare, extended=True, info=True, memory=True)["sockets"]
     assert list(found) == [
         *KEYS,
@@ -98,14 +100,14 @@ def test_the_keys_are_the_same_where_nothing_is_known() -> None:
 
 def test_times() -> None:
     rows: list[dict[str, Any]] = [
-        {"word": "TIME_WAIT", "timer": "time-wait", "timer_ms": 59_000},
+        {"state_label": "TIME_WAIT", "timer": "time-wait", "timer_ms": 59_000},
         {
-            "word": "ESTABLISHED",
+            "state_label": "ESTABLISHED",
             "info.last_sent_ms": 7,
             "info.last_received_ms": 9,
             "info.last_ack_ms": 8,
         },
-        {"word": "LISTEN"},
+        {"state_label": "LISTEN"},
     ]
     found = loaded(batch(*rows), times=True)["sockets"]
     ages = [(row["age_ms"], row["age_max_ms"], row["idle_ms"]) for row in found]
@@ -146,7 +148,9 @@ def test_commas_stand_between_sockets(sizes: list[int]) -> None:
 
 def test_a_tally() -> None:
     listing = Listing("fake", 0, iter(()), [])
-    tally = count_by([batch({}, {"word": "TIME_WAIT"})], (STATE, UID), FixedNames())
+    tally = count_by(
+        [batch({}, {"state_label": "TIME_WAIT"})], (STATE, UID), FixedNames()
+    )
     text = render_tally_json(listing, tally, None, {"more": {"a": 1, "b": None}})
     found = json.loads(text)
     assert found["counts"] == [

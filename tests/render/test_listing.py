@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches import FixedNames, batch
+from tcpstates.columns.registry import choose_columns
 from tcpstates.model import Owner
-from tcpstates.render.columns import choose_columns
 from tcpstates.render.plain import render_plain
 from tcpstates.render.table import Screen, render_table
 
@@ -35,7 +35,7 @@ def plain(*batches: Any, columns: Any = BASIC, names: Any = NUMERIC, **how: Any)
 
 def test_a_line_a_socket_with_aligned_columns() -> None:
     text = plain(
-        batch({}, {"local_port": 0, "word": "TIME_WAIT", "recv_q": 123}),
+        batch({}, {"local_port": 0, "state_label": "TIME_WAIT", "recv_q": 123}),
         batch({"local_address": LONG}, family="ipv6"),
     )
     assert text == (
@@ -181,11 +181,11 @@ def test_markup_is_not_interpreted() -> None:
 
 
 def test_colours_follow_the_state() -> None:
-    text = table(batch({"word": "CLOSE_WAIT"}, {}), width=200, color=True)
+    text = table(batch({"state_label": "CLOSE_WAIT"}, {}), width=200, color=True)
     assert "\x1b[1;31mCLOSE_WAIT" in text
     assert "\x1b[32mESTABLISHED" in text
     assert "\x1b" not in table(batch({}), width=200)
-    colored = plain(batch({"word": "CLOSE_WAIT"}), color=True)
+    colored = plain(batch({"state_label": "CLOSE_WAIT"}), color=True)
     assert "\x1b[1;31mCLOSE_WAIT\x1b[0m" in colored
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tcpstates.model import ColumnBatch, Owner
 
 COLUMNS: dict[str, Any] = {
-    "word": "ESTABLISHED",
+    "state_label": "ESTABLISHED",
     "state": "ESTABLISHED",
     "raw_state": "ESTAB",
     "local_address": "192.0.2.1",

@@ -16,9 +16,10 @@ import sys
 from contextlib import suppress
 
 from lab import HELD, in_child, loopback_up
-from tcpstates.collect.lookup import SystemLookup
+from tcpstates.collect.name_lookup import SystemLookup
 from tcpstates.filters.selection import read_selection
 from tcpstates.model import Request
+from tcpstates.origin import LiveHost
 from tcpstates.pipeline import list_sockets
 
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
@@ -117,7 +118,7 @@ def selected(words: list[str], *, in_kernel: bool) -> list[int]:
     request = Request(protocols=frozenset({"tcp", "udp"}))
     lookup = SystemLookup(request.protocols)
     selection = read_selection(words, lookup, request) if words else None
-    listing = list_sockets(request, "netlink", selection, in_kernel=in_kernel)
+    listing = list_sockets(request, LiveHost("netlink"), selection, in_kernel=in_kernel)
     return [n for batch in listing.batches for n in batch.column("cookie")]
 
 

@@ -25,6 +25,7 @@ from hostile_saved import own_rows, strange_in
 from lookups import FixedLookup
 from tcpstates.cli.app import run
 from tcpstates.collect.names import SystemNames
+from tcpstates.columns.registry import COLUMNS
 from tcpstates.errors import FilterSyntaxError, ParseError
 from tcpstates.filters.bytecode import compile_filter
 from tcpstates.filters.parser import parse_filter
@@ -35,7 +36,6 @@ from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.reader import FORMATS, Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.parse.tcp_info import parse_tcp_info
-from tcpstates.render.columns import COLUMNS
 
 Target = Callable[[bytes], None]
 _LOOKUP, _NAMES = FixedLookup(), SystemNames(numeric=True)

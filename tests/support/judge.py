@@ -55,10 +55,10 @@ class Judge:
         if "internal error" in ended.errors and not _is_import(ended.failed):
             return "an internal error"
         if ended.code == _FAILED:
-            is_told = ended.errors.startswith("tcpstates: ") or is_mute
+            is_known = ended.errors.startswith("tcpstates: ") or is_mute
             # A monitor reads standard output.
-            is_told |= ended.output.startswith("TCPSTATES UNKNOWN: ")
-            return None if is_told else "failed without a word"
+            is_known |= ended.output.startswith("TCPSTATES UNKNOWN: ")
+            return None if is_known else "failed without a word"
         if any(not line.startswith("tcpstates: ") for line in lines_of(ended.errors)):
             return "somebody else's message"
         if ended.code == _INTERRUPTED and "SIGINT" in ended.failed:

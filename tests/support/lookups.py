@@ -8,7 +8,7 @@ from collections.abc import Iterable
 class FixedLookup:
     """A small system of its own."""
 
-    is_saved = False
+    compares_names = False
 
     def ports(self, service: str) -> frozenset[int]:
         known = {"https": {443}, "ssh": {22}, "domain": {53}, "twice": {7, 9}}

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator
 from textwrap import fill
 
-from tcpstates.lifecycle.meanings import MEANINGS, Settings
+from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import sections
+from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS
 
 _TITLES = {"lasts": "Lasts", "trouble": "Trouble", "do": "What to do"}
@@ -27,7 +28,7 @@ def lines() -> Iterator[str]:
     yield '.BR "tcpstates explain" ,'
     yield "with Linux's defaults for the settings of a host."
     for state, meaning in MEANINGS.items():
-        told = dict(sections(state, Settings(), tuple(SYSTEMS)))
+        told = dict(sections(state, KernelSettings(), tuple(SYSTEMS)))
         yield ".TP"
         yield f".B {state}"
         yield _text(meaning.summary[0].upper() + meaning.summary[1:] + ".")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tcpstates.diagnose.case import Case, Host
-from tcpstates.diagnose.thresholds import Thresholds
-from tcpstates.lifecycle.meanings import Settings
+from tcpstates.doctor.facts import Facts, RuleContext
+from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.model import KernelCounts, Reason
+from tcpstates.settings import KernelSettings
 
 MB = 1 << 20
 KERNEL = KernelCounts(
@@ -22,21 +22,21 @@ KERNEL = KernelCounts(
 )
 
 
-def host(**changes: Any) -> Host:
+def context(**changes: Any) -> RuleContext:
     """Return a host with nothing wrong, but for the changes."""
     known: dict[str, Any] = {
         "thresholds": Thresholds(),
-        "settings": Settings(),
+        "settings": KernelSettings(),
         "kernel": KERNEL,
         "listening": frozenset({443}),
         "fin_timeout_ms": 60_000,
         "missing": frozenset(),
         "is_filtered": False,
     }
-    return Host(**known | changes)
+    return RuleContext(**known | changes)
 
 
-def case(**changes: Any) -> Case:
+def facts(**changes: Any) -> Facts:
     """Return a case without sockets; owners and processes are the test's to say."""
     known: dict[str, Any] = {
         "counted": Counter(),
@@ -51,4 +51,4 @@ def case(**changes: Any) -> Case:
         "counters": {},
         "grown": {},
     }
-    return Case(**known | changes)
+    return Facts(**known | changes)

@@ -118,7 +118,7 @@ def slow_accept(number: int = 5) -> dict[str, int]:
     return {"guilty": pid, "port": place[1]}
 
 
-def given_up() -> dict[str, int]:
+def timeout_note() -> dict[str, int]:
     """Connections that nobody has accepted, and that the clients have closed."""
     parts = slow_accept(2)
     for client in HELD[-2:]:
@@ -457,7 +457,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "growing": growing,
     "slow-accept": slow_accept,
     "some-wait": lambda: slow_accept(1),
-    "given-up": given_up,
+    "given-up": timeout_note,
     "busy-accept": busy_accept,
     "no-ports": no_ports,
     "ports-reused": lambda: no_ports("2"),

@@ -16,10 +16,10 @@ import click
 
 from tcpstates.api import Counts, count_by
 from tcpstates.cli.options import chosen_families, chosen_protocols, selection_options
-from tcpstates.cli.origin import chosen_source
-from tcpstates.cli.output import Output, ReaderGone, complain
+from tcpstates.cli.output import Output, ReaderGone, warn
+from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.render.tally import state_rows
+from tcpstates.columns.tally import state_rows
 from tcpstates.states import find_group, find_state, find_states, nearest_words
 
 
@@ -163,7 +163,7 @@ def check(output: Output, /, **values: Any) -> int:
     return result
 
 
-def tell_unknown(text: str) -> int:
+def print_unknown(text: str) -> int:
     """Print why there is no answer, where a monitor looks for it."""
     from tcpstates.errors import TcpstatesError
     from tcpstates.text import sanitise_line
@@ -261,8 +261,8 @@ def _counts(
         filter=words,
         protocols=protocols,
         families=chosen_families(values),
-        source=chosen_source(values),
+        source=chosen_origin(values),
     )
     for limitation in counts.limitations:
-        complain(limitation.text)
+        warn(limitation.text)
     return counts

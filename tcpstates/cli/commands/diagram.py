@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from tcpstates.cli.live_counts import live_counts
-from tcpstates.cli.origin import chosen_source, saved_options
 from tcpstates.cli.output import Output
-from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
+from tcpstates.cli.source_options import chosen_origin, saved_options
+from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
+from tcpstates.cli.state_counts import StateCounts
 from tcpstates.cli.types import FILTER_WORD
 from tcpstates.lifecycle.machine import FIGURE, as_object
 from tcpstates.render.diagram.svg import render_html, render_svg
@@ -50,8 +50,7 @@ def diagram(
     if [svg == "-", html == "-", as_json].count(True) > 1:
         raise click.UsageError("only one of --svg -, --html - and --json")
     highlight = _one_state(state)
-    source = chosen_source({"source": "auto", **values})
-    counts = live_counts("state", filter=words, source=source)
+    counts = StateCounts(chosen_origin(values)).by("state", filter=words)
     if svg is not None:
         with output.into(svg):
             output.write(render_svg(counts, highlight=highlight), encoding="utf-8")

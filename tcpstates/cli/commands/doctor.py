@@ -9,14 +9,14 @@ import click
 
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import chosen_families
-from tcpstates.cli.origin import chosen_source, saved_options
-from tcpstates.cli.output import Output, complain
-from tcpstates.cli.state_words import color_option, json_option
+from tcpstates.cli.output import Output, warn
+from tcpstates.cli.source_options import chosen_origin, saved_options
+from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.cli.types import FILTER_WORD, SOURCE
-from tcpstates.diagnose.thresholds import NAMES, Thresholds, unit
-from tcpstates.examination import examine
+from tcpstates.doctor.examine import examine
+from tcpstates.doctor.findings import Severity
+from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
 from tcpstates.filters.values import BadValue, nearest, read_number, read_time
-from tcpstates.findings import Severity
 
 
 class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -101,12 +101,12 @@ def doctor(output: Output, /, **values: Any) -> int:
     if watch is not None and values["files"]:
         raise click.UsageError("--watch looks at live sockets, not at files")
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
-        complain(f"looking twice, {watch:g} s apart")
+        warn(f"looking twice, {watch:g} s apart")
     diagnosis = examine(
         values["words"],
         families=frozenset(chosen_families(values)),
-        source=chosen_source(values, keep=True),
-        thresholds=Thresholds()._replace(**dict(values["settings"])),
+        source=chosen_origin(values),
+        thresholds=Thresholds(**dict(values["settings"])),
         watch=watch,
     )
     if values["as_json"]:
@@ -119,6 +119,6 @@ def doctor(output: Output, /, **values: Any) -> int:
         color = output.wants_color(values["color"])
         output.write(render_diagnosis(diagnosis, width=output.width, color=color))
     for limitation in diagnosis.limitations:
-        complain(limitation.text)
+        warn(limitation.text)
     is_bad = any(f.severity >= Severity.WARNING for f in diagnosis.findings)
     return ExitCode.FOUND if is_bad else ExitCode.DONE

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from textwrap import fill
 from typing import Any
 
 import click
 
-from tcpstates.cli.live_counts import live_counts
-from tcpstates.cli.origin import chosen_source, saved_options
 from tcpstates.cli.output import Output
-from tcpstates.cli.state_words import StateWord, color_option, json_option, states_of
+from tcpstates.cli.source_options import chosen_origin, saved_options
+from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
+from tcpstates.cli.state_counts import StateCounts
 from tcpstates.collect.settings import read_settings
+from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import as_object, ways_in, ways_out
-from tcpstates.lifecycle.meanings import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
-from tcpstates.model import SavedSource
 from tcpstates.render.explain import (
     Here,
+    fill_in_settings,
     render_glance,
     render_state,
     render_topic,
     sections,
-    told_settings,
 )
 from tcpstates.states import (
     SYSTEMS,
@@ -84,14 +84,14 @@ def explain(
     topics = [word for word in words if word in TOPICS]
     states = [state for word in words for state in states_of(word)]
     shown = systems or tuple(SYSTEMS)
-    source = chosen_source({"source": "auto", **values}, keep=True)
+    counts = StateCounts(chosen_origin(values).pinned())
     width, paints = output.width, output.wants_color(color)
     if as_json:
         asked = states if words else list(TcpState)
-        output.write(_json(asked, topics, shown, source))
+        output.write(_json(asked, topics, shown, counts))
         return
     if not words:
-        output.write(render_glance(_here(None, source), width=width, color=paints))
+        output.write(render_glance(_here(None, counts), width=width, color=paints))
         return
     settings = read_settings()
     for number, topic in enumerate(topics):
@@ -103,35 +103,33 @@ def explain(
             output.write([fill(_OTHERS[other], max(40, min(width, 92))) + "\n"])
     for number, state in enumerate(states):
         drawn = render_state(
-            state, settings, _here(state, source), shown, width=width, color=paints
+            state, settings, _here(state, counts), shown, width=width, color=paints
         )
         output.write(["\n"] if number or topics else [])
         output.write(drawn)
 
 
-def _here(state: TcpState | None, source: str | SavedSource) -> Here:
-    """Return what there is here: of one state by process, else only the numbers."""
+def _here(state: TcpState | None, counts: StateCounts) -> Here:
+    """Count what is here now: one state by process, else every state."""
     if state is None:
-        return Here(live_counts("state", source=source), ())
+        return Here(counts.by("state"), ())
     asked = ["state", str(state)]
-    counts = live_counts("state", filter=asked, source=source)
-    found = None
-    if counts is not None:
-        found = live_counts("process", filter=asked, source=source)
-    most = found.most_common(_MOST_HOLDERS) if found else []
-    return Here(counts, [(str(name), number) for name, number in most])
+    found = counts.by("state", filter=asked)
+    owners = counts.by("process", filter=asked) if found is not None else None
+    most = owners.most_common(_MOST_HOLDERS) if owners else []
+    return Here(found, [(str(name), number) for name, number in most])
 
 
 def _json(
     states: Sequence[TcpState],
     topics: Sequence[str],
     systems: Sequence[str],
-    source: str | SavedSource,
+    counts: StateCounts,
 ) -> Iterator[str]:
     import json
 
     settings = read_settings()
-    here = _here(None, source)
+    here = _here(None, counts)
     told = []
     for state in states:
         meaning = MEANINGS[state]
@@ -144,9 +142,9 @@ def _json(
                 "side": dict(sections(state, settings, systems))["side"][0],
                 "in": [as_object(edge) for edge in ways_in(state)],
                 "out": [as_object(edge) for edge in ways_out(state)],
-                "lasts": told_settings(meaning.lasts, settings),
-                "trouble": told_settings(meaning.trouble, settings),
-                "remedy": told_settings(meaning.remedy, settings),
+                "lasts": fill_in_settings(meaning.lasts, settings),
+                "trouble": fill_in_settings(meaning.trouble, settings),
+                "remedy": fill_in_settings(meaning.remedy, settings),
                 "names": {key: names_of(state, key) for key in systems},
                 "count": None
                 if here.counts is None
@@ -155,5 +153,5 @@ def _json(
         )
     objects = {"schema": 1, "states": told}
     if topics:
-        objects["topics"] = {name: TOPICS[name]._asdict() for name in topics}
+        objects["topics"] = {name: asdict(TOPICS[name]) for name in topics}
     yield json.dumps(objects, indent=2) + "\n"

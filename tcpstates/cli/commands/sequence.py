@@ -11,7 +11,7 @@ import click
 
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
-from tcpstates.cli.state_words import color_option, json_option
+from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.lifecycle.scenarios import (
     SCENARIOS,
     Moment,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from tcpstates.cli.output import Output
-from tcpstates.cli.state_words import color_option, json_option
+from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.render.styles import paint
 from tcpstates.states import (
     GROUPS,

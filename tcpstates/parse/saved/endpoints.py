@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tcpstates.parse.saved.rows import Unreadable
+from tcpstates.parse.saved.rows import MalformedLine
 
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 _ANY = ("*", "")
@@ -58,14 +58,14 @@ class Endpoints:
         """Return address and port, whether a colon or a dot is between them."""
         place = max(text.rfind(":"), text.rfind("."))
         if place < 0:
-            raise Unreadable(text)
+            raise MalformedLine(text)
         return self.address(text[:place]), self.port(text[place + 1 :])
 
     def with_colon(self, text: str) -> Endpoint:
         """Return the same of `address:port` only."""
         before, colon, port = text.rpartition(":")
         if not colon:
-            raise Unreadable(text)
+            raise MalformedLine(text)
         return self.address(before), self.port(port)
 
     def address(self, text: str) -> Address:
@@ -92,10 +92,10 @@ class Endpoints:
         if text.isdecimal() and text.isascii():
             number = int(text) if len(text) <= 5 else 65536
             if number > 65535:
-                raise Unreadable(text)
+                raise MalformedLine(text)
             return number
         if not _SERVICE.fullmatch(text):
-            raise Unreadable(text)
+            raise MalformedLine(text)
         port = self._service(text)
         return text if port is None else port
 
@@ -106,14 +106,14 @@ def _read_address(text: str) -> Address:
     bare, _, after = text.partition("]")
     if text.startswith("["):
         if "]" not in text:
-            raise Unreadable(text)  # cut in two
+            raise MalformedLine(text)  # cut in two
         bare = bare[1:]
     elif after:
-        raise Unreadable(text)
+        raise MalformedLine(text)
     bare, _, scope = bare.partition("%")
     bare = bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")  # PowerShell's, of a cut one
     if not _HOST.fullmatch(bare):
-        raise Unreadable(text)
+        raise MalformedLine(text)
     scope = scope or after.removeprefix("%")
     if bare in _ANY:
         return Address(None, "*", scope or None, is_whole=True)

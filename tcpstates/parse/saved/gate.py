@@ -17,7 +17,7 @@ from string import ascii_letters, digits
 from typing import Any
 
 from tcpstates.model import FAMILIES, PROTOCOLS, Owner
-from tcpstates.parse.saved.rows import UNREADABLE, Row
+from tcpstates.parse.saved.rows import MALFORMED, Row
 
 LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
 LONGEST_WORD = 64  # of a state, a timer, a service
@@ -157,7 +157,7 @@ _FIXED: tuple[Check, ...] = (
     _numbers,
 )
 _MORE: dict[str, Check] = {
-    "word": _words,
+    "state_label": _words,
     "uid": _ids,
     "user_name": _names,
     "inode": _numbers,
@@ -187,9 +187,7 @@ def refused(rows: Sequence[Row]) -> list[int]:
     if not rows or _pass(rows):
         return []
     return [
-        place
-        for place, row in enumerate(rows)
-        if row is UNREADABLE or not _pass((row,))
+        place for place, row in enumerate(rows) if row is MALFORMED or not _pass((row,))
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tcpstates.model import FAMILIES, PROTOCOLS, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.powershell import make_row
-from tcpstates.parse.saved.rows import UNREADABLE, Row, Unreadable
+from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, Row
 
 _MOST = 64 * 1024 * 1024  # characters of one object that is not ours
 _PLAIN = (
@@ -64,7 +64,7 @@ class OwnJson:
         self._size += len(line)
         if self._size > _MOST:
             self._pending.clear()
-            raise Unreadable("an object of more than 64 MB")
+            raise MalformedLine("an object of more than 64 MB")
         return ()
 
     def _objects(self, text: str) -> Sequence[Row]:
@@ -79,12 +79,12 @@ class OwnJson:
             except (ValueError, RecursionError):
                 if not rows:
                     raise
-                return [*rows, UNREADABLE]  # the sockets before the error are valid
+                return [*rows, MALFORMED]  # the sockets before the error are valid
             inside = _sockets_in(found)
             sockets = [each for each in inside if isinstance(each, Mapping)]
             rows += map(self._row, sockets)
             if len(sockets) < len(inside):
-                rows.append(UNREADABLE)
+                rows.append(MALFORMED)
             while text[place : place + 1].isspace():
                 place += 1
         return rows
@@ -95,8 +95,8 @@ class OwnJson:
             if "LocalAddress" in found:
                 return make_row(self._endpoints, found)
             return _own_row(found, self._endpoints)
-        except (KeyError, TypeError, ValueError, AttributeError, Unreadable):
-            return UNREADABLE
+        except (KeyError, TypeError, ValueError, AttributeError, MalformedLine):
+            return MALFORMED
 
     def finish(self) -> Sequence[Row]:
         """Return the sockets of what took several lines.
@@ -171,7 +171,7 @@ def _address(value: Any, family: str, endpoints: Endpoints) -> str:
         raise TypeError(value)
     address = endpoints.address(value)
     if address.scope or address.family not in (None, family):
-        raise Unreadable(value)
+        raise MalformedLine(value)
     return address.text
 
 

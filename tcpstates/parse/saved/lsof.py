@@ -9,10 +9,10 @@ from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import (
+    MalformedLine,
     Row,
-    Unreadable,
     owner,
-    row_or_unreadable,
+    row_or_malformed,
     take_user,
 )
 
@@ -44,12 +44,12 @@ class Lsof:
         found = _ROW.search(line.rstrip())
         if found is None:
             if _TORN.search(line.rstrip()):
-                raise Unreadable(line)
+                raise MalformedLine(line)
             return () if _OTHER.search(line) else None
         before = line[: found.start()]
         left = _LEFT.match(before) if len(before) <= _LONGEST else None
         if left is None:
-            raise Unreadable(line)
+            raise MalformedLine(line)
         fd = left[4] if left[4].isdecimal() else None
         more: dict[str, Any] = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
         take_user(left[3], more)
@@ -113,7 +113,7 @@ class LsofFields:
         protocol = fields.get("P", "").lower()
         if protocol not in ("tcp", "udp") or "n" not in fields:
             return ()
-        return (row_or_unreadable(partial(self._made, protocol, fields), self._line),)
+        return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 
     def _made(self, protocol: str, fields: Mapping[str, str]) -> Row:
         more: dict[str, Any] = {}

@@ -15,9 +15,9 @@ from typing import Any
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.rows import (
-    UNREADABLE,
+    MALFORMED,
+    MalformedLine,
     Row,
-    Unreadable,
     owner,
     state_of,
     take_user,
@@ -82,12 +82,12 @@ class Netstat:
         held = self._held
         try:
             row = self._row(line, words) if words else None
-        except Unreadable:
+        except MalformedLine:
             if held is None:
                 raise
             # What comes below belongs to this row, not to the one before.
             self._held = None
-            return held, UNREADABLE._replace(line=self._endpoints.line)
+            return held, MALFORMED._replace(line=self._endpoints.line)
         if row is not None:
             self._held = row
             return (held,) if held else ()
@@ -98,8 +98,8 @@ class Netstat:
             self._held = _with_program(held, found[1])
             return ()
         # -b: a component, or that there is no permission
-        is_told = line.startswith(" ") or len(words) == 1 or _NO_OWNER in line
-        return () if words and is_told else None
+        is_known = line.startswith(" ") or len(words) == 1 or _NO_OWNER in line
+        return () if words and is_known else None
 
     def finish(self) -> Sequence[Row]:
         """Return the last row."""
@@ -115,12 +115,12 @@ class Netstat:
         rest = start + len(numbers)
         if len(words) < rest + 2:
             if len(words) > 2 and any(c in words[-1] for c in ":."):
-                raise Unreadable(line)
+                raise MalformedLine(line)
             return None
         texts = words[rest : rest + 2]
         try:
             local, remote = map(self._endpoints.split, texts)
-        except Unreadable:
+        except MalformedLine:
             is_of_windows = start == 1 and found.string.isupper() and not numbers
             if is_of_windows and all(":" in text for text in texts):
                 raise
@@ -243,7 +243,7 @@ def _read_windows(
         raw, after = after[0], after[1:]
         state = state_of(raw)
         if state is None and remote_port == 0:
-            more["word"] = str(TcpState.LISTEN)
+            more["state_label"] = str(TcpState.LISTEN)
     if after:
         take_windows_pid(after[0], more)
     return raw

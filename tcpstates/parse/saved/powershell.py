@@ -10,9 +10,9 @@ from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.rows import (
+    MalformedLine,
     Row,
-    Unreadable,
-    row_or_unreadable,
+    row_or_malformed,
     take_windows_pid,
 )
 
@@ -43,9 +43,9 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     """Return the row of one object's properties, which JSON may give any type."""
     for name in _READ:
         if type(fields.get(name)) not in (str, int, NoneType):
-            raise Unreadable(name)
+            raise MalformedLine(name)
     if not isinstance(fields.get("LocalAddress"), str):
-        raise Unreadable("LocalAddress")
+        raise MalformedLine("LocalAddress")
     try:
         state = fields.get("State")
         raw = None if state in (None, "") else str(state)
@@ -61,7 +61,7 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
             )
         )
     except KeyError as error:
-        raise Unreadable(str(error)) from error
+        raise MalformedLine(str(error)) from error
     family, places, more = joined(local, remote)
     is_tcp = not {"RemotePort", "RemoteAddress", "State"}.isdisjoint(fields)
     cut = [
@@ -191,7 +191,7 @@ class PowershellList:
         if not {"LocalAddress", "LocalPort"} <= set(fields):
             return ()
         return (
-            row_or_unreadable(partial(make_row, self._endpoints, fields), self._line),
+            row_or_malformed(partial(make_row, self._endpoints, fields), self._line),
         )
 
 
@@ -225,7 +225,7 @@ class PowershellCsv:
             return None
         values = self._split(line)
         if len(values) != len(self._names):
-            raise Unreadable(line)
+            raise MalformedLine(line)
         fields = dict(zip(self._names, values, strict=True))
         return (make_row(self._endpoints, fields),)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.proc_net import ProcNetParser
-from tcpstates.parse.saved.rows import Row, Unreadable
+from tcpstates.parse.saved.rows import MalformedLine, Row
 
 # What raw sockets are for, where others have a port: ICMP, IGMP, OSPF ...
 _RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
@@ -41,7 +41,7 @@ class ProcNet:
         found = _ROW.match(line)
         if found is None:
             if _MAYBE_ROW.match(line):
-                raise Unreadable(line)
+                raise MalformedLine(line)
             return None
         family = "ipv4" if len(found[2]) == 8 else "ipv6"
         port = int(found[3], 16)
@@ -57,7 +57,7 @@ class ProcNet:
         if not len(batch):
             if parser.skipped:
                 parser.skipped = 0
-                raise Unreadable(line)
+                raise MalformedLine(line)
             return ()  # the kernel has repeated a row
         told = {name: batch.column(name)[0] for name in _COLUMNS}
         more = {name: told.pop(name) for name in _COLUMNS[7:]}

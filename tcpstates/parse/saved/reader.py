@@ -13,7 +13,7 @@ from contextlib import suppress
 from tcpstates.parse.saved import lsof, netstat, powershell, proc, sockstat, solaris, ss
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
-from tcpstates.parse.saved.rows import Layout, Row, Unreadable
+from tcpstates.parse.saved.rows import Layout, MalformedLine, Row
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
@@ -29,7 +29,7 @@ LONGEST = 1 << 16  # characters of a line; no tool prints a longer one for a soc
 _MOST_NUMBERS = 5  # of unreadable lines are told
 
 # What a hostile line may lead to: numbers of 5,000 digits, lists in lists in lists.
-_BROKEN = (Unreadable, ValueError, OverflowError, RecursionError)
+_BROKEN = (MalformedLine, ValueError, OverflowError, RecursionError)
 # What --from-format takes, and the layouts that it means.
 FORMATS: dict[str, tuple[str, ...]] = {
     "ss": ("ss",),
@@ -210,9 +210,9 @@ class Reader:
     def _without_heading(self, line: str) -> Sequence[Row] | None:
         """Return a row that no heading has announced; None: it is none."""
         for layout in self._layouts:
-            if layout is self._current or layout.name not in _SURE:
+            if layout is self._current or layout.name not in _ROW_DETECTORS:
                 continue
-            if not (self._is_named or _SURE[layout.name](line)):
+            if not (self._is_named or _ROW_DETECTORS[layout.name](line)):
                 continue
             found = layout.rows(line)
             if found is not None:
@@ -252,7 +252,7 @@ def _always(line: str) -> bool:
 
 
 # Whose rows look like nothing else, and how to tell quickly that a line is none.
-_SURE: dict[str, Callable[[str], bool]] = {
+_ROW_DETECTORS: dict[str, Callable[[str], bool]] = {
     "ss": ss.is_row,
     "proc": _always,
     "lsof": _always,

@@ -21,26 +21,26 @@ class Row(NamedTuple):
     remote_port: int | None
     recv_q: int | None = None
     send_q: int | None = None
-    # Further columns by their names; "word": what `raw_state` means, where no table
+    # Further columns by their names; "state_label": what `raw_state` means, where no table
     # of words can tell.
     more: Mapping[str, Any] | None = None
     line: int = 0  # where it began; 0: on the line that is read now
 
 
-class Unreadable(Exception):
+class MalformedLine(Exception):
     """A line that looks like a socket and cannot be read."""
 
 
 # Among other rows, one that cannot be read: the gate counts it.
-UNREADABLE = Row("", "", None, "", None, "", None)
+MALFORMED = Row("", "", None, "", None, "", None)
 
 
-def row_or_unreadable(make: Callable[[], Row], line: int) -> Row:
+def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
     """Return the row of a block that began on a line; what is wrong costs no other."""
     try:
         row = make()
-    except (Unreadable, ValueError, OverflowError):
-        row = UNREADABLE
+    except (MalformedLine, ValueError, OverflowError):
+        row = MALFORMED
     return row._replace(line=line)
 
 
@@ -128,11 +128,15 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     else:
         words = list(map(known.__getitem__, fields[2]))
     more = [each or {} for each in fields[9]]
-    if any("word" in each for each in more):
-        words = [e.get("word", word) for e, word in zip(more, words, strict=True)]
-    columns["word"] = words
+    if any("state_label" in each for each in more):
+        words = [
+            e.get("state_label", word) for e, word in zip(more, words, strict=True)
+        ]
+    columns["state_label"] = words
     columns["state"] = [word if word in _STATES else None for word in words]
-    for name in dict.fromkeys(key for each in more for key in each if key != "word"):
+    for name in dict.fromkeys(
+        key for each in more for key in each if key != "state_label"
+    ):
         columns[name] = [each.get(name) for each in more]
     if "info" in columns:
         infos = columns["info"]

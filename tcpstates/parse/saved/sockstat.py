@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints
-from tcpstates.parse.saved.rows import Row, Unreadable, owner, take_user
+from tcpstates.parse.saved.rows import MalformedLine, Row, owner, take_user
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
@@ -35,7 +35,7 @@ class Sockstat:
             return () if _OTHER.search(line) else None
         place = places[-1] if len(words) > places[-1] + 2 else places[0]
         if len(words) < place + 3:
-            raise Unreadable(line)
+            raise MalformedLine(line)
         protocol, digits = words[place][:3], words[place][3:]
         here, there = words[place + 1 : place + 3]
         family, ends, more = self._endpoints.ends(here, there, _FAMILIES.get(digits))

@@ -60,7 +60,7 @@ class Solaris:
             place = next((i for i, w in enumerate(after) if w in _UDP_STATES), 0)
             raw = after[place] if after and after[place] in _UDP_STATES else None
             if raw:
-                more["word"] = _UDP_STATES[raw]
+                more["state_label"] = _UDP_STATES[raw]
             owner_words = after[:place]
         if len(owner_words) > 1 and owner_words[1].isdecimal():  # -u
             more["user_name"] = owner_words[0]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints
-from tcpstates.parse.saved.rows import Row, Unreadable
+from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
 
 _HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
@@ -157,7 +157,7 @@ class Ss:
             return _OTHER
         if len(words) < place + 4:
             if raw is not None and len(words) > place and words[place].isdecimal():
-                raise Unreadable(line)
+                raise MalformedLine(line)
             return None
         received, sent, here, there = words[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):

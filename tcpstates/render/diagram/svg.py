@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 
-from tcpstates.lifecycle.meanings import MEANINGS
+from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.render.diagram.layout import (
     BOX_HEIGHT,
     BOX_WIDTH,

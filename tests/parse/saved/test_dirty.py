@@ -30,7 +30,7 @@ def rows(text: str, **how: Any) -> list[Row]:
 
 
 def words(found: list[Row]) -> list[str]:
-    return [word for batch in to_batches(found) for word in batch.column("word")]
+    return [word for batch in to_batches(found) for word in batch.column("state_label")]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_german_windows_in_its_code_pages(
     path.write_bytes(GERMAN.replace("\n", ends).encode(encoding))
     limitations: list[Limitation] = []
     batches = list(FileSource(SavedFiles((str(path),))).read(Request(), limitations))
-    found = [word for batch in batches for word in batch.column("word")]
+    found = [word for batch in batches for word in batch.column("state_label")]
     assert sorted(found) == [
         "CLOSE_WAIT",
         "CLOSING",

@@ -33,7 +33,7 @@ from inprocess import told
 from tcpstates.model import Owner
 from tcpstates.parse.saved.gate import LONGEST_ADDRESS, LONGEST_NAME, refused
 from tcpstates.parse.saved.reader import Reader
-from tcpstates.parse.saved.rows import UNREADABLE, Row
+from tcpstates.parse.saved.rows import MALFORMED, Row
 
 # 1 in 10 of the whole by default: all of it takes two minutes.
 SIZE = int(os.environ.get("HOSTILE_ROWS", "10000"))
@@ -233,7 +233,7 @@ def test_true_is_no_number_beside_a_one() -> None:
     rows = [GOOD._replace(recv_q=1), GOOD._replace(recv_q=True), GOOD]
     assert refused(rows) == [1]
     assert refused([]) == []
-    assert refused([UNREADABLE]) == [0]
+    assert refused([MALFORMED]) == [0]
 
 
 def test_a_row_that_does_not_pass_is_reported_with_its_line() -> None:

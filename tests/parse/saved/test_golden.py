@@ -46,7 +46,7 @@ def test_what_is_read(path: Path, golden: Golden) -> None:
     reader = Reader(SERVICES.get)
     text = decoded(path.read_bytes()).replace("\r\n", "\n")
     rows = [*reader.read(text.split("\n")), *reader.finish()]
-    words = [word for found in to_batches(rows) for word in found.column("word")]
+    words = [word for found in to_batches(rows) for word in found.column("state_label")]
     lines = [
         f"layouts {sorted(reader.recognised)}, snapshots {reader.snapshots}",
         f"rows {len(rows)}, unreadable {reader.unreadable} {reader.numbers}",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import run_command
 
-from tcpstates.cli.origin import FROM_FORMATS
+from tcpstates.cli.source_options import FROM_FORMATS
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.model import Batch, Limitation, Request
 from tcpstates.parse.saved.reader import FORMATS
@@ -102,7 +102,7 @@ def test_details_of_ss() -> None:
             *map(
                 b.column,
                 [
-                    "word",
+                    "state_label",
                     "local_address",
                     "local_port",
                     "timer",
@@ -213,8 +213,8 @@ def test_standard_input_and_several_files() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--from", "/nowhere/file"), 3, "/nowhere/file: cannot read it: No such file"),
-        (("--from", "/"), 3, "/: cannot read it: Is a directory"),
+        (("--from", "/nowhere/file"), 3, "/nowhere/file: cannot be read: No such file"),
+        (("--from", "/"), 3, "/: cannot be read: Is a directory"),
         (("--from", "/dev/null"), 3, "no sockets recognised; tried ss, netstat,"),
         (("--from", "x", "--source", "procfs"), 2, "exclude each other"),
         (("--from-format", "ss"), 2, "--from-format is of use with --from FILE only"),

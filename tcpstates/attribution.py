@@ -1,0 +1,145 @@
+"""Attribute sockets to processes: by inode, by the pid that a source reports, or not.
+
+By inode all rows are held, because the pass over /proc has to know what it looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tcpstates.model import (
+    Batch,
+    Limitation,
+    Owner,
+    OwnersBy,
+    Reason,
+    reason_without_file,
+)
+from tcpstates.states import TcpState
+
+# Whatever the source, no process can own a socket in these.
+_NEVER_OWNED = {
+    state: reason_without_file(state)
+    for state in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED)
+}
+
+
+def attribute(
+    batches: Iterator[Batch], owners_by: OwnersBy, limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Yield the batches with the owners of each socket."""
+    match owners_by:
+        case OwnersBy.ROW:  # they are there
+            return batches
+        case OwnersBy.PID:
+            return _by_pid(batches, limitations)
+        case OwnersBy.INODE:
+            return _by_inode(batches, limitations)
+
+
+def note_other_owners(
+    batches: Iterator[Batch],
+    source: str,
+    owners_by: OwnersBy,
+    limitations: list[Limitation],
+) -> Iterator[Batch]:
+    """Yield the batches, then note why a filter may not have seen every owner."""
+    from tcpstates.collect.proc_files import sees_all_processes
+
+    yield from batches
+    text = ""
+    if owners_by is OwnersBy.PID:
+        text = f"{source} names one process of a socket; others may own it too"
+    elif owners_by is OwnersBy.INODE and not sees_all_processes():
+        text = "the owners shown may be incomplete: some processes cannot be inspected"
+    if text:
+        limitations.append(Limitation("other-holders", text))
+
+
+def _by_inode(
+    batches: Iterator[Batch], limitations: list[Limitation]
+) -> Iterator[Batch]:
+    """Add who holds each socket, found by its inode."""
+    from tcpstates.collect import owners
+
+    held = list(batches)
+    table = owners.OwnerTable(n for b in held for n in b.column("inode"))
+    table.scan()
+    if not table.available:
+        text = "/proc has no processes to look at: owners are unknown"
+        limitations.append(Limitation("no-process-information", text))
+    unseen = table.unseen_reason()
+    hidden = 0
+    held.reverse()
+    while held:  # each batch can be forgotten once it is on its way
+        batch = held.pop()
+        processes = table.owners(batch.column("inode"))
+        batch.put("processes", processes)
+        batch.put("no_process_reason", _reasons(batch, processes, unseen))
+        if unseen in (Reason.HIDDEN, Reason.NOT_FOUND):
+            pairs = zip(batch.column("inode"), processes, strict=True)
+            hidden += sum(bool(inode) and not found for inode, found in pairs)
+        yield batch
+    if hidden:
+        limitations.append(_hidden(hidden, table.unreadable, unseen))
+
+
+def _reasons(
+    batch: Batch, processes: list[tuple[Owner, ...]], unseen: str
+) -> list[str | None]:
+    """Say for each socket without a process why it has none."""
+    return [
+        None if found else unseen if inode else reason_without_file(word)
+        for found, inode, word in zip(
+            processes, batch.column("inode"), batch.column("state_label"), strict=True
+        )
+    ]
+
+
+def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
+    """Tell how many owners were not found, and what is known about the reason."""
+    if unseen == Reason.HIDDEN:
+        are = "1 owner is" if number == 1 else f"{number} owners are"
+        text = (
+            f"{are} hidden, in other users' processes: run as root, or with both"
+            " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+        )
+    else:
+        were = "1 owner was" if number == 1 else f"{number} owners were"
+        some = "1 process is" if unreadable == 1 else f"{unreadable} processes are"
+        text = (
+            f"{were} not found: {some} protected even from root; a socket that is"
+            " passed between processes has none meanwhile"
+        )
+    return Limitation("owners-hidden", text)
+
+
+def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator[Batch]:
+    """Add who holds each socket, where the source has told the process already."""
+    from tcpstates.collect.psutil_ import read_process_name
+
+    names: dict[int, bytes | None] = {}
+    unknown = 0
+    for batch in batches:
+        processes: list[tuple[Owner, ...]] = []
+        reasons: list[str | None] = []
+        for pid, fd, word in zip(
+            batch.column("pid"),
+            batch.column("fd"),
+            batch.column("state_label"),
+            strict=True,
+        ):
+            if pid is not None and pid not in names:
+                names[pid] = read_process_name(pid)
+            owner = () if pid is None else (Owner(pid, names[pid], fd),)
+            processes.append(owner)
+            reason = None if owner else _NEVER_OWNED.get(word, Reason.UNKNOWN)
+            reasons.append(reason)
+            unknown += reason == Reason.UNKNOWN
+        batch.put("processes", processes)
+        batch.put("no_process_reason", reasons)
+        yield batch
+    if unknown:
+        are = "1 socket has" if unknown == 1 else f"{unknown} sockets have"
+        text = f"{are} no known process: psutil does not report why"
+        limitations.append(Limitation("owners-unknown", text))

@@ -1,0 +1,72 @@
+"""From options to what they show: a listing, or counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from tcpstates.cli.answer import Answer
+from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.output import Output, warn
+from tcpstates.cli.source_options import chosen_origin
+from tcpstates.model import PROTOCOLS, Request
+from tcpstates.pipeline import list_sockets, select
+from tcpstates.states import ALL_STATES, LISTENING, tool_words
+
+if TYPE_CHECKING:  # loaded only where they are needed
+    from tcpstates.cli.counting import CountView
+    from tcpstates.cli.listing import ListingView
+
+
+def show(options: Options, output: Output) -> None:
+    """Print what the options ask for, then what limits it on standard error."""
+    shown = _load_shown(options)
+    request = make_request(options, shown.needs)
+    origin = chosen_origin(options._asdict())
+    selection = select(options.words, origin, request)
+    with output.into(options.output):
+        listing = list_sockets(request, origin, selection)
+        names = origin.names(
+            numeric=options.numeric, state_words=tool_words(options.state_names)
+        )
+        # Programs read the same bytes in every locale.
+        encoding = "utf-8" if options.is_for_programs else None
+        try:
+            answer = Answer(listing, origin, names, selection)
+            texts = shown.texts(answer, output)
+            output.write(texts, encoding=encoding)
+        finally:
+            output.flush()
+    for limitation in listing.limitations:
+        warn(limitation.text)
+
+
+def _load_shown(options: Options) -> CountView | ListingView:
+    """Return what makes the text that the options ask for."""
+    is_counted = options.by is not None or options.count_only or options.summary
+    if is_counted or options.format == "openmetrics":
+        from tcpstates.cli.counting import CountView
+
+        return CountView(options)
+    from tcpstates.cli.listing import ListingView
+
+    return ListingView(options)
+
+
+def make_request(options: Options, needs: Collection[str]) -> Request:
+    """Return what to ask a source for, as far as options and columns say."""
+    counts_all = options.summary or options.format == "openmetrics"
+    if options.all_states or (counts_all and not options.listening):
+        states, unknown = ALL_STATES, True
+    elif options.listening:
+        states, unknown = LISTENING, False
+    else:
+        states, unknown = ALL_STATES - LISTENING, True
+    values = options._asdict()
+    default = PROTOCOLS if counts_all else ("tcp",)
+    return Request(
+        protocols=frozenset(chosen_protocols(values, default)),
+        families=frozenset(chosen_families(values)),
+        states=states,
+        unknown_states=unknown,
+    ).for_columns(needs)

@@ -1,0 +1,71 @@
+"""States on the command line of the commands that teach, and options they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+import click
+
+from tcpstates.cli.completions import spelled_like
+from tcpstates.states import TcpState, find_states, nearest_words, state_words
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A state or a group in any system's spelling, or one of some more words."""
+
+    name = "state"
+
+    def __init__(self, more: Collection[str] = ()) -> None:
+        self._more = more
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the word; fail with the nearest ones when it means nothing."""
+        word = str(value)
+        other = word.lower().replace("_", "-")
+        if other in self._more:
+            return other
+        if find_states(word) is None:
+            from difflib import get_close_matches
+
+            near = [found.lower() for found in nearest_words(word)]
+            near += get_close_matches(other, self._more, n=1)
+            hint = "tcpstates explain names all"
+            hint = f"did you mean {' or '.join(near)}?" if near else hint
+            self.fail(f"no such state: '{value}'; {hint}", param, ctx)
+        return word
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """Return the words that begin so."""
+        from click.shell_completion import CompletionItem
+
+        words = (*state_words(), *self._more)
+        spelled = (spelled_like(word, incomplete) for word in words)
+        return [CompletionItem(word) for word in spelled if word]
+
+
+def states_of(word: str) -> list[TcpState]:
+    """Return the states of RFC 9293 that a word means, in their order."""
+    meant = find_states(word) or frozenset()
+    return [state for state in TcpState if state in meant]
+
+
+def json_option(function: Function) -> Function:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def color_option(function: Function) -> Function:
+    """Add --color."""
+    return click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        help="Colour the states.",
+    )(function)

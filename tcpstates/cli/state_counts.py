@@ -1,0 +1,40 @@
+"""Counts by state or process, for commands that have more to say than counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tcpstates.api import Counts, count_by
+from tcpstates.cli.output import warn
+from tcpstates.errors import FileUnavailable, SourceUnavailable
+from tcpstates.origin import Origin
+
+
+class StateCounts:
+    """Counts of an origin's TCP sockets; what limits them is warned of once."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._warned: set[str] = set()
+
+    def by(self, *columns: str, filter: Sequence[str] = ()) -> Counts | None:  # noqa: A002
+        """Count by columns; None, and a warning, if no source can be read.
+
+        Raise FilterSyntaxError, and FileUnavailable: without the file there is no
+        answer.
+        """
+        try:
+            counts = count_by(*columns, filter=filter, source=self._origin)
+        except FileUnavailable:
+            raise
+        except SourceUnavailable as error:
+            self._warn(str(error))
+            return None
+        for limitation in counts.limitations:
+            self._warn(limitation.text)
+        return counts
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warn(text)

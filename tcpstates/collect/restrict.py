@@ -1,0 +1,32 @@
+"""Reduce what a source has read to what a request asks for."""
+
+from __future__ import annotations
+
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import Batch, Limitation, Request
+from tcpstates.states import ALL_STATES, AnyState, OtherState
+
+
+def restrict_batch(batch: Batch, request: Request) -> Batch | None:
+    """Select the sockets of a batch that a request asks for; None: none of them."""
+    if batch.protocol not in request.protocols or batch.family not in request.families:
+        return None
+    labels = batch.column("state_label")
+    # BOUND is listed with all states only where somebody has written it down.
+    every = request.states >= ALL_STATES
+    wanted = {
+        label: request.wants(label) or (every and label == OtherState.BOUND)
+        for label in set(labels)
+    }
+    return batch.keep(list(map(wanted.__getitem__, labels)))
+
+
+def refuse_bound(
+    source: str, states: frozenset[AnyState], limitations: list[Limitation]
+) -> None:
+    """Report that a source has no BOUND sockets, if the request names them."""
+    if OtherState.BOUND in states:
+        text = "does not report BOUND sockets; netlink does (Linux 6.8 or newer)"
+        if len(states) == 1:
+            raise SourceUnavailable(source, text)
+        limitations.append(Limitation("state-not-told", f"source {source} {text}"))

@@ -1,0 +1,1 @@
+"""What a field looks like as a value: columns, sorting, counts by column."""

@@ -1,0 +1,122 @@
+"""Addresses, ports and endpoints as columns show and sort them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tcpstates.columns.saved_values import saved_addresses, saved_ports
+from tcpstates.columns.values import Cells, Filler
+from tcpstates.model import Batch, Names
+from tcpstates.text import sanitise, sanitise_all
+
+
+def endpoints(side: str) -> Filler:
+    """Return a filler for one side's address and port.
+
+    An f-string a row is the fastest way: 11 ms for 100,000 sockets, `map` of a
+    format 18, of an addition 16.
+    """
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        addresses = _addresses(batch, side, names)
+        ports = batch.column(f"{side}_port")
+        if not names.numeric:
+            ports = list(map(_ports(batch.protocol, names).__getitem__, ports))
+        elif 0 in ports:
+            ports = [port or "*" for port in ports]
+        services = batch.known(f"{side}_service")
+        if services is not None:
+            ports = saved_ports(ports, services)
+        return [f"{a}:{p}" for a, p in zip(addresses, ports, strict=True)]
+
+    return cells
+
+
+class _Ports(dict[int, str]):
+    """Ports as they are shown: by the service's name, where it has one; 0 is "*"."""
+
+    def __init__(self, protocol: str, names: Names) -> None:
+        self._protocol = protocol
+        self._names = names
+        super().__init__()
+
+    def __missing__(self, port: int) -> str:
+        service = self._names.service(port, self._protocol) if port else None
+        text = self[port] = sanitise(service) if service else str(port or "*")
+        return text
+
+
+@lru_cache(maxsize=4)
+def _ports(protocol: str, names: Names) -> _Ports:
+    """Return the one memory of ports for these names."""
+    return _Ports(protocol, names)
+
+
+def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
+    """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
+    values = sanitise_all(batch.column(f"{side}_address"))
+    scopes, cut = batch.known("interface_name"), batch.known("truncated")
+    if scopes is not None or cut is not None:
+        return saved_addresses(batch, values, side)
+    if not names.knows_hosts():
+        if batch.family == "ipv4":
+            return values
+        shown = {address: f"[{address}]" for address in set(values)}
+    else:
+        shown = {a: _address(a, batch.family, names) for a in set(values)}
+    scopes = batch.known("interface_index")
+    if batch.family == "ipv4" or scopes is None or not any(scopes):
+        return list(map(shown.__getitem__, values))
+    return [
+        f"[{address}%{sanitise(names.interface(index) or str(index))}]"
+        if index and address.startswith("fe80:") and names.host(address) is None
+        else shown[address]
+        for address, index in zip(values, scopes, strict=True)
+    ]
+
+
+def _address(address: str, family: str, names: Names) -> str:
+    host = names.host(address)
+    if host is not None:
+        return sanitise(host)
+    return f"[{address}]" if family == "ipv6" else address
+
+
+def addresses(side: str) -> Filler:
+    """Return a filler for one side's addresses, without brackets or names."""
+    return lambda batch, names: sanitise_all(batch.column(f"{side}_address"))
+
+
+def endpoint_order(side: str) -> Filler:
+    """Return a filler for what sorts addresses by number, not by their text."""
+
+    def order(batch: Batch, names: Names) -> Cells:
+        return list(
+            zip(
+                address_order(side)(batch, names),
+                [port or 0 for port in batch.column(f"{side}_port")],
+                strict=True,
+            )
+        )
+
+    return order
+
+
+def address_order(side: str) -> Filler:
+    """Return a filler for the bytes of addresses, the shorter ones of IPv4 first."""
+
+    def order(batch: Batch, names: Names) -> Cells:
+        from socket import AF_INET, AF_INET6, inet_pton
+
+        family = AF_INET if batch.family == "ipv4" else AF_INET6
+        values = batch.column(f"{side}_address")
+        packed = {}
+        for text in set(values):
+            try:
+                packed[text] = inet_pton(family, text)
+            except (OSError, ValueError):  # a saved listing's name: last, by its text
+                packed[text] = b"\xff" * 17 + text.encode("utf-8", "replace")
+        return [(len(packed[text]), packed[text]) for text in values]
+
+    return order

@@ -1,0 +1,213 @@
+"""The one table of columns: what each is called, and what it shows.
+
+Listings, counts by column, sorting and CSV all take their columns from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tcpstates.columns import addresses as places
+from tcpstates.columns import times
+from tcpstates.columns import values as fill
+from tcpstates.columns.values import Cells, Filler
+from tcpstates.errors import ColumnError
+from tcpstates.model import Batch, Names
+
+
+class Column(NamedTuple):
+    """One column of the listing."""
+
+    key: str
+    heading: str
+    values: Filler  # text or numbers; None where the source cannot tell
+    right: bool = False
+    width: int = 0  # of a listing so long that its widths are not known in advance
+    varied: bool = True  # False: the same few values again and again
+    known: bool = False  # no value is ever None
+    needs: str = ""  # what has to be asked for, as in Request.for_columns
+    order: Filler | None = None  # what to sort by, if not the values
+    group: Filler | None = None  # what to group by, if not the values
+
+    def cells(self, batch: Batch, names: Names) -> Cells:
+        """Return the values with a dash for each that nobody can tell."""
+        found = self.values(batch, names)
+        if self.known or None not in found:
+            return found
+        return ["-" if value is None else value for value in found]
+
+
+# fmt: off
+PROTOCOL = Column("protocol", "Proto", fill.protocol, varied=False, known=True)
+STATE = Column("state", "State", fill.states, width=12, varied=False, known=True,
+               group=fill.words)
+RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
+SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
+LOCAL = Column("local", "Local address", places.endpoints("local"), width=21,
+               known=True, order=places.endpoint_order("local"))
+REMOTE = Column("remote", "Remote address", places.endpoints("remote"), width=21,
+                known=True, order=places.endpoint_order("remote"))
+TIMER = Column("timer", "Timer", times.timer, width=18, order=times.timer_ms,
+               group=times.timer_kind)
+AGE = Column("age", "Age", times.age, width=8, needs="info", order=times.age_min)
+USER = Column("user", "User", fill.user, width=8, varied=False)
+INODE = Column("inode", "Inode", fill.column("inode"), right=True, width=8)
+INTERFACE = Column("interface", "Interface", fill.interface, varied=False)
+COOKIE = Column("cookie", "Cookie", fill.cookie, right=True,
+                order=fill.column("cookie"))
+MARK = Column("mark", "Mark", fill.mark, right=True, varied=False,
+              order=fill.column("mark"))
+CGROUP = Column("cgroup", "Cgroup", fill.cgroup, width=12, varied=False)
+PROCESS = Column("process", "Process", fill.processes, needs="processes",
+                 order=fill.process_names, group=fill.process_names)
+INFO = Column("info", "TCP info", fill.info, needs="info")
+MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
+# These are shown only when they are named.
+FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
+RAW_STATE = Column("raw-state", "Raw state", fill.text("raw_state"), varied=False)
+LOCAL_ADDRESS = Column("local-address", "Local address", places.addresses("local"),
+                       width=15, order=places.address_order("local"))
+LOCAL_PORT = Column("local-port", "Local port", fill.column("local_port"), right=True)
+REMOTE_ADDRESS = Column("remote-address", "Remote address",
+                        places.addresses("remote"), width=15,
+                        order=places.address_order("remote"))
+REMOTE_PORT = Column("remote-port", "Remote port", fill.column("remote_port"),
+                     right=True)
+UID = Column("uid", "Uid", fill.column("uid"), right=True, varied=False)
+PID = Column("pid", "Pid", fill.pids, right=True, needs="processes",
+             order=fill.pid_order)
+TIMER_KIND = Column("timer-kind", "Timer kind", times.timer_kind, varied=False)
+TIMER_MS = Column("timer-ms", "Timer ms", times.timer_ms, right=True)
+AGE_MS = Column("age-ms", "Age ms", times.age_min, right=True, needs="info")
+AGE_MAX_MS = Column("age-max-ms", "Age max ms", times.age_max, right=True,
+                    needs="info")
+IDLE_MS = Column("idle-ms", "Idle ms", times.idle, right=True, needs="info")
+RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
+                 varied=False)
+NETNS = Column("netns", "Netns", fill.netns, right=True, varied=False)
+# fmt: on
+
+BASIC = (PROTOCOL, STATE, RECV_Q, SEND_Q, LOCAL, REMOTE)
+EXTENDED = (USER, INODE, INTERFACE, COOKIE, MARK, CGROUP)
+COLUMNS = {
+    column.key: column
+    for column in (
+        *BASIC,
+        TIMER,
+        AGE,
+        *EXTENDED,
+        PROCESS,
+        INFO,
+        MEMORY,
+        FAMILY,
+        RAW_STATE,
+        LOCAL_ADDRESS,
+        LOCAL_PORT,
+        REMOTE_ADDRESS,
+        REMOTE_PORT,
+        UID,
+        PID,
+        TIMER_KIND,
+        TIMER_MS,
+        RETRANS,
+        AGE_MS,
+        AGE_MAX_MS,
+        IDLE_MS,
+        NETNS,
+    )
+}
+
+
+# Every field by itself, for programs.
+_MACHINE = (
+    PROTOCOL,
+    FAMILY,
+    STATE,
+    RAW_STATE,
+    LOCAL_ADDRESS,
+    LOCAL_PORT,
+    REMOTE_ADDRESS,
+    REMOTE_PORT,
+    RECV_Q,
+    SEND_Q,
+    UID,
+    USER,
+    INODE,
+)
+
+
+def choose_columns(
+    *,
+    timers: bool,
+    extended: bool,
+    processes: bool,
+    info: bool,
+    memory: bool,
+    machine: bool = False,
+) -> tuple[Column, ...]:
+    """Return the columns that the options show; the basic ones never change.
+
+    `machine`: those of a format for programs, which have one field each.
+    """
+    chosen = list(_MACHINE if machine else BASIC)
+    if timers:
+        chosen += (TIMER_KIND, TIMER_MS, RETRANS) if machine else (TIMER,)
+    if timers or info:
+        chosen += (AGE_MS, AGE_MAX_MS, IDLE_MS) if machine else (AGE,)
+    if extended:
+        chosen += [column for column in EXTENDED if column not in chosen]
+    if processes:
+        chosen += (PROCESS, PID) if machine else (PROCESS,)
+    if info:
+        chosen.append(INFO)
+    if memory:
+        chosen.append(MEMORY)
+    return tuple(chosen)
+
+
+def find_column(word: str) -> Column:
+    """Return the column of that name; ColumnError names the nearest ones.
+
+    An underscore is as good as a hyphen, and case does not matter.
+    """
+    key = word.strip().lower().replace("_", "-")
+    found = COLUMNS.get(key)
+    if found is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, COLUMNS, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else _every_name()
+        raise ColumnError(f"no such column: {word!r}; {hint}")
+    return found
+
+
+def _every_name() -> str:
+    return f"the columns are {' '.join(COLUMNS)}"
+
+
+def find_columns(words: str) -> tuple[Column, ...]:
+    """Return the columns of a list with commas, each once."""
+    return tuple(dict.fromkeys(find_column(word) for word in words.split(",")))
+
+
+def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns of a list, or the default's with what +X and -X change."""
+    parts = words.split(",")
+    changes = [part for part in parts if part[:1] in ("+", "-")]
+    if not changes:
+        return find_columns(words)
+    if len(changes) < len(parts):
+        raise ColumnError(
+            f"columns are named, or added and taken with + and -: {words}"
+        )
+    chosen = list(default)
+    for change in changes:
+        column = find_column(change[1:])
+        if change[0] == "-":
+            chosen = [other for other in chosen if other is not column]
+        elif column not in chosen:
+            chosen.append(column)
+    if not chosen:
+        raise ColumnError(f"no column is left: {words}")
+    return tuple(chosen)

@@ -1,0 +1,153 @@
+"""Counts of sockets by the values of columns.
+
+Every socket is in one group, so the groups add up to the number of sockets. One that
+several processes hold is in the group of all their names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, product
+from operator import not_
+from typing import Any
+
+from tcpstates.columns.registry import FAMILY, PROTOCOL, STATE, Column
+from tcpstates.model import (
+    FAMILIES,
+    PROTOCOLS,
+    Batch,
+    Names,
+    Request,
+    reason_without_file,
+)
+from tcpstates.states import OtherState, TcpState
+
+Group = tuple[Any, ...]  # a value a column; None where nobody can tell
+
+# A UDP socket has a peer, or has none.
+UDP_WORDS = (str(TcpState.ESTABLISHED), str(OtherState.UNCONN))
+_NAMED = (str(OtherState.BOUND),)  # told of only when it is asked for
+BY_STATE: tuple[Column, ...] = (PROTOCOL, FAMILY, STATE)
+
+
+class Tally:
+    """How many sockets there are, in each group."""
+
+    def __init__(self, columns: Sequence[Column], counts: Counter[Group]) -> None:
+        """Take the columns that make the groups; without any there is one group."""
+        self.columns = tuple(columns)
+        self.counts = counts
+        self._order: dict[Group, int] = {}
+
+    @property
+    def total(self) -> int:
+        """Return the number of sockets."""
+        return self.counts.total()
+
+    def groups(self, most: int | None) -> tuple[list[tuple[Group, int]], int, int]:
+        """Return the groups, and how many groups and sockets `most` has cost.
+
+        The largest come first, those of one number by their values; where every state
+        has its group, they stand in their own order.
+        """
+        groups = sorted(self.counts.items(), key=_by_number)
+        rest = [] if most is None else groups[most:]
+        groups = groups[:most]
+        if self._order:
+            groups.sort(key=lambda item: self._order.get(item[0], len(self._order)))
+        return groups, len(rest), sum(number for _, number in rest)
+
+    def add_zeros(
+        self, request: Request, words: Sequence[str], *, in_order: bool = False
+    ) -> None:
+        """Add the groups of these states that have no sockets.
+
+        Only where nothing but protocol, family and state makes groups: others have
+        no list of what there could be. `in_order` keeps the order of the states.
+        """
+        if STATE not in self.columns or not set(self.columns) <= set(BY_STATE):
+            return
+        for protocol, family in kinds(request):
+            known = (*state_rows((protocol,)), *(_NAMED if protocol == "tcp" else ()))
+            here = [word for word in words if word in known]
+            named = {PROTOCOL: [protocol], FAMILY: [family], STATE: here}
+            for group in product(*(named[column] for column in self.columns)):
+                self.counts.setdefault(group, 0)
+                if in_order:
+                    self._order.setdefault(group, len(self._order))
+
+    def renamed(self, words: Mapping[str, str]) -> Tally:
+        """Return the same with other words for states."""
+        if STATE not in self.columns or not words:
+            return self
+        place = self.columns.index(STATE)
+
+        def rename(group: Group) -> Group:
+            word = words.get(group[place], group[place])
+            return (*group[:place], word, *group[place + 1 :])
+
+        counts: Counter[Group] = Counter()
+        for group, number in self.counts.items():
+            counts[rename(group)] += number
+        made = Tally(self.columns, counts)
+        made._order = {rename(group): row for group, row in self._order.items()}
+        return made
+
+
+def _by_number(item: tuple[Group, int]) -> tuple[Any, ...]:
+    group, number = item
+    # A column has texts or numbers, and None, which compares with neither.
+    return -number, [(value is None, 0 if value is None else value) for value in group]
+
+
+def count_by(
+    batches: Iterable[Batch], columns: Sequence[Column], names: Names
+) -> Tally:
+    """Return the number of sockets in each group; without columns in one."""
+    counts: Counter[Group] = Counter()
+    if not columns:
+        counts[()] = sum(map(len, batches))
+    else:
+        fillers = [column.group or column.values for column in columns]
+        for batch in batches:
+            values = [fill(batch, names) for fill in fillers]
+            counts.update(zip(*values, strict=True))
+    return Tally(columns, counts)
+
+
+def count_without_file(
+    batches: Iterable[Batch], counts: Counter[str]
+) -> Iterator[Batch]:
+    """Yield the batches and count, by the reason, sockets that no file refers to."""
+    for batch in batches:
+        inodes = batch.known("inode")
+        if inodes is not None and 0 in inodes:
+            words = compress(batch.column("state_label"), map(not_, inodes))
+            for word, number in Counter(words).items():
+                counts[reason_without_file(word)] += number
+        yield batch
+
+
+def kinds(request: Request) -> list[tuple[str, str]]:
+    """Return the (protocol, family) pairs that were asked for, in a fixed order."""
+    return [
+        (protocol, family)
+        for protocol in PROTOCOLS
+        for family in FAMILIES
+        if protocol in request.protocols and family in request.families
+    ]
+
+
+def asked_rows(request: Request) -> list[str]:
+    """Return the words of every state that was asked for."""
+    words = [*state_rows(request.protocols), *_NAMED]
+    return [word for word in words if word in request.states]
+
+
+def state_rows(protocols: Iterable[str]) -> list[str]:
+    """Return the words of every state that sockets of these protocols have."""
+    words = list(map(str, TcpState)) if "tcp" in protocols else []
+    if "udp" in protocols:
+        words += [word for word in UDP_WORDS if word not in words]
+    return words

@@ -1,0 +1,68 @@
+"""What stands in the columns that tell of timers and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
+from tcpstates.columns.values import Cells
+from tcpstates.model import Batch, Names
+from tcpstates.text import format_age, format_ms, sanitise
+
+
+def timer(batch: Batch, names: Names) -> Cells:
+    """Return timers that run, with their time left and retransmissions."""
+    kinds = batch.known("timer")
+    if kinds is None:
+        return [None] * len(batch)
+    return [
+        None
+        if kind in ("off", None)
+        else f"{sanitise(kind)}({'?' if ms is None else format_ms(ms)},{retransmits})"
+        for kind, ms, retransmits in zip(
+            kinds,
+            batch.column("timer_ms"),
+            batch.column("retransmits"),
+            strict=True,
+        )
+    ]
+
+
+def timer_kind(batch: Batch, names: Names) -> Cells:
+    """Return the timers' names; None: none runs."""
+    kinds = batch.column("timer")
+    shown = {k: None if k in (None, "off") else sanitise(k) for k in set(kinds)}
+    return list(map(shown.__getitem__, kinds))
+
+
+def timer_ms(batch: Batch, names: Names) -> Cells:
+    """Return the milliseconds until timers fire; None: none runs."""
+    running = zip(batch.column("timer"), batch.column("timer_ms"), strict=True)
+    return [None if kind in ("off", None) else ms for kind, ms in running]
+
+
+def _age_bounds(batch: Batch, names: Names) -> Iterator[Bounds]:
+    return age_bounds_ms(batch, names.fin_timeout_ms())
+
+
+def age(batch: Batch, names: Names) -> Cells:
+    """Return how long sockets have been in their states, as far as it is known."""
+    return [format_age(*bounds) for bounds in _age_bounds(batch, names)]
+
+
+def age_min(batch: Batch, names: Names) -> Cells:
+    """Return the milliseconds that ages have at least; None: nothing is known."""
+    return [
+        None if bounds == UNKNOWN else bounds[0] for bounds in _age_bounds(batch, names)
+    ]
+
+
+def age_max(batch: Batch, names: Names) -> Cells:
+    """Return the milliseconds that ages have at most; None: no bound is known."""
+    return [None if most == inf else most for _, most in _age_bounds(batch, names)]
+
+
+def idle(batch: Batch, names: Names) -> Cells:
+    """Return the milliseconds for which connections have moved no data."""
+    return list(idle_ms(batch))

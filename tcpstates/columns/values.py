@@ -1,0 +1,210 @@
+"""What stands in the columns of a listing: how a batch fills each of them.
+
+Values are whole columns of text or numbers, None where the source cannot tell. What
+comes from processes and hosts is sanitised here, before any format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tcpstates.columns.details import format_info, format_memory
+from tcpstates.model import Batch, Names, Owner, Reason
+from tcpstates.states import OtherState, TcpState
+from tcpstates.text import format_name, sanitise
+
+Cells = Sequence[Any]
+Filler = Callable[[Batch, Names], Cells]
+
+
+def column(name: str) -> Filler:
+    """Return a filler for a column whose values can be shown as they are."""
+    return lambda batch, names: batch.column(name)
+
+
+def text(name: str) -> Filler:
+    """Return a filler for a column of a few different texts, which are escaped."""
+
+    def cells(batch: Batch, names: Names) -> Cells:
+        values = batch.column(name)
+        shown = {v: None if v is None else sanitise(v) for v in set(values)}
+        return list(map(shown.__getitem__, values))
+
+    return cells
+
+
+def words(batch: Batch, names: Names) -> Cells:
+    """Return the states by RFC 9293's names, or what else they are called."""
+    found = batch.column("state_label")
+    return found if _WORDS.issuperset(found) else list(map(sanitise, found))
+
+
+_WORDS = frozenset(map(str, (*TcpState, *OtherState)))
+
+
+def states(batch: Batch, names: Names) -> Cells:
+    """Return the states, in another tool's words where these are asked for."""
+    found = words(batch, names)
+    known = names.state_words
+    return [known.get(word, word) for word in found] if known else found
+
+
+def protocol(batch: Batch, names: Names) -> Cells:
+    """Return tcp or udp."""
+    return [batch.protocol] * len(batch)
+
+
+def family(batch: Batch, names: Names) -> Cells:
+    """Return ipv4 or ipv6."""
+    return [batch.family] * len(batch)
+
+
+def user(batch: Batch, names: Names) -> Cells:
+    """Return login names, or numbers where there are none."""
+    told = batch.known("user_name")
+    if told is not None:
+        return [
+            _user_text(uid, names) if name is None else sanitise(name)
+            for uid, name in zip(batch.column("uid"), told, strict=True)
+        ]
+    return [_user_text(uid, names) for uid in batch.column("uid")]
+
+
+def _user_text(uid: int | None, names: Names) -> str | None:
+    return None if uid is None else sanitise(names.user(uid) or str(uid))
+
+
+def interface(batch: Batch, names: Names) -> Cells:
+    """Return the names of interfaces; None: bound to none."""
+    told = batch.known("interface_name")
+    if told is not None:
+        return [None if name is None else sanitise(name) for name in told]
+    return [
+        sanitise(names.interface(index) or str(index)) if index else None
+        for index in batch.column("interface_index")
+    ]
+
+
+def cgroup(batch: Batch, names: Names) -> Cells:
+    """Return the paths of cgroups."""
+    told = batch.known("cgroup_name")
+    if told is not None:
+        return [None if name is None else sanitise(name) for name in told]
+    return [
+        None if number is None else sanitise(names.cgroup(number) or f"id:{number}")
+        for number in batch.column("cgroup_id")
+    ]
+
+
+def mark(batch: Batch, names: Names) -> Cells:
+    """Return firewall marks as hexadecimal numbers."""
+    return [None if mark is None else f"{mark:#x}" for mark in batch.column("mark")]
+
+
+def cookie(batch: Batch, names: Names) -> Cells:
+    """Return cookies as hexadecimal digits."""
+    return [None if n is None else f"{n:x}" for n in batch.column("cookie")]
+
+
+def process_names(batch: Batch, names: Names) -> Cells:
+    """Return the names of a socket's processes, or in parentheses why it has none."""
+    known: dict[Any, str] = {}
+
+    def joined(owners: Sequence[Owner]) -> str:
+        found = known.get(owners)
+        if found is None:
+            unique = {format_name(owner.name) for owner in owners}
+            found = known[owners] = ",".join(sorted(unique))
+        return found
+
+    return [
+        joined(owners) if owners else None if reason is None else _reason(reason)
+        for owners, reason in zip(
+            batch.column("processes"), batch.column("no_process_reason"), strict=True
+        )
+    ]
+
+
+def pids(batch: Batch, names: Names) -> Cells:
+    """Return the numbers of a socket's processes; None: it has none."""
+    return [
+        ",".join(map(str, sorted({owner.pid for owner in owners}))) if owners else None
+        for owners in batch.column("processes")
+    ]
+
+
+def processes(batch: Batch, names: Names) -> Cells:
+    """Return every holder with pid and descriptor, or why there is none."""
+    return [
+        format_owners(owners)
+        if owners
+        else f"(hidden: user {_user_text(uid, names) or '-'})"
+        if reason == Reason.HIDDEN
+        else _reason(reason)
+        for owners, reason, uid in zip(
+            batch.column("processes"),
+            batch.column("no_process_reason"),
+            batch.column("uid"),
+            strict=True,
+        )
+    ]
+
+
+def _reason(reason: str | None) -> str:
+    """Return why a socket has no process, or that nothing is known about it."""
+    return f"({sanitise(reason or Reason.UNKNOWN)})"
+
+
+def format_owners(owners: Sequence[Owner]) -> str:
+    """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
+    if len(owners) == 1:
+        ((pid, name, fd),) = owners
+        return (
+            f"{_holder(name, pid)})" if fd is None else f"{_holder(name, pid)},fd={fd})"
+        )
+    return ",".join([format_owners((owner,)) for owner in owners])
+
+
+@lru_cache(maxsize=4096)
+def _holder(name: bytes | None, pid: int) -> str:
+    """Return how a process starts, of which many sockets may follow."""
+    return f"{format_name(name)}(pid={pid}"
+
+
+def info(batch: Batch, names: Names) -> Cells:
+    """Return what people read of tcp_info."""
+    return [
+        None
+        if info is None
+        # A listener has no peer, so its numbers would mean nothing.
+        else format_info({} if word == "LISTEN" else info, congestion)
+        for info, congestion, word in zip(
+            batch.column("info"),
+            batch.column("congestion"),
+            batch.column("state_label"),
+            strict=True,
+        )
+    ]
+
+
+def memory(batch: Batch, names: Names) -> Cells:
+    """Return the memory of sockets."""
+    return [
+        None if memory is None else format_memory(memory)
+        for memory in batch.column("memory")
+    ]
+
+
+def netns(batch: Batch, names: Names) -> Cells:
+    """Return the network namespace, by the number that lsns(8) shows."""
+    return [names.netns()] * len(batch)
+
+
+def pid_order(batch: Batch, names: Names) -> Cells:
+    """Return the numbers of a socket's processes; None: it has none."""
+    return [
+        sorted({owner.pid for owner in owners}) if owners else None
+        for owners in batch.column("processes")
+    ]

@@ -1,0 +1,224 @@
+"""A diagnosis: scan the sockets once for the rules, then read what the rules ask for.
+
+Sockets are not held: a rule takes from each batch what it flags. Then the owners of the
+flagged sockets are looked up, and their other ends, if these are on the same host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tcpstates.doctor.examiner import Examiner
+from tcpstates.doctor.facts import (
+    Ends,
+    Facts,
+    FlaggedSocket,
+    RuleContext,
+    ports_of,
+    unmap_ipv4,
+)
+from tcpstates.doctor.findings import (
+    Diagnosis,
+    Finding,
+    NotExamined,
+    Peer,
+    Severity,
+    Trend,
+)
+from tcpstates.doctor.thresholds import Thresholds
+from tcpstates.doctor.trends import compare
+from tcpstates.errors import ArgumentError, chosen
+from tcpstates.model import FAMILIES, Batch, Listing, Request
+from tcpstates.origin import Origin, to_origin
+from tcpstates.pipeline import list_sockets, select
+from tcpstates.processes import Process
+from tcpstates.states import LISTENING, TcpState
+
+if TYPE_CHECKING:
+    from tcpstates.collect.process_view import ProcessView
+
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "NotExamined",
+    "Peer",
+    "Process",
+    "Severity",
+    "Thresholds",
+    "Trend",
+    "examine",
+]
+
+_DEFAULT = Thresholds()
+# Without a process as well: half-open, and not accepted.
+_UNOWNED = frozenset({TcpState.SYN_RECEIVED, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What each scan is asked."""
+
+    request: Request
+    filter: Sequence[str]
+    thresholds: Thresholds
+    is_watched: bool  # there is a second scan
+
+
+def examine(
+    filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
+    *,
+    families: str | Collection[str] | None = None,
+    source: str | Origin = "auto",
+    thresholds: Thresholds = _DEFAULT,
+    watch: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Diagnosis:
+    """Find what is stuck among the TCP sockets that a filter selects.
+
+    `filter`, `families` and `source` are those of `snapshot`; `families` None: both.
+    With `watch` there is a second scan so many seconds later, and every finding says
+    whether it has grown. `sleep` waits between both scans. Raise SourceUnavailable,
+    FilterSyntaxError and ArgumentError.
+    """
+    request = Request(info=True, reported_processes=True)
+    if families is not None:
+        request = request._replace(families=chosen("family", families, FAMILIES))
+    origin = to_origin(source)
+    if watch is not None and not watch >= 0:
+        raise ArgumentError(f"no such pause: {watch}; it is a number of seconds")
+    question = _Question(
+        request=request,
+        filter=[filter] if isinstance(filter, str) else list(filter),
+        thresholds=thresholds,
+        is_watched=watch is not None,
+    )
+    started = time.monotonic()
+    before = origin.counters()
+    first = _scan(question, origin.pinned(), before)
+    if watch is None:
+        return replace(first, seconds=time.monotonic() - started)
+    sleep(watch)
+    between = time.monotonic() - started
+    second = _scan(question, origin.pinned(), before)
+    return replace(
+        second,
+        findings=tuple(compare(first.findings, second.findings, between)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Diagnosis:
+    """Find what there is to find now; `before` are the counters of the beginning."""
+    request = question.request
+    listing = list_sockets(request, origin, select(question.filter, origin, request))
+    context = _context(question, origin, listing)
+    examiner = Examiner(context)
+    examiner.observe(listing.batches)
+    if context.is_filtered:
+        unowned = Request(states=_UNOWNED, info=True, families=request.families)
+        examiner.observe_unowned(list_sockets(unowned, origin).batches)
+    partners = _other_ends(examiner, context, origin)
+    sockets = [*examiner.flagged(), *partners.values()]
+    view = origin.processes(
+        (s.inode for s in sockets if s.processes is None and s.inode),
+        chain.from_iterable(s.processes or () for s in sockets),
+        # Of some sockets' processes the other descriptors do not matter.
+        None if context.is_filtered else examiner.counted.total(),
+    )
+    after = origin.counters()
+    findings, not_examined = examiner.find(
+        _facts(examiner.counted, view, partners, before, after)
+    )
+    return Diagnosis(
+        findings=tuple(findings),
+        not_examined=tuple(not_examined),
+        source=listing.source,
+        taken_at=listing.taken_at,
+        seconds=0.0,
+        filter=listing.filter,
+        limitations=tuple(listing.limitations),
+        counted=dict(examiner.counted),
+        processes=len(view.descriptors),
+        note=origin.command_note,
+    )
+
+
+def _context(question: _Question, origin: Origin, listing: Listing) -> RuleContext:
+    """Collect what is known before the sockets are read."""
+    asked = Request(states=LISTENING, unknown_states=False)
+    settings = origin.settings()
+    return RuleContext(
+        thresholds=question.thresholds,
+        settings=settings,
+        kernel=origin.kernel_counts(),
+        listening=frozenset(ports_of(origin.read(asked, []).batches)),
+        fin_timeout_ms=settings.fin_timeout * 1000 if settings.is_known else None,
+        missing=origin.missing(listing.source),
+        is_filtered=listing.filter is not None,
+        is_watched=question.is_watched,
+        knows_ports=settings.is_known,
+    )
+
+
+def _other_ends(
+    examiner: Examiner, context: RuleContext, origin: Origin
+) -> dict[Ends, FlaggedSocket]:
+    """Find the other ends of flagged sockets, as far as they are on this host.
+
+    Rules that want a second pass see the same sockets.
+    """
+    own = examiner.addresses
+    flagged = examiner.flagged()
+    wanted = {s.mirrored for s in flagged if unmap_ipv4(s.remote_address) in own}
+    is_second_pass = examiner.wants_second_pass()
+    found: dict[Ends, FlaggedSocket] = {}
+    if not wanted and not is_second_pass:
+        return found
+    request = Request(states=Request().states - LISTENING, reported_processes=True)
+    for batch in list_sockets(request, origin).batches:
+        if is_second_pass:
+            examiner.second_pass(batch)
+        chosen_ones = batch.keep([ends in wanted for ends in _ends(batch)])
+        if len(chosen_ones):
+            found.update((s.ends, s) for s in context.sockets(chosen_ones))
+    return found
+
+
+def _ends(batch: Batch) -> Iterator[Ends]:
+    """Yield both endpoints of each socket, as `FlaggedSocket.ends`."""
+    local, remote = (
+        {address: unmap_ipv4(address) for address in set(values)}
+        for values in (batch.column("local_address"), batch.column("remote_address"))
+    )
+    names = ("local_address", "local_port", "remote_address", "remote_port")
+    for near, own, far, port in zip(*map(batch.column, names), strict=True):
+        yield local[near], own, remote[far], port
+
+
+def _facts(
+    counted: Mapping[str, int],
+    view: ProcessView,
+    partners: dict[Ends, FlaggedSocket],
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+) -> Facts:
+    """Collect what is known after the sockets were read."""
+    return Facts(
+        counted=counted,
+        owners=view.owners,
+        unseen=view.unseen,
+        process=view.process,
+        user=view.user,
+        descriptors=view.descriptors,
+        descriptors_limit=view.descriptors_limit,
+        hidden_processes=view.hidden_processes,
+        is_unprivileged=view.is_unprivileged,
+        is_here=view.is_here,
+        partners=partners,
+        counters=after,
+        grown={n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},
+    )

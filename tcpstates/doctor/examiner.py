@@ -1,0 +1,96 @@
+"""Show every socket to the rules that observe its state, then collect their findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from tcpstates.capabilities import Capability
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    RuleContext,
+    spell_services,
+    unmap_ipv4,
+)
+from tcpstates.doctor.findings import Finding, NotExamined
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.doctor.rules import RULES
+from tcpstates.model import Batch
+from tcpstates.states import TcpState
+
+
+class Examiner:
+    """One scan of the sockets of a host."""
+
+    def __init__(self, context: RuleContext) -> None:
+        self._context = context
+        rules = [rule(context) for rule in RULES]
+        is_host_examined = self._why_no_host() is None
+        self._rules: list[Rule] = [
+            rule for rule in rules if is_host_examined or not rule.about_host
+        ]
+        self._by_state = {
+            str(state): [rule for rule in self._rules if state in rule.states]
+            for state in TcpState
+        }
+        self.counted: Counter[str] = Counter()  # sockets by state
+        self.addresses: set[str] = set()  # of this host
+
+    def observe(self, batches: Iterable[Batch]) -> None:
+        """Scan sockets; each rule gets those of one state at a time."""
+        for batch in batches:
+            spell_services(batch)
+            labels = batch.column("state_label")
+            self.counted.update(labels)
+            self.addresses.update(map(unmap_ipv4, set(batch.column("local_address"))))
+            present = dict.fromkeys(labels)  # in their order, which findings keep
+            for label in present:
+                same = batch
+                if len(present) > 1:
+                    same = batch.keep([other == label for other in labels])
+                for rule in self._by_state.get(label, ()):
+                    rule.observe(label, same)
+
+    def observe_unowned(self, batches: Iterable[Batch]) -> None:
+        """Scan sockets without a process, which a filter by process has left out."""
+        for batch in batches:
+            for rule in self._rules:
+                rule.observe_unowned(batch)
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Yield the sockets whose owners, and other ends, matter."""
+        for rule in self._rules:
+            yield from rule.flagged()
+
+    def wants_second_pass(self) -> bool:
+        """Whether a rule has to see the sockets once more."""
+        return any(rule.wants_second_pass() for rule in self._rules)
+
+    def second_pass(self, batch: Batch) -> None:
+        """Show a batch once more to the rules that want it."""
+        for rule in self._rules:
+            if rule.wants_second_pass():
+                rule.second_pass(batch)
+
+    def find(self, facts: Facts) -> tuple[list[Finding], list[NotExamined]]:
+        """Return the findings, the most severe first, and what was not examined."""
+        found: list[Outcome] = []
+        for rule in self._rules:
+            found += rule.find(facts)
+        why = self._why_no_host()
+        if why is not None:
+            found.append(
+                NotExamined(rule="host", text=f"the limits of the host ({why})")
+            )
+        findings = [each for each in found if isinstance(each, Finding)]
+        findings.sort(key=lambda finding: (-finding.severity, -finding.size))
+        return findings, [each for each in found if isinstance(each, NotExamined)]
+
+    def _why_no_host(self) -> str | None:
+        """Why the limits of the host are not examined; None: they are."""
+        if Capability.HOST_LIMITS in self._context.missing:
+            return "no listing tells them"
+        if self._context.is_filtered:
+            return "only some of its sockets are looked at"
+        return None

@@ -1,0 +1,88 @@
+"""What the doctor reports: findings, and what it could not examine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from tcpstates.model import Limitation
+from tcpstates.processes import Process
+
+
+class Severity(IntEnum):
+    """How severe a finding is; WARNING and above need action."""
+
+    NOTICE = 1
+    WARNING = 2
+    CRITICAL = 3
+
+
+class Peer(NamedTuple):
+    """A remote endpoint, or an address alone, and how many sockets lead there."""
+
+    name: str
+    sockets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How a finding differs between two scans."""
+
+    change: str  # grows, shrinks, stays, new, gone
+    before: int  # the finding's size in the first scan
+    after: int
+    seconds: float  # between both scans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is stuck, or about to be."""
+
+    rule: str  # a stable identifier
+    subject: str  # what it is about; the same in a second scan
+    severity: Severity
+    size: int  # how many sockets, bytes ...: what can grow
+    verdict: str  # one line
+    evidence: tuple[str, ...]
+    numbers: dict[str, int | None]  # the evidence for programs; None: unknown
+    means: str
+    commands: tuple[str, ...]  # to be typed; some end in a comment
+    advice: tuple[str, ...] = ()  # what no command does
+    unless: str  # what would make it a false alarm
+    processes: tuple[Process, ...] = ()
+    no_process: str | None = None  # who it is, where there are no processes to name
+    peers: tuple[Peer, ...] = ()
+    trend: Trend | None = None
+    ages: tuple[float, ...] = ()  # of the sockets, ms at least, in ascending order
+    is_urgent_when_growing: bool = False  # growth alone is a reason to act
+    is_provisional: bool = False  # reported only if a second scan sees it grow
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The identity of the finding across scans."""
+        return self.rule, self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotExamined:
+    """What a rule could not examine, and why."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The findings about a host, and the extent of the examination."""
+
+    findings: tuple[Finding, ...]  # the most severe first
+    not_examined: tuple[NotExamined, ...]
+    source: str
+    taken_at: float  # seconds since the epoch
+    seconds: float  # that it took, the pause between two scans included
+    filter: str | None  # as it was understood
+    limitations: tuple[Limitation, ...]
+    counted: dict[str, int]  # the sockets by state
+    processes: int  # whose descriptors were examined
+    note: str | None = None  # about the commands: whose host they are for

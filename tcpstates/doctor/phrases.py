@@ -1,0 +1,110 @@
+"""The words that findings have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    OwnerGroup,
+    Port,
+    RuleContext,
+    unmap_ipv4,
+)
+from tcpstates.doctor.findings import Peer
+from tcpstates.processes import Process
+from tcpstates.text import command_line, format_ms
+
+_MOST_PEERS = 3
+# What people find on the web, and what is wrong with it.
+BAD_PORT_ADVICE = (
+    "not tcp_fin_timeout: it does nothing for TIME_WAIT; not tcp_tw_recycle: it broke"
+    " clients behind NAT and is gone since Linux 4.12"
+)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 socket, 5,000 sockets."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(part: int, whole: int | None) -> int | None:
+    """Return a share, rounded down; None where the whole is not known."""
+    return part * 100 // whole if whole else None
+
+
+def endpoint(address: str, port: Port) -> str:
+    """Return an endpoint as listings show it."""
+    shown = "?" if port is None else port
+    return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
+
+
+def remote_peers(
+    sockets: Iterable[FlaggedSocket], *, with_port: bool
+) -> tuple[Peer, ...]:
+    """Return who is at the other end of most of the sockets.
+
+    Ports are of use only where they are a server's.
+    """
+    found: Counter[tuple[str, Port]] = Counter()
+    for socket in sockets:
+        port = socket.remote_port if with_port else 0
+        found[unmap_ipv4(socket.remote_address), port] += 1
+    return tuple(
+        Peer(endpoint(address, port) if port else address, number)
+        for (address, port), number in found.most_common(_MOST_PEERS)
+    )
+
+
+def local_peer_lines(
+    facts: Facts, sockets: Iterable[FlaggedSocket], blame: str
+) -> list[str]:
+    """Return a line about the other ends on this host, and who is to blame."""
+    found: Counter[tuple[OwnerGroup, str]] = Counter()
+    for socket in sockets:
+        partner = facts.partners.get(socket.mirrored)
+        if partner is not None:
+            found[facts.owner(partner), partner.state_label] += 1
+    if not found:
+        return []
+    who = [
+        f"{number:,} in {state_label} {owner if has_no_process(owner) else f'of {owner}'}"
+        for (owner, state_label), number in found.most_common(2)
+    ]
+    return [f"the other ends are on this host: {', '.join(who)}; {blame}"]
+
+
+def has_no_process(owner: OwnerGroup) -> bool:
+    """Tell whether there is nobody, but a reason for that."""
+    return not owner.pids and not owner.is_hidden
+
+
+def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
+    """Return how to let stopped processes go on."""
+    return tuple(
+        command_line("kill -CONT {}    # it is stopped", process.pid)
+        for process in processes
+        if process.is_stopped
+    )
+
+
+def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:
+    """Return who it is where there is no process to name; None: there is one."""
+    if owner.pids:
+        return None
+    seen = owner.is_hidden and facts.is_unprivileged
+    return f"{owner}, one or more: run as root to see them" if seen else str(owner)
+
+
+def owner_filter(owner: OwnerGroup) -> str:
+    """Return what, after a filter, selects what the holder has."""
+    return f" and pid = {owner.pids[0]}" if owner.pids else ""
+
+
+def timeout_note(context: RuleContext, seconds: int) -> str:
+    """Say when the kernel ends what gets no answer; nothing where it is not told."""
+    if not context.settings.is_known:
+        return ""
+    return f"; given up after {format_ms(seconds * 1000)}"

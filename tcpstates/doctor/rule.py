@@ -1,0 +1,49 @@
+"""What a rule is: it observes sockets, then reports findings.
+
+A rule is a class in a module of `doctor.rules`, named in `doctor.rules.RULES`; nothing
+else registers it. It overrides what it needs of the methods below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
+from tcpstates.doctor.findings import Finding, NotExamined
+from tcpstates.model import Batch
+
+Outcome = Finding | NotExamined
+
+
+class Rule:
+    """A family of problems."""
+
+    states: ClassVar[frozenset[str]] = frozenset()  # whose sockets it observes
+    # It compares counters and limits of the whole host, so it does not run where only
+    # some sockets are examined, or where the origin has no such limits.
+    about_host: ClassVar[bool] = False
+
+    def __init__(self, context: RuleContext) -> None:
+        self._context = context
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Note sockets that are all in one state, one of `states`."""
+
+    def observe_unowned(self, batch: Batch) -> None:
+        """Note sockets without a process, which a filter by process has left out."""
+
+    def flagged(self) -> Iterable[FlaggedSocket]:
+        """The sockets whose owners, and other ends, matter to this rule."""
+        return ()
+
+    def wants_second_pass(self) -> bool:
+        """Whether the sockets have to be read once more, for `second_pass`."""
+        return False
+
+    def second_pass(self, batch: Batch) -> None:
+        """Note sockets of the second pass, in any state but LISTEN."""
+
+    def find(self, facts: Facts) -> Iterable[Outcome]:
+        """Report findings, and what could not be examined."""
+        return ()

@@ -1,0 +1,31 @@
+"""The doctor's rules, one module for each family of problems.
+
+A rule works once its class stands in RULES.
+"""
+
+from __future__ import annotations
+
+from tcpstates.doctor.rule import Rule
+from tcpstates.doctor.rules.accept_queue import AcceptQueueRule
+from tcpstates.doctor.rules.closing import ClosingRule
+from tcpstates.doctor.rules.descriptors import DescriptorsRule
+from tcpstates.doctor.rules.ephemeral_ports import EphemeralPortsRule
+from tcpstates.doctor.rules.half_closed import HalfClosedRule
+from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
+from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
+from tcpstates.doctor.rules.stalled import StalledRule
+
+# In this order what could not be examined is reported.
+RULES: tuple[type[Rule], ...] = (
+    HalfClosedRule,
+    ClosingRule,
+    UnansweredSynRule,
+    StalledRule,
+    AcceptQueueRule,
+    HalfOpenRule,
+    EphemeralPortsRule,
+    TimeWaitLimitRule,
+    OrphanLimitRule,
+    DescriptorsRule,
+    MemoryRule,
+)

@@ -1,0 +1,251 @@
+"""Listeners whose connections are not accepted: full queues, and nobody who looks.
+
+Of a LISTEN socket the queues are connections that wait, and how many may
+(`tcp_diag_get_info`, net/ipv4/tcp_diag.c). The kernel drops SYNs once there are more
+than the limit (`sk_acceptq_is_full`, net/sock.h). A connection that waits is a socket
+without an inode, and it is not told in whose queue, where several listen on one place
+(SO_REUSEPORT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from tcpstates.capabilities import Capability
+from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.phrases import (
+    counted,
+    endpoint,
+    no_process_note,
+    percent,
+    remote_peers,
+    resume_commands,
+)
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.model import Batch
+from tcpstates.states import TcpState
+from tcpstates.text import command_line, format_ms
+
+_LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
+_CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
+_COUNTERS = ("ListenOverflows", "ListenDrops")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+
+# Without all of these, only the length of a queue can be reported.
+_EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
+
+Place = tuple[str, Port]
+
+
+class _Queue(NamedTuple):
+    """What waits at one place, in the queue of one listener or of several."""
+
+    listeners: list[FlaggedSocket]  # those whose queue is not empty
+    waiting: list[FlaggedSocket]
+    limits: tuple[int, ...] | None  # None: the source does not tell
+
+    @property
+    def backlog(self) -> int:
+        """Return how many wait."""
+        return sum(listener.recv_q or 0 for listener in self.listeners)
+
+    @property
+    def longest(self) -> float:
+        """Return for how many milliseconds the first waits, at least."""
+        return max((each.age[0] for each in self.waiting), default=0.0)
+
+    @property
+    def share(self) -> int | None:
+        """Return how full the fullest queue is, in percent."""
+        if self.limits is None:
+            return None
+        shares = (
+            percent(listener.recv_q or 0, max(limit, 1)) or 0
+            for listener, limit in zip(self.listeners, self.limits, strict=True)
+        )
+        return max(shares, default=0)
+
+
+class AcceptQueueRule(Rule):
+    """Accept queues, and what is in them."""
+
+    states = frozenset({_LISTEN, _ESTABLISHED, _CLOSE_WAIT})
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._listeners: dict[Place, list[FlaggedSocket]] = {}
+        self._waiting: dict[Place, list[FlaggedSocket]] = {}
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Take listeners whose queue is not empty, and what no file refers to."""
+        if state_label == _LISTEN:
+            busy = [bool(backlog) for backlog in batch.column("recv_q")]
+            for socket in self._context.sockets(batch.keep(busy)):
+                self._listeners.setdefault(_place(socket), []).append(socket)
+        elif not self._context.is_filtered:  # a filter by process would hide them
+            self.observe_unowned(batch)
+
+    def observe_unowned(self, batch: Batch) -> None:
+        """Take connections that no file refers to."""
+        inodes = batch.column("inode")
+        if 0 in inodes:
+            waiting = batch.keep([inode == 0 for inode in inodes])
+            for socket in self._context.sockets(waiting):
+                self._waiting.setdefault(_place(socket), []).append(socket)
+
+    def flagged(self) -> Iterable[FlaggedSocket]:
+        """Return the listeners; who waits has no holder."""
+        for listeners in self._listeners.values():
+            yield from listeners
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding a place, and one for drops that no queue explains."""
+        if Capability.QUEUES in self._context.missing:
+            yield NotExamined(
+                rule="accept-queue",
+                text="accept queues (the source does not tell them)",
+            )
+            return
+        if Capability.TCP_INFO in self._context.missing and self._listeners:
+            text = "for how long connections wait (the source does not tell)"
+            yield NotExamined(rule="accept-queue", text=text)
+        blamed = False
+        for place, listeners in self._listeners.items():
+            limits = self._context.backlog_limits(listeners)
+            queue = _Queue(listeners, list(self._of(place)), limits)
+            severity = self._severity(queue, facts)
+            if severity is not None:
+                blamed = True
+                yield self._finding(place, queue, severity, facts)
+        dropped = facts.grown.get("ListenOverflows", 0)
+        if dropped and not blamed and not self._context.is_filtered:
+            yield _dropped(dropped, facts)
+
+    def _of(self, place: Place) -> Iterator[FlaggedSocket]:
+        """Yield what waits at a place; a wildcard has what no other listener has."""
+        address, port = place
+        for (local, own), waiting in self._waiting.items():
+            is_here = local == address or (
+                address in _WILDCARDS and (local, own) not in self._listeners
+            )
+            if own == port and is_here:
+                yield from waiting
+
+    def _severity(self, queue: _Queue, facts: Facts) -> Severity | None:
+        limits, share = self._context.thresholds, queue.share
+        lasts = queue.longest >= limits.accept_wait_ms
+        is_dropping = facts.grown.get("ListenOverflows", 0) > 0
+        if share is not None and share >= 100 and (lasts or is_dropping):
+            return Severity.CRITICAL
+        if lasts and share is not None and share >= limits.accept_queue_percent:
+            return Severity.WARNING
+        if queue.longest >= limits.accept_never_ms:
+            return Severity.WARNING
+        is_blind = not self._context.missing.isdisjoint(_EVIDENCE)
+        is_long = queue.backlog >= limits.pool_count or (share or 0) >= 100
+        return Severity.NOTICE if is_blind and is_long else None
+
+    def _finding(
+        self, place: Place, queue: _Queue, severity: Severity, facts: Facts
+    ) -> Finding:
+        owners = list(facts.by_owner(queue.listeners))
+        owner, processes = owners[0], facts.processes(owners[0])
+        where = endpoint(*place)
+        limit = None if queue.limits is None else sum(queue.limits)
+        of = "" if limit is None else f" of {limit:,}"
+        waits = f", the first for {format_ms(queue.longest)}" if queue.longest else ""
+        others = f" (or {counted(len(owners) - 1, 'other')})" if owners[1:] else ""
+        settings = self._context.settings
+        somaxconn = settings.somaxconn if settings.is_known else None
+        return Finding(
+            rule="accept-queue",
+            subject=where,
+            severity=severity,
+            size=queue.backlog,
+            verdict=f"{owner}{others} is slow to accept on {where}:"
+            f" {queue.backlog:,}{of} wait{waits}",
+            evidence=tuple(_evidence(queue, facts)),
+            numbers={
+                "waiting": queue.backlog,
+                "limit": limit,
+                "listeners": len(queue.listeners),
+                "somaxconn": somaxconn,
+                "longest_ms": int(queue.longest),
+                **{name.lower(): facts.counters.get(name) for name in _COUNTERS},
+            },
+            means="Clients believe that they are connected, and hear nothing. Once the queue"
+            " is full, new ones hang in SYN_SENT.",
+            commands=(
+                *resume_commands(processes),
+                "tcpstates -tanpi listener"
+                if place[1] is None
+                else command_line("tcpstates -tanpi sport = {}", f":{place[1]}"),
+                *((command_line("top -H -p {}", owner.pids[0]),) if owner.pids else ()),
+            ),
+            advice=(
+                "in the program: accept() sooner; a longer queue only hides bursts",
+                _longer_queue(queue.limits, somaxconn),
+            ),
+            unless="a burst: then the queue is empty at a second look (--watch 5)",
+            processes=tuple(
+                p for each in owners[:3] for p in facts.processes(each)[:1]
+            ),
+            no_process=no_process_note(facts, owner),
+            peers=remote_peers(queue.waiting, with_port=False),
+            is_urgent_when_growing=True,
+        )
+
+
+def _place(socket: FlaggedSocket) -> Place:
+    return unmap_ipv4(socket.local_address), socket.local_port
+
+
+def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
+    yield from _counter_lines(facts)
+    if len(queue.listeners) > 1:
+        yield (
+            f"{len(queue.listeners)} listeners share the place (SO_REUSEPORT): the"
+            " kernel does not tell in whose queue a connection waits"
+        )
+    closed = sum(each.state_label == _CLOSE_WAIT for each in queue.waiting)
+    if closed:
+        yield f"{closed:,} of the clients have given up (CLOSE_WAIT)"
+    full = zip(queue.listeners, queue.limits or (), strict=False)
+    if any((listener.recv_q or 0) > limit for listener, limit in full):
+        yield "the queue is full: the kernel drops further connections"
+
+
+def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
+    """Say how to make a queue longer; None: the limit is not told."""
+    raised = "for bursts: raise the backlog given to listen()"
+    if somaxconn is None:
+        return f"{raised}, and what the system allows (Linux: net.core.somaxconn)"
+    if limits is not None and max(limits) >= somaxconn:
+        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the limit now)"
+    return f"{raised}; net.core.somaxconn allows {somaxconn:,}"
+
+
+def _counter_lines(facts: Facts) -> Iterator[str]:
+    """Yield what the kernel has dropped in this network namespace."""
+    for name in _COUNTERS:
+        ever, now = facts.counters.get(name, 0), facts.grown.get(name, 0)
+        if ever:
+            yield f"{name} {ever:,} so far, {now:,} of them during this look"
+
+
+def _dropped(number: int, facts: Facts) -> Finding:
+    return Finding(
+        rule="accept-drops",
+        subject="host",
+        severity=Severity.WARNING,
+        size=number,
+        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during this look",
+        evidence=tuple(_counter_lines(facts)),
+        numbers={f"new_{name.lower()}": facts.grown.get(name) for name in _COUNTERS},
+        means="A queue was full for a moment, and had room again when it was looked at. A"
+        " client sends its SYN again after a second.",
+        commands=("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
+        unless="one burst in days may be nothing to care about",
+    )

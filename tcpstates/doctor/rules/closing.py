@@ -1,0 +1,144 @@
+"""Closed sockets that the kernel cannot finish: peers that do not acknowledge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tcpstates.ages import probed_ms
+from tcpstates.capabilities import Capability
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.phrases import (
+    counted,
+    local_peer_lines,
+    no_process_note,
+    remote_peers,
+)
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.model import Batch, Reason
+from tcpstates.states import TcpState
+
+_STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
+_TRIED = 3  # times: with the first retry after 0.2 s, 1.4 s
+
+
+class ClosingRule(Rule):
+    """FIN_WAIT_1, LAST_ACK and CLOSING that do not come to an end."""
+
+    states = frozenset(map(str, _STATES))
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._silent: list[FlaggedSocket] = []  # nobody acknowledges the FIN
+        self._full: list[
+            FlaggedSocket
+        ] = []  # the peer takes no data: the FIN has to wait
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Take what has been sent again, or cannot be sent: see `Rule`."""
+        timers = batch.column("timer")
+        tries = batch.column("retransmits")
+        silent = [
+            timer == "retransmit" and (number or 0) >= _TRIED
+            for timer, number in zip(timers, tries, strict=True)
+        ]
+        self._silent += self._context.sockets(batch.keep(silent))
+        if "probe" in timers:
+            full = batch.keep([timer == "probe" for timer in timers])
+            infos = full.column("info")
+            least = self._context.thresholds.zero_window_ms
+            lasting = [info is None or probed_ms(info) >= least for info in infos]
+            self._full += self._context.sockets(full.keep(lasting))
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Return every one of them."""
+        yield from self._silent
+        yield from self._full
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding for each trouble: what matters are the peers."""
+        if Capability.TIMERS in self._context.missing and any(
+            map(facts.counted.get, self.states)
+        ):
+            yield NotExamined(
+                rule="closing",
+                text="closing sockets (the source tells no retransmissions)",
+            )
+        least = max(self._context.thresholds.closing_count, 1)
+        if len(self._silent) >= least:
+            yield self._finding(facts, "closing", self._silent, _SILENT)
+        if len(self._full) >= least:
+            yield self._finding(facts, "closing-full", self._full, _FULL)
+
+    def _finding(
+        self, facts: Facts, rule: str, sockets: list[FlaggedSocket], words: _Words
+    ) -> Finding:
+        number = len(sockets)
+        states = Counter(socket.state_label for socket in sockets)
+        owners = {h: len(s) for h, s in facts.by_owner(sockets).items()}
+        owner = next((h for h in owners if h.pids), next(iter(owners)))
+        orphans = sum(n for h, n in owners.items() if h.reason == Reason.ORPHAN)
+        is_known = any(h.pids or h.reason == Reason.ORPHAN for h in owners)
+        many = number >= self._context.thresholds.closing_many
+        return Finding(
+            rule=rule,
+            subject="host",
+            severity=Severity.WARNING if many else Severity.NOTICE,
+            size=number,
+            verdict=f"{counted(number, 'closing socket')} {words.verdict}:"
+            f" {', '.join(f'{count:,} in {label}' for label, count in states.items())}",
+            evidence=(
+                *((_held(number, orphans),) if is_known else ()),
+                *local_peer_lines(facts, sockets, words.blame),
+            ),
+            numbers={"sockets": number, "orphans": orphans if is_known else None},
+            means=words.means,
+            commands=(
+                "tcpstates -tano fin_wait_1 last_ack closing --by remote-address",
+            ),
+            advice=(words.remedy,),
+            unless=words.unless,
+            processes=facts.processes(owner),
+            no_process="the kernel: no process holds them"
+            if orphans == number
+            else no_process_note(facts, owner),
+            peers=remote_peers(sockets, with_port=False),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What is said of one of the troubles."""
+
+    verdict: str
+    blame: str
+    means: str
+    remedy: str
+    unless: str
+
+
+_SILENT = _Words(
+    verdict="get no answer to their FIN",
+    blame="the path between them loses all",
+    means="The peers are gone, or a firewall has forgotten them. The kernel gives orphans up"
+    " by itself (tcp_orphan_retries: about a minute or two).",
+    remedy="a firewall or NAT forgets idle connections: keepalive more often than it does",
+    unless="a server with many mobile clients always has some",
+)
+_FULL = _Words(
+    verdict="cannot send what is left",
+    blame="the side that does not read is to blame",
+    means="The peers take no data (zero window), so the FIN has to wait. They answer every"
+    " probe: their programs do not read.",
+    remedy="at the peers: tcpstates doctor",
+    unless="peers that read slowly on purpose",
+)
+
+
+def _held(number: int, orphans: int) -> str:
+    if not orphans:
+        return "none is an orphan: processes still hold them"
+    which = "all" if orphans == number else f"{orphans:,}"
+    return f"{which} are orphans, which no process holds any more"

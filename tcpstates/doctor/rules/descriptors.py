@@ -1,0 +1,69 @@
+"""Processes that run out of file descriptors because of their sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tcpstates.doctor.facts import Facts
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.phrases import counted, percent
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.text import command_line, format_name
+
+_NEAR_PERCENT = 95  # of a limit: the next connections fail
+
+
+class DescriptorsRule(Rule):
+    """Descriptors near RLIMIT_NOFILE, most of them sockets."""
+
+    about_host = True
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding for each process near its limit, through sockets."""
+        if not facts.descriptors:
+            yield NotExamined(
+                rule="descriptors",
+                text="descriptors (there is no /proc to count them in)",
+            )
+        elif facts.hidden_processes:
+            text = counted(facts.hidden_processes, "process", "processes")
+            why = "run as root" if facts.is_unprivileged else "not even root sees them"
+            yield NotExamined(rule="descriptors", text=f"descriptors of {text} ({why})")
+        for pid, (used, sockets) in facts.descriptors.items():
+            limit = facts.descriptors_limit(pid) if sockets * 2 > used else None
+            share = percent(used, limit)
+            if (
+                limit is not None
+                and share is not None
+                and share >= self._context.thresholds.descriptors_percent
+                and facts.is_here(pid)
+            ):
+                yield _near_limit(facts, pid, (used, sockets, limit))
+
+
+def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Finding:
+    process, (used, sockets, limit) = facts.process(pid), numbers
+    share = percent(used, limit) or 0
+    name = f"{format_name(process.name)}[{pid}]"
+    return Finding(
+        rule="descriptors",
+        subject=name,
+        severity=Severity.CRITICAL if share >= _NEAR_PERCENT else Severity.WARNING,
+        size=used,
+        verdict=f"{name} runs out of descriptors: {used:,} of {limit:,} open",
+        evidence=(f"{sockets:,} of them are sockets, of any kind",),
+        numbers={"open": used, "limit": limit, "sockets": sockets, "percent": share},
+        means="At the limit accept() and connect() fail with EMFILE, and so does opening a"
+        " file.",
+        commands=(
+            command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
+            command_line(
+                "prlimit --pid {} --nofile    # the limits, soft and hard", pid
+            ),
+        ),
+        advice=(
+            "close what is not needed; a higher limit helps if the number is stable",
+        ),
+        unless="the number is stable, and planned so",
+        processes=(process,),
+    )

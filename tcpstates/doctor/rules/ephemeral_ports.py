@@ -1,0 +1,222 @@
+"""Ports that run out for one destination, and TIME_WAIT at its limit.
+
+A connection is known by both endpoints, so one local address has the whole range of
+ports for each remote address and port (`__inet_hash_connect`,
+net/ipv4/inet_hashtables.c).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
+from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
+from tcpstates.doctor.phrases import (
+    BAD_PORT_ADVICE,
+    endpoint,
+    no_process_note,
+    percent,
+)
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.model import Batch
+from tcpstates.states import TcpState
+from tcpstates.text import command_line
+
+_TIME_WAIT = str(TcpState.TIME_WAIT)
+_SAMPLE = 200  # sockets, to find out whose they are
+_TIME_WAIT_SECONDS = 60  # TCP_TIMEWAIT_LEN, net/tcp.h
+
+Route = tuple[str, str, Port]  # local address, remote address and port
+
+
+class EphemeralPortsRule(Rule):
+    """The range of ports, used up by connections to one destination."""
+
+    states = frozenset(map(str, TcpState)) - {str(TcpState.LISTEN)}
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._used: Counter[Route] = Counter()
+        self._waiting: Counter[Route] = Counter()  # of these, in TIME_WAIT
+        self._sample: dict[Route, list[FlaggedSocket]] = {}
+        self._own: dict[str, set[int]] = {}  # ports by local address
+        self._crowded: frozenset[Route] | None = None  # once all were counted
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Count what this host has connected: see `Rule`."""
+        if not self._context.knows_ports:
+            return
+        settings, listening = self._context.settings, self._context.listening
+        first, last = settings.first_port, settings.last_port
+        names = ("local_address", "local_port", "remote_address", "remote_port")
+        routes = []
+        for local, own, remote, port in zip(*map(batch.column, names), strict=True):
+            if own is not None and first <= own <= last and own not in listening:
+                routes.append((unmap_ipv4(local), unmap_ipv4(remote), port))
+                self._own.setdefault(unmap_ipv4(local), set()).add(own)
+        self._used.update(routes)
+        if state_label == _TIME_WAIT:
+            self._waiting.update(routes)
+
+    def crowded(self) -> frozenset[Route]:
+        """Return the destinations with too many connections."""
+        if self._crowded is None:
+            self._crowded = self._find_crowded()
+        return self._crowded
+
+    def _find_crowded(self) -> frozenset[Route]:
+        if not self._context.knows_ports or self._context.settings.ports <= 0:
+            return frozenset()
+        least = self._context.settings.ports * self._context.thresholds.ports_percent
+        return frozenset(r for r in self._used if self._lasting(r) * 100 >= least)
+
+    def _lasting(self, route: Route) -> int:
+        """Return how many connections keep their port from being used again.
+
+        With tcp_tw_reuse connect() takes ports in TIME_WAIT after a second: 1 always,
+        2, the default since Linux 4.19, on loopback (`tcp_twsk_unique`).
+        """
+        reuse, local = self._context.settings.tw_reuse, route[0]
+        is_loopback = local.startswith("127.") or local == "::1"
+        reusable = reuse == 1 or (reuse == 2 and is_loopback)
+        return self._used[route] - (self._waiting[route] if reusable else 0)
+
+    def wants_second_pass(self) -> bool:
+        """Whether a destination is crowded: then somebody's sockets lead there."""
+        return bool(self.crowded())
+
+    def second_pass(self, batch: Batch) -> None:
+        """Take some of the sockets that lead to crowded destinations."""
+        crowded = self.crowded()
+        names = ("state_label", "local_address", "remote_address", "remote_port")
+        chosen = [
+            state_label != _TIME_WAIT
+            and (unmap_ipv4(local), unmap_ipv4(remote), port) in crowded
+            for state_label, local, remote, port in zip(
+                *map(batch.column, names), strict=True
+            )
+        ]
+        if any(chosen):
+            for socket in self._context.sockets(batch.keep(chosen)):
+                ends = socket.ends
+                sample = self._sample.setdefault((ends[0], ends[2], ends[3]), [])
+                if len(sample) < _SAMPLE:
+                    sample.append(socket)
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Return some of the sockets that lead to crowded destinations."""
+        for sample in self._sample.values():
+            yield from sample
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding for each destination."""
+        if not self._context.knows_ports:
+            yield NotExamined(
+                rule="ports", text="ports for one destination (their range is not told)"
+            )
+            return
+        crowded = self.crowded()
+        for route in sorted(crowded, key=lambda route: -self._used[route]):
+            yield self._finding(route, facts)
+        for local, used in self._own.items():
+            share = percent(len(used), self._context.settings.ports) or 0
+            is_known = any(route[0] == local for route in crowded)
+            if (
+                share >= self._context.thresholds.ports_critical_percent
+                and not is_known
+            ):
+                yield self._of_address(local, len(used), share)
+
+    def _finding(self, route: Route, facts: Facts) -> Finding:
+        local, remote, port = route
+        ports, number = self._context.settings.ports, self._lasting(route)
+        share = percent(number, ports) or 0
+        is_grave = share >= self._context.thresholds.ports_critical_percent
+        owner = next(iter(facts.by_owner(self._sample.get(route, ()))), None)
+        where = endpoint(remote, port)
+        return Finding(
+            rule="ports",
+            subject=f"{local} {where}",
+            severity=Severity.CRITICAL if is_grave else Severity.WARNING,
+            size=number,
+            verdict=f"ports for {where} run out: {number:,} of {ports:,} are used ({share} %)",
+            evidence=tuple(self._evidence(route)),
+            numbers={
+                "sockets": self._used[route],
+                "lasting": number,
+                "time_wait": self._waiting[route],
+                "ports": ports,
+                "percent": share,
+            },
+            means="When none is left, connect() to that destination fails with"
+            " EADDRNOTAVAIL. A program that binds before it connects finds none for"
+            " other destinations either.",
+            commands=(
+                command_line("tcpstates -tanp dst {} --by state,process", where),
+            ),
+            advice=(
+                "in the program: keep connections open and use them again",
+                (
+                    "more destinations or local addresses; a wider"
+                    " net.ipv4.ip_local_port_range"
+                ),
+                *_reuse_advice(self._context.settings.tw_reuse),
+                BAD_PORT_ADVICE,
+            ),
+            unless="a load test",
+            processes=() if owner is None else facts.processes(owner),
+            no_process="the kernel names no process for TIME_WAIT"
+            if owner is None
+            else no_process_note(facts, owner),
+            peers=(Peer(where, self._used[route]),),
+        )
+
+    def _evidence(self, route: Route) -> Iterator[str]:
+        settings, waiting = self._context.settings, self._waiting[route]
+        lasting = self._lasting(route)
+        yield (
+            f"from {route[0]}: {waiting:,} in TIME_WAIT,"
+            f" {self._used[route] - waiting:,} not"
+        )
+        told = (
+            f"ports {settings.first_port} to {settings.last_port}, less reserved ones"
+        )
+        if lasting == self._used[route]:
+            rate = settings.ports / _TIME_WAIT_SECONDS
+            told += (
+                f": enough for {rate:,.1f} new connections a second, each kept"
+                f" {_TIME_WAIT_SECONDS} s in TIME_WAIT"
+            )
+        yield told
+
+    def _of_address(self, local: str, number: int, share: int) -> Finding:
+        ports = self._context.settings.ports
+        return Finding(
+            rule="ports",
+            subject=local,
+            severity=Severity.NOTICE,
+            size=number,
+            verdict=f"ports of {local} are nearly all in use: {number:,} of {ports:,}"
+            f" ({share} %)",
+            evidence=(),
+            numbers={"used": number, "ports": ports, "percent": share},
+            means="A program that binds before it connects, and a listener without a port of"
+            " its own, find none (EADDRINUSE). Plain connect() shares ports between"
+            " destinations.",
+            commands=(
+                command_line(
+                    "tcpstates -tanp src {} --by remote,process --limit 10", local
+                ),
+            ),
+            advice=(
+                "in the program: IP_BIND_ADDRESS_NO_PORT before bind()",
+                "a wider net.ipv4.ip_local_port_range",
+            ),
+            unless="no program here binds before it connects",
+            no_process="all connections of this address together",
+        )
+
+
+def _reuse_advice(reuse: int) -> tuple[str, ...]:
+    return () if reuse == 1 else ("net.ipv4.tcp_tw_reuse=1",)

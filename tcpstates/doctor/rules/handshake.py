@@ -1,0 +1,274 @@
+"""Connections that do not come about: SYN_SENT without answer, and half-open ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tcpstates.capabilities import Capability
+from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
+from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
+from tcpstates.doctor.phrases import (
+    counted,
+    endpoint,
+    no_process_note,
+    percent,
+    timeout_note,
+)
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.model import Batch
+from tcpstates.states import TcpState
+from tcpstates.text import command_line, format_ms
+
+_SYN_SENT, _SYN_RECEIVED = str(TcpState.SYN_SENT), str(TcpState.SYN_RECEIVED)
+
+
+class UnansweredSynRule(Rule):
+    """Destinations that do not answer SYNs."""
+
+    states = frozenset({_SYN_SENT})
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._found: list[FlaggedSocket] = []
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Take what has been tried again: see `Rule`."""
+        tried = batch.column("retransmits")
+        limit = self._context.thresholds.syn_retries
+        again = [number is not None and number >= limit for number in tried]
+        self._found += self._context.sockets(batch.keep(again))
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Return every one of them."""
+        return iter(self._found)
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding for each destination."""
+        if Capability.TIMERS in self._context.missing and facts.counted.get(_SYN_SENT):
+            yield NotExamined(
+                rule="connect", text="destinations (the source tells no retries)"
+            )
+        places: dict[tuple[str, Port], list[FlaggedSocket]] = {}
+        for socket in self._found:
+            place = unmap_ipv4(socket.remote_address), socket.remote_port
+            places.setdefault(place, []).append(socket)
+        for (address, port), sockets in places.items():
+            owners = facts.by_owner(sockets)
+            owner = next(iter(owners))
+            tries = max(socket.retransmits or 0 for socket in sockets)
+            age = max(socket.age[0] for socket in sockets)
+            where = endpoint(address, port)
+            more = len(owners) - 1
+            others = f" and {counted(more, 'other')}" if more else ""
+            yield Finding(
+                rule="connect",
+                subject=where,
+                severity=Severity.WARNING,
+                size=len(sockets),
+                verdict=f"{where} does not answer: {owner}{others} tries for"
+                f" {format_ms(age)} or more",
+                evidence=(
+                    (
+                        f"{counted(len(sockets), 'socket')} in SYN_SENT, the SYN sent"
+                        f" again up to {tries} times"
+                        + timeout_note(
+                            self._context, self._context.settings.syn_seconds
+                        )
+                    ),
+                ),
+                numbers={
+                    "sockets": len(sockets),
+                    "retries": tries,
+                    "oldest_ms": int(age),
+                },
+                means="No answer at all, not even a refusal: a firewall drops the SYNs, the"
+                " host is gone, or its accept queue is full.",
+                commands=(
+                    command_line(
+                        "tcpstates -tanpo syn_sent and dst {}",
+                        address if port is None else where,
+                    ),
+                    command_line("ip route get {}", unmap_ipv4(address)),
+                ),
+                advice=(
+                    *_look_there(address, port),
+                    "in the program: a shorter timeout for connect()",
+                ),
+                unless="a host that is just starting",
+                processes=facts.processes(owner),
+                no_process=no_process_note(facts, owner),
+                peers=(Peer(where, len(sockets)),),
+            )
+
+
+class HalfOpenRule(Rule):
+    """SYN_RECEIVED piling up: a flood, or a way back that loses everything."""
+
+    states = frozenset({_SYN_RECEIVED, str(TcpState.LISTEN)})
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._listeners: dict[Port, list[FlaggedSocket]] = {}
+        self._number: Counter[int] = Counter()
+        self._unanswered: Counter[int] = Counter()
+        self._sources: dict[int, Counter[str]] = {}
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Count by port: see `Rule`."""
+        if state_label == _SYN_RECEIVED:
+            if not self._context.is_filtered:  # a filter by process would hide them
+                self.observe_unowned(batch)
+            return
+        for socket in self._context.sockets(batch):
+            self._listeners.setdefault(socket.local_port, []).append(socket)
+
+    def observe_unowned(self, batch: Batch) -> None:
+        """Count half-open connections, which no process holds."""
+        half = batch.keep(
+            [
+                state_label == _SYN_RECEIVED
+                for state_label in batch.column("state_label")
+            ]
+        )
+        names = ("local_port", "remote_address", "retransmits")
+        for port, address, retries in zip(*map(half.column, names), strict=True):
+            if port is None:
+                continue  # of which listener is not known
+            self._number[port] += 1
+            self._sources.setdefault(port, Counter())[unmap_ipv4(address)] += 1
+            self._unanswered[port] += bool(retries)
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Return the listeners of ports with half-open connections."""
+        for port in self._number:
+            yield from self._listeners.get(port, ())
+
+    def find(self, facts: Facts) -> Iterator[Outcome]:
+        """Yield a finding for each port with too many of them."""
+        if Capability.TIMERS in self._context.missing and self._number:
+            yield NotExamined(
+                rule="half-open", text="half-open sockets (the source tells no retries)"
+            )
+        for port in self._number:
+            is_ours = port in self._listeners or not self._context.is_filtered
+            severity = self._severity(port, facts) if is_ours else None
+            if severity is not None:
+                yield self._finding(port, severity, facts)
+
+    def _limit(self, port: int) -> int | None:
+        """Return how many half-open connections a port may have.
+
+        It is the accept queue's limit (`inet_csk_reqsk_queue_is_full`); without SYN
+        cookies no more than three quarters of tcp_max_syn_backlog (`tcp_conn_request`,
+        net/ipv4/tcp_input.c). Listeners that share a port share the load.
+        """
+        listeners = self._listeners.get(port, ())
+        limits = self._context.backlog_limits(listeners)
+        if not limits:
+            return None
+        settings = self._context.settings
+        most = settings.max_syn_backlog * 3 // 4
+        if not settings.syncookies:
+            limits = tuple(min(limit, most) for limit in limits)
+        return sum(limits)
+
+    def _severity(self, port: int, facts: Facts) -> Severity | None:
+        limits = self._context.thresholds
+        unanswered, limit = self._unanswered[port], self._limit(port)
+        share = percent(unanswered, limit)
+        # Cookies are counted for all ports together: only a full one has caused them.
+        is_full = limit is not None and self._number[port] >= limit
+        if is_full and (unanswered or facts.grown.get("SyncookiesSent", 0)):
+            return Severity.CRITICAL
+        is_crowded = share is not None and share >= limits.half_open_percent
+        if is_crowded or unanswered >= limits.half_open_count:
+            return Severity.WARNING
+        return None
+
+    def _finding(self, port: int, severity: Severity, facts: Facts) -> Finding:
+        listeners = self._listeners.get(port, [])
+        owner = next(iter(facts.by_owner(listeners)), None)
+        number, unanswered = self._number[port], self._unanswered[port]
+        limit, by_source = self._limit(port), self._sources[port]
+        settings = self._context.settings
+        sources = len(by_source)
+        is_flood = sources > 1 and sources * 2 >= number
+        cookies = facts.counters.get("SyncookiesSent")
+        evidence = [
+            (
+                f"from {counted(sources, 'address', 'addresses')}; the SYN,ACK was"
+                f" sent again to {unanswered:,}"
+                + timeout_note(self._context, self._context.settings.synack_seconds)
+            )
+        ]
+        if cookies:
+            grown = facts.grown.get("SyncookiesSent", 0)
+            evidence.append(
+                f"SyncookiesSent {cookies:,} so far, {grown:,} during this look"
+            )
+        kind = "a SYN flood" if is_flood else "answers that do not arrive"
+        return Finding(
+            rule="half-open",
+            subject=f":{port}",
+            severity=severity,
+            size=number,
+            verdict=f"port {port} has {_half_open(number, limit)}: {kind}",
+            evidence=tuple(evidence),
+            numbers={
+                "sockets": number,
+                "unanswered": unanswered,
+                "sources": sources,
+                "limit": limit,
+                "max_syn_backlog": settings.max_syn_backlog
+                if settings.is_known
+                else None,
+                "syncookiessent": cookies,
+            },
+            means=self._what_it_means(is_flood=is_flood),
+            commands=(
+                command_line(
+                    "tcpstates -tan syn_received and sport = {} --by remote-address",
+                    f":{port}",
+                ),
+                "sysctl net.ipv4.tcp_syncookies    # 1: cookies when the queue is full",
+                *(() if is_flood else (_route_back(next(iter(by_source))),)),
+            ),
+            advice=("limit SYNs where they enter the network",) if is_flood else (),
+            unless="a listener with TCP_DEFER_ACCEPT keeps connections half-open until data"
+            " come; clients on lossy lines need a second try",
+            processes=() if owner is None else facts.processes(owner),
+            no_process=None if owner is None else no_process_note(facts, owner),
+            peers=tuple(Peer(*found) for found in by_source.most_common(3)),
+        )
+
+    def _what_it_means(self, *, is_flood: bool) -> str:
+        if not is_flood:
+            return (
+                "The same addresses try and never complete: what this host answers is"
+                " lost on the way back, at a firewall or a wrong route."
+            )
+        after = (
+            "With SYN cookies (tcp_syncookies) the port stays reachable."
+            if self._context.settings.syncookies
+            else "SYN cookies are off: once the queue is full, SYNs are dropped."
+        )
+        return (
+            "Many addresses with a SYN or two each, and no answer from any: they are"
+            f" forged. {after}"
+        )
+
+
+def _route_back(address: str) -> str:
+    return command_line("ip route get {}    # the way back", address)
+
+
+def _look_there(address: str, port: Port) -> Iterator[str]:
+    if port is not None:
+        yield command_line("on {}: tcpstates -ltn sport = {}", address, f":{port}")
+
+
+def _half_open(number: int, limit: int | None) -> str:
+    if limit is None:
+        return counted(number, "half-open connection")
+    return f"{number:,} of {limit:,} half-open connections"

@@ -1,0 +1,161 @@
+"""Conditions on a socket's user, queues, timers and times."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tcpstates import ages
+from tcpstates.capabilities import Capability
+from tcpstates.filters.conditions import (
+    Answer,
+    ColumnCondition,
+    Condition,
+    Ranges,
+    in_ranges,
+)
+from tcpstates.model import Batch
+
+
+class User(Condition):
+    """Whether the socket belongs to one of these users."""
+
+    needs = (Capability.UID,)
+
+    def __init__(self, uids: frozenset[int], names: frozenset[str]) -> None:
+        """Take the users' numbers; and their names, as saved listings have them."""
+        self.uids = uids
+        self.names = names
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket.
+
+        The kernel says 0 where it has forgotten the user: in TIME_WAIT and half-open,
+        and before Linux 6.17 of every socket without a file.
+        """
+        uids = batch.column("uid")
+        told = batch.known("user_name")
+        if told is not None or None in uids:
+            names = batch.column("user_name")
+            return [
+                name in self.names
+                if name is not None
+                else None
+                if uid is None
+                else uid in self.uids
+                for uid, name in zip(uids, names, strict=True)
+            ]
+        if 0 not in uids or batch.protocol == "udp":
+            return list(map(self.uids.__contains__, uids))
+        columns = map(batch.column, ("uid", "inode", "timer", "state_label"))
+        return [
+            uid in self.uids
+            if uid or inode
+            else False
+            if timer == "time-wait" or word == "SYN_RECEIVED"
+            else None
+            for uid, inode, timer, word in zip(*columns, strict=True)
+        ]
+
+
+class Number(Condition):
+    """Whether a number is in one of the ranges."""
+
+    def __init__(self, column: str, ranges: Ranges, needs: Capability) -> None:
+        self.column = column
+        self.ranges = ranges
+        self.needs = (needs,)  # type: ignore[misc]
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket."""
+        values = batch.column(self.column)
+        if None in values:
+            judge = partial(in_ranges, ranges=self.ranges)
+            return [None if value is None else judge(value) for value in values]
+        if len(self.ranges) == 1:
+            ((low, high),) = self.ranges
+            return [low <= value <= high for value in values]
+        if all(low == high for low, high in self.ranges):
+            return list(map({low for low, _ in self.ranges}.__contains__, values))
+        return [in_ranges(value, self.ranges) for value in values]
+
+
+class Retransmits(Number):
+    """How many retransmissions or probes the peer has not answered."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        super().__init__("retransmits", ranges, Capability.TIMERS)
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; UDP repeats nothing."""
+        if batch.protocol == "udp":
+            return [False] * len(batch)
+        return super().test(batch)
+
+
+class Timer(ColumnCondition):
+    """Whether this is the timer that runs."""
+
+    needs = (Capability.TIMERS,)
+    column = "timer"
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def judge(self, value: str | None) -> bool:
+        """Answer for one kind; UDP has no timers."""
+        return value in self.kinds
+
+
+class Idle(Condition):
+    """How long no data have moved, in either direction."""
+
+    needs = (Capability.TCP_INFO,)
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; half a connection is never idle."""
+        return [
+            ms is not None and in_ranges(ms, self.ranges) for ms in ages.idle_ms(batch)
+        ]
+
+
+class RoundTrip(Condition):
+    """How long the peer's acknowledgment takes, smoothed by the kernel."""
+
+    needs = (Capability.TCP_INFO,)
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; 0 is "not measured yet"."""
+        return [
+            bool(us) and in_ranges(us / 1000, self.ranges)
+            for us in batch.column("info.rtt")
+        ]
+
+
+class Age(Condition):
+    """How long the socket has been in its state, as far as that is known."""
+
+    needs = (Capability.TCP_INFO, Capability.TIMERS)
+
+    def __init__(self, ranges: Ranges, fin_timeout_ms: float | None) -> None:
+        """Take one range of milliseconds, and the system's tcp_fin_timeout."""
+        ((self.low, self.high),) = ranges
+        self.fin_timeout_ms = fin_timeout_ms
+
+    def test(self, batch: Batch) -> Answer:
+        """Return True or False where both bounds of the age are on one side."""
+        answers: list[bool | None] = []
+        for least, most in ages.age_bounds_ms(batch, self.fin_timeout_ms):
+            if least >= self.low and most <= self.high:
+                answers.append(True)
+            elif most < self.low or least > self.high:
+                answers.append(False)
+            else:
+                answers.append(None)
+        return answers

@@ -1,0 +1,145 @@
+"""Conditions on the processes that hold a socket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from time import monotonic
+from typing import Any
+
+from tcpstates.filters.conditions import (
+    Answer,
+    AnswerCache,
+    Condition,
+    Ranges,
+    Undecidable,
+    in_ranges,
+)
+from tcpstates.filters.patience import TooLongError, time_limit
+from tcpstates.model import Batch, Owner, Reason
+
+
+class ProcessCondition(Condition):
+    """A question about the processes that hold a socket."""
+
+    def __init__(self) -> None:
+        self._verdicts = AnswerCache(self.judge)
+
+    def subject(self, owner: Owner) -> Any:
+        """Return what of a holder the question is about."""
+        raise NotImplementedError
+
+    def judge(self, subject: Any) -> bool | None:
+        """Answer for what `subject` returns; None: it is not known."""
+        raise NotImplementedError
+
+    def test(self, batch: Batch) -> Answer:
+        """Return True where one holder is meant, None where it may be one."""
+        return [
+            self._any(owners) if owners else None if reason in _OUT_OF_SIGHT else False
+            for owners, reason in zip(
+                batch.column("processes"),
+                batch.column("no_process_reason"),
+                strict=True,
+            )
+        ]
+
+    def _any(self, owners: Sequence[Owner]) -> bool | None:
+        if len(owners) == 1:
+            return self._verdicts[self.subject(owners[0])]
+        found = {self._verdicts[self.subject(owner)] for owner in owners}
+        return True if True in found else None if None in found else False
+
+
+_OUT_OF_SIGHT = (
+    Reason.HIDDEN,
+    Reason.NOT_FOUND,
+    Reason.NOT_HERE,
+    Reason.UNKNOWN,
+    "other pid namespace",  # of listings that version 0.1 has saved
+)
+_PATTERN_SECONDS = 1.0
+_NAME_SECONDS = 5e-5  # a simple pattern takes 1 to 2 us per name
+_COMM_LENGTH = 15  # TASK_COMM_LEN less its final zero, linux/sched.h
+
+
+class ProcessId(ProcessCondition):
+    """Whether a process with such a number holds the socket."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        super().__init__()
+        self.ranges = ranges
+
+    def subject(self, owner: Owner) -> int:
+        """Return the number."""
+        return owner.pid
+
+    def judge(self, subject: int) -> bool:
+        """Answer for one number."""
+        return in_ranges(subject, self.ranges)
+
+
+class ProcessNameCondition(ProcessCondition):
+    """A question about the processes' names."""
+
+    def subject(self, owner: Owner) -> bytes | None:
+        """Return the name; None: it went away before it was read."""
+        return owner.name
+
+    def judge(self, subject: bytes | None) -> bool | None:
+        """Answer for one name."""
+        return None if subject is None else self.matches(subject)
+
+    def matches(self, name: bytes) -> bool:
+        """Tell whether a name is meant."""
+        raise NotImplementedError
+
+
+class ProcessName(ProcessNameCondition):
+    """Whether a process with one of these names holds the socket."""
+
+    def __init__(self, names: Iterable[bytes]) -> None:
+        """Take whole names; Linux keeps 15 bytes of one, so longer ones match those."""
+        super().__init__()
+        whole = frozenset(names)
+        self._names = whole | {n[:_COMM_LENGTH] for n in whole if len(n) > _COMM_LENGTH}
+
+    def matches(self, name: bytes) -> bool:
+        """Tell whether a name is one of them."""
+        return name in self._names
+
+
+class ProcessPattern(ProcessNameCondition):
+    """Whether a process with such a name holds the socket."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        super().__init__()
+        self._pattern = pattern
+        self._seconds = _PATTERN_SECONDS  # that are left
+
+    def test(self, batch: Batch) -> Answer:
+        """Return an answer for each socket; CannotTell: the pattern takes too long.
+
+        Names in a file may be long, and made for a pattern that tries everything. So
+        there is a limit for all of them; each new name adds what a simple pattern
+        takes at most.
+        """
+        holders = chain.from_iterable(filter(None, batch.column("processes")))
+        new = {owner.name for owner in holders} - self._verdicts.keys()
+        if new:
+            self._seconds += _NAME_SECONDS * len(new)
+            started = monotonic()
+            try:
+                with time_limit(self._seconds):
+                    self._verdicts.update((name, self.judge(name)) for name in new)
+            except TooLongError as error:
+                problem = f"this pattern takes more than {_PATTERN_SECONDS:g} s"
+                raise Undecidable(f"{problem} on the names that are there") from error
+            self._seconds -= monotonic() - started
+        return super().test(batch)
+
+    def matches(self, name: bytes) -> bool:
+        """Tell whether the pattern is in a name."""
+        text = name.decode("utf-8", "surrogateescape")
+        return self._pattern.search(text) is not None

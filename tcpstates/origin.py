@@ -1,0 +1,242 @@
+"""Where sockets are: this host, or listings that somebody has saved.
+
+An origin answers every question that depends on that, so nothing above this module
+asks which kind it has. Whatever holds sockets next (another network namespace, another
+host) is one more class here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from tcpstates.capabilities import Capability
+from tcpstates.collect.sources import (
+    SOURCES,
+    load_source,
+    missing_from,
+    read_sockets,
+    read_source,
+)
+from tcpstates.errors import chosen
+from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
+
+if TYPE_CHECKING:  # loaded only where they are needed
+    from tcpstates.collect.names import HostNames
+    from tcpstates.collect.process_view import ProcessView
+    from tcpstates.collect.saved import SavedFiles
+    from tcpstates.filters.values import Lookup
+    from tcpstates.model import Source
+    from tcpstates.settings import KernelSettings
+
+
+class Origin(Protocol):
+    """Where sockets are read, with all that is known beside them."""
+
+    label: str  # what every row of it is marked with; "": this host
+    filters_in_kernel: bool  # a request may carry a kernel filter
+    command_note: str | None  # where the commands are meant for, if not here
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
+        """Read sockets; raise SourceUnavailable if there is nothing to read."""
+
+    def pinned(self) -> Origin:
+        """The same origin for several questions about one moment.
+
+        Sources that read everything anyway are read once.
+        """
+
+    def taken_at(self) -> float:
+        """When the sockets are, or were, as read; in seconds since the epoch."""
+
+    def missing(self, source: str) -> frozenset[Capability]:
+        """What it does not provide when it is read through that source."""
+
+    def names(
+        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+    ) -> HostNames:
+        """Names for its numbers; see `model.Names`."""
+
+    def lookup(self, protocols: Collection[str]) -> Lookup:
+        """Numbers for its names, for filters."""
+
+    def settings(self) -> KernelSettings:
+        """Its settings of TCP; the defaults where they are unknown."""
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """What its kernel counts of TCP; None: unknown."""
+
+    def counters(self) -> dict[str, int]:
+        """Its kernel's counters of TCP since boot; empty: unknown."""
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """Inspect the owners of sockets: of these inodes, or named by the source."""
+
+
+class LiveHost:
+    """This host, in our network namespace."""
+
+    label = ""
+    filters_in_kernel = True
+    command_note: str | None = None
+
+    def __init__(self, source: str = "auto", *, is_pinned: bool = False) -> None:
+        """Name the source to read from; raise ArgumentError for an unknown one."""
+        chosen("source", source, ("auto", *SOURCES))
+        self._source = source
+        self._held: dict[str, Source] | None = {} if is_pinned else None
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
+        """See `Origin`."""
+        return read_sockets(self._source, request, limitations, self._load)
+
+    def _load(self, name: str) -> Source:
+        source = load_source(name)
+        if self._held is None or not source.reads_everything:
+            return source
+        from tcpstates.collect.held import HeldSource
+
+        return self._held.setdefault(name, HeldSource(source))
+
+    def pinned(self) -> Origin:
+        """See `Origin`."""
+        return LiveHost(self._source, is_pinned=True)
+
+    def taken_at(self) -> float:
+        """See `Origin`."""
+        return time.time()
+
+    def missing(self, source: str) -> frozenset[Capability]:
+        """See `Origin`."""
+        return frozenset(missing_from(source))
+
+    def names(
+        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+    ) -> HostNames:
+        """See `Origin`."""
+        from tcpstates.collect.names import SystemNames
+
+        return SystemNames(numeric=numeric, state_words=state_words)
+
+    def lookup(self, protocols: Collection[str]) -> Lookup:
+        """See `Origin`."""
+        from tcpstates.collect.name_lookup import SystemLookup
+
+        return SystemLookup(protocols)
+
+    def settings(self) -> KernelSettings:
+        """See `Origin`."""
+        from tcpstates.collect.settings import read_settings
+
+        return read_settings()
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """See `Origin`."""
+        from tcpstates.collect.kernel_counts import read_kernel_counts
+
+        return read_kernel_counts()
+
+    def counters(self) -> dict[str, int]:
+        """See `Origin`."""
+        from tcpstates.collect.kernel_counts import read_counters
+
+        return read_counters()
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`."""
+        from tcpstates.collect.process_view import view_live
+
+        return view_live(inodes, sockets)
+
+
+class SavedListing:
+    """Files that other tools, or we, have written on any machine, at any time."""
+
+    filters_in_kernel = False
+    command_note: str | None = (
+        "the commands are for the host of the listing; tcpstates takes them here,"
+        " too, with --from FILE"
+    )
+
+    def __init__(self, files: SavedFiles, *, is_held: bool = False) -> None:
+        """Name the files; they are opened when they are read.
+
+        `is_held`: they are read once, and their sockets held. So is standard input.
+        """
+        from tcpstates.collect.held import HeldSource
+        from tcpstates.collect.saved import FileSource
+
+        self._files = files
+        self._is_held = is_held or "-" in files.paths
+        self.label = " ".join(files.paths)
+        source = FileSource(files)
+        self._source: Source = HeldSource(source) if self._is_held else source
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
+        """See `Origin`."""
+        return read_source(self._source, request, limitations)
+
+    def pinned(self) -> Origin:
+        """See `Origin`."""
+        return self if self._is_held else SavedListing(self._files, is_held=True)
+
+    def taken_at(self) -> float:
+        """When the first file was written."""
+        with suppress(OSError):
+            return os.stat(self._files.paths[0]).st_mtime
+        return time.time()
+
+    def missing(self, source: str) -> frozenset[Capability]:
+        """See `Origin`; a text has neither the limits of its host nor its counters."""
+        from tcpstates.collect.saved import missing_in
+
+        host = {Capability.HOST_LIMITS, Capability.BACKLOG_LIMIT}
+        return missing_in(self._source) | host
+
+    def names(
+        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+    ) -> HostNames:
+        """See `Origin`; users and interfaces are another machine's."""
+        from tcpstates.collect.names import HostNames
+
+        return HostNames(numeric=numeric, state_words=state_words)
+
+    def lookup(self, protocols: Collection[str]) -> Lookup:
+        """See `Origin`."""
+        from tcpstates.collect.name_lookup import HostLookup
+
+        return HostLookup(protocols)
+
+    def settings(self) -> KernelSettings:
+        """See `Origin`."""
+        from tcpstates.settings import KernelSettings
+
+        return KernelSettings()
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """See `Origin`."""
+        return None
+
+    def counters(self) -> dict[str, int]:
+        """See `Origin`."""
+        return {}
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`."""
+        from tcpstates.collect.process_view import view_listed
+
+        return view_listed(owners)
+
+
+def to_origin(source: str | Origin) -> Origin:
+    """Turn the name of a source into this host, read through it."""
+    return LiveHost(source) if isinstance(source, str) else source

@@ -1,0 +1,44 @@
+"""JSON of counts; the keys are a contract (schema 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tcpstates.columns.tally import Tally
+from tcpstates.model import Listing
+from tcpstates.render.json_ import limitations, opening, scalar, string
+
+
+def render_tally_json(
+    listing: Listing,
+    tally: Tally,
+    most: int | None,
+    more: Mapping[str, Any],
+) -> str:
+    """Return counts as a JSON object: `count` alone, or a list of groups.
+
+    `more` are further members of it, of numbers, texts and None.
+    """
+    if not tally.columns:
+        body = f'  "count": {tally.total},\n'
+    else:
+        groups = ",".join(f"\n    {row}" for row in tally_objects(tally, most))
+        body = f'  "counts": [{groups}\n  ],\n  "count": {tally.total},\n'
+    for key, value in more.items():
+        body += f'  "{key}": {_member(value)},\n'
+    return f"{opening(listing)}{body}{limitations(listing)}}}\n"
+
+
+def tally_objects(tally: Tally, most: int | None) -> Iterator[str]:
+    """Yield each group as an object."""
+    keys = [column.key.replace("-", "_") for column in tally.columns]
+    for group, number in tally.groups(most)[0]:
+        yield _member(dict(zip((*keys, "count"), (*group, number), strict=True)))
+
+
+def _member(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{string(key)}: {_member(v)}" for key, v in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    return scalar(value) if value is None or isinstance(value, int) else string(value)

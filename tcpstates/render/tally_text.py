@@ -1,0 +1,165 @@
+"""Tallies as text: one number, lines, a summary of states, a table of groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from tcpstates.columns.tally import Group, Tally, asked_rows, kinds
+from tcpstates.model import KernelCounts, Request
+from tcpstates.render.plain import WIDEST
+from tcpstates.text import format_bytes, sanitise
+
+
+def summary_cells(
+    tally: Tally, request: Request
+) -> tuple[list[str], list[tuple[str, list[int]]]]:
+    """Return the headings and the rows (state, numbers), the last one the sums.
+
+    The tally is by protocol, family and state.
+    """
+    asked = kinds(request)
+    words = asked_rows(request)
+    words += sorted({group[-1] for group in tally.counts} - set(words))
+    table = [
+        (word, _with_total([tally.counts[p, f, word] for p, f in asked]))
+        for word in words
+    ]
+    sums = [
+        sum(column) for column in zip(*(numbers for _, numbers in table), strict=True)
+    ]
+    table.append(("total", sums))
+    headings = [f"{p.upper()} {f.replace('ipv', 'IPv')}" for p, f in asked]
+    return [*headings, "total"], table
+
+
+def _with_total(numbers: Sequence[int]) -> list[int]:
+    return [*numbers, sum(numbers)]
+
+
+def render_summary_plain(
+    headings: Sequence[str], rows: Sequence[tuple[str, list[int]]], *, header: bool
+) -> str:
+    """Return the table as aligned text."""
+    names = [heading.replace(" ", "-") for heading in headings]
+    lines = [("state", *names)] if header else []
+    lines += [(word, *map(str, numbers)) for word, numbers in rows]
+    first = max(len(line[0]) for line in lines)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)][1:]
+    return "".join(
+        f"{word:<{first}}"
+        + "".join(f"  {n:>{w}}" for n, w in zip(numbers, widths, strict=True))
+        + "\n"
+        for word, *numbers in lines
+    )
+
+
+def render_summary_narrow(
+    headings: Sequence[str], rows: Sequence[tuple[str, list[int]]]
+) -> str:
+    """Return the table's columns one below the other, for a narrow terminal."""
+    width = max(len(word) for word, _ in rows)
+    columns = zip(*(numbers for _, numbers in rows), strict=True)
+    return "".join(
+        f"{heading}\n"
+        + "".join(
+            f"  {word:<{width}}  {number}\n"
+            for (word, _), number in zip(rows, column, strict=True)
+        )
+        for heading, column in zip(headings, columns, strict=True)
+    )
+
+
+def summary_notes(
+    tally: Tally, without_file: Mapping[str, int], kernel: KernelCounts | None
+) -> Iterator[str]:
+    """Yield what stands below the table of states, a line each."""
+    listening = sum(n for (*_, word), n in tally.counts.items() if word == "LISTEN")
+    if listening:
+        yield f"{listening} {'listener' if listening == 1 else 'listeners'}"
+    if without_file:
+        parts = (f"{number} {reason}" for reason, number in without_file.items())
+        yield f"without a process: {', '.join(parts)}"
+    if kernel is not None:
+        counted = ", ".join(_kernel_parts(kernel))
+        yield f"the kernel counts {counted}"
+
+
+def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
+    """Yield numbers of /proc/net/sockstat, which count more than the table above.
+
+    `orphan` and `mem` are of every network namespace, and `tw` has FIN_WAIT_2 sockets,
+    too, once their process has closed them (`sockstat_seq_show`, net/ipv4/proc.c).
+    """
+    orphans, waiting = "orphans in all namespaces", "in TIME_WAIT or closed FIN_WAIT_2"
+    for number, name, limit in (
+        (kernel.orphans, orphans, kernel.orphans_limit),
+        (kernel.time_wait, waiting, kernel.time_wait_limit),
+    ):
+        if number is not None:
+            yield f"{number} {name}" + ("" if limit is None else f" (limit {limit})")
+    if kernel.memory_bytes is not None:
+        text = f"{format_bytes(kernel.memory_bytes)} of memory in all namespaces"
+        if kernel.memory_limit_bytes is not None:
+            text += f" (limit {format_bytes(kernel.memory_limit_bytes)})"
+        yield text
+
+
+def describe_counts(words: Counter[str], width: int) -> str:
+    """Return what stands below a table: how many sockets, and of which states."""
+    from textwrap import fill
+
+    total = words.total()
+    if not total:
+        return "no sockets match"
+    parts = ", ".join(f"{n} {sanitise(word)}" for word, n in words.most_common())
+    text = f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
+    return fill(text, max(1, width), break_on_hyphens=False)
+
+
+def group_cells(tally: Tally, most: int | None) -> list[tuple[list[str], int]]:
+    """Return the rows of a table of groups: texts and numbers, the sum last.
+
+    Of more than `most` groups the others are one row before it.
+    """
+    groups, left_groups, left_sockets = tally.groups(most)
+    rows = [(_texts(group), number) for group, number in groups]
+    blank = [""] * (len(tally.columns) - 1)
+    if left_groups:
+        noun = "group" if left_groups == 1 else "groups"
+        rows.append(([f"({left_groups} more {noun})", *blank], left_sockets))
+    rows.append((["total", *blank], tally.total))
+    return rows
+
+
+def _texts(group: Group) -> list[str]:
+    return ["-" if value is None else str(value) for value in group]
+
+
+def render_groups_plain(
+    tally: Tally, most: int | None, *, header: bool
+) -> Iterator[str]:
+    """Yield a line a group, the number first, and the sum."""
+    rows = group_cells(tally, most)
+    headings = [column.heading.replace(" ", "-") for column in tally.columns]
+    width = max(len("Count") * header, *(len(str(number)) for _, number in rows))
+    lines = [headings, *(texts for texts, _ in rows)]
+    widths = [min(WIDEST, max(map(len, texts))) for texts in zip(*lines, strict=True)]
+    widths[-1] = 0
+    if header:
+        yield _group_line("Count", headings, width, widths)
+    for texts, number in rows:
+        yield _group_line(str(number), texts, width, widths)
+
+
+def _group_line(
+    number: str, texts: Sequence[str], width: int, widths: Sequence[int]
+) -> str:
+    padded = (text.ljust(w) for text, w in zip(texts, widths, strict=True))
+    return "  ".join((number.rjust(width), *padded)).rstrip() + "\n"
+
+
+def render_group_numbers(tally: Tally, most: int | None) -> Iterator[str]:
+    """Yield a line a group, as uniq -c writes it, and nothing else."""
+    for group, number in tally.groups(most)[0]:
+        yield f"{number} {' '.join(_texts(group))}\n"

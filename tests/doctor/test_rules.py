@@ -1,0 +1,376 @@
+"""What this machine cannot be brought to is told from made-up numbers."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from batches import batch
+from ordinary import KERNEL, MB, context, facts
+from tcpstates.ages import probed_ms
+from tcpstates.collect.kernel_counts import parse_counters
+from tcpstates.collect.settings import count_ports
+from tcpstates.collect.sources import SOURCES, missing_from
+from tcpstates.doctor.examiner import Examiner
+from tcpstates.doctor.facts import RuleContext
+from tcpstates.doctor.findings import Diagnosis, Finding, NotExamined, Severity
+from tcpstates.doctor.thresholds import NAMES, Thresholds, option_name, unit
+from tcpstates.doctor.trends import compare
+from tcpstates.model import Owner
+from tcpstates.processes import Process
+from tcpstates.render.diagnosis import render_diagnosis
+from tcpstates.render.diagnosis_json import render_diagnosis_json
+
+
+def findings(
+    *rows: dict[str, Any], at: RuleContext | None = None, **changes: Any
+) -> tuple[list[Finding], list[NotExamined]]:
+    examiner = Examiner(at or context())
+    if rows:
+        examiner.observe([batch(*rows)])
+    known: dict[str, Any] = {
+        "counted": examiner.counted,
+        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
+        "process": lambda pid: Process(
+            pid=pid,
+            name=b"ngin\x1bx",
+            user="www",
+            started_at=0.0,
+            command=(b"a", b"b\nc"),
+            descriptors=9,
+        ),
+    }
+    return examiner.find(facts(**known | changes))
+
+
+CLOSE_WAIT = {
+    "state_label": "CLOSE_WAIT",
+    "info.last_sent_ms": 90_000,
+    "info.last_received_ms": 90_000,
+    "info.last_ack_ms": 61_000,
+    "processes": None,
+}
+YOUNG = CLOSE_WAIT | {"info.last_ack_ms": 900}
+
+
+def test_a_host_without_trouble() -> None:
+    found, gaps = findings(
+        {"state_label": "ESTABLISHED"}, {"state_label": "LISTEN", "remote_port": 0}
+    )
+    assert (found, gaps) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "severity"),
+    [
+        ("orphans", {"orphans": 79}, None),
+        ("orphans", {"orphans": 80}, Severity.WARNING),
+        ("orphans", {"orphans": 100}, Severity.CRITICAL),
+        ("time-wait", {"time_wait": 79}, None),
+        ("time-wait", {"time_wait": 80}, Severity.WARNING),
+        ("time-wait", {"time_wait": 100}, Severity.CRITICAL),
+        ("memory", {"memory_bytes": 74 * MB}, None),
+        ("memory", {"memory_bytes": 75 * MB}, Severity.WARNING),
+        ("memory", {"memory_bytes": 95 * MB}, Severity.CRITICAL),
+    ],
+)
+def test_limits_of_the_host(
+    rule: str, changes: dict[str, int], severity: Severity | None
+) -> None:
+    found, _ = findings(at=context(kernel=KERNEL._replace(**changes)))
+    assert [(f.rule, f.severity) for f in found] == (
+        [(rule, severity)] if severity else []
+    )
+
+
+def test_what_the_host_does_not_tell_is_said() -> None:
+    found, gaps = findings(at=context(kernel=None), descriptors={})
+    assert found == []
+    assert {gap.rule for gap in gaps} == {
+        "time-wait",
+        "orphans",
+        "descriptors",
+        "memory",
+    }
+
+
+def test_a_reached_limit_is_told_by_its_counter() -> None:
+    found, _ = findings(grown={"TCPTimeWaitOverflow": 3})
+    assert [(f.rule, f.severity) for f in found] == [("time-wait", Severity.CRITICAL)]
+
+
+def test_dropped_connections_are_told_even_when_the_queue_is_empty_again() -> None:
+    counters = {"ListenOverflows": 7, "ListenDrops": 7}
+    found, _ = findings(counters=counters, grown={"ListenOverflows": 2})
+    (finding,) = found
+    assert (finding.rule, finding.size) == ("accept-drops", 2)
+    assert "ListenOverflows 7 so far, 2 of them during this look" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [
+        ([CLOSE_WAIT] * 4, Severity.NOTICE),
+        ([CLOSE_WAIT] * 5, Severity.WARNING),
+        ([YOUNG] * 99, None),
+        ([YOUNG | {"info.last_ack_ms": 6000}] * 99, None),
+        ([YOUNG | {"info.last_ack_ms": 6000}] * 100, Severity.WARNING),
+        ([CLOSE_WAIT | {"info.last_ack_ms": 1_800_000}] * 1, Severity.NOTICE),
+        (
+            [
+                CLOSE_WAIT
+                | dict.fromkeys(("info.last_ack_ms", "info.last_received_ms"), 2e6)
+            ],
+            Severity.WARNING,
+        ),
+        ([CLOSE_WAIT] * 500, Severity.CRITICAL),
+        ([CLOSE_WAIT | {"inode": 0}] * 9, None),
+        ([CLOSE_WAIT | {"timer": "probe", "send_q": 9}] * 9, None),
+    ],
+)
+def test_a_leak_is_told_from_a_pool(
+    rows: list[dict[str, Any]], severity: Severity | None
+) -> None:
+    limit = Process(pid=70, name=b"x", descriptors_limit=1000)
+    found, _ = findings(*rows, process=lambda pid: limit)
+    grades = [f.severity for f in found if f.rule == "close-wait"]
+    assert grades == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("established", "port", "severity"),
+    [
+        (100, 50_000, Severity.WARNING),
+        (101, 50_000, Severity.NOTICE),
+        (20, 443, Severity.NOTICE),  # a client's connection, of a server
+    ],
+)
+def test_one_lost_peer_of_very_many_is_only_noted(
+    established: int, port: int, severity: Severity
+) -> None:
+    lost = {"state_label": "ESTABLISHED", "timer": "retransmit", "retransmits": 5}
+    lost["local_port"] = port  # type: ignore[assignment]
+    rows = [lost, *({"state_label": "ESTABLISHED"} for _ in range(established - 1))]
+    found, _ = findings(*rows)
+    assert [(f.rule, f.severity) for f in found] == [("silent-peer", severity)]
+
+
+def test_sources_that_tell_less() -> None:
+    for source in SOURCES:
+        missing = missing_from(source)
+        rows = [
+            {"state_label": word} for word in ("CLOSE_WAIT", "ESTABLISHED", "SYN_SENT")
+        ]
+        _, gaps = findings(*rows, at=context(missing=frozenset(missing)))
+        rules = {gap.rule for gap in gaps}
+        assert ("close-wait" in rules) == (source != "netlink")
+        assert ("connect" in rules) == (source in ("psutil", "netstat"))
+
+
+def test_a_process_that_ends_meanwhile_is_no_reason_to_fail() -> None:
+    gone = {"descriptors": {70: (900, 800)}, "process": lambda pid: Process(pid=pid)}
+    found, _ = findings(**gone)
+    assert [(f.rule, f.size) for f in found] == [("descriptors", 900)]
+
+
+def test_processes_of_other_namespaces_are_none_of_ours() -> None:
+    found, _ = findings(descriptors={70: (900, 800)}, is_here=lambda pid: False)
+    assert found == []
+
+
+@pytest.mark.parametrize("source", [*SOURCES, "file"])
+def test_thresholds_of_zero_find_all_and_break_nothing(source: str) -> None:
+    nothing = Thresholds(**dict.fromkeys(NAMES.values(), 0))
+    rows = [
+        {"state_label": word, "recv_q": 1} for word in ("CLOSE_WAIT", "ESTABLISHED")
+    ]
+    missing = frozenset(missing_from(source) if source in SOURCES else ())
+    found, _ = findings(*rows, at=context(thresholds=nothing, missing=missing))
+    assert "".join(render_diagnosis(diagnosis(*found), width=80, color=False))
+    assert "closing" not in {each.rule for each in found}
+
+
+def test_cookies_for_one_port_accuse_no_other() -> None:
+    rows = [
+        {"state_label": "SYN_RECEIVED", "local_port": 81, "inode": 0},
+        {"state_label": "LISTEN", "local_port": 81, "send_q": 100},
+    ]
+    found, _ = findings(*rows, grown={"SyncookiesSent": 9})
+    assert found == []
+
+
+def test_each_holder_has_times_of_its_own() -> None:
+    quiet = {"state_label": "ESTABLISHED", "info.last_ack_ms": 9}
+    rows = [
+        quiet
+        | {
+            "inode": inode,
+            "info.last_sent_ms": hours * 3_600_000,
+            "info.last_received_ms": hours * 3_600_000,
+            "processes": (Owner(inode, b"p", 1),),
+        }
+        for inode, hours in ((1, 3), (2, 22))
+    ]
+    found, _ = findings(*rows)
+    told = {f.processes[0].pid: f.numbers["longest_ms"] for f in found}
+    assert told == {1: 3 * 3_600_000, 2: 22 * 3_600_000}
+
+
+def test_probes_tell_for_how_long_a_window_is_zero() -> None:
+    assert probed_ms({"rto": 204_000, "backoff": 0}) == 0
+    assert probed_ms({"rto": 204_000, "backoff": 3}) == 204 + 408 + 816
+    assert probed_ms({"rto": 1_000, "backoff": 1}) == 200
+    assert probed_ms({"rto": 100_000_000, "backoff": 2}) == 100_000 + 120_000
+    assert probed_ms({}) == 0
+
+
+def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
+    made = Finding(
+        rule=rule,
+        subject="x[1]",
+        severity=Severity.NOTICE,
+        size=size,
+        verdict="x[1] \x1b[31mleaks",
+        evidence=(),
+        numbers={"oldest_ms": 5000},
+        means="means",
+        do=("do",),
+        unless="unless",
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word", "severity"),
+    [
+        ([5], [5], "stays", Severity.NOTICE),
+        ([5], [4], "shrinks", Severity.NOTICE),
+        ([5], [6], "grows", Severity.NOTICE),
+        ([], [6], "new", Severity.NOTICE),
+        ([5], [], "gone", Severity.NOTICE),
+    ],
+)
+def test_trends(
+    before: list[int], after: list[int], word: str, severity: Severity
+) -> None:
+    first, second = (
+        [finding(size=size) for size in sizes] for sizes in (before, after)
+    )
+    (found,) = compare(first, second, 2.0)
+    assert found.trend is not None
+    assert (found.trend.change, found.severity) == (word, severity)
+    assert (found.trend.before, found.trend.after) == (sum(before), sum(after))
+
+
+def test_growth_is_a_warning_where_nothing_goes_on() -> None:
+    staying = {"is_urgent_when_growing": True, "ages": (1.0, *(2500.0,) * 5)}
+    (found,) = compare([finding(size=5)], [finding(size=6, **staying)], 2.0)
+    assert found.severity == Severity.WARNING
+    changing = staying | {"ages": (1.0,) * 6}  # others than before
+    (found,) = compare([finding(size=5)], [finding(size=6, **changing)], 2.0)
+    assert found.severity == Severity.NOTICE
+
+
+def test_a_warning_that_falls_below_its_threshold_shrinks() -> None:
+    first = finding(size=9, severity=Severity.WARNING)
+    second = finding(size=8, is_provisional=True)
+    (found,) = compare([first], [second], 2.0)
+    assert found.trend is not None
+    assert found.trend.change == "shrinks"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "oldest", "count"),
+    [(5, 6, 2000, 1), (5, 6, 1000, 0), (6, 5, 2000, 0), (5, 5, 2000, 0)],
+)
+def test_what_only_growth_makes_suspicious(
+    before: int, after: int, oldest: int, count: int
+) -> None:
+    first = finding(size=before, is_provisional=True)
+    ages = (float(oldest),) * after
+    second = finding(size=after, is_provisional=True, ages=ages)
+    assert len(compare([first], [second], 2.0)) == count
+
+
+def diagnosis(*found: Finding) -> Diagnosis:
+    counted = {"ESTABLISHED": 3, "TIME_WAIT": 1500}
+    return Diagnosis(
+        findings=found,
+        not_examined=(),
+        source="netlink",
+        taken_at=0.0,
+        seconds=0.5,
+        filter=None,
+        limitations=(),
+        counted=counted,
+        processes=4,
+    )
+
+
+def test_names_are_harmless_and_lines_fit() -> None:
+    process = Process(
+        pid=7,
+        name=b"a\x1b[2J",
+        user="bob",
+        started_at=0.0,
+        command=(b"/bin/\xff", b"x" * 500),
+        descriptors=9,
+        descriptors_limit=None,
+    )
+    peer = finding(processes=(process,))
+    for width in (40, 80, 200):
+        text = "".join(render_diagnosis(diagnosis(peer), width=width, color=False))
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines())) <= width
+    assert '"a\\x1b[2J"' in text
+    assert "\\xff" in text
+    assert "1,500 in TIME_WAIT are normal" in text
+
+
+def test_many_findings_are_one_line_each_in_the_end() -> None:
+    many = [finding(size=size) for size in range(20)]
+    text = "".join(render_diagnosis(diagnosis(*many), width=80, color=False))
+    assert text.count("NOTICE ") == 20
+    assert text.count("\nunless ") == 8
+
+
+def test_json_is_ascii_and_whole() -> None:
+    process = Process(
+        pid=7,
+        name=b"\xff",
+        user=None,
+        started_at=1.5,
+        command=(b"\xff",),
+        descriptors=None,
+        descriptors_limit=None,
+    )
+    text = render_diagnosis_json(diagnosis(finding(processes=(process,))))
+    assert text.isascii()
+    assert '"name_raw": "ff"' in text
+    assert '"started_at": "1970-01-01T00:00:01.500Z"' in text
+
+
+def test_counters_are_read_by_name() -> None:
+    text = "Tcp: A B\nTcp: 1 -2\nIp: A\nIp: 9\nTcpExt: C D\nTcpExt: 3\n"
+    assert parse_counters(text, ("Tcp", "TcpExt")) == {"A": 1, "B": -2, "C": 3}
+    assert parse_counters("Tcp: A\n", ("Tcp",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("", 0), ("8080", 0), ("40000-40009", 10), ("39000-40009,60999-61010,x", 11)],
+)
+def test_reserved_ports_are_those_in_the_range(text: str, number: int) -> None:
+    assert count_ports(text, 40_000, 60_999) == number
+
+
+def test_thresholds_have_names_and_units() -> None:
+    assert set(NAMES.values()) == {field.name for field in fields(Thresholds)}
+    assert (option_name("kept_ms"), unit("kept_ms")) == ("kept", "ms")
+    assert (option_name("ports_percent"), unit("ports_percent")) == (
+        "ports-percent",
+        "percent",
+    )
+    assert unit("retransmits") == ""
