@@ -1,7 +1,7 @@
-"""Socket states of this machine, in the words of RFC 9293.
+"""Inspect the sockets of this machine and their states, named as in RFC 9293.
 
-The API (`snapshot`, `count_by`, `examine` and their records) is loaded when it is first
-used, so that the command line starts without it.
+The API (`snapshot`, `count_by`, `examine` and their records) is loaded on first use, so
+that the command line starts without it.
 """
 
 from typing import TYPE_CHECKING, Any

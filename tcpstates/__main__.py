@@ -1,4 +1,4 @@
-"""Entry point: an interrupt or a broken system never shows a traceback."""
+"""Entry point; an interrupt or a broken system never prints a traceback."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from contextlib import suppress
 
 
 def main() -> int:
-    """Run the command line; end with its exit code.
+    """Run the command line, and exit with its exit code.
 
-    Nothing here makes cycles by the thousand, so the collector is off: it takes
-    6 ms of a listing of 100,000 sockets. And the interpreter is left without being
-    taken apart, which takes 10 ms, and would wait for name servers.
+    The program creates few reference cycles, so the garbage collector is disabled: it
+    would take 6 ms for a listing of 100,000 sockets. The process exits without
+    finalising the interpreter, which would take 10 ms and wait for name servers.
     """
     gc.disable()
-    sys.unraisablehook = lambda _: None  # what closes while memory is out
+    sys.unraisablehook = lambda _: None  # errors in destructors when out of memory
     try:
         from tcpstates.cli.app import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
-        code = 130  # what was not written yet is dropped
-    except (MemoryError, SystemError):  # the second: C code without memory
+        code = 130  # unwritten output is discarded
+    except (MemoryError, SystemError):  # SystemError: from C code out of memory
         code = _fail("out of memory")
-    except (ImportError, OSError) as error:  # a module cannot be read
-        code = _fail(f"cannot go on: {error}")
-    except Exception as error:  # noqa: BLE001  (people get a line, not a traceback)
+    except (ImportError, OSError) as error:  # a module cannot be loaded
+        code = _fail(f"cannot continue: {error}")
+    except Exception as error:  # noqa: BLE001  (users get one line, not a traceback)
         code = _fail(f"internal error, please report it: {_place(error)}")
     os._exit(code)
 
 
 def _place(error: BaseException) -> str:
-    """Return an error with the place where it was raised."""
+    """Describe an error and the place where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -45,7 +45,7 @@ def _place(error: BaseException) -> str:
 
 
 def _fail(text: str) -> int:
-    """Say a line; the module that escapes elsewhere may be what cannot be read."""
+    """Print a line, escaped here because `tcpstates.text` may have failed to load."""
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"tcpstates: {line}\n")

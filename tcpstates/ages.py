@@ -1,22 +1,23 @@
-"""How long a socket has been in its state, and since when it moves no data.
+"""Estimate how long a socket has been in its state, and how long it has been idle.
 
-The kernel keeps no such time, but others that lie around it, so an age is a pair of
-bounds in milliseconds, and infinity where there is no upper one:
+The kernel does not record when a socket entered its state, but it records other times
+that bound it. So an age is a pair of bounds in milliseconds; the upper one may be
+infinity:
 
-| state | age | because |
+| state | age | reason |
 |---|---|---|
 | TIME_WAIT | exact | its timer runs for 60 s (TCP_TIMEWAIT_LEN, `net/tcp.h`) |
-| CLOSE_WAIT | last ACK to last data received | the FIN carried an ACK, and no data |
-| FIN_WAIT_2, held | last ACK to last data sent | our FIN was sent after the data |
-| FIN_WAIT_2, closed | at least fin_timeout less the rest | its timer since close() |
-| ESTABLISHED | at least the oldest of these | they are set when it is established |
-| SYN_SENT | r to 2**(r+1)-1 seconds | after r retries, each as long or twice as long |
+| CLOSE_WAIT | last ACK to last data received | the FIN carried an ACK but no data |
+| FIN_WAIT_2, owned | last ACK to last data sent | our FIN was sent after the data |
+| FIN_WAIT_2, closed | at least fin_timeout minus rest | its timer runs since close() |
+| ESTABLISHED | at least the oldest of these times | they are set on establishment |
+| SYN_SENT | r to 2**(r+1)-1 seconds | r retries, each wait 1 or 2 times the last |
 
-A FIN that is received again starts the timer of TIME_WAIT anew: the age counts from
-there. A program can set another time than tcp_fin_timeout for a socket that it closes
-(TCP_LINGER2), which nobody can see from outside: its age is wrong by the difference.
-Of other states nothing is known: in SYN_RECEIVED every SYN that is repeated counts as
-a retry.
+A FIN that is received again restarts the timer of TIME_WAIT, and so the age. A program
+can set a time other than tcp_fin_timeout for a socket that it closes (TCP_LINGER2).
+This is not visible from outside, so the age of that socket is wrong by the difference.
+The age in other states is unknown: in SYN_RECEIVED, every repeated SYN counts as a
+retry.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tcpstates.states import TcpState
 
 Bounds = tuple[float, float]
 
-# Texts, because looking a member up takes longer than all else that a row takes.
+# Texts, because looking up an enum member takes longer than the rest of a row.
 _ESTABLISHED, _TIME_WAIT = str(TcpState.ESTABLISHED), str(TcpState.TIME_WAIT)
 _SYN_SENT, _CLOSE_WAIT = str(TcpState.SYN_SENT), str(TcpState.CLOSE_WAIT)
 _FIN_WAIT_2 = str(TcpState.FIN_WAIT_2)
@@ -55,7 +56,7 @@ UNKNOWN: Bounds = (0, inf)
 
 
 def idle_ms(batch: Batch) -> Iterator[float | None]:
-    """Yield since when no data were sent or received; None: not a connection."""
+    """Yield the time without data sent or received; None if it is not a connection."""
     for word, sent, received in zip(
         *map(batch.column, ("state_label", _SENT, _RECEIVED)), strict=True
     ):
@@ -64,9 +65,9 @@ def idle_ms(batch: Batch) -> Iterator[float | None]:
 
 
 def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds]:
-    """Yield the bounds of each socket's age, by this module's table.
+    """Yield the bounds of each socket's age, as in the table above.
 
-    `fin_timeout_ms` is the system's tcp_fin_timeout; None: it has no such setting.
+    `fin_timeout_ms` is the system's tcp_fin_timeout, or None if it has no such setting.
     """
     names = ("state_label", "timer", "timer_ms", "retransmits", *_TIMES)
     for word, timer, left, retries, sent, received, ack in zip(
@@ -96,10 +97,10 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds
 
 
 def probed_ms(info: dict[str, int]) -> float:
-    """Return for how long a zero window has been probed at least.
+    """Return the least time for which a zero window has been probed.
 
-    Each probe without success doubles the time to the next one, from the timeout of
-    retransmission on (`tcp_send_probe0`, net/ipv4/tcp_output.c).
+    The first interval is the retransmission timeout, and each unsuccessful probe
+    doubles it (`tcp_send_probe0`, net/ipv4/tcp_output.c).
     """
     first = max(info.get("rto", 0) / 1000, _SHORTEST_PROBE_MS)
     return sum(

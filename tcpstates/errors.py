@@ -1,4 +1,4 @@
-"""Every error that tcpstates raises on purpose. Each is one line for the user."""
+"""The errors that tcpstates raises on purpose; the text of each is one line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Collection, Sequence
 
 
 class TcpstatesError(Exception):
-    """Root of the errors below; its text can be shown as it is."""
+    """Base class of the errors below; the text can be shown to the user."""
 
 
 class SourceUnavailable(TcpstatesError):
-    """A source cannot be used here, or stopped answering.
+    """A source cannot be used on this system, or stopped answering.
 
-    `reason` is the cause without the source's name.
+    `reason` is the cause without the name of the source.
     """
 
     def __init__(self, source: str, reason: str) -> None:
-        """Keep both parts, so that a fallback can name what it replaces."""
+        """Keep both parts, so that a fallback can name the source it replaces."""
         super().__init__(f"source {source}: {reason}")
         self.source = source
         self.reason = reason
@@ -32,7 +32,7 @@ class FileUnavailable(SourceUnavailable):
 
 
 class ParseError(TcpstatesError):
-    """Input that is not what its source promises.
+    """Input that does not have the expected format.
 
     `line` counts from 1 and is None for binary input; `token` is the raw text.
     """
@@ -48,9 +48,9 @@ class ParseError(TcpstatesError):
 
 
 class FilterSyntaxError(TcpstatesError):
-    """A filter that cannot be read, or that this source cannot answer.
+    """A filter with a syntax error, or one that this source does not support.
 
-    `text` is the whole filter, `span` the start and end of the wrong words in it.
+    `text` is the whole filter; `span` is the start and end of the wrong part.
     """
 
     def __init__(self, problem: str, text: str, span: tuple[int, int]) -> None:
@@ -60,18 +60,18 @@ class FilterSyntaxError(TcpstatesError):
 
 
 class ColumnError(TcpstatesError):
-    """Columns that there are not, or that do not go together."""
+    """An unknown column, or columns that cannot be combined."""
 
 
 class ArgumentError(TcpstatesError, ValueError):
-    """An argument of the Python API that is none of those it takes."""
+    """An invalid argument to the Python API."""
 
 
 def chosen(
     what: str, asked: str | Collection[str], known: Sequence[str]
 ) -> frozenset[str]:
-    """Return the values of an argument as a set; ArgumentError for an unknown one."""
+    """Check the values of an argument; raise ArgumentError for an unknown one."""
     values = frozenset({asked} if isinstance(asked, str) else asked)
     for value in sorted(values - set(known)):
-        raise ArgumentError(f"no such {what}: {value!r}; choose {', '.join(known)}")
+        raise ArgumentError(f"unknown {what} {value!r}; choose {', '.join(known)}")
     return values

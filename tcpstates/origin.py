@@ -161,8 +161,8 @@ class SavedListing:
 
     filters_in_kernel = False
     command_note: str | None = (
-        "the commands are for the host of the listing; tcpstates takes them here,"
-        " too, with --from FILE"
+        "run the commands on the host of the listing; those of tcpstates also work"
+        " here, with --from FILE"
     )
 
     def __init__(self, files: SavedFiles, *, is_held: bool = False) -> None:

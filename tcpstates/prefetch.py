@@ -1,4 +1,4 @@
-"""Let a thread work ahead on an iterator, so that waiting and working overlap."""
+"""Prefetch an iterator in a background thread, so that waiting and work overlap."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 def read_ahead(items: Iterator[T], *, alone: int, ahead: int) -> Generator[T]:
-    """Yield the same items, made by a thread once `alone` of them have come.
+    """Yield the same items; after the first `alone` items, prefetch them in a thread.
 
-    At most `ahead` items wait. Errors come out where they arose. The thread has
-    ended when this iterator is exhausted or closed. Where the system allows no thread,
-    there is none.
+    At most `ahead` items are queued. An error is raised at its place among the items.
+    The thread has ended when this iterator is exhausted or closed. If the system cannot
+    start a thread, the items are not prefetched.
     """
     taken = 0
     for item in islice(items, alone):
@@ -42,7 +42,7 @@ def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
                 if stop.is_set():
                     return
             waiting.put((False, None))
-        except BaseException as error:  # noqa: BLE001 it belongs to the reader of the items
+        except BaseException as error:  # noqa: BLE001 raised again for the consumer
             waiting.put((False, error))
 
     thread = Thread(target=work, name="read-ahead", daemon=True)
@@ -56,14 +56,14 @@ def _through_thread(items: Iterator[T], ahead: int) -> Generator[T]:
                 raise item
             if not more:
                 return
-            yield item  # type: ignore[misc]  # None only comes without more
+            yield item  # type: ignore[misc]  # None only if `more` is false
     finally:
         stop.set()
         _let_end(thread, waiting)
 
 
 def _let_end(thread: Thread, waiting: Queue[Any]) -> None:
-    """Make room for the item that a thread may hold, until it has ended."""
+    """Drain the queue until the thread, which may be blocked on it, has ended."""
     from queue import Empty
 
     while thread.is_alive():
@@ -74,7 +74,7 @@ def _let_end(thread: Thread, waiting: Queue[Any]) -> None:
 
 
 def _starts(thread: Thread) -> bool:
-    """Start a thread; False: there are too many processes, or no memory for it."""
+    """Start a thread; False if there are too many processes or too little memory."""
     try:
         thread.start()
     except RuntimeError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSettings:
-    """The settings of a host; the defaults are Linux's (ip-sysctl.rst)."""
+    """The settings of a host; the defaults are those of Linux (ip-sysctl.rst)."""
 
     fin_timeout: int = 60  # seconds
     syn_retries: int = 6
@@ -20,32 +20,33 @@ class KernelSettings:
     somaxconn: int = 4096
     first_port: int = 32768
     last_port: int = 60999
-    reserved_ports: int = 0  # of these, which the system does not hand out
+    reserved_ports: int = 0  # within that range, never handed out
     max_syn_backlog: int = 1024
     syncookies: int = 1
-    tw_reuse: int = 2  # of TIME_WAIT: 0 never, 1 by connect(), 2 on loopback only
+    tw_reuse: int = 2  # reuse TIME_WAIT: 0 never, 1 in connect(), 2 loopback only
     retries2: int = 15
-    is_known: bool = False  # by the system; False: these are the defaults
+    is_known: bool = False  # read from the system; False: these are the defaults
 
     @property
     def syn_seconds(self) -> int:
-        """Return after how many seconds a SYN without an answer is given up.
+        """The number of seconds until the kernel gives up an unanswered SYN.
 
-        The first retry comes after a second; so do some more, then times double.
+        The first retry follows after one second, and so do `syn_linear_timeouts` more.
+        The interval then doubles.
         """
         return self.syn_linear_timeouts + (2 << self.syn_retries) - 1
 
     @property
     def synack_seconds(self) -> int:
-        """Return after how many seconds a SYN,ACK without an answer is given up."""
+        """The number of seconds until the kernel gives up an unanswered SYN,ACK."""
         return (2 << self.synack_retries) - 1
 
     @property
     def ports(self) -> int:
-        """Return how many ports the system hands out itself."""
+        """The number of ports that the system hands out itself."""
         return self.last_port - self.first_port + 1 - self.reserved_ports
 
     @property
     def keepalive_seconds(self) -> int:
-        """Return after how many seconds keepalive notices a peer that is gone."""
+        """The number of seconds until keepalive notices that a peer is gone."""
         return self.keepalive_time + self.keepalive_intvl * self.keepalive_probes

@@ -1,6 +1,6 @@
-"""The eleven states of RFC 9293, every system's spelling of them, and groups.
+"""The eleven states of RFC 9293, their spellings on every system, and groups.
 
-Nothing here knows a source's numbers: those live in that source's parser.
+The numbers that a source uses for states are defined in the parser of that source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class TcpState(str, Enum):
-    """A connection state of RFC 9293, section 3.3.2, as tcpstates spells it."""
+    """A connection state of RFC 9293, section 3.3.2, in the spelling of tcpstates."""
 
     LISTEN = "LISTEN"
     SYN_SENT = "SYN_SENT"
@@ -31,12 +31,12 @@ class TcpState(str, Enum):
 
 
 class OtherState(str, Enum):
-    """A word that systems show where a state stands, and that RFC 9293 lacks."""
+    """A state that systems show but RFC 9293 does not define."""
 
     UNCONN = "UNCONN"  # a UDP socket without a peer (ss)
     BOUND = "BOUND"  # bound to a port, neither listening nor connecting
     IDLE = "IDLE"  # opened, not bound (Solaris, HP-UX)
-    UNBOUND = "UNBOUND"  # the same of a UDP socket
+    UNBOUND = "UNBOUND"  # the same for a UDP socket
     DELETE_TCB = "DELETE_TCB"  # being deleted (Windows)
     NONE = "NONE"  # psutil: the protocol has no states
 
@@ -49,8 +49,8 @@ class OtherState(str, Enum):
 
 AnyState = TcpState | OtherState
 
-# What systems call a state, as they write it, several words between commas. The first
-# word of a system is what its own tool shows most; the state's own name needs no entry.
+# The spellings of a state on each system, separated by commas. The first one is the
+# spelling that the system's own tool shows most. The state's own name needs no entry.
 SYSTEMS = {
     "linux": "ss, netstat, lsof on Linux",
     "proc": "/proc/net/tcp",
@@ -122,7 +122,7 @@ _PREFIXES = ("MIBTCPSTATE", "BPFTCP", "TCPS", "TCP", "CONN")
 
 
 def reduce_spelling(word: str) -> str:
-    """Return the word without case, accents, separators and a known prefix."""
+    """Normalise a spelling: no case, accents, separators or known prefix."""
     if not word.isascii():
         import unicodedata
 
@@ -138,7 +138,7 @@ def reduce_spelling(word: str) -> str:
     return word
 
 
-# Enough for the table above; other words are taken apart by `unicodedata`.
+# Enough for the table above; other texts are decomposed by `unicodedata`.
 _WITHOUT_ACCENTS = str.maketrans("ÖÄÁÍÚÇŘ", "OAAIUCR", "-_ ")
 _BY_SPELLING: dict[str, AnyState] = {}
 for _state in (*OtherState, *TcpState):  # UNCONN of a TCP socket is CLOSED
@@ -148,10 +148,10 @@ for _state in (*OtherState, *TcpState):  # UNCONN of a TCP socket is CLOSED
 
 
 def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
-    """Return what a system's word or code means; None when it is unknown.
+    """Find the state for a system's spelling or code; None if it is unknown.
 
-    Linux's code 07 (ss: UNCONN) is CLOSED of a TCP socket; of a UDP socket it
-    only says that there is no peer, which is no state of RFC 9293.
+    Linux's code 07 (ss: UNCONN) means CLOSED for a TCP socket. For a UDP socket it
+    only means that there is no peer, which is not a state of RFC 9293.
     """
     state = _BY_SPELLING.get(reduce_spelling(word))
     if state is TcpState.CLOSED and protocol == "udp":
@@ -159,13 +159,13 @@ def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
     return state
 
 
-# What -l shows, as in ss, and a listing without -a and -l leaves out, as in netstat;
-# ss leaves out TIME_WAIT and SYN_RECEIVED there too.
+# The states that -l shows, as in ss. A listing without -a and -l omits them, as in
+# netstat; ss also omits TIME_WAIT and SYN_RECEIVED there.
 LISTENING: frozenset[AnyState] = frozenset(
     {TcpState.LISTEN, TcpState.CLOSED, OtherState.UNCONN}
 )
 
-# Without BOUND, because Linux tells of such sockets only when asked by name.
+# Without BOUND, because Linux reports such sockets only if requested explicitly.
 ALL_STATES: frozenset[AnyState] = frozenset(
     {*TcpState, *OtherState} - {OtherState.BOUND}
 )
@@ -185,23 +185,23 @@ _GROUPS_BY_SPELLING = {name.replace("_", "").upper(): name for name in GROUPS}
 
 
 def find_group(word: str) -> str | None:
-    """Return the name of the group that a word means; None: it is none."""
+    """Find a group by its spelling; None if there is none."""
     return _GROUPS_BY_SPELLING.get(reduce_spelling(word))
 
 
 def names_of(state: AnyState, system: str) -> list[str]:
-    """Return what one of SYSTEMS calls a state, its most usual word first."""
+    """Return the spellings of a state on one of SYSTEMS, the most usual first."""
     own = [] if system in ("proc", "translated") else [state.value]
     names = _NAMES.get(state, {}).get(system)
     return names.split(", ") if names else own
 
 
-# Whose words --state-names prints: RFC 9293's, or those of one of these tools.
+# The values of --state-names: RFC 9293, or the spellings of one of these tools.
 STATE_NAMES = ("rfc", "ss", "netstat", "windows", "bsd")
 
 
 def tool_words(tool: str) -> dict[str, str]:
-    """Return what one of STATE_NAMES calls each state, where it has another word."""
+    """Map each state to its spelling in one of STATE_NAMES, if it differs."""
     words = {}
     for state in (*TcpState, OtherState.BOUND):
         names = names_of(state, "linux" if tool in ("ss", "netstat") else tool)
@@ -214,9 +214,9 @@ def tool_words(tool: str) -> dict[str, str]:
 
 
 def find_states(word: str) -> frozenset[AnyState] | None:
-    """Return the states that a word selects: a group or one state; None: unknown.
+    """Return the states of a group or state name; None if the name is unknown.
 
-    CLOSED and UNCONN select the same sockets, as ss's `closed` and `unconnected`.
+    CLOSED and UNCONN select the same sockets, as `closed` and `unconnected` do in ss.
     """
     group = find_group(word)
     if group is not None:
@@ -228,7 +228,7 @@ def find_states(word: str) -> frozenset[AnyState] | None:
 
 
 def nearest_words(word: str) -> list[str]:
-    """Return the valid states and groups that look most like a wrong word."""
+    """Return the states and groups whose names are closest to a misspelled one."""
     from difflib import get_close_matches
 
     names = {reduce_spelling(n): n for n in (*map(str, TcpState), *GROUPS)}
@@ -241,12 +241,12 @@ def nearest_words(word: str) -> list[str]:
 
 
 def state_words() -> tuple[str, ...]:
-    """Return every state and group in the spelling that messages use."""
+    """Return every state and group, in the spelling used by messages."""
     others = (OtherState.UNCONN, OtherState.BOUND)
     return (*(str(s).lower() for s in (*TcpState, *others)), *GROUPS)
 
 
 def word_list() -> str:
-    """Return the states of RFC 9293 and the groups, as a sentence names them."""
+    """List the states of RFC 9293 and the groups, for a message."""
     states = " ".join(str(s).lower() for s in TcpState)
     return f"{states}; groups: {' '.join(GROUPS)}"

@@ -1,7 +1,7 @@
-r"""Make text from strangers harmless, and say sizes and times briefly.
+r"""Escape untrusted text; format sizes, rates and durations.
 
-Process names, host names and paths may hold any byte. `sanitise` is the one place
-where they lose what could move a cursor, break a row or turn text around.
+Process names, host names and paths may contain any byte. `sanitise` is the one place
+that escapes characters which could move a cursor, break a row or reverse text.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from functools import lru_cache
 from math import inf
 from string import ascii_letters, digits
 
-_MOST_CHARACTERS = 4096  # PATH_MAX: a cgroup's path may be long
+_MOST_CHARACTERS = 4096  # PATH_MAX: the path of a cgroup may be long
 _HARMLESS = bytes(range(0x20, 0x7F)).replace(b"\\", b"")
-_SAME_AGE_MS = 100  # bounds that are so near are as good as one time
-# What looks like nothing and is none of Unicode's control characters: fillers, a blank
-# of Braille, joiners and variation selectors (Default_Ignorable_Code_Point).
+_SAME_AGE_MS = 100  # bounds closer than this are shown as one time
+# Invisible characters that are not control characters in Unicode: fillers, the blank of
+# Braille, joiners and variation selectors (Default_Ignorable_Code_Point).
 _INVISIBLE = frozenset(
     map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0))
 ).union(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
-_MOST_MARKS = 2  # combining marks on one character; more of them stall terminals
+_MOST_MARKS = 2  # combining marks on one character; more can stall a terminal
 
 
 @lru_cache(maxsize=4096)
 def sanitise(text: str) -> str:
-    r"""Return the text with everything but visible characters escaped.
+    r"""Escape everything except visible characters.
 
-    Controls, line ends, bidirectional and zero-width characters become `\x1b`,
-    `\n`, `\u202e`; a byte that was no UTF-8 becomes `\xff`; a backslash is
-    doubled, so the result says exactly what was there.
+    Control characters, line ends, bidirectional and zero-width characters become
+    `\x1b`, `\n`, `\u202e`; a byte that is not UTF-8 becomes `\xff`. A backslash is
+    doubled, so the result is unambiguous.
     """
     if len(text) > _MOST_CHARACTERS:
         text = text[:_MOST_CHARACTERS] + "..."
@@ -39,7 +39,7 @@ def sanitise(text: str) -> str:
 
 
 def sanitise_all(texts: Sequence[str]) -> Sequence[str]:
-    """Return the same of a whole column, at 15 ns a text that needs no escapes."""
+    """Apply `sanitise` to a column, at 15 ns per text that needs no escapes."""
     try:
         strange = "".join(texts).encode("ascii").translate(None, _HARMLESS)
     except UnicodeEncodeError:
@@ -48,7 +48,7 @@ def sanitise_all(texts: Sequence[str]) -> Sequence[str]:
 
 
 def sanitise_line(text: str) -> str:
-    """Return a sentence of our own, with what it quotes escaped as by `sanitise`."""
+    """Escape a message that quotes untrusted text, but leave its backslashes as is."""
     if text.isascii() and text.isprintable():
         return text
     from unicodedata import category
@@ -75,10 +75,10 @@ _UNQUOTED = frozenset(ascii_letters + digits + "_@%+,./:-")
 
 
 def quote_word(text: str) -> str:
-    """Return a text as one word for bash, zsh and fish alike.
+    """Quote a text as one word for bash, zsh and fish.
 
-    In single quotes fish takes a backslash for an escape and the others do not, so
-    that and the quotation mark itself stand in double quotes, where all agree.
+    In single quotes, a backslash is an escape in fish but not in the other shells. So
+    backslashes and single quotes are put in double quotes, where all shells agree.
     """
     if text and _UNQUOTED.issuperset(text):
         return text
@@ -97,14 +97,14 @@ _IN_DOUBLE_QUOTES = {ord("\\"): "\\\\"}
 
 
 def command_line(template: str, *words: object) -> str:
-    """Return a command to be copied into a shell: each {} becomes one quoted word."""
+    """Format a command for copying into a shell: each {} becomes one quoted word."""
     return template.format(*(quote_word(str(word)) for word in words))
 
 
 def mark_part(text: str, span: tuple[int, int], width: int) -> tuple[str, str]:
     """Return a text as one line, and a line of carets that mark a part of it.
 
-    Of a text wider than `width` only what lies around the part is shown.
+    A text wider than `width` is shortened around that part.
     """
     start, end = span
     before, part, after = (
@@ -124,7 +124,7 @@ def mark_part(text: str, span: tuple[int, int], width: int) -> tuple[str, str]:
 
 
 def _cells(text: str) -> int:
-    """Return how many places a text takes on a terminal."""
+    """Return the number of terminal cells that a text takes."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -134,7 +134,7 @@ def _cells(text: str) -> int:
 
 
 def decode_name(name: bytes) -> str:
-    """Return bytes as text that still holds every byte (surrogateescape)."""
+    """Decode bytes without loss (surrogateescape)."""
     return name.decode("utf-8", "surrogateescape")
 
 
@@ -145,9 +145,9 @@ _PLAIN_NAME = frozenset(
 
 @lru_cache(maxsize=4096)
 def format_name(name: bytes | None) -> str:
-    """Return a process name, in quotes where it could be taken for more.
+    """Format a process name; quote it if it is not a plain word.
 
-    None, a process that ended before its name was read, is a question mark.
+    None, for a process that exited before its name was read, becomes a question mark.
     """
     if name is None:
         return "?"
@@ -158,7 +158,7 @@ def format_name(name: bytes | None) -> str:
 
 
 def format_ms(milliseconds: float) -> str:
-    """Return a time with the unit that suits it: 12ms, 4.2s, 3m20s, 2h05m, 4d03h."""
+    """Format a time in a suitable unit: 12ms, 4.2s, 3m20s, 2h05m, 4d03h."""
     if milliseconds < 1000:
         return f"{milliseconds:g}ms"
     seconds = milliseconds / 1000
@@ -173,9 +173,9 @@ def format_ms(milliseconds: float) -> str:
 
 
 def format_age(least: float, most: float) -> str | None:
-    """Return an age between two bounds: 5.2s, >=5.2s, <=5.2s, 5.2s..3m20s.
+    """Format an age between two bounds: 5.2s, >=5.2s, <=5.2s, 5.2s..3m20s.
 
-    None: nothing is known, the bounds are 0 and infinity.
+    None if the bounds are 0 and infinity, because then nothing is known.
     """
     if most == inf:
         return f">={format_ms(least)}" if least else None
@@ -186,7 +186,7 @@ def format_age(least: float, most: float) -> str | None:
 
 
 def format_rate(bytes_per_second: int) -> str:
-    """Return a rate in bits a second, as networks are sold: 1.2Gbit/s."""
+    """Format a rate in bits per second, as is usual for networks: 1.2Gbit/s."""
     bits = bytes_per_second * 8.0
     for unit in ("", "K", "M", "G"):
         if bits < 1000:
@@ -196,7 +196,7 @@ def format_rate(bytes_per_second: int) -> str:
 
 
 def format_bytes(number: int) -> str:
-    """Return bytes with the unit that suits them: 512 B, 3.8 MiB."""
+    """Format a number of bytes in a suitable unit: 512 B, 3.8 MiB."""
     size = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:

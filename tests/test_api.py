@@ -79,14 +79,14 @@ print(json.dumps(tcpstates.count_by("state", protocols=("tcp", "udp"))))
 
 
 def test_errors_say_what_is_missing() -> None:
-    with pytest.raises(tcpstates.ColumnError, match="no such column: 'stat'"):
+    with pytest.raises(tcpstates.ColumnError, match="unknown column 'stat'"):
         tcpstates.count_by("stat")
-    with pytest.raises(tcpstates.FilterSyntaxError, match="no such state or key"):
+    with pytest.raises(tcpstates.FilterSyntaxError, match="unknown state or key"):
         tcpstates.snapshot("clse_wait")
     with pytest.raises(tcpstates.ColumnError, match=r"snapshot\(processes=True\)"):
         tcpstates.snapshot("listen").count_by("process")
     for arguments in ({"protocols": "tpc"}, {"families": ["inet"]}, {"source": "x"}):
-        with pytest.raises(tcpstates.ArgumentError, match=r"no such .*; choose "):
+        with pytest.raises(tcpstates.ArgumentError, match=r"unknown .*; choose "):
             tcpstates.snapshot(**arguments)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tcpstates.nothing  # noqa: B018
@@ -135,11 +135,13 @@ def test_a_saved_listing_is_a_source(tmp_path: Path) -> None:
     path.rename(tmp_path / "elsewhere")
     assert len(tcpstates.snapshot("established", source=one)) == 1
     (tmp_path / "elsewhere").rename(path)
-    with pytest.raises(tcpstates.ArgumentError, match="no such format: 'sss'"):
+    with pytest.raises(tcpstates.ArgumentError, match="unknown format 'sss'"):
         tcpstates.saved(str(path), format="sss")
-    with pytest.raises(tcpstates.ArgumentError, match="no such byte order: 'middle'"):
+    with pytest.raises(tcpstates.ArgumentError, match="unknown byte order 'middle'"):
         tcpstates.saved(str(path), byte_order="middle")
-    with pytest.raises(tcpstates.SourceUnavailable, match="no snapshot 3, but 2"):
+    with pytest.raises(
+        tcpstates.SourceUnavailable, match="no snapshot 3; the file has 2"
+    ):
         tcpstates.snapshot(source=tcpstates.saved(str(path), snapshot=3))
     with pytest.raises(tcpstates.SourceUnavailable, match="tried lsof"):
         tcpstates.snapshot(source=tcpstates.saved(str(path), format="lsof"))

@@ -1,1 +1,1 @@
-"""The command line: options in, exit code out. Only here is click, and output."""
+"""The command line: the only package that uses click, and that writes output."""

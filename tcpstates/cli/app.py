@@ -26,25 +26,25 @@ from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
 _EXAMPLES = """\
 \b
 Examples:
+  tcpstates doctor            what is stuck, and what to do
   tcpstates -ltpn             who listens on which port
   tcpstates -tulpen           the same, with UDP, users, inodes and cgroups
-  tcpstates -tanp close_wait  sockets that their process has to close
+  tcpstates -tanp close_wait  sockets that their process has not closed
   tcpstates -tan dport = :443 dst 10.0.0.0/8
   tcpstates -tanp close_wait and process = nginx
   tcpstates -ta --by process,state
-  tcpstates -s                how many sockets are in which state
+  tcpstates -s                number of sockets in each state
   tcpstates -tac established  one number, for a script
-  tcpstates doctor            what is stuck, and what to do
 
 \b
-FILTER: ss's expressions, with more keys. States in any system's spelling, and
+FILTER: ss's expressions, with more keys. States, in any system's spelling;
 groups: all connected synchronized bucket big fin_wait half_open; keys: src dst
 host sport dport port listener autobound dev fwmark cgroup process pid user
 inode recv-q send-q retrans timer age idle rtt; = != < <= > >= in ~; not, and,
 or, parentheses.
 
-Not to be confused with the tracer of the same name in bcc, which prints
-changes of state as they happen; this one shows what is there now.
+The program of the same name in bcc is a different tool: it traces changes of
+state as they happen. This one shows the current states.
 """
 
 
@@ -84,9 +84,9 @@ class ListingCommand(click.Command):
 )
 @click.pass_obj
 def tcpstates(output: Output, /, **values: Any) -> None:
-    """Show sockets and their states, in the words of RFC 9293.
+    """Show sockets and their states, with the state names of RFC 9293.
 
-    Without options: TCP sockets that are not listening.
+    Without options, list TCP sockets that are not listening.
     """
     options = make_options(values)
     from tcpstates.cli.list_command import show
@@ -95,7 +95,7 @@ def tcpstates(output: Output, /, **values: Any) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code; errors are one line each."""
+    """Run the command line and return its exit code; print each error on one line."""
     code = None
     try:
         output = Output()
@@ -123,20 +123,20 @@ def run(arguments: list[str]) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, ExitCode]:
-    """Return what a line says of an error, and the exit code."""
+    """Describe an error in one line, and choose the exit code."""
     if isinstance(error, click.UsageError):
         return _usage_text(error), ExitCode.USAGE
     if isinstance(error, (ColumnError, FilterSyntaxError)):
         return str(error), ExitCode.USAGE
     if isinstance(error, TcpstatesError):
         return str(error), ExitCode.FAILED
-    return f"cannot go on: {error}", ExitCode.FAILED
+    return f"cannot continue: {error}", ExitCode.FAILED
 
 
 def _invoke(arguments: list[str], output: Output) -> int | None:
     """Run the command that the first argument names, or the listing.
 
-    Return an exit code, None for that of success.
+    Return an exit code, or None for success.
     """
     command: click.Command = tcpstates
     name = "tcpstates"
@@ -148,9 +148,9 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
-        output.write(())  # click drops --help and --version where there is no output
+        output.write(())  # click silently drops --help without output
         return None
-    except OSError as error:  # click could not print those
+    except OSError as error:  # click could not print --help or --version
         raise output_error(error) from error
     with context:
         code: int | None = command.invoke(context)
@@ -158,10 +158,10 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
 
 
 def split_flags(arguments: list[str]) -> list[str]:
-    """Return the arguments with "-ltpn" as four long flags, where all are flags.
+    """Split grouped short flags such as "-ltpn" into long flags.
 
-    click looks for a long option of that name first, and then for what it might be
-    taken for: 3 ms at each start.
+    click first searches for a long option of that name, and then for similar names,
+    which takes 3 ms at each start.
     """
     long = {
         option: parameter.opts[1]
@@ -189,9 +189,9 @@ def split_flags(arguments: list[str]) -> list[str]:
 
 
 def _usage_text(error: click.UsageError) -> str:
-    """Return click's complaint as one line, with what to use instead."""
+    """Format click's error as one line, with a suggestion."""
     if isinstance(error, click.NoSuchOption):
-        text = f"no such option: {error.option_name}"
+        text = f"unknown option '{error.option_name}'"
         instead = instead_of(error.option_name)
         if instead is None and error.possibilities:
             instead = f"did you mean {' or '.join(sorted(error.possibilities))}?"

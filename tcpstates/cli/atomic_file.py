@@ -1,10 +1,10 @@
-"""Write a file as a whole: it appears when it is complete, or not at all.
+"""Write a file atomically: it appears when it is complete, or not at all.
 
-What is written goes to a new file beside it, which takes its name in the end, so a
-reader (node_exporter reads when it likes) sees the old or the new one.
+The data go to a new file in the same folder, which is renamed at the end. A reader
+(node_exporter reads at any time) sees either the old file or the new one.
 
-Root writes where others may write too, so names are never trusted twice: the folder is
-opened once, and everything is done to the new file by its descriptor.
+Root may write where others can write, too, so no name is trusted twice: the folder is
+opened once, and the new file is accessed only by its descriptor.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tcpstates.cli.safe_path import HAS_FOLDERS, Folder, OwnDescriptor, find_fol
 _DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]{1,9})")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _PERMISSIONS = 0o777  # without set-user-ID, set-group-ID and sticky
-_READER_SECONDS = 5.0  # for which a named pipe may lack a reader
-_PAUSE = 0.02  # seconds between two tries to open it
-# Signals that do not end a process, that Python turns into exceptions, or after which
+_READER_SECONDS = 5.0  # how long a named pipe may lack a reader
+_PAUSE = 0.02  # seconds between two attempts to open it
+# Signals that do not end a process, that Python converts to exceptions, or after which
 # no handler can run.
 _NOT_ENDING = {
     getattr(signal, f"SIG{name}", None)
@@ -42,12 +42,12 @@ _NOT_ENDING = {
 
 @contextmanager
 def whole_file(path: str) -> Iterator[BinaryIO]:
-    """Give a stream to write to; raise OSError where it cannot be written.
+    """Provide a stream to write to; raise OSError if it cannot be written.
 
-    What is no plain file (a pipe, a device, a descriptor of ours) is written to as it
-    is. A link stays one, if no other user can have put it there. Owner and mode stay
-    those of the file before where only we and root can have put that one there, but
-    never set-user-ID.
+    Anything but a regular file (a pipe, a device, a descriptor of ours) is written to
+    directly. A link remains a link if no other user can have created it. Owner and mode
+    of an existing file are kept if only the current user and root can have created it,
+    but never set-user-ID.
     """
     if path.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -75,7 +75,7 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
 
 
 def _find(path: str) -> tuple[Folder, str] | int:
-    """Return the folder of a path and the name in it, or a descriptor of ours."""
+    """Find the folder of a path and the name in it, or a descriptor of ours."""
     number = _own_descriptor(path)
     try:
         return find_folder(path) if number is None else number
@@ -84,26 +84,26 @@ def _find(path: str) -> tuple[Folder, str] | int:
 
 
 def _own_descriptor(path: str) -> int | None:
-    """Return the number of a descriptor that a path stands for."""
+    """Return the number of the descriptor that a path stands for, if any."""
     found = _DESCRIPTOR.fullmatch(path)
     return int(found[1]) if found else _STANDARD.get(path)
 
 
 def _open_special(folder: Folder, name: str, before: os.stat_result) -> int:
-    """Open what is no plain file; never wait for long for another user.
+    """Open anything but a regular file; never wait for long for another user.
 
-    A named pipe without a reader is waited for, some seconds.
+    A named pipe without a reader is waited for, for some seconds.
     """
     path = os.path.join(folder.path, name)
     if stat.S_ISDIR(before.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if folder.may_be_planted(before):
-        text = "not a plain file, and another user may have put it there"
+        text = "not a regular file, and another user may have created it"
         raise PermissionError(errno.EPERM, text, path)
     descriptor = _open_for_writing(folder, name, before, path)
     if not os.path.samestat(os.fstat(descriptor), before):
         os.close(descriptor)
-        raise PermissionError(errno.EPERM, "it was replaced while it was opened", path)
+        raise PermissionError(errno.EPERM, "it was replaced while being opened", path)
     if hasattr(os, "set_blocking"):
         os.set_blocking(descriptor, True)
     return descriptor
@@ -112,7 +112,7 @@ def _open_special(folder: Folder, name: str, before: os.stat_result) -> int:
 def _open_for_writing(
     folder: Folder, name: str, before: os.stat_result, path: str
 ) -> int:
-    """Open a pipe or a device without waiting; a pipe's reader may come late."""
+    """Open a pipe or a device without blocking; a pipe's reader may come late."""
     deadline = time.monotonic() + _READER_SECONDS
     while True:
         try:
@@ -127,10 +127,10 @@ def _open_for_writing(
 
 
 class _Waiting:
-    """A new file in a folder, which is gone afterwards unless it got another name.
+    """A temporary file in a folder, which is removed at the end unless renamed.
 
-    Its name is one that no collector of textfiles takes for its own. It is removed
-    before any signal that can be caught ends the program.
+    No collector of text files reads files of this name. The file is removed before any
+    signal that can be caught ends the program.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -142,7 +142,7 @@ class _Waiting:
 
     def __enter__(self) -> _Waiting:
         for number in _ending_signals():
-            # One that was ignored at the start (nohup) stays so.
+            # A signal that was ignored at the start (nohup) stays ignored.
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._end)
         try:
@@ -173,17 +173,18 @@ class _Waiting:
         os.kill(os.getpid(), number)
 
     def rename(self, target: str) -> None:
-        """Give the file its name; raise PermissionError if it is another file by now.
+        """Rename the file; raise PermissionError if it has been replaced.
 
-        The owner of the folder can still swap it just before the renaming. Then a file
-        of his is in his folder, no other file is touched, and the second look finds it.
+        The owner of the folder can still swap it just before the rename. Then a file of
+        theirs is in their folder, no other file is touched, and the second check
+        detects it.
         """
         if not HAS_FOLDERS:
-            self._close()  # Windows renames no open file
+            self._close()  # Windows cannot rename an open file
             self._folder.replace(self._name, target)
         else:
             self._check(self._name)
-            with suppress(FileNotFoundError):  # it is gone: the next look says so
+            with suppress(FileNotFoundError):  # it is gone: the next check reports it
                 self._folder.replace(self._name, target)
             self._check(target)
         self._exists = False
@@ -192,7 +193,7 @@ class _Waiting:
         found = self._folder.look(name)
         if found is None or not os.path.samestat(found, os.fstat(self.descriptor)):
             path = os.path.join(self._folder.path, name)
-            text = "it was removed or replaced while it was written"
+            text = "it was removed or replaced while being written"
             raise PermissionError(errno.EPERM, text, path)
 
     def _close(self) -> None:
@@ -202,17 +203,17 @@ class _Waiting:
 
 
 def _ending_signals() -> list[int]:
-    """Return the signals that end a program, and leave it time to clean up."""
+    """List the signals that end a program but leave it time to clean up."""
     return [number for number in signal.valid_signals() if number not in _NOT_ENDING]
 
 
 def _dress(descriptor: int, folder: Folder, before: os.stat_result | None) -> None:
-    """Give a new file the owner and mode of the old one, or those of any new file.
+    """Set owner and mode to those of the old file, or to those of any new file.
 
-    A file of another user in a folder that others may write to is a trap: who made it
-    would own what we write.
+    A file of another user in a folder that others can write to is a trap: its creator
+    would own the data that we write.
     """
-    if sys.platform != "win32":  # which has neither
+    if sys.platform != "win32":  # Windows has neither
         if before is None or folder.may_be_planted(before):
             umask = os.umask(0)
             os.umask(umask)

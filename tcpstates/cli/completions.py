@@ -1,4 +1,4 @@
-"""What can come next in a filter: the words that a shell offers to complete."""
+"""Shell completion of filter expressions: the words that can come next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from tcpstates.filters.keys import KEYS, OPERATORS, TIMERS, find_key, reduce_word
 from tcpstates.states import find_states, state_words
 
-# Others would have to be quoted in a shell.
+# The symbols would have to be quoted in a shell.
 _OPERATOR_WORDS = {"=": "=", "!=": "!=", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _OPERATOR_WORDS |= {"~": "~", "!~": "!~", "in": "in", "not in": "not in"}
 _BEFORE_A_WORD = re.compile(r".*[\s(,:]", re.DOTALL)
@@ -17,7 +17,7 @@ _SYSTEMS_NAMES |= dict.fromkeys(("sport", "dport", "port", "listener"), "service
 
 
 def split_incomplete(text: str) -> tuple[str, str]:
-    """Return what stays of a word that is being typed, and the part to complete."""
+    """Split a word that is being typed into a fixed part and a part to complete."""
     found = _BEFORE_A_WORD.match(text)
     return (text[: found.end()], text[found.end() :]) if found else ("", text)
 
@@ -25,8 +25,8 @@ def split_incomplete(text: str) -> tuple[str, str]:
 def next_words(
     before: Sequence[str], *, in_list: bool = False
 ) -> Iterable[tuple[str, str]]:
-    """Return words that may follow, and what each is; `in_list`: behind a comma."""
-    if in_list:  # of which the key is not far
+    """List words that may follow, and their kinds; `in_list`: after a comma."""
+    if in_list:  # the key of the list is one of the last words
         keys = [find_key(word) for word in before]
         found = [key for key in keys if key]
         return _values(found[-1]) if found else ()
@@ -54,9 +54,9 @@ def _states() -> list[tuple[str, str]]:
 def _conditions(*, is_first: bool) -> list[tuple[str, str]]:
     words = _states()
     words += [(name, key.value or "condition") for name, key in KEYS.items()]
-    words += [("exclude", "all states but one"), ("not", "the opposite")]
+    words += [("exclude", "all states except one"), ("not", "negation")]
     if not is_first:
-        words += [("and", "both"), ("or", "one of both")]
+        words += [("and", "both"), ("or", "at least one of two")]
     return words
 
 
@@ -76,9 +76,9 @@ def _values(key: str) -> list[tuple[str, str]]:
 
 
 def spelled_like(word: str, incomplete: str) -> str | None:
-    """Return a word as its beginning was typed; None: it does not begin so.
+    """Spell a word in the style of its typed beginning; None: it begins differently.
 
-    `CLOSE-` becomes CLOSE-WAIT, `finw` fin_wait_1.
+    `CLOSE-` becomes CLOSE-WAIT, `finw` becomes fin_wait_1.
     """
     if "-" in incomplete:
         word = word.replace("_", "-")

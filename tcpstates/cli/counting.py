@@ -1,4 +1,4 @@
-"""Counts: one number, a summary of states, or groups by columns."""
+"""The count view: one number, a summary of states, or groups by columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CountView:
-    """How many sockets there are, by the columns that the options name."""
+    """Counts of sockets, by the columns that the options name."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -38,7 +38,7 @@ class CountView:
         self.needs = frozenset(column.needs for column in self._columns)
         self._without_file: Counter[str] = Counter()
         self._origin: Origin = LiveHost()
-        self._words: Mapping[str, str] = {}  # for states, of another tool
+        self._words: Mapping[str, str] = {}  # states in another tool's spelling
 
     def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the counts."""
@@ -78,10 +78,10 @@ class CountView:
     def _add_zeros(
         self, tally: Tally, request: Request, selection: Selection | None
     ) -> None:
-        """Add the states that are told of even where there are no sockets.
+        """Add states that are reported even without sockets.
 
-        Those that the filter names; of a summary and of metrics every one that was
-        asked for.
+        These are the states that the filter names; in summaries and metrics, all
+        requested states.
         """
         named = frozenset() if selection is None else selection.named_states()
         is_complete = self._options.summary or self._options.format == "openmetrics"
@@ -91,17 +91,17 @@ class CountView:
             tally.add_zeros(request, asked_rows(request), in_order=True)
 
     def _note_left_out(self, tally: Tally, listing: Listing, output: Output) -> None:
-        """Note what the limit costs, where no row says so."""
+        """Note how many groups are beyond the limit, unless a row shows it."""
         _, groups, sockets = tally.groups(self._options.limit)
         is_text = not (self._options.is_for_programs or self._options.count_only)
         if groups and not is_text:
             noun = "group" if groups == 1 else "groups"
-            text = f"{groups} more {noun}, of {sockets} sockets, not shown: --limit"
+            text = f"{groups} more {noun} ({sockets} sockets) not shown: --limit"
             limitation = Limitation("limited", f"{text} {self._options.limit}")
             listing.limitations.append(limitation)
 
     def _more(self) -> dict[str, Any]:
-        """Return what JSON has besides the groups."""
+        """Return the members of the JSON object besides the groups."""
         if not self._options.summary:
             return {}
         kernel = self._origin.kernel_counts()

@@ -1,4 +1,4 @@
-"""What the exit code says; the man page has the same table."""
+"""The meaning of the exit codes; the man page has the same table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The only exit codes there are."""
+    """All exit codes."""
 
     DONE = 0  # also when nothing matched, and when the reader closed the pipe
-    FOUND = 1  # what was looked for: a threshold crossed, something stuck
-    USAGE = 2  # not understood, or nothing that the source can answer
-    FAILED = 3  # no usable source, no way to write, a system too broken to answer
+    FOUND = 1  # a check or the doctor found a problem
+    USAGE = 2  # invalid arguments, or a request that the source cannot answer
+    FAILED = 3  # no usable source, output not writable, or a broken system
     INTERRUPTED = 130  # Ctrl-C

@@ -1,4 +1,4 @@
-"""What to use instead of the flags of ss and netstat that tcpstates lacks."""
+"""Suggestions for options of ss and netstat that tcpstates does not have."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _INSTEAD = {
     "--inet6": "use -6",
     "--protocol": "use -t, -u, -4 and -6",
     "--options": "use -o or --timers",
-    "-T": "-p finds sockets of every thread",
-    "--threads": "-p finds sockets of every thread",
-    "-O": "a pipe always gets one socket a line; on a terminal use -W",
-    "--oneline": "a pipe always gets one socket a line; on a terminal use -W",
+    "-T": "-p includes the sockets of all threads",
+    "--threads": "-p includes the sockets of all threads",
+    "-O": "pipes always get one line per socket; on a terminal use -W",
+    "--oneline": "pipes always get one line per socket; on a terminal use -W",
     "-Q": "the columns never change",
     "--no-queues": "the columns never change",
     "-B": "name the state instead: tcpstates bound",
     "--bound-inactive": "name the state instead: tcpstates bound",
     "-K": "tcpstates changes nothing; ss -K closes sockets",
     "--kill": "tcpstates changes nothing; ss -K closes sockets",
-    "-N": "run it there: ip netns exec NAME tcpstates ...",
-    "--net": "run it there: ip netns exec NAME tcpstates ...",
+    "-N": "run it in the namespace: ip netns exec NAME tcpstates ...",
+    "--net": "run it in the namespace: ip netns exec NAME tcpstates ...",
     "-v": "use -V or --version",
     "--verbose": "use -e, -i, -m or -o for more",
     "-Z": "for security contexts use ss -Z",
@@ -51,8 +51,8 @@ _INSTEAD = {
     "--bpf": "for socket filters use ss -b",
     "-E": "for a stream of closed sockets use ss -E",
     "--events": "for a stream of closed sockets use ss -E",
-    "-D": "use --json for output to keep",
-    "--diag": "use --json for output to keep",
+    "-D": "use --json for output to save",
+    "--diag": "use --json for output to save",
     "-F": 'give the filter on the command line: tcpstates "$(cat FILE)"',
     "--filter": "give the filter on the command line, without an option",
     "--tos": "for the type of service use ss --tos",
@@ -76,5 +76,5 @@ _INSTEAD = {
 
 
 def instead_of(option: str) -> str | None:
-    """Return what to use instead of another tool's option; None: not theirs."""
+    """Suggest a replacement for an option of ss or netstat; None: not one of theirs."""
     return _INSTEAD.get(option.partition("=")[0])

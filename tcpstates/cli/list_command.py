@@ -1,4 +1,4 @@
-"""From options to what they show: a listing, or counts."""
+"""Show a listing or counts, as the options request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tcpstates.model import PROTOCOLS, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.states import ALL_STATES, LISTENING, tool_words
 
-if TYPE_CHECKING:  # loaded only where they are needed
+if TYPE_CHECKING:  # loaded only when needed
     from tcpstates.cli.counting import CountView
     from tcpstates.cli.listing import ListingView
 
 
 def show(options: Options, output: Output) -> None:
-    """Print what the options ask for, then what limits it on standard error."""
+    """Print the requested output, then its limitations on standard error."""
     shown = _load_shown(options)
     request = make_request(options, shown.needs)
     origin = chosen_origin(options._asdict())
@@ -42,7 +42,7 @@ def show(options: Options, output: Output) -> None:
 
 
 def _load_shown(options: Options) -> CountView | ListingView:
-    """Return what makes the text that the options ask for."""
+    """Choose the view that the options request."""
     is_counted = options.by is not None or options.count_only or options.summary
     if is_counted or options.format == "openmetrics":
         from tcpstates.cli.counting import CountView
@@ -54,7 +54,7 @@ def _load_shown(options: Options) -> CountView | ListingView:
 
 
 def make_request(options: Options, needs: Collection[str]) -> Request:
-    """Return what to ask a source for, as far as options and columns say."""
+    """Build the request to a source from options and columns."""
     counts_all = options.summary or options.format == "openmetrics"
     if options.all_states or (counts_all and not options.listening):
         states, unknown = ALL_STATES, True

@@ -1,4 +1,4 @@
-"""A listing: which columns, in which order, for a terminal, a pipe or a program."""
+"""The listing view: columns and order, for a terminal, a pipe or a program."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from tcpstates.columns.values import Cells
 
 T = TypeVar("T")
-# A table of so many rows is drawn in 0.1 s; nobody looks at more of them at once.
+# A table of this many rows is drawn in 0.1 s; nobody reads more of them at once.
 _TABLE_ROWS = 200
-# So many rows decide the widths of a listing that is streamed.
+# This many rows determine the widths of a streamed listing.
 _HEAD_ROWS = 512
-# A table may have this many characters for each one written; a small one, any number.
+# A table may have this many characters per non-blank one; a small table, any number.
 _MOST_BLANKS, _SMALL_TABLE = 6, 200_000
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
 class ListingView:
-    """A line a socket."""
+    """A listing with one line per socket."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -71,7 +71,7 @@ class ListingView:
                 self._note_left_out(listing)
 
     def _note_left_out(self, listing: Listing) -> None:
-        """Note how many sockets the limit has cost, once all have come."""
+        """Note how many sockets are beyond the limit, once all have been read."""
         left_out = self._arrangement.left_out if self._arrangement else 0
         if left_out:
             more = "1 more socket" if left_out == 1 else f"{left_out} more sockets"
@@ -81,7 +81,7 @@ class ListingView:
     def _rows(
         self, listing: Listing, names: HostNames, make: MakeRows[T]
     ) -> Iterator[Sequence[T]]:
-        """Yield rows in their order, and note at the end what the limit has cost."""
+        """Yield rows in order, and note at the end how many are beyond the limit."""
         if self._arrangement is None:
             yield from map(make, listing.batches)
         else:
@@ -114,7 +114,7 @@ class ListingView:
     def _text(
         self, listing: Listing, names: HostNames, output: Output
     ) -> Iterator[str]:
-        """Yield the rows for people: a table where one can look at all of them."""
+        """Yield the rows for people: a table if there are few enough to read."""
         options, columns = self._options, self._columns
         is_terminal = output.is_terminal
         batches = listing.batches
@@ -138,7 +138,7 @@ class ListingView:
 
             texts = render_plain(head, filled, columns, header=header, color=color)
             if is_terminal:
-                # A terminal takes as long to write to as the text takes to make.
+                # Writing to a terminal takes as long as creating the text.
                 with closing(read_ahead(texts, alone=1, ahead=8)) as made:
                     yield from made
             else:
@@ -149,9 +149,9 @@ class ListingView:
             yield describe_counts(words, output.width) + "\n"
 
     def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
-        """Return all rows as a table; None: it would be nearly all blanks.
+        """Render all rows as a table; None: it would be nearly all blanks.
 
-        A table makes every row as long as the longest, which plain lines are not.
+        A table makes every row as long as the longest one; plain text does not.
         """
         from tcpstates.render.table import Screen, render_table
         from tcpstates.render.table_layout import natural_width
@@ -178,7 +178,7 @@ class ListingView:
     def _filled(
         self, batches: Iterable[Batch], names: HostNames
     ) -> Iterator[Sequence[Cells]]:
-        """Yield the cells of each column, of some rows at a time."""
+        """Yield the cells of each column, for some rows at a time."""
         columns, arrangement = self._columns, self._arrangement
 
         def fill(batch: Batch) -> list[Cells]:
@@ -201,7 +201,7 @@ class ListingView:
 def _take(
     filled: Iterator[Sequence[Cells]], rows: int, *, all_of_it: bool = False
 ) -> tuple[list[Sequence[Cells]], bool]:
-    """Return the first portions, of more than `rows` rows unless these are all."""
+    """Take portions until they exceed `rows` rows; also return whether none follow."""
     taken: list[Sequence[Cells]] = []
     number = 0
     for part in filled:
@@ -213,7 +213,7 @@ def _take(
 
 
 def _counted(batches: Iterable[Batch], words: Counter[str]) -> Iterator[Batch]:
-    """Yield the batches and count their states on the way."""
+    """Pass batches through and count their states."""
     for batch in batches:
         words.update(batch.column("state_label"))
         yield batch
@@ -222,7 +222,7 @@ def _counted(batches: Iterable[Batch], words: Counter[str]) -> Iterator[Batch]:
 def _with_host_names(
     batches: Iterator[Batch], names: HostNames, seconds: float
 ) -> Iterator[Batch]:
-    """Yield the batches once their hosts were asked for, for `seconds` in all."""
+    """Pass batches through after resolving their hosts, for `seconds` in total."""
     deadline = monotonic() + seconds
     while True:
         held: list[Batch] = []

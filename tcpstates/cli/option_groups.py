@@ -1,4 +1,4 @@
-"""Options that know under which heading --help shows them."""
+"""Options with the heading under which --help shows them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 SELECTION = "Which sockets"
-SHOWN = "What of them"
-FORM = "How"
+SHOWN = "What to show"
+FORM = "Output and source"
 
 
 class GroupedOption(click.Option):
-    """An option that knows under which heading --help shows it."""
+    """An option with the heading under which --help shows it."""
 
     def __init__(self, *arguments: Any, heading: str, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -23,14 +23,14 @@ class GroupedOption(click.Option):
 
 
 def flag(heading: str, *names: str, text: str) -> Callable[[F], F]:
-    """Return a decorator that adds an option without a value."""
+    """Make a decorator that adds an option without a value."""
     return click.option(
         *names, cls=GroupedOption, heading=heading, is_flag=True, help=text
     )
 
 
 def value(heading: str, *names: str, text: str, **settings: Any) -> Callable[[F], F]:
-    """Return a decorator that adds an option with a value."""
+    """Make a decorator that adds an option with a value."""
     return click.option(
         *names, cls=GroupedOption, heading=heading, help=text, **settings
     )

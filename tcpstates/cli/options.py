@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Options(NamedTuple):
-    """What the user asked for, as given."""
+    """The options as the user gave them."""
 
     all_states: bool
     listening: bool
@@ -38,7 +38,7 @@ class Options(NamedTuple):
     sort: str | None
     columns: str | None
     limit: int | None
-    format: str  # a word of FORMATS
+    format: str  # one of FORMATS
     output: str | None
     no_header: bool
     wide: bool
@@ -53,7 +53,7 @@ class Options(NamedTuple):
 
     @property
     def is_for_programs(self) -> bool:
-        """Tell whether the format is one that people do not read."""
+        """Tell whether the format is for programs, not for people."""
         return self.format not in ("auto", "table", "plain")
 
 
@@ -61,76 +61,76 @@ class Options(NamedTuple):
 FORMATS = ("auto", "table", "plain", "json", "jsonl", "csv", "openmetrics")
 
 
-# Those of every command that counts or lists sockets.
+# The options of every command that counts or lists sockets.
 _KINDS = (
-    flag(SELECTION, "-t", "--tcp", text="TCP (the default)."),
-    flag(SELECTION, "-u", "--udp", text="UDP."),
-    flag(SELECTION, "-4", "--ipv4", "ipv4", text="IPv4 only."),
-    flag(SELECTION, "-6", "--ipv6", "ipv6", text="IPv6 only."),
+    flag(SELECTION, "-t", "--tcp", text="List TCP sockets (the default)."),
+    flag(SELECTION, "-u", "--udp", text="List UDP sockets."),
+    flag(SELECTION, "-4", "--ipv4", "ipv4", text="List only IPv4 sockets."),
+    flag(SELECTION, "-6", "--ipv6", "ipv6", text="List only IPv6 sockets."),
 )
 _DECORATORS = (
-    flag(SELECTION, "-a", "--all", "all_states", text="Every state."),
-    flag(SELECTION, "-l", "--listening", text="Only listening sockets."),
+    flag(SELECTION, "-a", "--all", "all_states", text="List every state."),
+    flag(SELECTION, "-l", "--listening", text="List only listening sockets."),
     *_KINDS,
     flag(
         SHOWN,
         "-p",
         "--processes",
-        text="Every process that holds the socket, or why there is none.",
+        text="Show every owning process, or why there is none.",
     ),
     flag(
         SHOWN,
         "-e",
         "--extended",
-        text="User, inode, interface, cookie, mark and cgroup.",
+        text="Show user, inode, interface, cookie, mark and cgroup.",
     ),
     flag(
         SHOWN,
         "-o",
         "--timers",
-        text="Timer, its remaining time, retransmits; the age.",
+        text="Show timer, remaining time, retransmits and age.",
     ),
     flag(
         SHOWN,
         "-i",
         "--info",
-        text="TCP internals: rtt, window, bytes, last activity; the age.",
+        text="Show TCP internals: rtt, window, bytes, last activity, age.",
     ),
-    flag(SHOWN, "-m", "--memory", text="Socket memory, in bytes."),
-    flag(SHOWN, "-n", "--numeric", text="No names for hosts, ports and users."),
-    flag(SHOWN, "-r", "--resolve", text="Wait 10 seconds for host names instead of 1."),
+    flag(SHOWN, "-m", "--memory", text="Show socket memory in bytes."),
+    flag(SHOWN, "-n", "--numeric", text="Do not look up names."),
+    flag(SHOWN, "-r", "--resolve", text="Wait up to 10 seconds for host names, not 1."),
     flag(
         FORM,
         "-c",
         "--count",
         "count_only",
-        text="Print how many there are and nothing else.",
+        text="Print the number of sockets and nothing else.",
     ),
     flag(FORM, "-s", "--summary", text="Print counts by state, zeros included."),
     value(
         FORM,
         "--by",
         type=COLUMN_LIST,
-        text="Count by columns, the largest group first: --by process,state.",
+        text="Count by columns, largest group first: --by process,state.",
     ),
     value(
         FORM,
         "--sort",
         type=COLUMN_LIST,
-        text="Sort by columns; -COL: the largest first.",
+        text="Sort by columns; -COL sorts in descending order.",
     ),
     value(
         FORM,
         "--columns",
         type=COLUMN_LIST,
-        text="Show these columns; +COL and -COL change the usual ones.",
+        text="Show these columns; +COL and -COL change the defaults.",
     ),
     value(
         FORM,
         "--limit",
         type=click.IntRange(min=0),
         metavar="N",
-        text="Show N sockets or groups, and say how many more there are.",
+        text="Show N sockets or groups and report how many remain.",
     ),
     flag(FORM, "--json", text="Print JSON; the man page lists the fields."),
     flag(FORM, "--jsonl", text="Print one JSON object per line."),
@@ -140,17 +140,17 @@ _DECORATORS = (
         FORM,
         "--format",
         type=click.Choice(FORMATS),
-        text="One of these, or table, plain, auto.",
+        text="Set the format: one of the above, or table, plain, auto.",
     ),
     value(
         FORM,
         "--output",
         type=click.Path(readable=False),
         metavar="FILE",
-        text="Write to a file: all of it, or nothing.",
+        text="Write to FILE, completely or not at all.",
     ),
-    flag(FORM, "-H", "--no-header", text="No heading."),
-    flag(FORM, "-W", "--wide", text="Whole lines, wider than the terminal."),
+    flag(FORM, "-H", "--no-header", text="Print no heading."),
+    flag(FORM, "-W", "--wide", text="Print whole lines, beyond the terminal width."),
     value(
         FORM,
         "--color",
@@ -163,7 +163,7 @@ _DECORATORS = (
         "--state-names",
         type=click.Choice(STATE_NAMES),
         default="rfc",
-        text="In whose words text and CSV name states.",
+        text="Set which state names text and CSV use.",
     ),
     SOURCE_OPTION,
     *SAVED,
@@ -174,29 +174,29 @@ _SHORT_FORMS = ("json", "jsonl", "csv", "openmetrics")
 
 
 def make_options(values: dict[str, Any]) -> Options:
-    """Return the options from click's values; UsageError for what excludes another."""
+    """Build the options from click's values; UsageError for conflicting ones."""
     asked = {name for name in _SHORT_FORMS if values.pop(name)}
     if values["format"]:
         asked.add(values["format"])
     if len(asked) > 1:
-        raise click.UsageError(f"one format at a time: {' or '.join(sorted(asked))}")
+        raise click.UsageError(f"choose one format: {' or '.join(sorted(asked))}")
     values["format"] = next(iter(asked), "auto")
     options = Options(**values)
     if options.count_only and options.summary:
-        raise click.UsageError("-c and -s exclude each other")
+        raise click.UsageError("-c and -s cannot be combined")
     if options.by is not None and options.summary:
-        raise click.UsageError("--by and -s exclude each other: -s counts by state")
+        raise click.UsageError("--by and -s cannot be combined: -s counts by state")
     if options.limit is not None and options.summary:
-        raise click.UsageError("--limit and -s exclude each other: -s has every state")
+        raise click.UsageError("--limit and -s cannot be combined: -s has every state")
     is_counted = options.by is not None or options.summary or options.count_only
     if options.columns is not None and (
         is_counted or options.format in ("json", "jsonl", "openmetrics")
     ):
         raise click.UsageError(
-            "--columns is for listings in text and CSV; other formats have every field"
+            "--columns requires a listing in text or CSV; others contain every field"
         )
     if options.sort is not None and (is_counted or options.format == "openmetrics"):
-        raise click.UsageError("--sort is for listings; counts are sorted already")
+        raise click.UsageError("--sort requires a listing; counts are already sorted")
     return options
 
 
@@ -208,17 +208,17 @@ def listing_options(function: F) -> F:
 
 
 def selection_options(function: F) -> F:
-    """Add the options that say which sockets, and from where."""
+    """Add the options that select sockets and their source."""
     for decorator in reversed((*_KINDS, SOURCE_OPTION, *SAVED)):
         function = decorator(function)
     return function
 
 
 def chosen_protocols(values: Mapping[str, Any], default: Sequence[str]) -> set[str]:
-    """Return the protocols that -t and -u name, the default without them."""
+    """Pick the protocols that -t and -u name, or the default."""
     return {name for name in PROTOCOLS if values[name]} or set(default)
 
 
 def chosen_families(values: Mapping[str, Any]) -> set[str]:
-    """Return the families that -4 and -6 name, both without them."""
+    """Pick the families that -4 and -6 name, or both."""
     return {name for name in FAMILIES if values[name]} or set(FAMILIES)

@@ -1,4 +1,4 @@
-"""Where text goes: data to standard output, everything else to standard error."""
+"""Output: data to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from typing import BinaryIO
 from tcpstates.errors import TcpstatesError
 
 _DEFAULT_WIDTH = 80
-_WIDEST = 65_535  # what a terminal can be: ws_col, ioctl_tty(2)
+_WIDEST = 65_535  # the maximum of a terminal: ws_col, ioctl_tty(2)
 
 
 class OutputError(TcpstatesError):
-    """Standard output cannot be written: it is closed, or its disk is full."""
+    """Standard output is not writable: it is closed, or its disk is full."""
 
 
 class ReaderGone(TcpstatesError):
-    """The reader has closed the pipe: it has seen enough, which is no error."""
+    """The reader has closed the pipe: it has read enough, which is not an error."""
 
 
 def output_error(error: OSError) -> TcpstatesError:
-    """Return what a failed write means."""
+    """Convert the error of a failed write."""
     if isinstance(error, BrokenPipeError):
         return ReaderGone("the reader has closed the pipe")
     return OutputError(f"cannot write output: {error.strerror}")
 
 
 class Output:
-    """Where data go, with what is known of the terminal behind it.
+    """The destination of data, and the properties of its terminal.
 
-    `is_terminal` is False for a file. Text is in the terminal's encoding, but that of
-    machine formats in UTF-8 everywhere.
+    `is_terminal` is False for a file. Text is in the terminal's encoding; machine
+    formats are always in UTF-8.
     """
 
     def __init__(self) -> None:
-        """Look at standard output once; it may be closed where a file is written."""
+        """Examine standard output once; it may be closed if a file is written."""
         self._stream: BinaryIO | None = sys.stdout.buffer if sys.stdout else None
-        if sys.stdout is None:  # click writes --help without a look
+        if sys.stdout is None:  # click writes --help without checking
             sys.stdout = TextIOWrapper(BytesIO(), encoding="utf-8")
         self.encoding = sys.stdout.encoding or "ascii"
         self.is_terminal = sys.stdout.isatty()
 
     @contextmanager
     def into(self, path: str | None) -> Iterator[None]:
-        """Write to a file instead, all of it or nothing; None or "-": as before."""
+        """Write to a file instead, all or nothing; None or "-": standard output."""
         if path is None or path == "-":
             yield
             return
@@ -66,7 +66,7 @@ class Output:
 
     @property
     def width(self) -> int:
-        """Return the terminal's width in cells, from COLUMNS or the terminal."""
+        """The terminal's width in cells, from COLUMNS or the terminal."""
         columns = os.environ.get("COLUMNS", "")
         if columns.isascii() and columns.isdecimal() and len(columns) < 10:
             return min(int(columns), _WIDEST) or self._terminal_width()
@@ -79,7 +79,7 @@ class Output:
             return _DEFAULT_WIDTH
 
     def wants_color(self, choice: str) -> bool:
-        """Tell whether to colour: --color, then NO_COLOR, then the terminal."""
+        """Decide whether to colour: --color, then NO_COLOR, then the terminal."""
         if choice != "auto":
             return choice == "always"
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -91,7 +91,7 @@ class Output:
         )
 
     def write(self, chunks: Iterable[str], *, encoding: str | None = None) -> None:
-        """Write texts as they come; characters that do not fit are escaped.
+        """Write texts as they arrive; escape characters that cannot be encoded.
 
         Raise OutputError, or ReaderGone.
         """
@@ -101,14 +101,14 @@ class Output:
         for chunk in chunks:
             text = memoryview(chunk.encode(chosen, "backslashreplace"))
             try:
-                # An unbuffered stream (python -u) may take a part at a time.
+                # An unbuffered stream (python -u) may accept only part of the text.
                 while written := stream.write(text) if text else 0:
                     text = text[written:]
             except OSError as error:
                 raise self._failed(error) from error
 
     def flush(self) -> None:
-        """Write what is waiting, click's own text too; errors as from `write`."""
+        """Flush buffered text, including click's own; errors as from `write`."""
         try:
             sys.stdout.flush()
             if self._stream is not None:
@@ -117,7 +117,7 @@ class Output:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> Exception:
-        """Return what a failed write means; a file's own name is told by `into`."""
+        """Convert the error of a failed write; for a file, `into` adds its name."""
         is_file = self._stream is not sys.stdout.buffer
         return error if is_file else output_error(error)
 
@@ -130,7 +130,7 @@ def warn(text: str) -> None:
 
 
 def point_at(text: str, span: tuple[int, int]) -> None:
-    """Print a text on standard error, and below it what marks a part of it."""
+    """Print a text on standard error, and mark a part of it on the line below."""
     from tcpstates.text import mark_part
 
     line, mark = mark_part(text, span, _DEFAULT_WIDTH - 4)
@@ -138,10 +138,10 @@ def point_at(text: str, span: tuple[int, int]) -> None:
 
 
 def _tell(text: str) -> None:
-    """Write to standard error; a closed one is no reason to fail."""
+    """Write to standard error; ignore a closed one."""
     if sys.stderr is not None:
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
         except OSError:
-            pass  # there is nowhere left to say so
+            pass  # no stream is left to report it

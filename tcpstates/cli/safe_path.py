@@ -1,13 +1,13 @@
-"""Find the folder that a path leads to, without being led astray by other users.
+"""Find the folder that a path leads to, safe from redirection by other users.
 
 The path is walked one part at a time, and each folder is held open by its descriptor,
-so nothing that is renamed meanwhile changes where the walk ends. A symbolic link is
-followed only if no other user can have put it there; the kernel's own rule
-(fs.protected_symlinks, Documentation/admin-guide/sysctl/fs.rst) covers sticky folders
-alone, and may be off.
+so renaming a folder meanwhile does not change where the walk ends. A symbolic link is
+followed only if no other user can have created it. The kernel's own rule
+(fs.protected_symlinks, Documentation/admin-guide/sysctl/fs.rst) covers only sticky
+folders, and may be off.
 
-Where the system has no functions that are relative to a folder (Windows), names are
-joined to its path instead.
+On systems without functions relative to a folder (Windows), names are joined to its
+path instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HAS_FOLDERS = {os.open, os.stat, os.unlink, os.readlink, os.rename} <= (
     os.supports_dir_fd
 )
 _FOLDER = (
-    getattr(os, "O_PATH", os.O_RDONLY)  # as cd does: without the right to list it
+    getattr(os, "O_PATH", os.O_RDONLY)  # as for cd, no right to list it is needed
     | getattr(os, "O_DIRECTORY", 0)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
@@ -32,7 +32,7 @@ _ROOT = 0
 
 
 class Folder:
-    """A folder, opened once; every name is looked up in it and nowhere else."""
+    """A folder that is opened once; names are looked up only in it."""
 
     def __init__(self, path: str, below: Folder | None = None) -> None:
         """Open a folder, below another one; raise OSError."""
@@ -43,7 +43,7 @@ class Folder:
             self.descriptor = os.open(path, _FOLDER, dir_fd=inside)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -58,7 +58,7 @@ class Folder:
         return os.open(self._name(name), flags, mode, dir_fd=self.descriptor)
 
     def look(self, name: str) -> os.stat_result | None:
-        """Return what a name stands for, a link for itself; None: nothing."""
+        """Return the status of a name, not following links; None: it does not exist."""
         with suppress(FileNotFoundError):
             return os.stat(
                 self._name(name), dir_fd=self.descriptor, follow_symlinks=False
@@ -66,7 +66,7 @@ class Folder:
         return None
 
     def read_link(self, name: str) -> str:
-        """Return where a symbolic link leads."""
+        """Read the target of a symbolic link."""
         return os.readlink(self._name(name), dir_fd=self.descriptor)
 
     def remove(self, name: str) -> None:
@@ -74,7 +74,7 @@ class Folder:
         os.unlink(self._name(name), dir_fd=self.descriptor)
 
     def replace(self, name: str, target: str) -> None:
-        """Give a file another name, at once, whatever has that name now."""
+        """Rename a file atomically, replacing any file of the new name."""
         os.replace(
             self._name(name),
             self._name(target),
@@ -83,25 +83,25 @@ class Folder:
         )
 
     def is_ours(self) -> bool:
-        """Tell whether only we and root can put something into it."""
+        """Check whether only the current user and root can create files in it."""
         me = _user()
         if me is None:
-            return True  # Windows: access lists, which are not looked at
+            return True  # Windows: access lists, which are not examined
         found = self._status()
         if found.st_uid not in (_ROOT, me) or found.st_mode & stat.S_IWOTH:
             return False
         if not found.st_mode & stat.S_IWGRP:
             return True
-        # These bits are also the mask of an access list, which may name anybody.
+        # These bits are also the mask of an access list, which may name any user.
         return _is_private_group(found.st_gid, me) and not self._has_access_list()
 
     def may_be_planted(self, entry: os.stat_result) -> bool:
-        """Tell whether another user can have put this entry there.
+        """Check whether another user can have created this entry.
 
-        Only root can make device nodes. In a sticky folder nobody can replace our
+        Only root can create device nodes. In a sticky folder, nobody can replace our
         entries. But the owner of another folder can move root's links and files from
-        that folder into this one, so root trusts no link and no plain file in a sticky
-        folder.
+        that folder into this one, so root trusts no link and no regular file in a
+        sticky folder.
         """
         if stat.S_ISCHR(entry.st_mode) or stat.S_ISBLK(entry.st_mode) or self.is_ours():
             return False
@@ -122,7 +122,7 @@ class Folder:
         return True
 
     def is_same(self, path: str) -> bool:
-        """Tell whether it is the folder of that path."""
+        """Check whether the path leads to this folder."""
         try:
             return os.path.samestat(self._status(), os.stat(path))
         except OSError:
@@ -133,12 +133,12 @@ class Folder:
 
 
 def _user() -> int | None:
-    """Return the user who writes; None on Windows."""
+    """Return the effective user; None on Windows."""
     return os.geteuid() if hasattr(os, "geteuid") else None
 
 
 def _is_private_group(gid: int, me: int) -> bool:
-    """Tell whether a group has one member, us: Debian's default for users."""
+    """Check whether the user is the only member of a group: Debian's default."""
     if sys.platform != "win32" and me != _ROOT:
         import grp
         import pwd
@@ -151,7 +151,7 @@ def _is_private_group(gid: int, me: int) -> bool:
 
 
 class OwnDescriptor(Exception):
-    """A path leads to one of our own descriptors; `number` is which."""
+    """A path leads to one of our own descriptors, which is `number`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -159,11 +159,11 @@ class OwnDescriptor(Exception):
 
 
 def find_folder(path: str) -> tuple[Folder, str]:
-    """Return the folder that a path's last part is in, and that part.
+    """Find the folder that contains a path's last part, and return that part, too.
 
-    The last part is no symbolic link, and may not exist yet. The caller closes the
-    folder. Raise OSError: IsADirectoryError for a path that ends in a folder,
-    PermissionError for a link that another user may have put there; and OwnDescriptor.
+    The last part is not a symbolic link, and may not exist yet. The caller closes the
+    folder. Raise IsADirectoryError for a path that ends in a folder, PermissionError
+    for a link that another user may have created, other OSErrors, and OwnDescriptor.
     """
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -180,16 +180,16 @@ def find_folder(path: str) -> tuple[Folder, str]:
 
 
 class _Walk:
-    """The folder that is reached by now, and the parts that wait."""
+    """The folder reached so far, and the remaining parts."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._parts = path.split("/")[::-1]  # the next one is the last of the list
+        self._parts = path.split("/")[::-1]  # reversed: the next part is at the end
         self._links = 0
         self.folder = Folder("/" if path.startswith("/") else ".")
 
     def to_the_last(self) -> str:
-        """Go on to the folder of the last part, and return that part."""
+        """Walk to the folder of the last part, and return that part."""
         while self._parts:
             part = self._parts.pop()
             if part in ("", "."):
@@ -208,15 +208,15 @@ class _Walk:
         self.folder = folder
 
     def _follow(self, name: str, found: os.stat_result) -> None:
-        """Put what a symbolic link says before the other parts; raise OSError."""
+        """Insert the target of a symbolic link before other parts; raise OSError."""
         path = os.path.join(self.folder.path, name)
         if name.isdecimal() and self.folder.is_same("/proc/self/fd"):
-            raise OwnDescriptor(int(name))  # its text is no path: "pipe:[4711]"
+            raise OwnDescriptor(int(name))  # its target is not a path: "pipe:[4711]"
         self._links += 1
         if self._links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         if self.folder.may_be_planted(found):
-            text = f"{path!r} is a symbolic link that another user may have put there"
+            text = f"{path!r} is a symbolic link that another user may have created"
             raise PermissionError(errno.EPERM, f"{text}; name the file itself", path)
         where = self.folder.read_link(name)
         self._parts += where.split("/")[::-1]

@@ -1,4 +1,4 @@
-"""Where sockets are read from: a source of this machine, or saved listings."""
+"""Where sockets are read from: a source on this machine, or saved listings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tcpstates.origin import LiveHost, Origin, SavedListing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# As `parse.saved.reader` has them, which is loaded late.
+# The formats of `parse.saved.reader`, which is imported only when needed.
 FROM_FORMATS = ("ss", "netstat", "proc", "lsof", "sockstat", "powershell", "json")
 SOURCE_OPTION = value(
     FORM,
     "--source",
     type=SOURCE,
     default="auto",
-    text="Where to read: auto, netlink, procfs, psutil or netstat.",
+    text="Set the source: auto, netlink, procfs, psutil or netstat.",
 )
-# Where a saved listing is read from, of every command that reads sockets.
+# The options for saved listings, of every command that reads sockets.
 SAVED = (
     value(
         FORM,
@@ -31,26 +31,26 @@ SAVED = (
         type=click.Path(),
         metavar="FILE",
         multiple=True,
-        text="Read what another tool has printed; - is standard input.",
+        text="Read the output of another tool; - is standard input.",
     ),
     value(
         FORM,
         "--from-format",
         type=click.Choice(FROM_FORMATS),
-        text="How it was printed; else it is recognised.",
+        text="Set the format of FILE; recognised by default.",
     ),
     value(
         FORM,
         "--byte-order",
         type=click.Choice(["little", "big"]),
-        text="Of the machine of a saved /proc/net: little, if it is not named.",
+        text="Set the byte order of a saved /proc/net; default: little.",
     ),
     value(
         FORM,
         "--snapshot",
         type=click.IntRange(min=1),
         metavar="N",
-        text="Of a file with several, the Nth only.",
+        text="Read only the Nth snapshot of FILE.",
     ),
 )
 
@@ -69,10 +69,10 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
         for name in ("from_format", "byte_order", "snapshot"):
             if values[name] is not None:
                 option = name.replace("_", "-")
-                raise click.UsageError(f"--{option} is of use with --from FILE only")
+                raise click.UsageError(f"--{option} requires --from FILE")
         return LiveHost(values.get("source", "auto"))
     if values.get("source", "auto") != "auto":
-        raise click.UsageError("--source and --from exclude each other")
+        raise click.UsageError("--source and --from cannot be combined")
     from tcpstates.collect.saved import SavedFiles
 
     named = SavedFiles(

@@ -1,4 +1,4 @@
-"""States on the command line of the commands that teach, and options they share."""
+"""The state argument of teaching commands, and options that they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A state or a group in any system's spelling, or one of some more words."""
+    """A state or a group in any system's spelling, or one of a few other words."""
 
     name = "state"
 
@@ -24,7 +24,7 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """Return the word; fail with the nearest ones when it means nothing."""
+        """Return a known word; for an unknown one, fail with suggestions."""
         word = str(value)
         other = word.lower().replace("_", "-")
         if other in self._more:
@@ -34,15 +34,15 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
             near = [found.lower() for found in nearest_words(word)]
             near += get_close_matches(other, self._more, n=1)
-            hint = "tcpstates explain names all"
+            hint = "for all states: tcpstates explain"
             hint = f"did you mean {' or '.join(near)}?" if near else hint
-            self.fail(f"no such state: '{value}'; {hint}", param, ctx)
+            self.fail(f"unknown state '{value}'; {hint}", param, ctx)
         return word
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Any]:
-        """Return the words that begin so."""
+        """List the words that begin this way."""
         from click.shell_completion import CompletionItem
 
         words = (*state_words(), *self._more)
@@ -51,7 +51,7 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def states_of(word: str) -> list[TcpState]:
-    """Return the states of RFC 9293 that a word means, in their order."""
+    """List the states of RFC 9293 that a word means, in their order."""
     meant = find_states(word) or frozenset()
     return [state for state in TcpState if state in meant]
 

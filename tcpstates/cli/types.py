@@ -1,4 +1,4 @@
-"""Kinds of values on the command line that click has not."""
+"""Types of command-line values that click does not provide."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def get_metavar(
         self, param: click.Parameter, ctx: click.Context | None = None
     ) -> str:
-        """Return what --help shows for the value."""
+        """Return the placeholder for the value in --help."""
         return "NAME"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """Return the name; fail with the nearest one when there is none such."""
+        """Return a known name; for an unknown one, fail with a suggestion."""
         known = ["auto", *SOURCES]
         if value not in known:
             from difflib import get_close_matches
 
             near = get_close_matches(str(value).lower(), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)}"
-            self.fail(f"no such source: {value!r}; {hint}", param, ctx)
+            self.fail(f"unknown source {value!r}; {hint}", param, ctx)
         return str(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        """Return the names that begin so."""
+        """List the names that begin this way."""
         from click.shell_completion import CompletionItem
 
         known = ("auto", *SOURCES)
@@ -50,14 +50,14 @@ SOURCE = SourceName()
 
 
 class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A word of a filter, which is read only when all are there."""
+    """A word of a filter, which is parsed only once it is complete."""
 
     name = "filter"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        """Return the words that can come here; as the first one, commands too."""
+        """List the words that can come here; for the first one, also the commands."""
         from click.shell_completion import CompletionItem
 
         from tcpstates.cli.commands import COMMANDS
@@ -68,8 +68,8 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             for argument in ctx.params.get("words") or ()
             for word in str(argument).split()
         ]
-        # Inside of quotation marks the words before are part of this one, and so are
-        # the colon before a port, and the items before the last one of a list.
+        # Inside quotation marks, earlier words are part of this one. So are the colon
+        # before a port, and the items of a list before the last one.
         kept, last = split_incomplete(incomplete)
         before += kept.replace(",", " ").replace("(", "( ").split()
         words = list(next_words(before, in_list=kept.endswith(",")))
@@ -85,20 +85,20 @@ FILTER_WORD = FilterWord()
 
 
 class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Names of columns with commas, which are looked up when they are needed."""
+    """Comma-separated names of columns, which are looked up when needed."""
 
     name = "columns"
 
     def get_metavar(
         self, param: click.Parameter, ctx: click.Context | None = None
     ) -> str:
-        """Return what --help shows for the value."""
+        """Return the placeholder for the value in --help."""
         return "COL[,COL]"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        """Return the lists that begin so, and have one name more."""
+        """List the completions of the last name in a list."""
         from click.shell_completion import CompletionItem
 
         from tcpstates.columns.registry import COLUMNS

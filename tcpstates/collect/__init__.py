@@ -1,4 +1,4 @@
-"""Reads the system: sockets, their owners, and names. The only place with I/O.
+"""Read from the system: sockets, their owners, names. The only package with I/O.
 
-Each source is named by what it reads, never by an operating system.
+Each source is named after what it reads, never after an operating system.
 """

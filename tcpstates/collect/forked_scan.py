@@ -1,4 +1,4 @@
-"""A forked child that shares a list of pids with us, where a processor is free."""
+"""Share a list of pids with a forked child, if there is a second processor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import suppress
 from typing import Any
 
 _AT_ONCE = 8192  # numbers
-_PIPE = 65536  # what a pipe holds: sixteen thousand pids of four bytes
+_PIPE = 65536  # capacity of a pipe: sixteen thousand pids of four bytes
 
 
 class ForkedScan:
-    """Either side of the fork; the pids not yet taken are in a pipe between them."""
+    """One side of the fork; both take pids from the same pipe."""
 
     def __init__(self, child: int, waiting: int, answers: int) -> None:
-        """Keep the child's pid (0: we are the child) and our ends of the pipes."""
+        """Take the child's pid (0 in the child itself) and this side's pipe ends."""
         self.is_child = child == 0
         self._child = child
         self._waiting = waiting
@@ -26,7 +26,7 @@ class ForkedScan:
 
     @classmethod
     def start(cls, pids: list[int]) -> ForkedScan | None:
-        """Fork; None where that is not possible, safe or useful."""
+        """Fork; None if that is not possible, safe or useful."""
         fork = getattr(os, "fork", None)  # Windows has none
         if fork is None or (os.cpu_count() or 1) < 2:
             return None
@@ -39,7 +39,7 @@ class ForkedScan:
             reading, writing = os.pipe()
             child = fork()
         except OSError:
-            return None  # the few descriptors that may be open go with the program
+            return None  # the few open descriptors are closed when the program exits
         if child == 0:
             os.close(reading)
             return cls(child, waiting, writing)
@@ -47,21 +47,21 @@ class ForkedScan:
         return cls(child, waiting, reading)
 
     def pids(self) -> Iterator[int]:
-        """Yield pids that the other side has not taken."""
+        """Yield the pids that the other side does not take."""
         while packed := os.read(self._waiting, 4):
             yield int.from_bytes(packed, "little")
         os.close(self._waiting)
 
     def answer(self, found: Any, numbers: array[int]) -> None:
-        """Send what the child has found: anything small, and many numbers."""
+        """Send the child's results: a small object, and many numbers."""
         with open(self._answers, "wb") as pipe:
             marshal.dump((found, len(numbers)), pipe)
             numbers.tofile(pipe)
 
     def result(self, take: Callable[[array[int]], None]) -> Any:
-        """Return the small things; give the numbers to `take`, some at a time.
+        """Return the small object, and pass the numbers to `take` in portions.
 
-        None: the child came to grief, and numbers may be missing.
+        None means that the child failed, and numbers may be missing.
         """
         with (
             open(self._answers, "rb") as pipe,

@@ -1,4 +1,4 @@
-"""Read what Linux counts of TCP, and its limits: `/proc/net/sockstat` and sysctls."""
+"""Read Linux's TCP counts and limits from `/proc/net/sockstat` and sysctls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINE = re.compile(r"^TCP: (.*)$", re.MULTILINE)
 
 
 def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
-    """Return the counts; None where there is no such file."""
+    """Return the counts; None if there is no `sockstat` file."""
     text = read_text(f"{root}/net/sockstat")
     if not text:
         return None
@@ -36,7 +36,7 @@ def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
 
 
 def parse_sockstat(text: str) -> dict[str, int]:
-    """Return the numbers of the line that begins with TCP (`net/ipv4/proc.c`)."""
+    """Parse the line that begins with TCP (`net/ipv4/proc.c`)."""
     found = _LINE.search(text)
     words = found[1].split() if found else []
     pairs = zip(words[::2], words[1::2], strict=False)
@@ -44,9 +44,9 @@ def parse_sockstat(text: str) -> dict[str, int]:
 
 
 def read_counters(root: str = "/proc") -> dict[str, int]:
-    """Return the counters of TCP in this namespace by the kernel's names, since boot.
+    """Return this namespace's TCP counters since boot, by their kernel names.
 
-    Empty where there are none.
+    Empty if the files do not exist.
     """
     counters: dict[str, int] = {}
     for name in ("snmp", "netstat"):
@@ -56,7 +56,7 @@ def read_counters(root: str = "/proc") -> dict[str, int]:
 
 
 def parse_counters(text: str, groups: Collection[str]) -> dict[str, int]:
-    """Return the counters of some groups: a line of names, then one of numbers.
+    """Parse the counters of some groups: a line of names, then a line of numbers.
 
     Layout: `snmp_seq_show`, net/ipv4/proc.c.
     """

@@ -1,4 +1,4 @@
-"""What this system knows by name, for filters: see `filters.values.Lookup`."""
+"""Resolve the names in filters on this system: see `filters.values.Lookup`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tcpstates.collect.names import cgroup_mount, read_services
 from tcpstates.collect.settings import read_fin_timeout_ms, read_numbers
 
 _HOST_SECONDS = 5.0
-_PORT_RANGE = (32768, 60999)  # Linux's default; others: RFC 6335
+_PORT_RANGE = (32768, 60999)  # Linux's default; for other systems, RFC 6335
 _DYNAMIC_PORTS = (49152, 65535)
 _PORT_RANGE_FILE = "/proc/sys/net/ipv4/ip_local_port_range"
 
@@ -29,7 +29,7 @@ class HostLookup:
         self._protocols = protocols
 
     def ports(self, service: str) -> frozenset[int]:
-        """Return the ports of a service, of any of the protocols."""
+        """Return the ports of a service for the requested protocols."""
         wanted = service.lower()
         return frozenset(
             port
@@ -38,7 +38,7 @@ class HostLookup:
         )
 
     def addresses(self, host: str) -> list[str]:
-        """Return a host's addresses; none when the name servers do not answer."""
+        """Resolve a host; empty if the name servers do not answer."""
         found: list[str] = []
 
         def ask() -> None:
@@ -52,7 +52,7 @@ class HostLookup:
         try:
             asking.start()
             asking.join(_HOST_SECONDS)
-        except RuntimeError:  # the system allows no thread: then without our deadline
+        except RuntimeError:  # cannot start a thread: resolve without a deadline
             ask()
         return list(dict.fromkeys(found))
 
@@ -61,11 +61,11 @@ class HostLookup:
         return None
 
     def cgroup(self, path: str) -> int | None:
-        """Return a cgroup's number: the inode of its directory."""
+        """Return the ID of a cgroup, which is the inode of its directory."""
         mount = cgroup_mount()
         if mount is not None:
             inside = os.path.normpath("/" + path.removeprefix(mount).strip("/"))
-            # It is a directory; files with settings are in it.
+            # The final "." makes sure that it is a directory, not a settings file.
             with suppress(OSError, ValueError):  # ValueError: a zero byte
                 return os.stat(f"{mount}{inside}/.").st_ino
         return None
@@ -75,7 +75,7 @@ class HostLookup:
         return None
 
     def names(self, kind: str) -> Iterable[str]:
-        """Return every name of a kind: service, interface or user."""
+        """Return all names of a kind: service, interface or user."""
         if kind == "service":
             return (
                 name
@@ -95,11 +95,11 @@ class HostLookup:
         return ()
 
     def fin_timeout_ms(self) -> float | None:
-        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
         return read_fin_timeout_ms()
 
     def port_range(self) -> tuple[int, int]:
-        """Return the first and the last port that the system hands out itself."""
+        """Return the first and last port of the system's ephemeral port range."""
         numbers = read_numbers(_PORT_RANGE_FILE)
         if len(numbers) == 2:
             return numbers[0], numbers[1]
@@ -112,7 +112,7 @@ class SystemLookup(HostLookup):
     compares_names = False
 
     def interface(self, name: str) -> int | None:
-        """Return an interface's number."""
+        """Return the index of an interface."""
         from socket import if_nametoindex
 
         try:
@@ -121,7 +121,7 @@ class SystemLookup(HostLookup):
             return None
 
     def uid(self, user: str) -> int | None:
-        """Return a user's number."""
+        """Return the uid of a user."""
         if sys.platform != "win32":
             import pwd
 

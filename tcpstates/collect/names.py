@@ -1,7 +1,7 @@
-"""Names for numbers: users, services, interfaces, cgroups and hosts.
+"""Resolve numbers to names: users, services, interfaces, cgroups and hosts.
 
-Every answer is remembered. Host names come from strangers: only what RFC 952
-allows (with the underscore that is seen in practice) is taken for a name.
+All results are cached. Host names are untrusted: only names that RFC 952 allows (plus
+underscores, which occur in practice) are accepted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from tcpstates.collect.settings import read_fin_timeout_ms
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-_WORKERS = 32  # questions under way at once
+_WORKERS = 32  # concurrent lookups
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
 
 
@@ -55,7 +55,7 @@ class HostNames:
         return None
 
     def service(self, port: int, protocol: str) -> str | None:
-        """Return a port's service name; None: there is none, or -n."""
+        """Return a port's service name; None if there is none, or with -n."""
         if self._services is None:
             self._services = {}
             if not self.numeric:
@@ -64,18 +64,18 @@ class HostNames:
         return self._services.get((port, protocol))
 
     def host(self, address: str) -> str | None:
-        """Return a host's name, if `ask_hosts` has found it."""
+        """Return a host's name if `ask_hosts` has found it."""
         return self._hosts.get(address)
 
     def knows_hosts(self) -> bool:
-        """Tell whether any host has a name."""
+        """Check whether any host lookup has completed."""
         return bool(self._hosts)
 
     def ask_hosts(self, addresses: Iterable[str], seconds: float) -> None:
-        """Look up names at once, and come back after `seconds` at the latest.
+        """Look up host names concurrently, for at most `seconds`.
 
-        The threads are daemons: a name server that does not answer delays
-        neither us nor the end of the program.
+        The threads are daemons, so a name server that does not answer delays neither
+        this method nor the exit of the program.
         """
         unknown = {a for a in addresses if a not in self._hosts} - set(_WILDCARDS)
         if self.numeric or not unknown or seconds <= 0:
@@ -96,46 +96,46 @@ class HostNames:
                     answers.put((address, _read_host(address)))
 
         started = 0
-        with suppress(RuntimeError):  # the system allows no more
+        with suppress(RuntimeError):  # no more threads can be started
             for _ in range(min(_WORKERS, len(unknown))):
                 Thread(target=work, daemon=True).start()
                 started += 1
         if not started:
-            return  # nobody would answer
+            return  # without a thread there are no results
         deadline = monotonic() + seconds
         with suppress(Empty):
             while unknown:
                 address, name = answers.get(timeout=max(0.0, deadline - monotonic()))
                 unknown.discard(address)
                 self._hosts[address] = name
-        with suppress(Empty):  # late ones need not be asked any more
+        with suppress(Empty):  # cancel the lookups that have not started
             while True:
                 questions.get_nowait()
 
 
 class SystemNames(HostNames):
-    """Names as this system has them; see `model.Names`.
+    """The names on this system; see `model.Names`.
 
-    `numeric` looks up nothing but interfaces and cgroups, which are the kernel's.
+    With `numeric`, only interfaces and cgroups are looked up, which the kernel knows.
     """
 
     def __init__(
         self, *, numeric: bool, state_words: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(numeric=numeric, state_words=state_words)
-        self._fin_timeouts: list[float | None] = []  # the one, once it is read
+        self._fin_timeouts: list[float | None] = []  # has one item once it is read
         self._users: dict[int, str | None] = {}
         self._interfaces: dict[int, str | None] = {0: None}
         self._cgroups: dict[int, str] | None = None
 
     def user(self, uid: int) -> str | None:
-        """Return a user's login name; None: there is none, or -n."""
+        """Return a user's login name; None if there is none, or with -n."""
         if uid not in self._users:
             self._users[uid] = None if self.numeric else _read_user(uid)
         return self._users[uid]
 
     def interface(self, index: int) -> str | None:
-        """Return an interface's name; None for index 0 and one that is gone."""
+        """Return an interface's name; None for index 0 and for removed interfaces."""
         if index not in self._interfaces:
             from socket import if_indextoname
 
@@ -145,19 +145,19 @@ class SystemNames(HostNames):
         return self._interfaces[index]
 
     def cgroup(self, cgroup_id: int) -> str | None:
-        """Return a cgroup's path, "/" for the root; None: it is out of sight."""
+        """Return a cgroup's path, "/" for the root; None if it is not visible."""
         if self._cgroups is None:
             self._cgroups = _read_cgroups()
         return self._cgroups.get(cgroup_id)
 
     def netns(self) -> int | None:
-        """Return our network namespace's number; None: the system has none."""
+        """Return the inode of our network namespace; None if the system has none."""
         with suppress(OSError):
             return os.stat("/proc/self/ns/net").st_ino
         return None
 
     def fin_timeout_ms(self) -> float | None:
-        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
         if not self._fin_timeouts:
             self._fin_timeouts.append(read_fin_timeout_ms())
         return self._fin_timeouts[0]
@@ -168,9 +168,9 @@ def _read_host(address: str) -> str | None:
 
     try:
         name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
-    except (OSError, ValueError):  # ValueError: a zero byte, or no Unicode
+    except (OSError, ValueError):  # ValueError: a zero byte, or invalid Unicode
         return None
-    # A name that ends in a number would pass for an address (RFC 1123, 2.1).
+    # A name that ends in a number could be taken for an address (RFC 1123, 2.1).
     is_name = _HOST_NAME.fullmatch(name) and not name.rpartition(".")[2].isdecimal()
     return name if is_name else None
 
@@ -185,10 +185,10 @@ def _read_user(uid: int) -> str | None:
 
 
 def read_services() -> dict[tuple[int, str], list[str]]:
-    """Return the names in services(5) by port and protocol, the official one first.
+    """Read services(5): names by port and protocol, the official name first.
 
-    getservbyport(3) reads the whole file for each port that has no name, 33 us,
-    and a busy host has tens of thousands of those.
+    getservbyport(3) reads the whole file for each port that has no name, which takes
+    33 us, and a busy host has tens of thousands of such ports.
     """
     path = "/etc/services"
     if sys.platform == "win32":
@@ -207,7 +207,7 @@ def read_services() -> dict[tuple[int, str], list[str]]:
 
 
 def cgroup_mount() -> str | None:
-    """Return where cgroup v2 is mounted; the second place is beside version 1."""
+    """Return the mount point of cgroup v2; the second one is used alongside v1."""
     for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
         if os.path.exists(f"{mount}/cgroup.controllers"):
             return mount
@@ -215,11 +215,11 @@ def cgroup_mount() -> str | None:
 
 
 def _read_cgroups() -> dict[int, str]:
-    """Return the paths of cgroup v2 by id, which is the directory's inode."""
+    """Map the IDs of cgroups v2, which are directory inodes, to their paths."""
     mount = cgroup_mount()
     paths = {}
     for folder, _, _ in os.walk(mount) if mount else ():
-        with suppress(OSError):  # it was removed during the walk
+        with suppress(OSError):  # removed during the walk
             inside = folder.removeprefix(mount or "") or "/"
             paths[os.stat(folder).st_ino] = inside
     return paths

@@ -1,8 +1,8 @@
 """Read sockets from the Linux kernel through NETLINK_SOCK_DIAG (sock_diag(7)).
 
-The kernel produces about 1.2 million sockets a second, and does so while nobody
-holds Python's lock. So after the first few datagrams a thread receives the rest,
-many at a time, and they are decoded and formatted meanwhile.
+The kernel produces about 1.2 million sockets per second, and Python's lock is not held
+meanwhile. So after the first few datagrams, a thread receives the rest, several at a
+time, while the main thread decodes and formats them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
 _SOL_SOCKET, _SO_RCVTIMEO = 1, 20
-_DATAGRAM = 32768  # the kernel sends no more at once, whatever the buffer
-_SEQUENCE = 1  # each request has a socket of its own
-_DEADLINE = 5  # seconds without an answer
-_ALONE = 8  # datagrams received before a thread is worth its start
-_AT_ONCE = 8  # datagrams by one call of that thread: 256 KiB, 1.5 ms
-_AHEAD = 8  # such calls that may wait for their decoding
+_DATAGRAM = 32768  # the kernel's maximum, whatever the size of the buffer
+_SEQUENCE = 1  # each request uses a socket of its own
+_DEADLINE = 5  # seconds without a reply
+_ALONE = 8  # datagrams received before starting a thread pays
+_AT_ONCE = 8  # datagrams per call of that thread: 256 KiB, 1.5 ms
+_AHEAD = 8  # calls whose datagrams may wait for decoding
 
 
 class _Refused(SourceUnavailable):
-    """The kernel understood us, and has no such sockets to tell of."""
+    """The kernel rejected the request, with an errno in its reply."""
 
 
 class NetlinkSource:
-    """Everything that ss knows, from where ss has it."""
+    """The same data as ss, from the same interface of the kernel."""
 
     name = "netlink"
     lacks: tuple[Capability, ...] = ()
@@ -48,12 +48,12 @@ class NetlinkSource:
     reads_everything = False
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield batches as the kernel answers; see `model.Source`."""
+        """Yield batches as replies arrive; see `model.Source`."""
         return _Reading(request, limitations).batches()
 
 
 class _Reading:
-    """One answer to a request, of as many dumps as it takes."""
+    """The reply to one request, which may take several dumps."""
 
     def __init__(self, request: Request, limitations: list[Limitation]) -> None:
         self._request = request
@@ -70,9 +70,9 @@ class _Reading:
     def _instead(
         self, protocol: str, family: str | None, error: _Refused
     ) -> Iterator[Batch]:
-        """Yield what a kernel without that request has; it answered with an error.
+        """Fall back to another request or source after the kernel rejected one.
 
-        UDP has a module of its own, which containers often cannot load.
+        UDP needs a kernel module of its own, which containers often cannot load.
         """
         if family is None:
             for one in sorted(self._request.families):
@@ -84,7 +84,7 @@ class _Reading:
                 protocols=frozenset({protocol}), families=frozenset({family})
             )
             yield from ProcfsSource().read(only, self._limitations)
-            text = f"no UDP from netlink ({error.reason}): read from /proc/net instead"
+            text = f"no UDP from netlink ({error.reason}); using /proc/net instead"
             limitation = Limitation("udp-from-procfs", text)
             if limitation not in self._limitations:
                 self._limitations.append(limitation)
@@ -92,11 +92,11 @@ class _Reading:
             raise error
 
     def _ask(self, protocol: str, family: str | None) -> Iterator[Batch]:
-        """Yield the sockets of one protocol and family; None: of both.
+        """Yield the sockets of one protocol and family; None stands for both families.
 
-        Where the kernel refuses the program (an operation that it does not know, or
-        marks without the privilege), it is asked for everything: the filter is
-        applied to what it tells in any case.
+        If the kernel rejects the filter program (an unknown operation, or firewall
+        marks without the privilege), request everything. The filter is applied to the
+        reply in any case.
         """
         program = self._request.program
         batches = self._dump(protocol, family, program)
@@ -114,7 +114,7 @@ class _Reading:
     def _dump(
         self, protocol: str, family: str | None, program: bytes
     ) -> Iterator[Batch]:
-        """Yield the answer to one request."""
+        """Yield the reply to one request."""
         request = self._request
         mask = states_mask(protocol, request.states, unknown=request.unknown_states)
         if not mask:
@@ -140,14 +140,14 @@ class _Reading:
 
 
 def _exchange(message: bytes, decoder: DiagDecoder) -> Iterator[Batch]:
-    """Send a request and yield what the decoder makes of the answer."""
+    """Send a request, and decode the reply."""
     with closing(_open()) as channel:
         try:
             channel.sendto(message, (0, 0))
             decoder.port_id = channel.getsockname()[0]
             received = read_ahead(_receive(channel), alone=_ALONE, ahead=_AHEAD)
             with closing(received):
-                for datagrams in filter(None, received):  # none: not the kernel's
+                for datagrams in filter(None, received):  # empty: not from the kernel
                     yield from decoder.decode(b"".join(datagrams))
         except ParseError as error:
             raise SourceUnavailable(NetlinkSource.name, str(error)) from error
@@ -159,12 +159,12 @@ def _exchange(message: bytes, decoder: DiagDecoder) -> Iterator[Batch]:
 
 
 def _text(error: OSError) -> str:
-    """Return the error's words without its number and file."""
+    """Return the text of an error without its number and file."""
     return error.strerror or str(error)
 
 
 def _dumps(request: Request) -> Iterator[tuple[str, str | None]]:
-    """Yield the dumps to ask for: one walk of the hash for TCP of both families."""
+    """Yield the dumps to request; one dump covers TCP of both families."""
     if "tcp" in request.protocols:
         if len(request.families) > 1:
             yield "tcp", None
@@ -175,12 +175,12 @@ def _dumps(request: Request) -> Iterator[tuple[str, str | None]]:
 
 
 if sys.platform == "linux":
-    # The module under `socket`, which makes enumerations of every constant that no
-    # command needs: 2.5 ms at each start.
+    # The module below `socket`, which creates enumerations of all constants. No command
+    # needs them, and they take 2.5 ms at each start.
     import _socket as socket
 
     def _open() -> socket.socket:
-        """Return a socket to the kernel's sock_diag."""
+        """Open a socket to the kernel's sock_diag."""
         try:
             channel = socket.socket(_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG)
         except OSError as error:
@@ -189,7 +189,7 @@ if sys.platform == "linux":
         return channel
 
     def _receive(channel: socket.socket) -> Iterator[list[bytes]]:
-        """Yield the datagrams of a dump, one by one at first, then in lists."""
+        """Yield the datagrams of a dump, first one by one, then in lists."""
         found: list[bytes] = []
         for _ in range(_ALONE):
             found = _receive_one(channel)
@@ -206,11 +206,11 @@ if sys.platform == "linux":
             while more:
                 found = more
                 yield found
-                # As long as the kernel has the next at hand, this was not the last.
+                # While the kernel has another one ready, this was not the last.
                 more = many.receive(channel.fileno(), wait=False)
 
     def _many_receiver() -> ManyReceiver | None:
-        """Return a receiver of many datagrams; None where libc has no such call."""
+        """Return a receiver of many datagrams; None if libc has no recvmmsg."""
         try:
             from tcpstates.collect.recvmmsg import ManyReceiver
 
@@ -219,19 +219,19 @@ if sys.platform == "linux":
             return None
 
     def _receive_one(channel: socket.socket) -> list[bytes]:
-        """Return the next datagram from the kernel; another process's is dropped."""
+        """Receive one datagram; drop it if it is not from the kernel."""
         datagram, _, flags, sender = channel.recvmsg(_DATAGRAM)
         if sender[0]:
             return []
         if flags & socket.MSG_TRUNC:
-            raise ParseError("netlink", "datagram cut short")
+            raise ParseError("netlink", "truncated datagram")
         return [datagram]
 
 else:
     from typing import Any
 
     def _open() -> Any:
-        raise SourceUnavailable(NetlinkSource.name, "only Linux has it")
+        raise SourceUnavailable(NetlinkSource.name, "available on Linux only")
 
     def _receive(channel: Any) -> Iterator[list[bytes]]:
-        raise SourceUnavailable(NetlinkSource.name, "only Linux has it")
+        raise SourceUnavailable(NetlinkSource.name, "available on Linux only")

@@ -1,8 +1,8 @@
-"""Read sockets through the system's own netstat, where there is nothing better.
+"""Read sockets through the system's own netstat, if there is no better source.
 
-Windows: `netstat.exe -ano`, the last resort. macOS: `netstat -anv`, which tells an
-unprivileged user of every socket and its process. Both are started by their absolute
-path, so that no program of that name in PATH or in the current folder is ever run.
+On Windows, `netstat.exe -ano` is the last resort. On macOS, `netstat -anv` shows every
+socket and its process even to unprivileged users. Both are started by their absolute
+path, so a program of that name in PATH or in the current directory is never run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Run = Callable[[Sequence[str]], bytes]
 
 
 class NetstatSource:
-    """What Windows' netstat.exe prints: state, endpoints, pid."""
+    """The output of Windows' netstat.exe: state, endpoints, pid."""
 
     name = "netstat"
     lacks = ONLY_STATES_AND_PIDS
@@ -40,11 +40,11 @@ class NetstatSource:
         self._run = run or run_program
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield everything at once; see `model.Source`."""
+        """Yield all sockets once the program has finished; see `model.Source`."""
         folder = self._folder or _system_folder()
         if folder is None:
-            raise SourceUnavailable(self.name, "only Windows has it as a source")
-        # q shows what is bound, as well; it takes Windows 8.1 or newer.
+            raise SourceUnavailable(self.name, "available on Windows only")
+        # q also shows bound sockets; it requires Windows 8.1 or newer.
         flags = "-anoq" if OtherState.BOUND in request.states else "-ano"
         program = f"{folder}\\netstat.exe"
         output = _started(self.name, self._run, [program, flags])
@@ -55,7 +55,7 @@ class NetstatSource:
 def read_macos(
     request: Request, limitations: list[Limitation], run: Run | None = None
 ) -> Iterator[Batch]:
-    """Yield the sockets of macOS that its netstat tells to everybody, with pids."""
+    """Yield the sockets of macOS, with pids, which its netstat shows to every user."""
     output = _started("netstat", run or run_program, [_MACOS, "-anv"])
     text = output.decode("utf-8", "surrogateescape")
     yield from parse_listing(text, request, limitations)
@@ -64,7 +64,7 @@ def read_macos(
 def parse_listing(
     text: str, request: Request, limitations: list[Limitation]
 ) -> Iterator[Batch]:
-    """Yield the sockets of a listing; lines that cannot be read are counted."""
+    """Parse a listing; count the lines that cannot be parsed."""
     reader = Reader(service_port, format="netstat")
     lines = (line.rstrip("\r") for line in text.split("\n"))
     rows = [*reader.read(lines), *reader.finish()]
@@ -76,7 +76,7 @@ def parse_listing(
         count = reader.unreadable
         noun = "line" if count == 1 else "lines"
         limit = Limitation(
-            "rows-skipped", f"{count} unreadable {noun} of netstat left out"
+            "rows-skipped", f"skipped {count} unreadable {noun} of netstat"
         )
         limitations.append(limit)
 
@@ -92,7 +92,7 @@ def _started(source: str, run: Run, command: Sequence[str]) -> bytes:
 
 
 def run_program(command: Sequence[str]) -> bytes:
-    """Return what a program prints; without a shell, a window, or endless patience."""
+    """Return a program's output; run it without shell or window, with a timeout."""
     import subprocess
 
     finished = subprocess.run(  # noqa: S603  (an absolute path of the system)
@@ -111,9 +111,9 @@ def run_program(command: Sequence[str]) -> bytes:
 if sys.platform == "win32":
 
     def _system_folder() -> str | None:
-        """Return where Windows keeps its programs, from the system itself.
+        """Ask Windows for its system directory.
 
-        The environment could name any folder.
+        The environment could name any directory.
         """
         import ctypes
 
@@ -124,10 +124,10 @@ if sys.platform == "win32":
 else:
 
     def _system_folder() -> str | None:
-        """Return None: this is no Windows."""
+        """Return None: this is not Windows."""
         return None
 
 
 def _console_encoding() -> str:
-    """Return what consoles write in: the OEM code page."""
+    """Return the encoding of consoles, the OEM code page."""
     return "oem" if sys.platform == "win32" else "cp850"

@@ -1,12 +1,12 @@
-"""Find the processes that hold sockets, by one pass over `/proc/PID/fd`.
+"""Find the processes that own sockets, by one scan of `/proc/PID/fd`.
 
-Every process is looked at, even when each wanted socket has been found, because
-several may hold one socket: a forked child, a worker that inherited a listener. To
-stop at the first holder would be quicker, and would hide the others. The descriptor
-tables that threads may have for themselves are read only for sockets that no process
-was found for: nearly every thread shares its process's, and a server has thousands.
-A process's directory is opened once and everything is read relative to it, so an
-answer cannot come from another process that was given the same pid meanwhile.
+Every process is scanned, even if each requested socket has been found, because several
+processes may own one socket: a forked child, a worker that inherited a listener.
+Stopping at the first owner would be quicker, but would hide the others. A thread can
+have its own descriptor table. These tables are read only for sockets without a process:
+nearly every thread shares the table of its process, and a server has thousands. The
+directory of a process is opened once and everything is read relative to it, so a result
+cannot come from another process that reused the pid.
 """
 
 from __future__ import annotations
@@ -27,37 +27,36 @@ from tcpstates.collect.proc_files import (
 )
 from tcpstates.model import Owner, Reason
 
-_WORTH_HELP = 20_000  # wanted sockets for which a second process pays
-_NOT_WANTED = ()  # what no holder is
-_MANY_HOLDERS = 16  # a dictionary takes twice the memory of a tuple, and no time
-_FD = 0xFFFFFFFF  # of a packed holder, whose upper part is the pid
+_WORTH_HELP = 20_000  # requested sockets for which a second process pays
+_NOT_WANTED = ()  # differs from every owner
+_MANY_HOLDERS = 16  # then a dictionary: twice the memory of a tuple, but fast
+_FD = 0xFFFFFFFF  # of a packed owner, whose upper part is the pid
 
 
 class OwnerTable:
-    """Which processes hold which of the wanted sockets.
+    """The owners of the requested sockets.
 
-    A million entries are kept at once, so one holder is one integer (the pid and
-    the descriptor), a tuple of them where there are several, and the keys of a
-    dictionary where there are many.
+    There may be a million entries, so one owner is one integer (pid and descriptor).
+    Several owners are a tuple of integers, and many are the keys of a dictionary.
     """
 
     def __init__(self, inodes: Iterable[int], root: str = "/proc") -> None:
-        """Look for these socket inodes; zero stands for none and is ignored."""
+        """Take the socket inodes to look for; zero means none and is ignored."""
         self._holders: dict[int, Any] = dict.fromkeys(inodes)
         self._holders.pop(0, None)
         self._names: dict[int, bytes | None] = {}
         self._started: dict[int, int] = {}  # in ticks since boot, by pid
         self._counts_usage = False
         self._root = root
-        self.usage: dict[int, tuple[int, int]] = {}  # open, and sockets, by pid
-        self.unreadable = 0  # processes whose descriptors we may not see
+        self.usage: dict[int, tuple[int, int]] = {}  # descriptors and sockets, by pid
+        self.unreadable = 0  # processes whose descriptors we may not read
         self.available = True  # False: there is no /proc
 
     def scan(self, *, sockets: int | None = None) -> None:
-        """Look at every process, and at its threads for what is still missing.
+        """Scan all processes, then their threads for sockets without an owner.
 
-        `sockets` is about how many there are on the host, where each process's use of
-        descriptors matters as well; None: only the wanted sockets do.
+        `sockets` is the approximate number of sockets on the host, and requests the
+        descriptor usage of each process too. None requests owners only.
         """
         if not self._holders and sockets is None:
             return
@@ -73,8 +72,8 @@ class OwnerTable:
         if number < _WORTH_HELP or not self._scan_with_help(pids):
             for pid in pids:
                 self._scan_process(pid, threads=False)
-        # A thread can have a descriptor table of its own (unshare(CLONE_FILES)),
-        # and outlive the one that has the process's pid.
+        # A thread can have a descriptor table of its own (unshare(CLONE_FILES)), and
+        # outlive the main thread, whose ID is the pid.
         missing = sum(1 for holder in self._holders.values() if holder is None)
         if missing:
             for pid in pids:
@@ -83,11 +82,11 @@ class OwnerTable:
                     break
 
     def _scan_with_help(self, pids: list[int]) -> bool:
-        """Look at the processes together with a forked child; False: it failed.
+        """Scan the processes together with a forked child; False if the child fails.
 
-        Both take the next pid from a pipe, so neither waits for the other's big
-        process. What it finds comes back through a second pipe. The scan of 100,000
-        sockets takes 0.30 s instead of 0.53 on two processors.
+        Both take the next pid from a pipe, so neither waits while the other scans a big
+        process. A second pipe returns the child's results. On two processors, the scan
+        of 100,000 sockets takes 0.30 s instead of 0.53.
         """
         helper = ForkedScan.start(pids)
         if helper is None:
@@ -104,7 +103,7 @@ class OwnerTable:
             self._scan_process(pid, threads=False)
         answer = helper.result(self._add_pairs)
         if answer is None:
-            self.unreadable = 0  # everything is looked at once more
+            self.unreadable = 0  # everything is scanned again
             return False
         unreadable, names, started, usage = answer
         self.unreadable += unreadable
@@ -114,7 +113,7 @@ class OwnerTable:
         return True
 
     def _pairs(self) -> array[int]:
-        """Return inode and holder, one behind the other, of all that was found."""
+        """Return a flat array of (inode, owner) pairs."""
         pairs = array("Q")
         for inode, holders in self._holders.items():
             if holders is not None:
@@ -123,7 +122,7 @@ class OwnerTable:
         return pairs
 
     def _add_pairs(self, pairs: array[int]) -> None:
-        """Note what `_pairs` has returned elsewhere."""
+        """Add the result of `_pairs` in the child."""
         for inode, holder in zip(pairs[::2], pairs[1::2], strict=True):
             if self._holders[inode] is None:
                 self._holders[inode] = holder
@@ -131,11 +130,11 @@ class OwnerTable:
                 self._add(inode, holder)
 
     def _scan_process(self, pid: int, *, threads: bool) -> int:
-        """Note what one process holds; return how many sockets found their first."""
+        """Scan one process; return the number of sockets that got their first owner."""
         try:
             directory = os.open(f"{self._root}/{pid}", DIRECTORY)
         except OSError:
-            return 0  # it has ended
+            return 0  # the process has exited
         try:
             if threads:
                 found = sum(
@@ -159,19 +158,19 @@ class OwnerTable:
             self._started.setdefault(pid, started)
 
     def is_same(self, pid: int) -> bool:
-        """Tell whether a pid still belongs to the process that was looked at.
+        """Check that a pid still belongs to the process that was scanned.
 
-        True where nothing is known about when it started.
+        True if its start time is unknown.
         """
         started = self._started.get(pid)
         return started is None or read_start(f"{self._root}/{pid}/stat") == started
 
     def name(self, pid: int) -> bytes | None:
-        """Return the name of a holder when it was looked at; None: not known."""
+        """Return the name of an owner at the time of the scan; None if unknown."""
         return self._names.get(pid)
 
     def _scan_table(self, process: int, path: str, pid: int) -> int:
-        """Note the sockets in one table of descriptors; return as above."""
+        """Scan one descriptor table; return as above."""
         found = 0
         try:
             table = os.open(path, DIRECTORY, dir_fd=process)
@@ -182,13 +181,13 @@ class OwnerTable:
         except PermissionError:
             self.unreadable += path == "fd"
         except OSError:
-            pass  # it has ended
+            pass  # the process has exited
         return found
 
     def _scan_links(self, table: int, packed_pid: int) -> int:
-        """Note each link "socket:[N]"; a file of that name starts with "/".
+        """Scan for links of the form "socket:[N]"; the path of a file starts with "/".
 
-        This runs once a descriptor of the host: of its 5 us the kernel takes 4.
+        The loop runs once per descriptor of the host: 5 us, 4 of them in the kernel.
         """
         found, holders, readlink = 0, self._holders, os.readlink
         names, pid = self._names, packed_pid >> 32
@@ -197,7 +196,7 @@ class OwnerTable:
             try:
                 link = readlink(name, dir_fd=table)
             except (FileNotFoundError, ProcessLookupError):
-                continue  # closed meanwhile
+                continue  # closed during the scan
             except PermissionError:
                 raise
             except OSError:
@@ -219,11 +218,12 @@ class OwnerTable:
                 names.setdefault(pid, None)
                 self._add(inode, packed_pid | int(name))
         self.unreadable += failed
-        self.usage.setdefault(pid, (len(opened), sockets))  # a thread's comes later
+        # A thread of the process is scanned later and must not replace this entry.
+        self.usage.setdefault(pid, (len(opened), sockets))
         return found
 
     def _add(self, inode: int, holder: int) -> None:
-        """Note one more holder of a socket; some have a hundred thousand."""
+        """Add an owner to a socket that has some; it may have a hundred thousand."""
         before = self._holders[inode]
         if isinstance(before, dict):
             before[holder] = None
@@ -235,7 +235,7 @@ class OwnerTable:
             self._holders[inode] = (*several, holder)
 
     def unseen_reason(self) -> str:
-        """Return why a socket with a file has no process here; see `model.Reason`."""
+        """Return why no process was found for an open socket; see `model.Reason`."""
         if not self.available:
             return Reason.UNKNOWN
         if not sees_all_processes():
@@ -245,13 +245,13 @@ class OwnerTable:
         return Reason.UNATTRIBUTED if in_first_pid_namespace() else Reason.NOT_HERE
 
     def of_inode(self, inode: int) -> tuple[Owner, ...]:
-        """Return the processes that hold one socket."""
+        """Return the processes that own one socket."""
         return self.owners((inode,))[0]
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
-        """Return the processes that hold each socket, by pid; none: empty."""
-        name = self._names.get  # None also of a process that went away unread
-        make = tuple.__new__  # what Owner() calls, in half the time
+        """Return the owners of each socket in the order of their pids."""
+        name = self._names.get  # None also if a process exited before it was read
+        make = tuple.__new__  # as Owner() does, in half the time
         return [
             (make(Owner, (holder >> 32, name(holder >> 32), holder & _FD)),)
             if type(holder) is int

@@ -1,4 +1,4 @@
-"""Small files of /proc about one process, and what we may see of others."""
+"""Read small files of /proc about a process; check which processes are visible."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import suppress
 
 DIRECTORY = os.O_RDONLY | getattr(os, "ODIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
-_START = 19  # of the fields behind the name
+_START = 19  # index among the fields behind the name
 _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
 
 
 def list_in(directory: int, path: str) -> Iterator[str]:
-    """Yield the names in a directory below another; none when it went away."""
+    """Yield the names in a subdirectory; nothing if it no longer exists."""
     with suppress(OSError):
         descriptor = os.open(path, DIRECTORY, dir_fd=directory)
         try:
@@ -23,15 +23,15 @@ def list_in(directory: int, path: str) -> Iterator[str]:
 
 
 def read_name(process: int) -> bytes | None:
-    """Return a process's name as the kernel has it: up to 15 bytes, any bytes."""
+    """Return a process's name: up to 15 bytes, of any value."""
     found = _read("comm", process)
     return None if found is None else found.removesuffix(b"\n")
 
 
 def read_start(path: str, process: int | None = None) -> int | None:
-    """Return when a process started, in ticks since boot; None: it has ended.
+    """Return a process's start time in ticks since boot; None if it has exited.
 
-    It is field 22 of proc_pid_stat(5); the name before it may hold anything.
+    It is field 22 of proc_pid_stat(5); the name before it may contain any character.
     """
     fields = (_read(path, process) or b"").rpartition(b")")[2].split()
     is_whole = len(fields) > _START and fields[_START].isdigit()
@@ -39,7 +39,7 @@ def read_start(path: str, process: int | None = None) -> int | None:
 
 
 def _read(path: str, folder: int | None) -> bytes | None:
-    """Return the beginning of a file of /proc; None: it cannot be read."""
+    """Return the beginning of a file of /proc; None if it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
         try:
@@ -51,9 +51,9 @@ def _read(path: str, folder: int | None) -> bytes | None:
 
 
 def sees_all_processes(root: str = "/proc") -> bool:
-    """Tell whether our privileges show every process's descriptors.
+    """Check whether we have the privileges to read every process's descriptors.
 
-    It takes both capabilities: one opens the directory, one follows the links.
+    Both capabilities are required: one to open the directory, one to follow the links.
     """
     with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
         for line in status:
@@ -65,7 +65,7 @@ def sees_all_processes(root: str = "/proc") -> bool:
 
 
 def in_first_pid_namespace(root: str = "/proc") -> bool:
-    """Tell whether every process of the host has a pid here."""
+    """Check whether this is the host's own pid namespace, which has all processes."""
     try:
         return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
     except OSError:

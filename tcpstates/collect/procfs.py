@@ -12,7 +12,7 @@ from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Batch, Limitation, OwnersBy, Request
 from tcpstates.parse.proc_net import ProcNetParser
 
-_CHUNK = 256 * 1024  # characters a batch, more than a thousand sockets
+_CHUNK = 256 * 1024  # characters per batch, more than a thousand sockets
 
 
 class ProcfsSource:
@@ -27,10 +27,10 @@ class ProcfsSource:
         self._root = root
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield batches while the kernel prints; see `model.Source`."""
+        """Yield batches while reading the files; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
         if not os.path.exists(f"{self._root}/net/tcp"):
-            raise SourceUnavailable(self.name, f"{self._root}/net has no tables")
+            raise SourceUnavailable(self.name, f"{self._root}/net has no socket tables")
         skipped = 0
         for protocol in sorted(request.protocols):
             for family in sorted(request.families):
@@ -45,18 +45,18 @@ class ProcfsSource:
                 skipped += parser.skipped
         if skipped:
             noun = "line" if skipped == 1 else "lines"
-            text = f"{skipped} unreadable {noun} of {self._root}/net left out"
+            text = f"skipped {skipped} unreadable {noun} of {self._root}/net"
             limitations.append(Limitation("rows-skipped", text))
 
     def _has_ipv6(self) -> bool:
-        """Tell whether the kernel has IPv6; without it there is no tcp6."""
+        """Check whether the kernel supports IPv6; without it there is no tcp6."""
         return os.path.exists(f"{self._root}/net/if_inet6")
 
     def _read_text(self, path: str) -> Iterator[str]:
-        """Yield the file in texts of whole lines, without its heading.
+        """Yield the file in portions of whole lines, without its heading.
 
-        The kernel hands it out by pages of 4 KiB, so a reading thread would ask for
-        Python's lock more often than it could leave it to others.
+        The kernel returns pages of 4 KiB. A thread for reading would not help: it would
+        take Python's lock more often than it leaves it to others.
         """
         try:
             with open(path, encoding="ascii", errors="backslashreplace") as table:

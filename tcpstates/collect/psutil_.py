@@ -1,9 +1,9 @@
 """Read sockets and process names through psutil; the only file that imports it.
 
-psutil knows state, endpoints and process of a socket, on every system. It merges
-sockets that it cannot tell apart (SO_REUSEPORT twins of other users) into one,
-names one process where several hold a socket, and has no word for a UDP socket's
-state, so that is told from whether it has a peer.
+psutil provides the state, endpoints and process of a socket, on every system. It merges
+sockets that it cannot tell apart (of other users, with SO_REUSEPORT) into one. It names
+one process even if several own a socket. It has no states for UDP sockets, so their
+state is derived from whether they have a peer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not boun
 
 
 class PsutilSource:
-    """What psutil.net_connections tells: state, endpoints, one process."""
+    """The data of psutil.net_connections: state, endpoints, one process."""
 
     name = "psutil"
     lacks = ONLY_STATES_AND_PIDS
@@ -39,9 +39,10 @@ class PsutilSource:
     reads_everything = True
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield batches of everything at once; see `model.Source`.
+        """Yield all sockets once psutil has returned; see `model.Source`.
 
-        macOS and AIX tell all sockets to root only: then, of what one may see.
+        macOS and AIX show all sockets to root only. Other users get the sockets of
+        processes that they can inspect.
         """
         refuse_bound(self.name, request.states, limitations)
         rows = self._read_rows(_kind(request))
@@ -50,16 +51,16 @@ class PsutilSource:
             return
         hidden = [row for row in rows if row.pid is None]
         if any(not row.raddr for row in hidden):
-            text = "psutil merges alike sockets of processes that it may not see"
+            text = "psutil merges identical sockets of processes that it cannot inspect"
             limitations.append(Limitation("sockets-merged", text))
         yield from _batches(rows, request)
 
     def _of_own_processes(
         self, request: Request, limitations: list[Limitation]
     ) -> Iterator[Batch]:
-        """Yield what an unprivileged user may see, and say how much that is.
+        """Yield the sockets visible to an unprivileged user, and report the limitation.
 
-        On macOS netstat knows every socket, and its process.
+        On macOS, netstat shows every socket and its process.
         """
         if sys.platform == "darwin":
             from tcpstates.collect.netstat import read_macos
@@ -69,21 +70,21 @@ class PsutilSource:
             except SourceUnavailable as error:
                 limitations.append(Limitation("own-processes-only", str(error)))
             else:
-                text = "psutil needs root for all sockets: read from netstat -anv"
+                text = "psutil needs root for all sockets; using netstat -anv instead"
                 limitations.append(Limitation("fell-back", text))
                 yield from batches
                 return
-        text = "only sockets of processes that you may see: run as root for all"
+        text = "only sockets of processes that you can inspect; run as root for all"
         limitations.append(Limitation("own-processes-only", text))
         yield from _batches(_own_rows(_kind(request)), request)
 
     def _read_rows(self, kind: str) -> list[Any] | None:
-        """Return psutil's rows; None where it takes a privilege."""
+        """Return psutil's rows; None if a privilege is missing."""
         try:
             import psutil
 
             return list(psutil.net_connections(kind))
-        except Exception as error:  # psutil raises what its system's calls raise
+        except Exception as error:  # psutil passes on the errors of system calls
             if type(error).__name__ == "AccessDenied":
                 return None
             reason = f"{type(error).__name__}: {error}".partition("\n")[0]
@@ -91,7 +92,7 @@ class PsutilSource:
 
 
 class _Row(NamedTuple):
-    """A socket as psutil.net_connections has it, with its process."""
+    """A record of psutil.net_connections, with its process."""
 
     fd: int
     family: Any
@@ -103,13 +104,13 @@ class _Row(NamedTuple):
 
 
 def _own_rows(kind: str) -> list[_Row]:
-    """Return the sockets of every process that we may look into."""
+    """Return the sockets of every process that we may inspect."""
     import psutil
 
     rows: list[_Row] = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            # It has had this name since psutil 6.
+            # The method has had this name since psutil 6.
             read: Any = getattr(process, "net_connections", None) or process.connections
             for row in read(kind):
                 known = (row.fd, row.family, row.type, row.laddr, row.raddr, row.status)
@@ -118,7 +119,7 @@ def _own_rows(kind: str) -> list[_Row]:
 
 
 def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
-    """Yield psutil's rows by protocol and family, as far as they are asked for."""
+    """Group psutil's rows by protocol and family; keep the requested states."""
     from socket import AF_INET
 
     groups: dict[tuple[str, str], list[Any]] = {}
@@ -134,7 +135,7 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
 
 
 def _kind(request: Request) -> str:
-    """Return psutil's word for the protocols and families asked for."""
+    """Return psutil's `kind` for the requested protocols and families."""
     kind = "inet" if len(request.protocols) > 1 else next(iter(request.protocols))
     if len(request.families) > 1:
         return kind
@@ -142,7 +143,7 @@ def _kind(request: Request) -> str:
 
 
 def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> ColumnBatch:
-    """Return psutil's records as a batch; an empty address is the wildcard."""
+    """Convert psutil's records to a batch; an empty address is the wildcard."""
     wildcard = (_WILDCARD[family], 0)
     local = [row.laddr or wildcard for row in rows]
     remote = [row.raddr or wildcard for row in rows]
@@ -172,18 +173,18 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
 
 
 _STATES = frozenset(map(str, TcpState))
-# A UDP socket's, by whether it has a peer.
+# The states of UDP sockets without and with a peer.
 _UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
 
 
 def _word(status: str) -> str:
-    """Return what to show for psutil's status of a TCP socket."""
+    """Return the displayed state for psutil's status of a TCP socket."""
     state = find_state(status)
     return f"UNKNOWN({status})" if state is None else str(state)
 
 
 def read_process(pid: int) -> Process:
-    """Return what there is to know of a process; None is what may not be known."""
+    """Return details of a process; None for a detail that is unknown or hidden."""
     import os
 
     import psutil
@@ -211,9 +212,9 @@ def read_process(pid: int) -> Process:
 if sys.platform == "linux":
 
     def read_descriptors_limit(pid: int) -> int | None:
-        """Return how many descriptors a process may have (RLIMIT_NOFILE, soft).
+        """Return the soft limit of a process's descriptors (RLIMIT_NOFILE).
 
-        None: there is no such limit, or it may not be known.
+        None if there is no limit, or we may not read it.
         """
         import resource
 
@@ -226,12 +227,12 @@ if sys.platform == "linux":
 else:
 
     def read_descriptors_limit(pid: int) -> int | None:
-        """Return None: only Linux tells of other processes' limits."""
+        """Return None: only Linux reports the limits of other processes."""
         return None
 
 
 def read_process_name(pid: int) -> bytes | None:
-    """Return a process's name; None when it is gone or not to be known."""
+    """Return a process's name; None if it has exited or is hidden."""
     import os
 
     import psutil

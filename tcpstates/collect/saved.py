@@ -1,4 +1,4 @@
-"""Read sockets from files that other tools, or we, have written on any machine."""
+"""Read sockets from saved output of this or another tool, of any machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 
 _CHUNK = 1 << 18  # bytes at once
-_AT_ONCE = 2000  # rows a batch, about
+_AT_ONCE = 2000  # rows per batch, approximately
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -29,12 +29,12 @@ _BOMS = (
 
 
 class SavedFiles(NamedTuple):
-    """What --from and its helpers name."""
+    """The values of --from and its related options."""
 
     paths: tuple[str, ...]  # "-" is standard input
-    format: str | None = None  # one of FORMATS; None: it is recognised
-    byte_order: str = "little"  # of the machine whose /proc/net it was
-    snapshot: int | None = None  # of a file with several, from 1; None: all
+    format: str | None = None  # one of FORMATS; None: detect it
+    byte_order: str = "little"  # of the machine that a /proc/net is from
+    snapshot: int | None = None  # of a file with several, counted from 1; None: all
 
 
 class FileSource:
@@ -57,7 +57,7 @@ class FileSource:
                     yield asked_for
 
     def taken_at(self) -> float | None:
-        """Return when the first file was written, in seconds since the epoch."""
+        """Return the first file's modification time, in seconds since the epoch."""
         with suppress(OSError):
             return os.stat(self._files.paths[0]).st_mtime
         return None
@@ -88,9 +88,10 @@ def _open(path: str) -> BinaryIO:
 
 
 def _lines(stream: BinaryIO, reader: Reader) -> Iterator[list[str]]:
-    """Yield the lines of a file, some thousand at a time, whatever ends them.
+    """Yield the lines of a file, some thousand at a time, with any line ending.
 
-    What is no UTF-8 keeps its bytes. A line that is too long is counted and dropped.
+    Bytes that are not UTF-8 are preserved. Lines that are too long are counted and
+    dropped.
     """
     data = stream.read(_CHUNK)
     encoding, start = _encoding(data)
@@ -121,7 +122,7 @@ def _lines(stream: BinaryIO, reader: Reader) -> Iterator[list[str]]:
 
 
 def _encoding(data: bytes) -> tuple[str, int]:
-    """Return the encoding of a file's beginning, and where its text starts."""
+    """Detect a file's encoding from its beginning; return it and the text's offset."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return encoding, len(mark)
@@ -134,7 +135,7 @@ def _encoding(data: bytes) -> tuple[str, int]:
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Batch]:
-    """Yield rows as batches of no more than can be held at once."""
+    """Convert rows to batches of limited size."""
     for start in range(0, len(rows), _AT_ONCE):
         yield from to_batches(rows[start : start + _AT_ONCE])
 
@@ -142,42 +143,42 @@ def _batches(rows: Sequence[Row]) -> Iterator[Batch]:
 def _file_limitations(
     path: str, reader: Reader, files: SavedFiles
 ) -> Iterator[Limitation]:
-    """Yield what the user should know of a file."""
+    """Report the limitations of a file; raise SourceUnavailable if it has no data."""
     if not reader.recognised and not reader.is_summary:
         tried = files.format or ", ".join(FORMATS)
         text = f"no sockets recognised; tried {tried}"
         if files.format is None:
-            text += "; --from-format names the format"
+            text += "; use --from-format to name the format"
         raise FileUnavailable(path, text)
     if reader.is_summary and not reader.recognised:
         yield Limitation("no-sockets", f"{path}: a summary (ss -s) lists no sockets")
     elif not reader.rows and not reader.unreadable:
         names = " and ".join(sorted(reader.recognised))
-        text = f"{path}: it looks like {names}, and has no TCP or UDP sockets"
+        text = f"{path}: looks like {names}, but has no TCP or UDP sockets"
         yield Limitation("no-sockets", text)
     if files.snapshot is not None and files.snapshot > reader.snapshots:
-        text = f"it has no snapshot {files.snapshot}, but {reader.snapshots}"
+        text = f"no snapshot {files.snapshot}; the file has {reader.snapshots}"
         raise FileUnavailable(path, text)
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))
         more = " ..." if reader.unreadable > len(reader.numbers) else ""
         one = reader.unreadable == 1
         text = (
-            f"{path}: {reader.unreadable} line{'' if one else 's'} that"
-            f" look{'s' if one else ''} like a socket cannot be read:"
+            f"{path}: skipped {reader.unreadable} line{'' if one else 's'} that"
+            f" look{'s' if one else ''} like a socket but cannot be parsed:"
             f" line {places}{more}"
         )
         yield Limitation("rows-skipped", text)
     if reader.snapshots > 1 and files.snapshot is None:
         text = (
             f"{path}: {reader.snapshots} snapshots are listed together;"
-            " --snapshot 1 takes the first"
+            " use --snapshot 1 for the first"
         )
         yield Limitation("several-snapshots", text)
 
 
 def service_port(name: str) -> int | None:
-    """Return a service's port."""
+    """Return the port of a service, or None."""
     known = _services()
     return known.get(name) or known.get(name.lower())
 
@@ -192,7 +193,7 @@ def _services() -> dict[str, int]:
 
 
 def missing_in(source: Source) -> frozenset[Capability]:
-    """Return what a saved listing does not provide."""
+    """Return the capabilities that a saved listing lacks."""
     provided: set[Capability] = set()
     for batch in source.read(Request(), []):
         provided |= {

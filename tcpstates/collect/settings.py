@@ -1,4 +1,4 @@
-"""Read this host's settings of TCP: `/proc/sys/net`; elsewhere Linux's defaults."""
+"""Read this host's TCP settings from `/proc/sys/net`; elsewhere, Linux's defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILES = {
 
 
 def read_settings(root: str = "/proc/sys/net") -> KernelSettings:
-    """Return the settings; what cannot be read has its default."""
+    """Return the settings; those that cannot be read have their defaults."""
     found: dict[str, Any] = {}
     for name, path in _FILES.items():
         numbers = read_numbers(f"{root}/{path}")
@@ -40,13 +40,13 @@ def read_settings(root: str = "/proc/sys/net") -> KernelSettings:
 
 
 def read_fin_timeout_ms(root: str = "/proc/sys/net") -> float | None:
-    """Return how long a closed socket stays in FIN_WAIT_2; None: not told."""
+    """Return how long a closed socket stays in FIN_WAIT_2; None if unknown."""
     seconds = read_numbers(f"{root}/{_FILES['fin_timeout']}")
     return seconds[0] * 1000 if seconds else None
 
 
 def count_ports(text: str, first: int, last: int) -> int:
-    """Return how many of a range a list like 8080,9000-9010 has."""
+    """Count the ports of a range that are in a list such as 8080,9000-9010."""
     ports: set[int] = set()
     for part in text.strip().split(","):
         low, _, high = part.partition("-")
@@ -56,7 +56,7 @@ def count_ports(text: str, first: int, last: int) -> int:
 
 
 def read_numbers(path: str) -> list[int]:
-    """Return the numbers in a file of settings; none where there is no such file."""
+    """Return the numbers in a settings file; empty if it does not exist."""
     try:
         return list(map(int, read_text(path).split()))
     except ValueError:
@@ -64,7 +64,7 @@ def read_numbers(path: str) -> list[int]:
 
 
 def read_text(path: str) -> str:
-    """Return what a file of the kernel says; nothing where there is none."""
+    """Return the text of a kernel file; empty if it cannot be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as setting:
             return setting.read()

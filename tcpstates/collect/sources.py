@@ -1,4 +1,4 @@
-"""The sources by name, and which of them to try on this system."""
+"""The sources by name, and the order in which to try them on this system."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def read_sockets(
             failures.append(error)
             continue
         if failures:
-            text = f"{'; '.join(map(str, failures))}. Using {candidate} instead"
+            text = f"{'; '.join(map(str, failures))}; using {candidate} instead"
             lost = ", ".join(map(str, source.lacks))
             limitations.append(Limitation("fell-back", f"{text}, without {lost}"))
         return reading

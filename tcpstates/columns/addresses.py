@@ -1,4 +1,4 @@
-"""Addresses, ports and endpoints as columns show and sort them."""
+"""Columns of addresses, ports and endpoints, and their sort keys."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tcpstates.text import sanitise, sanitise_all
 
 
 def endpoints(side: str) -> Filler:
-    """Return a filler for one side's address and port.
+    """Make a filler for the address and port of one side.
 
-    An f-string a row is the fastest way: 11 ms for 100,000 sockets, `map` of a
-    format 18, of an addition 16.
+    One f-string per row is fastest: 11 ms for 100,000 sockets. `map` with a format
+    takes 18 ms, with an addition 16 ms.
     """
 
     def cells(batch: Batch, names: Names) -> Cells:
@@ -34,7 +34,7 @@ def endpoints(side: str) -> Filler:
 
 
 class _Ports(dict[int, str]):
-    """Ports as they are shown: by the service's name, where it has one; 0 is "*"."""
+    """Ports as shown: the service name if there is one, "*" for port 0."""
 
     def __init__(self, protocol: str, names: Names) -> None:
         self._protocol = protocol
@@ -49,12 +49,12 @@ class _Ports(dict[int, str]):
 
 @lru_cache(maxsize=4)
 def _ports(protocol: str, names: Names) -> _Ports:
-    """Return the one memory of ports for these names."""
+    """Share one cache of ports per `names`."""
     return _Ports(protocol, names)
 
 
 def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
-    """Return addresses as an endpoint starts: "[v6%scope]", or the host's name."""
+    """Format addresses as in an endpoint: "[v6%scope]", or the host name."""
     values = sanitise_all(batch.column(f"{side}_address"))
     scopes, cut = batch.known("interface_name"), batch.known("truncated")
     if scopes is not None or cut is not None:
@@ -84,12 +84,12 @@ def _address(address: str, family: str, names: Names) -> str:
 
 
 def addresses(side: str) -> Filler:
-    """Return a filler for one side's addresses, without brackets or names."""
+    """Make a filler for the addresses of one side, without brackets or names."""
     return lambda batch, names: sanitise_all(batch.column(f"{side}_address"))
 
 
 def endpoint_order(side: str) -> Filler:
-    """Return a filler for what sorts addresses by number, not by their text."""
+    """Make a filler that sorts endpoints by number, not as text."""
 
     def order(batch: Batch, names: Names) -> Cells:
         return list(
@@ -104,7 +104,7 @@ def endpoint_order(side: str) -> Filler:
 
 
 def address_order(side: str) -> Filler:
-    """Return a filler for the bytes of addresses, the shorter ones of IPv4 first."""
+    """Make a filler for the bytes of addresses; IPv4, which is shorter, sorts first."""
 
     def order(batch: Batch, names: Names) -> Cells:
         from socket import AF_INET, AF_INET6, inet_pton
@@ -115,7 +115,7 @@ def address_order(side: str) -> Filler:
         for text in set(values):
             try:
                 packed[text] = inet_pton(family, text)
-            except (OSError, ValueError):  # a saved listing's name: last, by its text
+            except (OSError, ValueError):  # a host name in a saved listing: last
                 packed[text] = b"\xff" * 17 + text.encode("utf-8", "replace")
         return [(len(packed[text]), packed[text]) for text in values]
 

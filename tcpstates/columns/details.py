@@ -1,10 +1,10 @@
-"""What the kernel knows of one connection, as words a person can read."""
+"""Format the kernel's details of one connection for people."""
 
 from __future__ import annotations
 
 from tcpstates.text import format_ms, format_rate, sanitise
 
-# What people read of tcp_info, in this order; times in it are microseconds.
+# The fields of tcp_info to show, in this order; its times are in microseconds.
 _COUNTS = (
     ("cwnd", "congestion_window"),
     ("unacked", "unacked"),
@@ -23,7 +23,7 @@ _AGES = (
 
 
 def format_info(info: dict[str, int], congestion: str | None) -> str:
-    """Return the parts of tcp_info that people read, as `name:value` words."""
+    """Format the readable fields of tcp_info as `name:value` pairs."""
     words = [sanitise(congestion)] if congestion else []
     if info.get("rtt"):
         variance = info.get("rtt_variance", 0) / 1000
@@ -31,8 +31,8 @@ def format_info(info: dict[str, int], congestion: str | None) -> str:
     if "rto" in info:
         words.append(f"rto:{format_ms(info['rto'] / 1000)}")
     try:
-        words.append(_EVERY_COUNT % info)  # 2 us less a socket
-    except KeyError:  # an older kernel has fewer
+        words.append(_EVERY_COUNT % info)  # saves 2 us per socket
+    except KeyError:  # an older kernel has fewer fields
         words += [f"{word}:{info[key]}" for word, key in _COUNTS if key in info]
     if "total_retransmits" in info:
         now = info.get("retransmitting", 0)
@@ -44,7 +44,7 @@ def format_info(info: dict[str, int], congestion: str | None) -> str:
 
 
 def format_memory(memory: dict[str, int]) -> str:
-    """Return a socket's memory in bytes, used of allowed, as `name:value` words."""
+    """Format a socket's memory in bytes, used/allowed, as `name:value` pairs."""
     words = []
     for key in ("receive", "send"):
         used, most = memory.get(f"{key}_allocated"), memory.get(f"{key}_buffer")

@@ -1,4 +1,4 @@
-"""The one table of columns: what each is called, and what it shows.
+"""The table of columns: what each is called, and what it shows.
 
 Listings, counts by column, sorting and CSV all take their columns from here.
 """
@@ -21,17 +21,17 @@ class Column(NamedTuple):
 
     key: str
     heading: str
-    values: Filler  # text or numbers; None where the source cannot tell
+    values: Filler  # text or numbers; None: not reported
     right: bool = False
-    width: int = 0  # of a listing so long that its widths are not known in advance
-    varied: bool = True  # False: the same few values again and again
+    width: int = 0  # for streamed listings, whose widths are not known in advance
+    varied: bool = True  # False: few distinct values
     known: bool = False  # no value is ever None
-    needs: str = ""  # what has to be asked for, as in Request.for_columns
+    needs: str = ""  # what to request, as in Request.for_columns
     order: Filler | None = None  # what to sort by, if not the values
     group: Filler | None = None  # what to group by, if not the values
 
     def cells(self, batch: Batch, names: Names) -> Cells:
-        """Return the values with a dash for each that nobody can tell."""
+        """Return the values, with a dash for each unknown value."""
         found = self.values(batch, names)
         if self.known or None not in found:
             return found
@@ -63,7 +63,7 @@ PROCESS = Column("process", "Process", fill.processes, needs="processes",
                  order=fill.process_names, group=fill.process_names)
 INFO = Column("info", "TCP info", fill.info, needs="info")
 MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
-# These are shown only when they are named.
+# These columns are shown only when they are named.
 FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
 RAW_STATE = Column("raw-state", "Raw state", fill.text("raw_state"), varied=False)
 LOCAL_ADDRESS = Column("local-address", "Local address", places.addresses("local"),
@@ -119,7 +119,7 @@ COLUMNS = {
 }
 
 
-# Every field by itself, for programs.
+# One field per column, for programs.
 _MACHINE = (
     PROTOCOL,
     FAMILY,
@@ -146,9 +146,9 @@ def choose_columns(
     memory: bool,
     machine: bool = False,
 ) -> tuple[Column, ...]:
-    """Return the columns that the options show; the basic ones never change.
+    """Select the columns that the options show; the basic ones are always included.
 
-    `machine`: those of a format for programs, which have one field each.
+    `machine`: the columns of a format for programs, with one field each.
     """
     chosen = list(_MACHINE if machine else BASIC)
     if timers:
@@ -167,9 +167,9 @@ def choose_columns(
 
 
 def find_column(word: str) -> Column:
-    """Return the column of that name; ColumnError names the nearest ones.
+    """Find a column by name; ColumnError suggests similar names.
 
-    An underscore is as good as a hyphen, and case does not matter.
+    Underscores count as hyphens, and case is ignored.
     """
     key = word.strip().lower().replace("_", "-")
     found = COLUMNS.get(key)
@@ -178,29 +178,27 @@ def find_column(word: str) -> Column:
 
         near = get_close_matches(key, COLUMNS, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else _every_name()
-        raise ColumnError(f"no such column: {word!r}; {hint}")
+        raise ColumnError(f"unknown column {word!r}; {hint}")
     return found
 
 
 def _every_name() -> str:
-    return f"the columns are {' '.join(COLUMNS)}"
+    return f"available columns: {' '.join(COLUMNS)}"
 
 
 def find_columns(words: str) -> tuple[Column, ...]:
-    """Return the columns of a list with commas, each once."""
+    """Parse a comma-separated list of columns; drop repeats."""
     return tuple(dict.fromkeys(find_column(word) for word in words.split(",")))
 
 
 def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
-    """Return the columns of a list, or the default's with what +X and -X change."""
+    """Parse a list of columns, or apply +NAME and -NAME to the default columns."""
     parts = words.split(",")
     changes = [part for part in parts if part[:1] in ("+", "-")]
     if not changes:
         return find_columns(words)
     if len(changes) < len(parts):
-        raise ColumnError(
-            f"columns are named, or added and taken with + and -: {words}"
-        )
+        raise ColumnError(f"cannot combine column names with +NAME and -NAME: {words}")
     chosen = list(default)
     for change in changes:
         column = find_column(change[1:])
@@ -209,5 +207,5 @@ def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
         elif column not in chosen:
             chosen.append(column)
     if not chosen:
-        raise ColumnError(f"no column is left: {words}")
+        raise ColumnError(f"no columns left: {words}")
     return tuple(chosen)

@@ -1,4 +1,4 @@
-"""What stands in the cells of saved listings, where it differs from live ones."""
+"""Cells of saved listings, where they differ from live ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tcpstates.text import sanitise
 
 
 def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
-    """Return addresses of a saved listing: with scopes, and dots where one was cut.
+    """Format addresses of a saved listing: with scopes, and dots where one was cut.
 
-    `values` are the batch's addresses, escaped.
+    `values` are the escaped addresses of the batch.
     """
     shown = []
     columns = (values, batch.column("interface_name"), batch.column("truncated"))
@@ -27,7 +27,7 @@ def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]
 
 
 def saved_ports(ports: Sequence[Any], services: Sequence[str | None]) -> list[Any]:
-    """Return ports; where a listing has only a service unknown here, its name."""
+    """Format ports; if a listing has only a service unknown here, use its name."""
     return [
         port if service is None else sanitise(service)
         for port, service in zip(ports, services, strict=True)

@@ -1,6 +1,7 @@
-"""The order of rows, and how many of them are shown.
+"""Sort rows, and limit their number.
 
-Sorting holds every socket, as batches, and a key for each; a limit alone holds none.
+Sorting keeps all batches in memory, and a key for each socket; a limit alone keeps
+none.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class SortKey(NamedTuple):
 
 
 def find_sort_keys(words: str) -> tuple[SortKey, ...]:
-    """Return what a list sorts by: `state,-recv-q`, where - means the largest first.
+    """Parse sort keys such as `state,-recv-q`, where - sorts in descending order.
 
-    Raise ColumnError for what is no column.
+    Raise ColumnError for an unknown column.
     """
     return tuple(
         SortKey(find_column(word.removeprefix("-")), word.startswith("-"))
@@ -35,10 +36,10 @@ def find_sort_keys(words: str) -> tuple[SortKey, ...]:
 
 
 class Arrangement:
-    """Rows in an order, up to a limit; `left_out` is how many the limit has cost."""
+    """Sorted rows, up to a limit; `left_out` counts the rows beyond the limit."""
 
     def __init__(self, keys: Sequence[SortKey], limit: int | None) -> None:
-        """Without keys the order is the source's; without limit all are shown."""
+        """Without keys, keep the source's order; without a limit, show all rows."""
         self._keys = keys
         self._limit = limit
         self.left_out = 0
@@ -46,14 +47,14 @@ class Arrangement:
     def rows(
         self, batches: Iterable[Batch], names: Names, make: MakeRows[T]
     ) -> Iterator[Sequence[T]]:
-        """Yield rows, made of batches by `make`, in portions."""
+        """Yield portions of rows, which `make` creates from batches."""
         if self._keys:
             yield self._sorted(list(batches), names, make)
         else:
             yield from map(make, self.batches(batches))
 
     def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches up to the limit, in the order in which they come."""
+        """Yield batches up to the limit, in the order in which they arrive."""
         if self._limit is None:
             yield from batches
             return
@@ -67,14 +68,14 @@ class Arrangement:
 
     @property
     def is_sorted(self) -> bool:
-        """Tell whether every row has to be known before the first is shown."""
+        """Whether all rows have to be read before the first is shown."""
         return bool(self._keys)
 
     def _sorted(
         self, batches: Sequence[Batch], names: Names, make: MakeRows[T]
     ) -> list[T]:
-        """Return the rows in order; what nobody can tell comes last."""
-        # A place is a batch's number and a row in it, as one integer.
+        """Sort the rows; unknown values come last."""
+        # A place combines a batch number and a row number in one integer.
         places: list[int] = []
         for number, batch in enumerate(batches):
             places += range(number << 32, (number << 32) + len(batch))

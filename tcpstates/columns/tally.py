@@ -1,7 +1,7 @@
-"""Counts of sockets by the values of columns.
+"""Count sockets by the values of columns.
 
-Every socket is in one group, so the groups add up to the number of sockets. One that
-several processes hold is in the group of all their names.
+Every socket is in exactly one group, so the groups add up to the number of sockets. A
+socket of several processes is in the group of all their names.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from tcpstates.model import (
 )
 from tcpstates.states import OtherState, TcpState
 
-Group = tuple[Any, ...]  # a value a column; None where nobody can tell
+Group = tuple[Any, ...]  # one value per column; None: unknown
 
-# A UDP socket has a peer, or has none.
+# A UDP socket either has a peer or has none.
 UDP_WORDS = (str(TcpState.ESTABLISHED), str(OtherState.UNCONN))
-_NAMED = (str(OtherState.BOUND),)  # told of only when it is asked for
+_NAMED = (str(OtherState.BOUND),)  # reported only on request
 BY_STATE: tuple[Column, ...] = (PROTOCOL, FAMILY, STATE)
 
 
 class Tally:
-    """How many sockets there are, in each group."""
+    """The number of sockets in each group."""
 
     def __init__(self, columns: Sequence[Column], counts: Counter[Group]) -> None:
-        """Take the columns that make the groups; without any there is one group."""
+        """Group by these columns; without columns, there is one group."""
         self.columns = tuple(columns)
         self.counts = counts
         self._order: dict[Group, int] = {}
 
     @property
     def total(self) -> int:
-        """Return the number of sockets."""
+        """The number of sockets."""
         return self.counts.total()
 
     def groups(self, most: int | None) -> tuple[list[tuple[Group, int]], int, int]:
-        """Return the groups, and how many groups and sockets `most` has cost.
+        """Return the groups, and how many groups and sockets are beyond `most`.
 
-        The largest come first, those of one number by their values; where every state
-        has its group, they stand in their own order.
+        The largest groups come first, equally large ones by their values. If every
+        state has a group, the states keep their own order.
         """
         groups = sorted(self.counts.items(), key=_by_number)
         rest = [] if most is None else groups[most:]
@@ -61,10 +61,10 @@ class Tally:
     def add_zeros(
         self, request: Request, words: Sequence[str], *, in_order: bool = False
     ) -> None:
-        """Add the groups of these states that have no sockets.
+        """Add groups for those of these states that have no sockets.
 
-        Only where nothing but protocol, family and state makes groups: others have
-        no list of what there could be. `in_order` keeps the order of the states.
+        This requires grouping by protocol, family and state only: other columns have no
+        list of possible values. `in_order` keeps the order of the states.
         """
         if STATE not in self.columns or not set(self.columns) <= set(BY_STATE):
             return
@@ -78,7 +78,7 @@ class Tally:
                     self._order.setdefault(group, len(self._order))
 
     def renamed(self, words: Mapping[str, str]) -> Tally:
-        """Return the same with other words for states."""
+        """Return the same tally with other names for states."""
         if STATE not in self.columns or not words:
             return self
         place = self.columns.index(STATE)
@@ -104,7 +104,7 @@ def _by_number(item: tuple[Group, int]) -> tuple[Any, ...]:
 def count_by(
     batches: Iterable[Batch], columns: Sequence[Column], names: Names
 ) -> Tally:
-    """Return the number of sockets in each group; without columns in one."""
+    """Count the sockets in each group; without columns, in a single group."""
     counts: Counter[Group] = Counter()
     if not columns:
         counts[()] = sum(map(len, batches))
@@ -119,7 +119,7 @@ def count_by(
 def count_without_file(
     batches: Iterable[Batch], counts: Counter[str]
 ) -> Iterator[Batch]:
-    """Yield the batches and count, by the reason, sockets that no file refers to."""
+    """Pass batches through and count, by reason, sockets that no file refers to."""
     for batch in batches:
         inodes = batch.known("inode")
         if inodes is not None and 0 in inodes:
@@ -130,7 +130,7 @@ def count_without_file(
 
 
 def kinds(request: Request) -> list[tuple[str, str]]:
-    """Return the (protocol, family) pairs that were asked for, in a fixed order."""
+    """List the requested (protocol, family) pairs, in a fixed order."""
     return [
         (protocol, family)
         for protocol in PROTOCOLS
@@ -140,13 +140,13 @@ def kinds(request: Request) -> list[tuple[str, str]]:
 
 
 def asked_rows(request: Request) -> list[str]:
-    """Return the words of every state that was asked for."""
+    """List the names of all requested states."""
     words = [*state_rows(request.protocols), *_NAMED]
     return [word for word in words if word in request.states]
 
 
 def state_rows(protocols: Iterable[str]) -> list[str]:
-    """Return the words of every state that sockets of these protocols have."""
+    """List the names of all states that sockets of these protocols can have."""
     words = list(map(str, TcpState)) if "tcp" in protocols else []
     if "udp" in protocols:
         words += [word for word in UDP_WORDS if word not in words]

@@ -1,4 +1,4 @@
-"""What stands in the columns that tell of timers and times."""
+"""The values in the columns of timers and times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tcpstates.text import format_age, format_ms, sanitise
 
 
 def timer(batch: Batch, names: Names) -> Cells:
-    """Return timers that run, with their time left and retransmissions."""
+    """Show running timers, with the remaining time and retransmissions."""
     kinds = batch.known("timer")
     if kinds is None:
         return [None] * len(batch)
@@ -30,14 +30,14 @@ def timer(batch: Batch, names: Names) -> Cells:
 
 
 def timer_kind(batch: Batch, names: Names) -> Cells:
-    """Return the timers' names; None: none runs."""
+    """Show the names of timers; None: no timer runs."""
     kinds = batch.column("timer")
     shown = {k: None if k in (None, "off") else sanitise(k) for k in set(kinds)}
     return list(map(shown.__getitem__, kinds))
 
 
 def timer_ms(batch: Batch, names: Names) -> Cells:
-    """Return the milliseconds until timers fire; None: none runs."""
+    """Show the milliseconds until timers fire; None: no timer runs."""
     running = zip(batch.column("timer"), batch.column("timer_ms"), strict=True)
     return [None if kind in ("off", None) else ms for kind, ms in running]
 
@@ -47,22 +47,22 @@ def _age_bounds(batch: Batch, names: Names) -> Iterator[Bounds]:
 
 
 def age(batch: Batch, names: Names) -> Cells:
-    """Return how long sockets have been in their states, as far as it is known."""
+    """Show how long sockets have been in their states, as far as it is known."""
     return [format_age(*bounds) for bounds in _age_bounds(batch, names)]
 
 
 def age_min(batch: Batch, names: Names) -> Cells:
-    """Return the milliseconds that ages have at least; None: nothing is known."""
+    """Show the lower bounds of ages in milliseconds; None: nothing is known."""
     return [
         None if bounds == UNKNOWN else bounds[0] for bounds in _age_bounds(batch, names)
     ]
 
 
 def age_max(batch: Batch, names: Names) -> Cells:
-    """Return the milliseconds that ages have at most; None: no bound is known."""
+    """Show the upper bounds of ages in milliseconds; None: no bound is known."""
     return [None if most == inf else most for _, most in _age_bounds(batch, names)]
 
 
 def idle(batch: Batch, names: Names) -> Cells:
-    """Return the milliseconds for which connections have moved no data."""
+    """Show for how many milliseconds connections have transferred no data."""
     return list(idle_ms(batch))

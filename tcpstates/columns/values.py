@@ -1,7 +1,7 @@
-"""What stands in the columns of a listing: how a batch fills each of them.
+"""The values in the columns of a listing, computed from a batch.
 
-Values are whole columns of text or numbers, None where the source cannot tell. What
-comes from processes and hosts is sanitised here, before any format.
+Values are whole columns of text or numbers; None means that the source does not report
+the value. Text from processes and hosts is escaped here, before any output format.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Filler = Callable[[Batch, Names], Cells]
 
 
 def column(name: str) -> Filler:
-    """Return a filler for a column whose values can be shown as they are."""
+    """Make a filler for a column whose values are shown unchanged."""
     return lambda batch, names: batch.column(name)
 
 
 def text(name: str) -> Filler:
-    """Return a filler for a column of a few different texts, which are escaped."""
+    """Make a filler for a column with few distinct texts, which it escapes."""
 
     def cells(batch: Batch, names: Names) -> Cells:
         values = batch.column(name)
@@ -36,7 +36,7 @@ def text(name: str) -> Filler:
 
 
 def words(batch: Batch, names: Names) -> Cells:
-    """Return the states by RFC 9293's names, or what else they are called."""
+    """Show state names of RFC 9293, or other names where it has none."""
     found = batch.column("state_label")
     return found if _WORDS.issuperset(found) else list(map(sanitise, found))
 
@@ -45,24 +45,24 @@ _WORDS = frozenset(map(str, (*TcpState, *OtherState)))
 
 
 def states(batch: Batch, names: Names) -> Cells:
-    """Return the states, in another tool's words where these are asked for."""
+    """Show states, in the spelling of another tool if requested."""
     found = words(batch, names)
     known = names.state_words
     return [known.get(word, word) for word in found] if known else found
 
 
 def protocol(batch: Batch, names: Names) -> Cells:
-    """Return tcp or udp."""
+    """Show tcp or udp."""
     return [batch.protocol] * len(batch)
 
 
 def family(batch: Batch, names: Names) -> Cells:
-    """Return ipv4 or ipv6."""
+    """Show ipv4 or ipv6."""
     return [batch.family] * len(batch)
 
 
 def user(batch: Batch, names: Names) -> Cells:
-    """Return login names, or numbers where there are none."""
+    """Show login names, or uids that have no name."""
     told = batch.known("user_name")
     if told is not None:
         return [
@@ -77,7 +77,7 @@ def _user_text(uid: int | None, names: Names) -> str | None:
 
 
 def interface(batch: Batch, names: Names) -> Cells:
-    """Return the names of interfaces; None: bound to none."""
+    """Show interface names; None: not bound to an interface."""
     told = batch.known("interface_name")
     if told is not None:
         return [None if name is None else sanitise(name) for name in told]
@@ -88,7 +88,7 @@ def interface(batch: Batch, names: Names) -> Cells:
 
 
 def cgroup(batch: Batch, names: Names) -> Cells:
-    """Return the paths of cgroups."""
+    """Show the paths of cgroups."""
     told = batch.known("cgroup_name")
     if told is not None:
         return [None if name is None else sanitise(name) for name in told]
@@ -99,17 +99,17 @@ def cgroup(batch: Batch, names: Names) -> Cells:
 
 
 def mark(batch: Batch, names: Names) -> Cells:
-    """Return firewall marks as hexadecimal numbers."""
+    """Show firewall marks as hexadecimal numbers."""
     return [None if mark is None else f"{mark:#x}" for mark in batch.column("mark")]
 
 
 def cookie(batch: Batch, names: Names) -> Cells:
-    """Return cookies as hexadecimal digits."""
+    """Show cookies as hexadecimal digits."""
     return [None if n is None else f"{n:x}" for n in batch.column("cookie")]
 
 
 def process_names(batch: Batch, names: Names) -> Cells:
-    """Return the names of a socket's processes, or in parentheses why it has none."""
+    """Show process names, or in parentheses why a socket has no process."""
     known: dict[Any, str] = {}
 
     def joined(owners: Sequence[Owner]) -> str:
@@ -128,7 +128,7 @@ def process_names(batch: Batch, names: Names) -> Cells:
 
 
 def pids(batch: Batch, names: Names) -> Cells:
-    """Return the numbers of a socket's processes; None: it has none."""
+    """Show the pids of a socket's processes; None: it has none."""
     return [
         ",".join(map(str, sorted({owner.pid for owner in owners}))) if owners else None
         for owners in batch.column("processes")
@@ -136,7 +136,7 @@ def pids(batch: Batch, names: Names) -> Cells:
 
 
 def processes(batch: Batch, names: Names) -> Cells:
-    """Return every holder with pid and descriptor, or why there is none."""
+    """Show every owner with pid and descriptor, or why there is none."""
     return [
         format_owners(owners)
         if owners
@@ -153,12 +153,12 @@ def processes(batch: Batch, names: Names) -> Cells:
 
 
 def _reason(reason: str | None) -> str:
-    """Return why a socket has no process, or that nothing is known about it."""
+    """Format why a socket has no process, or that the reason is unknown."""
     return f"({sanitise(reason or Reason.UNKNOWN)})"
 
 
 def format_owners(owners: Sequence[Owner]) -> str:
-    """Return every holder as `name(pid=1,fd=2)`, with commas between them."""
+    """Format every owner as `name(pid=1,fd=2)`, separated by commas."""
     if len(owners) == 1:
         ((pid, name, fd),) = owners
         return (
@@ -169,16 +169,16 @@ def format_owners(owners: Sequence[Owner]) -> str:
 
 @lru_cache(maxsize=4096)
 def _holder(name: bytes | None, pid: int) -> str:
-    """Return how a process starts, of which many sockets may follow."""
+    """Format the start of an owner; cached, as many sockets share a process."""
     return f"{format_name(name)}(pid={pid}"
 
 
 def info(batch: Batch, names: Names) -> Cells:
-    """Return what people read of tcp_info."""
+    """Show the readable part of tcp_info."""
     return [
         None
         if info is None
-        # A listener has no peer, so its numbers would mean nothing.
+        # A listener has no peer, so its numbers are meaningless.
         else format_info({} if word == "LISTEN" else info, congestion)
         for info, congestion, word in zip(
             batch.column("info"),
@@ -190,7 +190,7 @@ def info(batch: Batch, names: Names) -> Cells:
 
 
 def memory(batch: Batch, names: Names) -> Cells:
-    """Return the memory of sockets."""
+    """Show the memory of sockets."""
     return [
         None if memory is None else format_memory(memory)
         for memory in batch.column("memory")
@@ -198,12 +198,12 @@ def memory(batch: Batch, names: Names) -> Cells:
 
 
 def netns(batch: Batch, names: Names) -> Cells:
-    """Return the network namespace, by the number that lsns(8) shows."""
+    """Show the network namespace, as the number that lsns(8) prints."""
     return [names.netns()] * len(batch)
 
 
 def pid_order(batch: Batch, names: Names) -> Cells:
-    """Return the numbers of a socket's processes; None: it has none."""
+    """Sort by the pids of a socket's processes; None: it has none."""
     return [
         sorted({owner.pid for owner in owners}) if owners else None
         for owners in batch.column("processes")

@@ -1,4 +1,4 @@
-"""Show every socket to the rules that observe its state, then collect their findings."""
+"""Pass every socket to the rules for its state, then collect their findings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Examiner:
             labels = batch.column("state_label")
             self.counted.update(labels)
             self.addresses.update(map(unmap_ipv4, set(batch.column("local_address"))))
-            present = dict.fromkeys(labels)  # in their order, which findings keep
+            present = dict.fromkeys(labels)  # keeps their order, for the output
             for label in present:
                 same = batch
                 if len(present) > 1:
@@ -74,7 +74,7 @@ class Examiner:
                 rule.second_pass(batch)
 
     def find(self, facts: Facts) -> tuple[list[Finding], list[NotExamined]]:
-        """Return the findings, the most severe first, and what was not examined."""
+        """Return the findings, most severe first, and what was not examined."""
         found: list[Outcome] = []
         for rule in self._rules:
             found += rule.find(facts)
@@ -90,7 +90,7 @@ class Examiner:
     def _why_no_host(self) -> str | None:
         """Why the limits of the host are not examined; None: they are."""
         if Capability.HOST_LIMITS in self._context.missing:
-            return "no listing tells them"
+            return "no listing contains them"
         if self._context.is_filtered:
-            return "only some of its sockets are looked at"
+            return "only some of its sockets are examined"
         return None

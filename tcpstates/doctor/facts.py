@@ -1,4 +1,4 @@
-"""What the rules know: the sockets they suspect, and this host."""
+"""The evidence for rules: suspicious sockets, and facts about the host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
 from tcpstates.text import format_name, sanitise
 
-Port = int | str | None  # text is a service that only a listing's own host knows
+Port = int | str | None  # str: a service that only the listing's own host knows
 # Local address and port, remote address and port: see `plain`.
 Ends = tuple[str, Port, str, Port]
 
@@ -30,16 +30,16 @@ _MAPPED = "::ffff:"
 
 
 def unmap_ipv4(address: str) -> str:
-    """Return an address of IPv4 as such, also one that is mapped into IPv6.
+    """Convert an IPv4-mapped IPv6 address to IPv4; leave other addresses unchanged.
 
-    A socket for both families has 127.0.0.1 as ::ffff:127.0.0.1; its peer has not.
+    A socket for both families shows 127.0.0.1 as ::ffff:127.0.0.1; its peer does not.
     """
     is_mapped = address.startswith(_MAPPED) and "." in address
     return address.removeprefix(_MAPPED) if is_mapped else address
 
 
 def spell_services(batch: Batch) -> None:
-    """Let services stand where a saved listing has no number for them."""
+    """Use the service name where a saved listing has no port number."""
     for side in ("local", "remote"):
         services = batch.known(f"{side}_service")
         if services is not None:
@@ -48,14 +48,14 @@ def spell_services(batch: Batch) -> None:
 
 
 def ports_of(listeners: Iterable[Batch]) -> Iterator[Port]:
-    """Yield where they listen."""
+    """Yield the ports of listeners."""
     for batch in listeners:
         spell_services(batch)
         yield from batch.column("local_port")
 
 
 class FlaggedSocket(NamedTuple):
-    """A socket that a rule has looked at twice."""
+    """A socket that a rule flagged, with the columns that rules need."""
 
     state_label: str
     local_address: str
@@ -68,19 +68,19 @@ class FlaggedSocket(NamedTuple):
     inode: int | None
     retransmits: int | None
     timer: str | None
-    processes: tuple[Owner, ...] | None  # where the source tells them itself
+    processes: tuple[Owner, ...] | None  # if the source itself reports them
     no_process_reason: str | None
     age: Bounds
-    since_ms: float = 0  # of what a rule suspects
+    since_ms: float = 0  # for how long the suspected condition has lasted
 
     @property
     def ends(self) -> Ends:
-        """Return both endpoints."""
+        """Both endpoints, the local one first."""
         return unmap_ipv4(self[1]), self[2], unmap_ipv4(self[3]), self[4]
 
     @property
     def mirrored(self) -> Ends:
-        """Return both endpoints as the other end has them."""
+        """Both endpoints from the peer's point of view."""
         return unmap_ipv4(self[3]), self[4], unmap_ipv4(self[1]), self[2]
 
 
@@ -89,7 +89,7 @@ _COLUMNS = FlaggedSocket._fields[:-2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleContext:
-    """What was known before the sockets were read."""
+    """Facts that are known before the sockets are read."""
 
     thresholds: Thresholds
     settings: KernelSettings
@@ -97,12 +97,12 @@ class RuleContext:
     listening: frozenset[Port]
     fin_timeout_ms: float | None
     missing: frozenset[Capability]  # what the source does not provide
-    is_filtered: bool  # only some of the sockets are looked at
-    is_watched: bool = False  # there is a second look
-    knows_ports: bool = True  # which ports the system hands out
+    is_filtered: bool  # only some of the sockets are examined
+    is_watched: bool = False  # a second scan follows
+    knows_ports: bool = True  # the range of ephemeral ports is known
 
     def sockets(self, batch: Batch) -> Iterator[FlaggedSocket]:
-        """Yield a batch's sockets."""
+        """Yield the sockets of a batch."""
         columns = [batch.column(name) for name in _COLUMNS]
         ages = age_bounds_ms(batch, self.fin_timeout_ms)
         return starmap(FlaggedSocket, zip(*columns, ages, strict=True))
@@ -110,7 +110,7 @@ class RuleContext:
     def backlog_limits(
         self, listeners: Collection[FlaggedSocket]
     ) -> tuple[int, ...] | None:
-        """Return how many connections may wait for each; None: not told of some.
+        """List the accept queue limit of each listener; None: some are not known.
 
         An ss that reads /proc/net/tcp prints 0 for every listener.
         """
@@ -123,21 +123,21 @@ class RuleContext:
 
 
 class OwnerGroup(NamedTuple):
-    """Who holds sockets: processes, or the reason why there is none to name."""
+    """The owner of sockets: processes, or the reason why none can be named."""
 
     pids: tuple[int, ...]
     names: tuple[bytes | None, ...]
     reason: str | None = None
-    user: str | None = None  # whose hidden process it is
+    user: str | None = None  # the user of the hidden processes
 
     @property
     def is_hidden(self) -> bool:
-        """Tell whether it is somebody whom we may not see, perhaps several."""
+        """Whether the owner is one or more hidden processes."""
         return self.reason == Reason.HIDDEN
 
     @property
     def subject(self) -> str:
-        """Return what is the same at a second look: forks and threads come and go."""
+        """A name that stays the same between scans: forks and threads come and go."""
         if not self.pids:
             return str(self)
         name = format_name(self.names[0])
@@ -145,7 +145,7 @@ class OwnerGroup(NamedTuple):
         return name if is_program else f"{name}[{self.pids[0]}]"
 
     def __str__(self) -> str:
-        """Return `name[pid]`, or who it is instead."""
+        """Format the owner as `name[pid]`, or describe one without a pid."""
         if self.pids:
             text = f"{format_name(self.names[0])}[{self.pids[0]}]"
             more = len(self.pids) - 1
@@ -160,24 +160,24 @@ class OwnerGroup(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found out after the sockets were read."""
+    """Facts that are gathered after the sockets are read."""
 
     counted: Mapping[str, int]  # sockets by state
     owners: Callable[[int], tuple[Owner, ...]]  # by inode
-    unseen: str  # why a socket with a file has no owner here
+    unseen: str  # why a socket with a file has no known owner
     process: Callable[[int], Process]
-    user: Callable[[int | None], str | None]  # a uid's name
-    descriptors: Mapping[int, tuple[int, int]]  # by pid: open, and of these sockets
+    user: Callable[[int | None], str | None]  # the name of a uid
+    descriptors: Mapping[int, tuple[int, int]]  # by pid: open, and sockets among these
     descriptors_limit: Callable[[int], int | None]  # by pid
-    hidden_processes: int  # whose descriptors we may not see
+    hidden_processes: int  # those whose descriptors cannot be read
     is_unprivileged: bool  # root would see more
     is_here: Callable[[int], bool]  # whether a process is in this network namespace
-    partners: Mapping[Ends, FlaggedSocket]  # the other ends that are on this host
-    counters: Mapping[str, int]  # of the kernel, since boot
-    grown: Mapping[str, int]  # by how much, since the first look began
+    partners: Mapping[Ends, FlaggedSocket]  # the peers' sockets on this host
+    counters: Mapping[str, int]  # kernel counters since boot
+    grown: Mapping[str, int]  # their growth since the first scan began
 
     def owner(self, socket: FlaggedSocket) -> OwnerGroup:
-        """Return who holds a socket."""
+        """Find the owner of a socket."""
         owners, reason = self._owners(socket)
         if not owners:
             return OwnerGroup((), (), reason, self.user(socket.uid))
@@ -194,11 +194,11 @@ class Facts:
     def by_owner(
         self, sockets: Iterable[FlaggedSocket], few: int = 0
     ) -> dict[OwnerGroup, list[FlaggedSocket]]:
-        """Return the sockets by who holds them, whoever has most first.
+        """Group sockets by owner, largest group first.
 
-        Of several holders of a socket the one counts that holds most of them all: a
-        server, not the children that it has forked. Processes of one name that have
-        less than `few` each are taken together, as the workers of a server.
+        A socket with several owners counts for the one that owns most sockets: the
+        server, not the children that it has forked. Processes of the same name with
+        fewer than `few` sockets each form one group: the workers of a server.
         """
         held = [(socket, self.owner(socket)) for socket in sockets]
         weight = Counter(pid for _, owner in held for pid in owner.pids)
@@ -214,14 +214,14 @@ class Facts:
         return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
     def processes(self, owner: OwnerGroup) -> tuple[Process, ...]:
-        """Return what is known of a holder's first processes."""
+        """Describe the first three processes of an owner."""
         return tuple(map(self.process, owner.pids[:3]))
 
 
 def _joined_workers(
     groups: dict[OwnerGroup, list[FlaggedSocket]], few: int
 ) -> dict[OwnerGroup, list[FlaggedSocket]]:
-    """Return the groups, small ones of the same name as one."""
+    """Merge small groups of processes with the same name."""
     joined: dict[OwnerGroup, list[FlaggedSocket]] = {}
     workers: dict[tuple[bytes | None, ...], list[OwnerGroup]] = {}
     for owner, sockets in groups.items():

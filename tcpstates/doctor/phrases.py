@@ -1,4 +1,4 @@
-"""The words that findings have in common."""
+"""Phrases that findings have in common."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tcpstates.processes import Process
 from tcpstates.text import command_line, format_ms
 
 _MOST_PEERS = 3
-# What people find on the web, and what is wrong with it.
+# Common advice on the web, and why it is wrong.
 BAD_PORT_ADVICE = (
-    "not tcp_fin_timeout: it does nothing for TIME_WAIT; not tcp_tw_recycle: it broke"
-    " clients behind NAT and is gone since Linux 4.12"
+    "not tcp_fin_timeout: it has no effect on TIME_WAIT; not tcp_tw_recycle: it broke"
+    " clients behind NAT and was removed in Linux 4.12"
 )
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: 1 socket, 5,000 sockets."""
+    """Format a number with its noun: 1 socket, 5,000 sockets."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def percent(part: int, whole: int | None) -> int | None:
-    """Return a share, rounded down; None where the whole is not known."""
+    """Compute a share, rounded down; None if the whole is not known."""
     return part * 100 // whole if whole else None
 
 
 def endpoint(address: str, port: Port) -> str:
-    """Return an endpoint as listings show it."""
+    """Format an endpoint as listings show it."""
     shown = "?" if port is None else port
     return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
 
@@ -44,9 +44,9 @@ def endpoint(address: str, port: Port) -> str:
 def remote_peers(
     sockets: Iterable[FlaggedSocket], *, with_port: bool
 ) -> tuple[Peer, ...]:
-    """Return who is at the other end of most of the sockets.
+    """List the most frequent peers of the sockets.
 
-    Ports are of use only where they are a server's.
+    Ports are useful only if they belong to a server.
     """
     found: Counter[tuple[str, Port]] = Counter()
     for socket in sockets:
@@ -61,7 +61,7 @@ def remote_peers(
 def local_peer_lines(
     facts: Facts, sockets: Iterable[FlaggedSocket], blame: str
 ) -> list[str]:
-    """Return a line about the other ends on this host, and who is to blame."""
+    """Describe the peers' sockets on this host, and which side is at fault."""
     found: Counter[tuple[OwnerGroup, str]] = Counter()
     for socket in sockets:
         partner = facts.partners.get(socket.mirrored)
@@ -73,16 +73,16 @@ def local_peer_lines(
         f"{number:,} in {state_label} {owner if has_no_process(owner) else f'of {owner}'}"
         for (owner, state_label), number in found.most_common(2)
     ]
-    return [f"the other ends are on this host: {', '.join(who)}; {blame}"]
+    return [f"the peers are on this host: {', '.join(who)}; {blame}"]
 
 
 def has_no_process(owner: OwnerGroup) -> bool:
-    """Tell whether there is nobody, but a reason for that."""
+    """Check whether there is no owner, only a reason for that."""
     return not owner.pids and not owner.is_hidden
 
 
 def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
-    """Return how to let stopped processes go on."""
+    """Suggest commands that resume stopped processes."""
     return tuple(
         command_line("kill -CONT {}    # it is stopped", process.pid)
         for process in processes
@@ -91,7 +91,7 @@ def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
 
 
 def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:
-    """Return who it is where there is no process to name; None: there is one."""
+    """Describe an owner without a process to name; None: there is a process."""
     if owner.pids:
         return None
     seen = owner.is_hidden and facts.is_unprivileged
@@ -99,12 +99,12 @@ def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:
 
 
 def owner_filter(owner: OwnerGroup) -> str:
-    """Return what, after a filter, selects what the holder has."""
+    """Format the end of a filter that selects the owner's sockets."""
     return f" and pid = {owner.pids[0]}" if owner.pids else ""
 
 
 def timeout_note(context: RuleContext, seconds: int) -> str:
-    """Say when the kernel ends what gets no answer; nothing where it is not told."""
+    """Format when the kernel gives up; empty if the settings are not known."""
     if not context.settings.is_known:
         return ""
-    return f"; given up after {format_ms(seconds * 1000)}"
+    return f"; the kernel gives up after {format_ms(seconds * 1000)}"

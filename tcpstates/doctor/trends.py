@@ -1,4 +1,4 @@
-"""What a second look says of the findings of the first."""
+"""Compare the findings of a second scan with those of the first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tcpstates.doctor.findings import Finding, Severity, Trend
 
-_PASSING = frozenset({"accept-drops"})  # they count during a look, not at its end
+_PASSING = frozenset({"accept-drops"})  # events of a scan, not a state at its end
 
 
 def compare(
@@ -16,7 +16,7 @@ def compare(
 ) -> list[Finding]:
     """Return the later findings with their trends, and those that are gone.
 
-    What is only worth a line becomes a warning when it grows, if growth is a reason.
+    A growing notice becomes a warning if growth alone is a reason to act.
     """
     return sorted(
         _compare(before, after, seconds),
@@ -55,9 +55,9 @@ def _compare(
 
 
 def _all_stay(finding: Finding, trend: Trend) -> bool:
-    """Tell whether nearly all sockets of the first look are still there.
+    """Check whether nearly all sockets of the first scan still exist.
 
-    A busy program has other ones in the same state at every look.
+    A busy program has different sockets in the same state in every scan.
     """
     if not finding.ages:
         return True

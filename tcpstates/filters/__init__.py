@@ -1,1 +1,1 @@
-"""What the user's words select, and what of it a source can do for us."""
+"""The filter language: parse a filter, compile it for the kernel, apply it to rows."""

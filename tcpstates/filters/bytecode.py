@@ -1,12 +1,12 @@
 """Compile a filter to the kernel's inet_diag bytecode (`linux/inet_diag.h`).
 
-An operation tests a socket and goes on `yes` or `no` bytes further. Who lands on the
-end of the program is told of, who lands four bytes behind it is not. `yes` has eight
-bits, so it only ever leads to the next operation; `no` has sixteen.
+An operation tests a socket, then jumps `yes` or `no` bytes ahead. The kernel reports a
+socket if the program jumps to its end, and skips it on a jump to four bytes behind the
+end. `yes` has 8 bits, so it only ever leads to the next operation; `no` has 16.
 
-The kernel may hand out more than is selected, for the filter is applied to its answer
-again, but never less. So the part that it decides is the weakened filter, and where
-that is long, nothing.
+The kernel may report more sockets than the filter selects, because the filter is
+applied to the reply again, but never fewer. So the kernel gets a weakened filter, and
+none if the program would be too long.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _S_COND, _D_COND, _DEV_COND, _MARK_COND, _CGROUP_COND = 7, 8, 9, 10, 13
 _AF_UNSPEC, _AF_INET, _AF_INET6 = 0, 2, 10
 _ANY_PORT = -1
 _JUMP = 4
-# The kernel runs a program from its beginning for each socket, 1.1 ns an operation; to
-# look at a socket here takes 1.1 us, and a long list no more than a short one.
+# The kernel runs the whole program for each socket, at 1.1 ns per operation. Testing a
+# socket here takes 1.1 us, however long the list of values is.
 _MOST_OPERATIONS = 500
 _EVERY_IPV6 = Prefix(bytes(16), 0)
 _DECIDED = (Ports, Hosts, FamilyCondition, Device, Mark, Cgroup)
 
 
 class _TooLongError(Exception):
-    """More than is worth the kernel's time."""
+    """The program is longer than is worth running in the kernel."""
 
 
 def compile_filter(expression: Expression) -> bytes:
-    """Return the program for what the kernel can decide; empty: nothing."""
+    """Compile the part that the kernel can decide; empty if there is none."""
     expression = replace(expression, _in_the_kernels_words)
     weakened = relax(expression, lambda condition: isinstance(condition, _DECIDED))
     if is_everything(weakened):
@@ -69,22 +69,22 @@ def compile_filter(expression: Expression) -> bytes:
 
 
 def _in_the_kernels_words(condition: Condition) -> Expression:
-    """Return what the kernel knows that comes nearest to a condition."""
+    """Return the nearest weaker condition that the kernel supports."""
     if isinstance(condition, ListenerCondition):
-        # What has been made by a listener has its port.
+        # An accepted connection has the local port of its listener.
         ports = {listener.port for listener in condition.listeners}
         return AllOf((Ports("local", joined_ranges(ports)), condition))
     return condition
 
 
 class _Label:
-    """A place in a program, known when all of it is there."""
+    """A jump target, whose position is known once the program is complete."""
 
     place = -1
 
 
 class _Program:
-    """Operations that test a socket, and go on behind them where it passes."""
+    """A list of operations; a test that passes continues with the next one."""
 
     def __init__(self) -> None:
         self.accept = _Label()
@@ -93,7 +93,7 @@ class _Program:
         self._size = 0
 
     def to_bytes(self) -> bytes:
-        """Return the program for the kernel."""
+        """Resolve the labels and encode the operations."""
         self.accept.place, self.reject.place = self._size, self._size + _JUMP
         parts, place = [], 0
         for code, operand, no in self._operations:
@@ -103,7 +103,7 @@ class _Program:
         return b"".join(parts)
 
     def add(self, wanted: Expression, yes: _Label, no: _Label, after: _Label) -> None:
-        """Add what goes to `yes` or `no`; `after` is the one that follows at once."""
+        """Add code that ends at `yes` or `no`; `after` is the label that follows it."""
         match wanted:
             case Not(part):
                 self.add(part, no, yes, after)
@@ -141,7 +141,7 @@ class _Program:
     def _add_tests(
         self, tests: _Tests | None, yes: _Label, no: _Label, after: _Label
     ) -> None:
-        """Add tests that all have to pass; None: no socket does."""
+        """Add tests that must all pass; None stands for a test that always fails."""
         if tests is None:
             self._jump(no, after)
             return
@@ -165,13 +165,13 @@ _Tests = Sequence[tuple[int, bytes]]
 
 
 class _NegatedTest(tuple[tuple[int, bytes], ...]):
-    """One test that has to fail."""
+    """A single test that must fail."""
 
     __slots__ = ()
 
 
 def _tests(condition: Condition) -> Iterator[_Tests]:
-    """Yield the tests that a socket passes, one of these sequences or another."""
+    """Yield alternatives; a socket matches if it passes every test of one of them."""
     match condition:
         case Ports(side=side, ranges=ranges):
             for low, high in ranges:
@@ -190,15 +190,15 @@ def _tests(condition: Condition) -> Iterator[_Tests]:
         case Cgroup(number=number):
             yield [(_CGROUP_COND, pack("=Q", number))]
         case _:
-            raise TypeError("a weakened filter has only what the kernel decides")
+            raise TypeError("a weakened filter has only conditions the kernel supports")
 
 
 def _port(side: str, low: float, high: float) -> Iterator[_Tests]:
-    """Yield the tests for a range of ports; none for an empty one."""
+    """Yield the tests for a range of ports; nothing for an empty range."""
     first, last = int(max(0, low)), int(min(LAST_PORT, high))
     if first > last:
         return
-    if first == last:  # S_EQ and D_EQ are shorter, but only Linux 4.16 has them
+    if first == last:  # S_EQ and D_EQ are shorter, but require Linux 4.16
         yield [_endpoint(side, _AF_UNSPEC, 0, first, b"")]
         return
     at_least, at_most = (_S_GE, _S_LE) if side == "local" else (_D_GE, _D_LE)
@@ -211,7 +211,7 @@ def _port(side: str, low: float, high: float) -> Iterator[_Tests]:
 
 
 def _host(side: str, prefix: Prefix) -> tuple[int, bytes]:
-    """Return the test for a network."""
+    """Encode the test for a network."""
     family = _AF_INET if prefix.family == "ipv4" else _AF_INET6
     return _endpoint(side, family, prefix.bits, _ANY_PORT, prefix.address)
 
@@ -219,6 +219,6 @@ def _host(side: str, prefix: Prefix) -> tuple[int, bytes]:
 def _endpoint(
     side: str, family: int, bits: int, port: int, address: bytes
 ) -> tuple[int, bytes]:
-    """Return an operation with a `struct inet_diag_hostcond`."""
+    """Encode an operation with a `struct inet_diag_hostcond`."""
     operand = pack("=BBxxi", family, bits, port) + address
     return (_S_COND if side == "local" else _D_COND), operand

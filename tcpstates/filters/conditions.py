@@ -1,14 +1,14 @@
-"""What a filter can ask of sockets, answered for a batch at once.
+"""The conditions of a filter, each tested on a whole batch of sockets at once.
 
-Here is what a condition is, and those that the kernel understands (`bytecode`); those
-of `measures` and `holders` are answered only here.
+This module has the base classes and the conditions that the kernel supports too (see
+`bytecode`). Those in `measures` and `holders` are tested in this process only.
 
-An answer is one of three: True, False, or None where nobody can tell (the process
-of a socket may be hidden; an age may be known as bounds only). What a socket does
-not have at all, as a TIME_WAIT socket no round-trip time, is False, not None.
+The result for a socket is True, False, or None if it cannot be determined: its process
+may be hidden, or its age known only within bounds. A value that a socket cannot have,
+such as the round-trip time of a TIME_WAIT socket, gives False, not None.
 
-Addresses, ports, users and the like repeat, so their verdicts are remembered: 0.04 us
-per socket, however long the condition.
+Addresses, ports, users and the like repeat, so results are cached by value: 0.04 us
+per socket, however long the condition is.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from tcpstates.model import Batch
 from tcpstates.states import AnyState
 
 Answer = Sequence["bool | None"]
-Ranges = tuple[tuple[float, float], ...]  # both ends included
+Ranges = tuple[tuple[float, float], ...]  # both bounds are inclusive
 
 LAST_PORT = 65535
 _MOST_REMEMBERED = 65_536
 
 
 class Undecidable(Exception):
-    """The source has not told what a condition asks for; the text says why."""
+    """The source did not report what a condition needs; the text gives the reason."""
 
 
 class Condition:
-    """One question; `needs` is what a source has to provide for an answer."""
+    """A test on sockets; `needs` lists what the source must provide for it."""
 
     needs: ClassVar[tuple[Capability, ...]] = ()
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
+        """Test each socket: True, False, or None if it cannot be determined."""
         raise NotImplementedError
 
 
 class AnswerCache(dict[Any, "bool | None"]):
-    """Answers by value, remembered up to a bound."""
+    """A bounded cache of results by value."""
 
     def __init__(self, judge: Callable[[Any], bool | None]) -> None:
         self._judge = judge
@@ -65,37 +65,37 @@ class ColumnCondition(Condition):
         self._verdicts = AnswerCache(self.judge)
 
     def judge(self, value: Any) -> bool | None:
-        """Answer for one value of the column."""
+        """Test one value of the column."""
         raise NotImplementedError
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
+        """Test each socket."""
         return list(map(self._verdicts.__getitem__, batch.column(self.column)))
 
 
 class InStates(ColumnCondition):
-    """Whether the state is one of these."""
+    """Whether the socket is in one of these states."""
 
     column = "state_label"
 
     def __init__(self, states: frozenset[AnyState], *, unknown: bool) -> None:
-        """Take the states; `unknown`: also those that have no word."""
+        """Select `states`; if `unknown`, also states that have no name here."""
         super().__init__()
         self.states = states
         self.unknown = unknown
 
     def judge(self, value: str) -> bool:
-        """Answer for what is shown as the state."""
+        """Test a displayed state."""
         return self.unknown if value.startswith("UNKNOWN") else value in self.states
 
 
 def in_ranges(value: float, ranges: Ranges) -> bool:
-    """Tell whether a number is in one of the ranges."""
+    """Check whether a number is in one of the ranges."""
     return any(low <= value <= high for low, high in ranges)
 
 
 def joined_ranges(numbers: Iterable[int]) -> Ranges:
-    """Return numbers as ranges, neighbours in one."""
+    """Turn numbers into ranges, and merge consecutive numbers."""
     ranges: list[tuple[int, int]] = []
     for number in sorted(set(numbers)):
         if ranges and ranges[-1][1] == number - 1:
@@ -123,7 +123,7 @@ class Ports(ColumnCondition):
         self._highs = [high for _, high in merged]
 
     def judge(self, value: int | None) -> bool | None:
-        """Answer for one port; None: a saved listing's service, unknown here."""
+        """Test one port; None is a service name of a saved listing, unknown here."""
         if value is None:
             return None
         place = bisect_right(self._lows, value) - 1
@@ -131,13 +131,13 @@ class Ports(ColumnCondition):
 
 
 class Autobound(Ports):
-    """Whether the local port is one of those that the system hands out itself."""
+    """Whether the local port is in the system's ephemeral port range."""
 
 
 class Prefix(NamedTuple):
     """A network: the first `bits` bits of `address`, of 4 or of 16 bytes.
 
-    As in the kernel, an IPv4 network holds IPv4 addresses mapped into IPv6 too.
+    As in the kernel, an IPv4 network also contains IPv4-mapped IPv6 addresses.
     """
 
     address: bytes
@@ -145,7 +145,7 @@ class Prefix(NamedTuple):
 
     @property
     def family(self) -> str:
-        """Return the name of its address family."""
+        """The address family: `ipv4` or `ipv6`."""
         return "ipv4" if len(self.address) == 4 else "ipv6"
 
 
@@ -160,8 +160,7 @@ class Hosts(ColumnCondition):
         self.side = side
         self.prefixes = prefixes
         self.column = f"{side}_address"  # type: ignore[misc]  # it is an instance's
-        # By the length of addresses and what a network leaves of them, so that many
-        # networks of one size are one look.
+        # Keyed by address length and shift: all networks of one size take one lookup.
         self._networks: dict[tuple[int, int], set[int]] = {}
         for address, bits in prefixes:
             shift = 8 * len(address) - bits
@@ -169,13 +168,13 @@ class Hosts(ColumnCondition):
             self._networks.setdefault((len(address), shift), set()).add(network)
 
     def judge(self, value: str) -> bool | None:
-        """Answer for one address, as text; None: it is none, but a name."""
+        """Test one address given as text; None if it is a host name instead."""
         from socket import AF_INET, AF_INET6, inet_pton
 
         family = AF_INET6 if ":" in value else AF_INET
         try:
             packed = inet_pton(family, value.partition("%")[0])
-        except (OSError, ValueError):  # a saved listing's name, or cut off
+        except (OSError, ValueError):  # a saved listing's host name, or truncated
             return None
         forms = {len(packed): int.from_bytes(packed, "big")}
         if packed[:12] == _MAPPED:
@@ -187,13 +186,13 @@ class Hosts(ColumnCondition):
 
 
 class FamilyCondition(Condition):
-    """Whether it is a socket of that address family, mapped addresses or not."""
+    """Whether the socket has this address family, even if its addresses are mapped."""
 
     def __init__(self, family: str) -> None:
         self.family = family
 
     def test(self, batch: Batch) -> Answer:
-        """Return the same answer for each socket."""
+        """Return one result for all: the sockets of a batch share their family."""
         return [batch.family == self.family] * len(batch)
 
 
@@ -206,17 +205,17 @@ class Device(ColumnCondition):
     def __init__(
         self, indexes: frozenset[int], names: frozenset[str] = frozenset()
     ) -> None:
-        """Take the interfaces' numbers; and names, as saved listings have them."""
+        """Take interface indexes, and the names that saved listings have instead."""
         super().__init__()
         self.indexes = indexes
         self.names = names
 
     def judge(self, value: int | None) -> bool | None:
-        """Answer for one interface's number."""
+        """Test one interface index."""
         return None if value is None else value in self.indexes
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
+        """Test each socket."""
         told = batch.known("interface_name")
         if told is None:
             return super().test(batch)
@@ -224,7 +223,7 @@ class Device(ColumnCondition):
 
 
 class Mark(ColumnCondition):
-    """Whether the firewall mark, as far as the mask goes, is this one."""
+    """Whether the firewall mark, masked, is this one."""
 
     needs = (Capability.MARK,)
     column = "mark"
@@ -235,38 +234,37 @@ class Mark(ColumnCondition):
         self.mask = mask
 
     def judge(self, value: int | None) -> bool | None:
-        """Answer for one mark."""
+        """Test one mark."""
         return None if value is None else value & self.mask == self.mark
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; CannotTell without the privilege."""
+        """Test each socket; CannotTell if the kernel hides the marks."""
         answers = super().test(batch)
         is_known = batch.known(self.column) is not None
         if is_known and len(batch) and answers.count(None) == len(answers):
             raise Undecidable(
-                "the kernel tells marks to who has the capability CAP_NET_ADMIN only:"
-                " run as root"
+                "firewall marks are visible only with CAP_NET_ADMIN; run as root"
             )
         return answers
 
 
 class Cgroup(ColumnCondition):
-    """Whether the socket was made in this cgroup."""
+    """Whether the socket was created in this cgroup."""
 
     needs = (Capability.CGROUP,)
     column = "cgroup_id"
 
     def __init__(self, number: int) -> None:
-        """Take the cgroup's number, the inode of its directory."""
+        """Take the cgroup's ID, which is the inode of its directory."""
         super().__init__()
         self.number = number
 
     def judge(self, value: int | None) -> bool:
-        """Answer for one number; half-open and TIME_WAIT sockets have none."""
+        """Test one cgroup ID; half-open and TIME_WAIT sockets have none."""
         return value == self.number
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; None where the batch has no cgroups."""
+        """Test each socket; None if the batch has no cgroups."""
         if batch.known(self.column) is None:
             return [None] * len(batch)
         return super().test(batch)

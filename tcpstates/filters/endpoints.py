@@ -1,4 +1,4 @@
-"""Read the endpoints of a filter: hosts, networks and ports."""
+"""Parse the endpoints of a filter: hosts, networks and ports."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tcpstates.filters.values import (
     read_number,
 )
 
-_LAST_INDEX = 0x7FFFFFFF  # of an interface, an int in the kernel
+_LAST_INDEX = 0x7FFFFFFF  # an interface index is an int in the kernel
 _ANY_HOST = ("*", "any", "all")
 
 
 def read_ports(
     side: str, operator: str, texts: Sequence[str], lookup: Lookup
 ) -> Expression:
-    """Return what asks for ports: compared with one, or one of a list."""
+    """Build a condition on ports: a comparison with one port, or a list."""
     family, texts = _split_family(texts)
     ranges = read_port_ranges(operator, texts, lookup)
     asked = Ports(side, ranges)
@@ -40,17 +40,17 @@ def read_ports(
 
 
 def read_port_ranges(operator: str, texts: Sequence[str], lookup: Lookup) -> Ranges:
-    """Return ranges of ports, which may be services."""
+    """Parse ports and services into ranges of ports."""
     if operator == "in":
         return tuple(r for text in texts for r in _port_or_range(text, lookup))
     ports = _port_or_range(texts[0], lookup, ranges=False)
     if operator == "=":
         return ports
     if len(ports) > 1:
-        raise BadValue("the service has several ports, which cannot be compared")
+        raise BadValue(f"service '{texts[0]}' has several ports; compare with a number")
     ((low, high),) = ports
     if low != high:
-        raise BadValue("a port to compare with is expected")
+        raise BadValue(f"expected one port to compare with, not '{texts[0]}'")
     return compared(operator, low, whole=True)
 
 
@@ -62,30 +62,30 @@ def _port_or_range(text: str, lookup: Lookup, *, ranges: bool = True) -> Ranges:
     if name == "*":
         return ((0, LAST_PORT),)
     if not name:
-        raise BadValue("a port is missing; * is any port")
+        raise BadValue("missing port; use * for any port")
     if name[:1].isdecimal() and not name.strip("0123456789abcdefABCDEFxX"):
         return ((_port(name), _port(name)),)
     ports = lookup.ports(name)
     if ports:
         return tuple((port, port) for port in sorted(ports))
     if found or "," in text:
-        raise BadValue(f"a list or a range of ports takes `in`: in {text}")
+        raise BadValue(f"a list or range of ports requires `in`: in {text}")
     near = nearest(name, lookup.names("service"))
-    raise BadValue(f"no such port or service: '{name}'{near}")
+    raise BadValue(f"unknown port or service '{name}'{near}")
 
 
 def _port(text: str) -> int:
     try:
         port = read_number(text)
     except BadValue as error:
-        raise BadValue(f"no such port: '{text}'; ports are decimal numbers") from error
+        raise BadValue(f"invalid port '{text}'; ports are decimal numbers") from error
     if port > LAST_PORT:
-        raise BadValue(f"no such port: {text}; the last one is {LAST_PORT}")
+        raise BadValue(f"port {text} is out of range; the highest is {LAST_PORT}")
     return port
 
 
 def _split_family(texts: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Return the family that ss's prefix of the first value names, and the rest."""
+    """Split off ss's prefix `inet:` or `inet6:`, which names an address family."""
     for prefix, family in (("inet:", "ipv4"), ("inet6:", "ipv6")):
         if texts[0].lower().startswith(prefix):
             return family, (texts[0][len(prefix) :], *texts[1:])
@@ -93,7 +93,7 @@ def _split_family(texts: Sequence[str]) -> tuple[str | None, Sequence[str]]:
 
 
 def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expression:
-    """Return what asks for one of several endpoints: hosts, networks, with ports."""
+    """Build a condition that matches any of several hosts or networks, with ports."""
     prefixes: list[Prefix] = []
     others: list[Expression] = []
     for text in texts:
@@ -109,11 +109,11 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
             parts.append(FamilyCondition(family))
         if networks:
             parts.append(Hosts(side, networks))
-        if percent:  # a link-local address, as listings show it
+        if percent:  # a link-local address with its zone, as printed in listings
             parts.append(Device(frozenset({read_interface(interface, lookup)})))
         if RANGE.fullmatch(port or ""):
             key = "sport" if side == "local" else "dport"
-            raise BadValue(f"one port goes with an address; {key} in {port} is apart")
+            raise BadValue(f"one port per address; for a range add {key} in {port}")
         ports = _port_or_range("*" if port is None else port, lookup, ranges=False)
         parts.append(Ports(side, ports))
         others.append(AllOf(tuple(parts)))
@@ -123,26 +123,26 @@ def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expressio
 
 
 def read_interface(text: str, lookup: Lookup) -> int:
-    """Return the number of an interface, given by name or as that number."""
+    """Return the index of an interface, given by name or by index."""
     index = lookup.interface(text)
     if index is None and lookup.compares_names:
-        return -1  # the file's own names are compared
+        return -1  # the names in the file are compared instead
     if index is None:
         if not text.isdecimal():
             near = nearest(text, lookup.names("interface"))
-            raise BadValue(f"no such interface: '{text}'{near}")
+            raise BadValue(f"unknown interface '{text}'{near}")
         index = read_number(text)
         if index > _LAST_INDEX:
-            raise BadValue(f"no such interface: {text}")
+            raise BadValue(f"interface index {text} is out of range")
     return index
 
 
 def _split_endpoint(text: str) -> tuple[str, str | None, str | None]:
-    """Return host, number of bits and port; None where there is none."""
+    """Split into host, prefix length and port; None for a part that is absent."""
     if text.startswith("["):
         host, closing, rest = text[1:].partition("]")
         if not closing:
-            raise BadValue("the bracket is not closed: [address]:port")
+            raise BadValue("unclosed bracket; write [address]:port")
         host, _, inner = host.partition("/")
         if inner:
             rest = f"/{inner}{rest}"
@@ -156,25 +156,25 @@ def _split_endpoint(text: str) -> tuple[str, str | None, str | None]:
         rest = colon + rest
     bits, colon, port = rest.partition(":")
     if bits and not bits.startswith("/"):
-        raise BadValue("after an address comes /bits or :port")
+        raise BadValue(f"unexpected '{bits}' after address; expected /bits or :port")
     if not host and colon and not bits and not text.startswith("["):
-        host = "*"  # ss's :443 is any host
+        host = "*"  # as in ss, :443 means any host
     return host, bits[1:] if bits else None, port if colon else None
 
 
 def _bare_ipv6(text: str) -> str:
-    """Return an IPv6 address without brackets, unless its end may be a port.
+    """Accept an IPv6 address without brackets, unless its end could be a port.
 
-    ss takes what follows the last colon for a port, and then finds no address.
+    ss takes the part after the last colon as a port, and then rejects the rest.
     """
     host, _, port = text.rpartition(":")
     if _packed(host) and port.isdecimal():
-        raise BadValue(f"is {port} a port? Write [{host}]:{port} or [{text}]")
+        raise BadValue(f"ambiguous address; write [{host}]:{port} or [{text}]")
     return text
 
 
 def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]:
-    """Return the networks that a host stands for; none: any host."""
+    """Resolve a host to networks; an empty result means any host."""
     if bits is not None and host.replace(".", "").isdecimal():
         host += ".0" * (3 - host.count("."))  # 10/8
     packed = _packed(host)
@@ -182,26 +182,26 @@ def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]
         return (Prefix(packed, _bits(bits, 8 * len(packed))),)
     if bits is not None:
         raise BadValue(
-            f"no address: '{host}'; a network is 10.0.0.0/8 or 2001:db8::/32"
+            f"invalid network '{host}'; write it like 10.0.0.0/8 or 2001:db8::/32"
         )
     if host.lower() in _ANY_HOST:
         return ()
     if host.isdecimal():
-        raise BadValue(f"{host} is no address; a port is written :{host}")
+        raise BadValue(f"'{host}' is not an address; for a port, write :{host}")
     if not host:
-        raise BadValue("a host is missing; * is any host")
-    # A last label of digits is an address gone wrong (RFC 1123, 2.1).
+        raise BadValue("missing host; use * for any host")
+    # A name whose last label is numeric is a malformed address (RFC 1123, 2.1).
     is_name = re.fullmatch(r"[A-Za-z0-9_.-]+", host)
     if not is_name or host.rpartition(".")[2].isdecimal():
-        raise BadValue(f"no address: '{host}'")
+        raise BadValue(f"invalid address '{host}'")
     found = [_packed(address) for address in lookup.addresses(host)]
     if not found:
-        raise BadValue(f"no such host: '{host}'")
+        raise BadValue(f"cannot resolve host '{host}'")
     return tuple(Prefix(address, 8 * len(address)) for address in found if address)
 
 
 def _packed(text: str) -> bytes | None:
-    """Return the bytes of an address, None where it is none."""
+    """Return the bytes of an address; None if the text is not one."""
     from socket import AF_INET, AF_INET6, inet_pton
 
     try:
@@ -211,15 +211,15 @@ def _packed(text: str) -> bytes | None:
 
 
 def _bits(text: str | None, most: int) -> int:
-    """Return the length of a prefix, given as a number or as IPv4's netmask."""
+    """Parse the length of a prefix, given as a number or as an IPv4 netmask."""
     if text is None:
         return most
     mask = _packed(text) if most == 32 else None
     if mask:
         ones = f"{int.from_bytes(mask, 'big'):032b}".rstrip("0")
         if "0" in ones:
-            raise BadValue(f"a netmask without gaps is expected: /{text}")
+            raise BadValue(f"netmask /{text} is not contiguous")
         return len(ones)
     if not re.fullmatch("[0-9]{1,3}", text) or int(text) > most:
-        raise BadValue(f"an address has {most} bits: no network /{text}")
+        raise BadValue(f"invalid prefix length '/{text}'; expected /0 to /{most}")
     return int(text)

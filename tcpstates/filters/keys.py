@@ -1,4 +1,4 @@
-"""The keys of the filter language: what each is called, takes and means."""
+"""The keys of the filter language: their names, operators, values and meaning."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from tcpstates.filters.values import (
 )
 from tcpstates.states import AnyState, find_states, nearest_words, word_list
 
-# Every spelling of an operator, and the one that filters are written with.
+# Every spelling of an operator, and its canonical spelling.
 OPERATORS = {
     **dict.fromkeys(("=", "==", "eq"), "="),
     **dict.fromkeys(("!=", "ne", "neq"), "!="),
@@ -60,7 +60,7 @@ OPERATORS = {
     "!~": "!~",
     "in": "in",
 }
-# What an operator denies.
+# Each negated operator, and the operator that it negates.
 NEGATIONS = {"!=": "=", "!~": "~", "not in": "in"}
 
 _EQUAL = ("=", "!=", "in", "not in")
@@ -70,12 +70,12 @@ Reader = Callable[[str, Sequence[str], Lookup], Expression]
 
 
 class Key(NamedTuple):
-    """A key: the operators that it takes, and what makes a condition of it."""
+    """A key: the operators that it takes, and the function that reads its values."""
 
     operators: tuple[str, ...]
     read: Reader  # the operator is never a negation
-    value: str = ""  # what a value is, for messages and completion
-    free_text: bool = False  # a value may hold anything
+    value: str = ""  # describes a value, in messages and completion
+    free_text: bool = False  # a value may contain any character
     may_stand_alone: bool = False
 
 
@@ -85,12 +85,12 @@ def _states(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
 
 
 def read_states(word: str) -> frozenset[AnyState]:
-    """Return the states of a word; BadValue names the nearest ones."""
+    """Return the states that a name selects; BadValue suggests the nearest ones."""
     found = find_states(word)
     if found is None:
         near = " or ".join(name.lower() for name in nearest_words(word))
         hint = f"did you mean {near}?" if near else f"the states are {word_list()}"
-        raise BadValue(f"no such state: '{word}'; {hint}")
+        raise BadValue(f"unknown state '{word}'; {hint}")
     return found
 
 
@@ -147,7 +147,7 @@ def _mark(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     mark, slash, mask = texts[0].partition("/")
     numbers = read_number(mark), read_number(mask) if slash else 0xFFFFFFFF
     if max(numbers) > 0xFFFFFFFF:
-        raise BadValue("a mark has 32 bits, up to 0xffffffff")
+        raise BadValue("a firewall mark has 32 bits; the highest is 0xffffffff")
     return Mark(*numbers)
 
 
@@ -155,7 +155,7 @@ def _cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     number = lookup.cgroup(texts[0])
     if number is None:
         raise BadValue(
-            f"no such cgroup: '{texts[0]}'; -e shows the cgroups that sockets are in"
+            f"unknown cgroup '{texts[0]}'; option -e shows the cgroups of sockets"
         )
     return Cgroup(number)
 
@@ -168,7 +168,7 @@ def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
             continue
         if uid is None or uid > 0xFFFFFFFF:
             near = nearest(text, lookup.names("user"))
-            raise BadValue(f"no such user: '{text}'{near}")
+            raise BadValue(f"unknown user '{text}'{near}")
         uids.add(uid)
     return User(frozenset(uids), frozenset(texts))
 
@@ -192,7 +192,7 @@ def _timer(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     for text in texts:
         kind = _TIMER_WORDS.get(reduce_word(text))
         if kind is None:
-            raise BadValue(f"no such timer: '{text}'; they are {' '.join(TIMERS)}")
+            raise BadValue(f"unknown timer '{text}'; the timers are {' '.join(TIMERS)}")
         kinds.add(kind)
     return Timer(frozenset(kinds))
 
@@ -202,10 +202,10 @@ def _process(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
         return ProcessName(map(os.fsencode, texts))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own plans for its patterns
+            warnings.simplefilter("ignore")  # about future changes of `re` syntax
             return ProcessPattern(re.compile(texts[0]))
     except (re.error, OverflowError, RecursionError) as error:
-        raise BadValue(f"no regular expression: '{texts[0]}', {error}") from error
+        raise BadValue(f"invalid regular expression '{texts[0]}': {error}") from error
 
 
 def _listener(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
@@ -216,14 +216,14 @@ def _autobound(operator: str, texts: Sequence[str], lookup: Lookup) -> Expressio
     return Autobound("local", (lookup.port_range(),))
 
 
-_HOST = "a host or network, with :port or without"
-_PORT = "a port or a service"
+_HOST = "a host or network, optionally with :port"
+_PORT = "a port or service"
 _NUMBER_TEXT = "a whole number"
-_BYTES = "bytes, as 64k or 1M"
-_DURATION = "a time, as 20ms, 5s, 5m"
+_BYTES = "a size such as 64k or 1M"
+_DURATION = "a time such as 20ms, 5s or 5m"
 
 KEYS: dict[str, Key] = {
-    "state": Key(_EQUAL, _states, "a state or a group"),
+    "state": Key(_EQUAL, _states, "a state or group"),
     "src": Key(_EQUAL, _endpoints("local"), _HOST),
     "dst": Key(_EQUAL, _endpoints("remote"), _HOST),
     "host": Key(_EQUAL, _endpoints("local", "remote"), _HOST),
@@ -233,8 +233,8 @@ KEYS: dict[str, Key] = {
     "listener": Key(_EQUAL, _listener, _PORT, may_stand_alone=True),
     "autobound": Key((), _autobound, may_stand_alone=True),
     "dev": Key(_EQUAL, _device, "an interface"),
-    "fwmark": Key(("=", "!="), _mark, "a number, or number/mask"),
-    "cgroup": Key(("=", "!="), _cgroup, "a path below cgroup v2", free_text=True),
+    "fwmark": Key(("=", "!="), _mark, "a number or number/mask"),
+    "cgroup": Key(("=", "!="), _cgroup, "a path in the cgroup v2 tree", free_text=True),
     "process": Key((*_EQUAL, "~", "!~"), _process, "a name", free_text=True),
     "pid": Key((*_EQUAL, *_ORDER), _number(ProcessId), _NUMBER_TEXT),
     "user": Key(_EQUAL, _user, "a login name or a uid"),
@@ -247,7 +247,7 @@ KEYS: dict[str, Key] = {
     "idle": Key(_ORDER, _time(Idle), _DURATION),
     "rtt": Key(_ORDER, _time(RoundTrip), _DURATION),
 }
-# Other words for them: those of columns, and what people type first.
+# Aliases: column names, and spellings that people try first.
 ALIASES = {
     "local": "src",
     "remote": "dst",
@@ -268,7 +268,7 @@ ALIASES = {
 
 
 def reduce_word(word: str) -> str:
-    """Return a word without case, hyphens and underscores."""
+    """Normalise a spelling: lower case, without hyphens and underscores."""
     return word.lower().replace("-", "").replace("_", "")
 
 
@@ -277,5 +277,5 @@ _BY_SPELLING |= {reduce_word(alias): name for alias, name in ALIASES.items()}
 
 
 def find_key(word: str) -> str | None:
-    """Return the key that a word is; None when it is none."""
+    """Look up a key by any of its spellings; None if there is none."""
     return _BY_SPELLING.get(reduce_word(word))

@@ -1,4 +1,4 @@
-"""The condition on the server's side of connections."""
+"""The condition `listener`: the server side of connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tcpstates.model import Batch
 
 
 class Listener(NamedTuple):
-    """Where someone waits for connections."""
+    """An address and port that a socket listens on."""
 
     protocol: str
     family: str
@@ -18,15 +18,15 @@ class Listener(NamedTuple):
     port: int
 
 
-# The last one takes every IPv4 address, mapped into IPv6.
+# The last one is IPv6 and accepts every IPv4-mapped address.
 _WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  (compared, not bound)
 
 
 class ListenerCondition(Condition):
-    """Whether the socket listens, or has the address of a listener.
+    """Whether the socket listens, or has the local address of a listener.
 
-    That is what listeners make; a client bound to such an address has it too, and what
-    was made by a listener that is gone has it no more.
+    Accepted connections have that address. So does a client bound to it. A connection
+    whose listener has closed no longer matches.
     """
 
     def __init__(self, ranges: Ranges, listeners: Iterable[Listener] = ()) -> None:
@@ -41,12 +41,12 @@ class ListenerCondition(Condition):
                 self._anywhere.setdefault(kind, set()).add(port)
 
     def with_listeners(self, listeners: Iterable[Listener]) -> ListenerCondition:
-        """Return the same question, with what is known of listeners."""
+        """Return the same condition, with these listeners filled in."""
         meant = (n for n in listeners if in_ranges(n.port, self.ranges))
         return ListenerCondition(self.ranges, meant)
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
+        """Test each socket."""
         kind = batch.protocol, batch.family
         anywhere, here = self._anywhere.get(kind, ()), self._here.get(kind, ())
         return [

@@ -22,15 +22,15 @@ class User(Condition):
     needs = (Capability.UID,)
 
     def __init__(self, uids: frozenset[int], names: frozenset[str]) -> None:
-        """Take the users' numbers; and their names, as saved listings have them."""
+        """Take the uids, and the user names that saved listings may have instead."""
         self.uids = uids
         self.names = names
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket.
+        """Test each socket.
 
-        The kernel says 0 where it has forgotten the user: in TIME_WAIT and half-open,
-        and before Linux 6.17 of every socket without a file.
+        The kernel reports uid 0 if it no longer knows the user: for TIME_WAIT and
+        half-open sockets, and before Linux 6.17 for every socket without a file.
         """
         uids = batch.column("uid")
         told = batch.known("user_name")
@@ -66,7 +66,7 @@ class Number(Condition):
         self.needs = (needs,)  # type: ignore[misc]
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket."""
+        """Test each socket."""
         values = batch.column(self.column)
         if None in values:
             judge = partial(in_ranges, ranges=self.ranges)
@@ -80,20 +80,20 @@ class Number(Condition):
 
 
 class Retransmits(Number):
-    """How many retransmissions or probes the peer has not answered."""
+    """The number of retransmissions or probes that the peer has not answered."""
 
     def __init__(self, ranges: Ranges) -> None:
         super().__init__("retransmits", ranges, Capability.TIMERS)
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; UDP repeats nothing."""
+        """Test each socket; UDP does not retransmit."""
         if batch.protocol == "udp":
             return [False] * len(batch)
         return super().test(batch)
 
 
 class Timer(ColumnCondition):
-    """Whether this is the timer that runs."""
+    """Whether one of these timers is running."""
 
     needs = (Capability.TIMERS,)
     column = "timer"
@@ -103,12 +103,12 @@ class Timer(ColumnCondition):
         self.kinds = kinds
 
     def judge(self, value: str | None) -> bool:
-        """Answer for one kind; UDP has no timers."""
+        """Test one kind of timer; UDP has none."""
         return value in self.kinds
 
 
 class Idle(Condition):
-    """How long no data have moved, in either direction."""
+    """How long no data has been sent or received."""
 
     needs = (Capability.TCP_INFO,)
 
@@ -116,14 +116,14 @@ class Idle(Condition):
         self.ranges = ranges
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; half a connection is never idle."""
+        """Test each socket; one that cannot carry data is never idle."""
         return [
             ms is not None and in_ranges(ms, self.ranges) for ms in ages.idle_ms(batch)
         ]
 
 
 class RoundTrip(Condition):
-    """How long the peer's acknowledgment takes, smoothed by the kernel."""
+    """The time until the peer acknowledges data, smoothed by the kernel."""
 
     needs = (Capability.TCP_INFO,)
 
@@ -131,7 +131,7 @@ class RoundTrip(Condition):
         self.ranges = ranges
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; 0 is "not measured yet"."""
+        """Test each socket; an RTT of 0 means that none has been measured yet."""
         return [
             bool(us) and in_ranges(us / 1000, self.ranges)
             for us in batch.column("info.rtt")
@@ -144,12 +144,12 @@ class Age(Condition):
     needs = (Capability.TCP_INFO, Capability.TIMERS)
 
     def __init__(self, ranges: Ranges, fin_timeout_ms: float | None) -> None:
-        """Take one range of milliseconds, and the system's tcp_fin_timeout."""
+        """Take one range in milliseconds, and the system's tcp_fin_timeout."""
         ((self.low, self.high),) = ranges
         self.fin_timeout_ms = fin_timeout_ms
 
     def test(self, batch: Batch) -> Answer:
-        """Return True or False where both bounds of the age are on one side."""
+        """Test each socket; None if the range divides the bounds of its age."""
         answers: list[bool | None] = []
         for least, most in ages.age_bounds_ms(batch, self.fin_timeout_ms):
             if least >= self.low and most <= self.high:

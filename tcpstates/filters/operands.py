@@ -1,4 +1,4 @@
-"""Take what follows a key from the words of a filter: an operator, and values."""
+"""Parse the tokens that follow a key of a filter: an operator and values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MISTYPED = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "~=": "~", "=~": "~
 
 
 def next_operator(words: Words, ahead: int = 0) -> str | None:
-    """Return the operator that comes, as filters are written; None: none does."""
+    """Return the next operator in canonical spelling; None if there is none."""
     word = words.peek(ahead)
     if word is None or word.quoted:
         return None
@@ -20,15 +20,15 @@ def next_operator(words: Words, ahead: int = 0) -> str | None:
 
 
 def take_operator(words: Words, name: str) -> str | None:
-    """Pass over the operator of a key and return it; None: there is none.
+    """Consume the operator of a key; None if there is none.
 
-    Raise FilterSyntaxError for one that the key does not take, or that is missing.
+    Raise FilterSyntaxError if it is missing, or the key does not support it.
     """
     operator = next_operator(words)
-    allowed = " ".join(KEYS[name].operators) or "no value"
+    allowed = " ".join(KEYS[name].operators) or "no operator"
     if operator is None:
         if KEYS[name].operators and "=" not in KEYS[name].operators:
-            problem = f"{name}: an operator is missing: {allowed}{_lost(words, name)}"
+            problem = f"{name}: expected one of {allowed}{_lost(words, name)}"
             raise words.error(problem, words.peek())
         if words.comes(NOT) and not words.comes((*AND, *OR, "(")):
             _refuse_not(words, name)
@@ -39,36 +39,35 @@ def take_operator(words: Words, name: str) -> str | None:
         meant = _MISTYPED.get(places[-1].text + behind.text)
         if meant:
             raise words.error(
-                f"no such operator; did you mean {meant}?", places[0], behind
+                f"unknown operator; did you mean {meant}?", places[0], behind
             )
     if operator not in KEYS[name].operators:
-        raise words.error(f"{name} takes {allowed}, not {operator}", *places)
+        problem = f"{name} cannot be used with {operator}; expected {allowed}"
+        raise words.error(problem, *places)
     return operator
 
 
 def _refuse_not(words: Words, name: str) -> None:
-    """Raise an error for `sport not 443`."""
+    """Reject `sport not 443`."""
     if KEYS[name].may_stand_alone:
         return
-    raise words.error(
-        f"`not` stands before the condition: not {name} ...", words.peek()
-    )
+    raise words.error(f"write `not` before the condition: not {name} ...", words.peek())
 
 
 def _lost(words: Words, name: str) -> str:
-    """Return a hint where a shell may have taken what follows for a redirection."""
+    """Return a hint if the shell may have taken < or > as a redirection."""
     takes_order = ">" in KEYS[name].operators
     if words.peek() is None and takes_order:
-        return " (a shell takes < and > away, unless they stand in quotation marks)"
+        return " (in a shell, quote < and >)"
     return ""
 
 
 def take_values(
     words: Words, name: str, *, is_list: bool, is_inside: bool
 ) -> list[Word]:
-    """Return the values that come, each with its place.
+    """Consume the values that follow, each with its position.
 
-    `is_inside`: a parenthesis is open, which the end of an argument may close.
+    `is_inside` means that a parenthesis is open; the end of an argument may close it.
     """
     key = KEYS[name]
     values: list[Word] = []
@@ -81,8 +80,8 @@ def take_values(
             return [Word(whole, word.start, end, quoted=True)]
         if word is None or word.symbol or word.among((*NOT, *AND, *OR)):
             if is_list and word is not None and word.text == "(":
-                raise words.error("a list has no parentheses: in 80,443", word)
-            problem = f"{name}: {key.value} is missing here{_lost(words, name)}"
+                raise words.error("a list takes no parentheses: in 80,443", word)
+            problem = f"{name}: expected {key.value}{_lost(words, name)}"
             raise words.error(problem, word)
         values += _items(words.take()) if is_list else [words.take()]
         after = words.peek()
@@ -91,13 +90,13 @@ def take_values(
             or (after is not None and after.text.startswith(",") and not after.quoted)
         )
     if not values:
-        raise words.error(f"{name}: {key.value} is missing here", words.peek())
+        raise words.error(f"{name}: expected {key.value}", words.peek())
     _refuse_comma(words, name, values[0], is_list=is_list)
     return values
 
 
 def _items(word: Word) -> list[Word]:
-    """Return the items of a list that one word holds, each with its place."""
+    """Split a token at its commas into items, each with its position."""
     if word.quoted:
         return [word]
     items = []
@@ -110,23 +109,23 @@ def _items(word: Word) -> list[Word]:
 
 
 def _refuse_comma(words: Words, name: str, value: Word, *, is_list: bool) -> None:
-    """Raise an error for a list that is written as one value, or as several words."""
+    """Reject a list that is written without `in`, or without commas."""
     if not is_list and not value.quoted and "," in value.text:
-        raise words.error(f"a list takes `in`: {name} in {value.text}", value)
+        raise words.error(f"a list requires `in`: {name} in {value.text}", value)
     after = words.peek()
     is_bare = after is not None and not after.symbol and not after.quoted
     if is_list and name == "state" and after and is_bare and find_states(after.text):
-        problem = f"a list has commas: in {value.text},{after.text}"
+        problem = f"separate list items with commas: in {value.text},{after.text}"
         raise words.error(problem, after)
 
 
 def _whole_argument(word: Word | None, key: Key, *, is_inside: bool) -> str | None:
-    """Return an argument that is one free text: process = 'my (old) server'."""
+    """Return an argument that is one free-text value: process = 'my (old) server'."""
     if word is None or not key.free_text or word.argument in (None, word.text):
         return None
     argument = word.argument or ""
     if word.quoted and argument[:1] in "\"'":
         return None
     if argument.endswith(")") and "(" not in argument and is_inside:
-        return None  # it closes what another argument has opened
+        return None  # it closes a parenthesis of an earlier argument
     return argument

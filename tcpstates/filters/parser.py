@@ -1,4 +1,4 @@
-"""Read a filter: ss's grammar, with more keys and the precedence that ss documents.
+"""Parse a filter: the grammar of ss, with more keys and ss's documented precedence.
 
     filter  = [clauses] or              OR  = or | ||
     or      = and { OR and }            AND = and & &&
@@ -8,8 +8,8 @@
     clause  = [state] NAME | exclude NAME
     term    = KEY [[operator] value]
 
-Clauses in a row add up. At the beginning, and no AND or OR behind them, they hold for
-the whole expression, as in ss, which allows them only there.
+Consecutive clauses add up. Clauses that begin the filter, without an AND or OR behind
+them, apply to the whole expression. That is their only place in ss.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from tcpstates.filters.tokens import AND, NOT, OR, Word, Words, quote
 from tcpstates.filters.values import BadValue, Lookup, nearest
 from tcpstates.states import ALL_STATES, AnyState, find_states, state_words
 
-_DEEPEST = 50  # parentheses and `not` inside each other
+_DEEPEST = 50  # nested parentheses and `not`
 _EXCLUDE = ("exclude", "excl")
 _CLAUSES = ("state", *_EXCLUDE)
 
 
 def parse_filter(arguments: Sequence[str], lookup: Lookup) -> tuple[Expression, str]:
-    """Return the tree of a filter, and the text that its terms' places refer to.
+    """Return the tree of a filter, and the text that the spans of its terms refer to.
 
-    Raise FilterSyntaxError, which points at what is wrong.
+    Raise FilterSyntaxError, which points at the wrong tokens.
     """
     words = Words(arguments)
     return _Parser(words, lookup).read(), words.text
 
 
 class _Parser:
-    """The words, and how deep in parentheses they are."""
+    """A recursive-descent parser over the tokens of one filter."""
 
     def __init__(self, words: Words, lookup: Lookup) -> None:
         self._words = words
@@ -54,19 +54,19 @@ class _Parser:
         self._lookup = lookup
 
     def read(self) -> Expression:
-        """Return the whole filter; what is empty selects everything."""
+        """Parse the whole filter; an empty filter selects everything."""
         if self._words.peek() is None:
             return AllOf(())
         found = self._leading() or self._any()
         behind = self._words.peek()
-        if behind is not None:  # what an expression cannot go on with
-            raise self._words.error("there is no parenthesis to close", behind)
+        if behind is not None:  # only a parenthesis can end an expression early
+            raise self._words.error("unmatched closing parenthesis", behind)
         return found
 
     def _leading(self) -> Expression | None:
-        """Return a filter that begins with states as ss has it; None: it does not.
+        """Parse a filter that begins with state clauses, as in ss; None if it does not.
 
-        There they are no part of the expression behind them, whatever it is.
+        Such clauses apply to the whole expression behind them, even to one with OR.
         """
         if not self._begins_clause():
             return None
@@ -78,7 +78,7 @@ class _Parser:
             return None
         return AllOf((clauses, self._any()))
 
-    # Connecting words, the weakest first.
+    # Operators of the expression, the weakest first.
 
     def _any(self) -> Expression:
         parts = [self._all()]
@@ -98,22 +98,22 @@ class _Parser:
     def _not(self) -> Expression:
         word = self._words.peek()
         if word is None or word.among((*AND, *OR, ")")):
-            raise self._words.error("a condition is missing here", word)
+            raise self._words.error("expected a condition", word)
         if not word.among((*NOT, "(")):
             return self._term(alone=False)
         if self._depth == _DEEPEST:
-            raise self._words.error(f"nested more than {_DEEPEST} deep", word)
+            raise self._words.error(f"nested more than {_DEEPEST} levels deep", word)
         self._depth += 1
         self._words.take()
         if word.text == "(":
             found = self._any()
             if not self._words.comes((")",)):
-                raise self._words.error("this parenthesis is not closed", word)
+                raise self._words.error("unclosed parenthesis", word)
             self._words.take()
         elif self._words.comes((*NOT, "(")):
             found = Not(self._not())
         elif self._words.peek() is None or self._words.comes((*AND, *OR, ")")):
-            found = Not(self._not())  # it says what is missing
+            found = Not(self._not())  # raises: a condition is missing
         else:
             found = Not(self._term(alone=True))
         self._depth -= 1
@@ -122,7 +122,7 @@ class _Parser:
     # Conditions.
 
     def _term(self, *, alone: bool) -> Expression:
-        """Return one condition; `alone`: one clause of states, not those in a row."""
+        """Parse one condition; if `alone`, one state clause rather than several."""
         if self._begins_clause():
             return self._clauses(alone=alone)
         word = self._words.take()
@@ -134,36 +134,36 @@ class _Parser:
     def _complaint(self, word: Word) -> str:
         text = word.text
         if word.symbol:
-            return f"a key, as dport or process, is missing before {text}"
+            return f"expected a key such as dport or process before {text}"
         if text == ":":
-            return "a port stands beside its address, without spaces: 127.0.0.1:443"
+            return "write address and port without spaces: 127.0.0.1:443"
         if text.removeprefix(":").isdecimal() or text.startswith(":"):
-            return f"{text}: of which side? Write sport, dport or port before it"
+            return f"local or remote? Write sport {text}, dport {text} or port {text}"
         if text[:1].isdecimal() or text.startswith("["):
-            return f"{text}: of which side? Write src, dst or host before it"
+            return f"local or remote? Write src {text}, dst {text} or host {text}"
         parts = text.split(",")
         if len(parts) > 1 and all(find_states(part) for part in parts):
-            return f"a list takes `in`: state in {text}"
+            return f"a list requires `in`: state in {text}"
         known = {reduce_word(name): name for name in (*state_words(), *KEYS)}
         near = nearest(reduce_word(text), known)
         for spelling, meant in known.items():
             near = near.replace(spelling, meant)
         hint = near or "; see FILTERS in the man page"
-        return f"no such state or key: '{text}'{hint}"
+        return f"unknown state or key '{text}'{hint}"
 
     def _begins_clause(self) -> bool:
-        """Tell whether a state comes, with `state` or `exclude` before it or bare."""
+        """Check whether a state follows: bare, or after `state` or `exclude`."""
         word = self._words.peek()
         if word is None or word.quoted or word.symbol:
             return False
         if word.among(_CLAUSES):
             return not (word.among(("state",)) and next_operator(self._words, 1))
-        if find_key(word.text):  # as IDLE, which is a state of Solaris too
+        if find_key(word.text):  # such as IDLE, which is also a state of Solaris
             return False
         return find_states(word.text) is not None
 
     def _clauses(self, *, alone: bool) -> Term:
-        """Return the clauses in a row as one term: ss adds the states up."""
+        """Combine consecutive clauses into one term: like ss, add up their states."""
         chosen: frozenset[AnyState] = frozenset()
         unknown = False
         texts: list[str] = []
@@ -175,10 +175,10 @@ class _Parser:
                 clause = "exclude" if words[-1].among(_EXCLUDE) else "state"
             named = self._words.peek()
             if named is None or named.symbol:
-                raise self._words.error(f"{clause}: a state is missing after it", named)
+                raise self._words.error(f"{clause}: expected a state", named)
             words.append(self._words.take())
             if find_states(named.text) is None and "," in named.text:
-                problem = f"a list takes `in`: state in {named.text}"
+                problem = f"a list requires `in`: state in {named.text}"
                 raise self._words.error(problem, named)
             try:
                 states = read_states(named.text)
@@ -211,7 +211,7 @@ class _Parser:
         return Term(meaning, text, (first.start, values[-1].end))
 
     def _value_comes(self, key: Key) -> bool:
-        """Tell whether a key that may stand alone has a value: `listener :443`."""
+        """Check whether a key that may stand alone has a value: `listener :443`."""
         word = self._words.peek()
         if not key.operators or word is None or word.symbol:
             return False
@@ -221,7 +221,7 @@ class _Parser:
     def _meaning(
         self, name: str, operator: str, values: Sequence[Word], first: Word
     ) -> Expression:
-        """Return what the values mean; an error points at the one that is wrong."""
+        """Build the condition; an error points at the wrong value."""
         denied = NEGATIONS.get(operator)
 
         def read(*texts: str) -> Expression:

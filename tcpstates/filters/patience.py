@@ -1,7 +1,8 @@
-"""A limit to how long a regular expression may search.
+"""Limit the time that a regular expression may search.
 
-`re` looks for signals while it searches (`Modules/_sre/sre_lib.h`), so a handler that
-raises ends it. That takes Unix and the main thread; elsewhere there is no limit.
+`re` checks for signals while it searches (`Modules/_sre/sre_lib.h`), so a handler that
+raises ends the search. This requires Unix and the main thread; elsewhere there is no
+limit.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from types import FrameType
 
 
 class TooLongError(Exception):
-    """The time is over."""
+    """The time limit has been exceeded."""
 
 
-_LEAST = 0.001  # seconds; 0 would set no timer
+_LEAST = 0.001  # seconds; 0 would disarm the timer
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TooLongError in the block after so many seconds, where that is possible."""
+    """Raise TooLongError in the block after so many seconds, where supported."""
     is_main = threading.current_thread() is threading.main_thread()
     if sys.platform != "win32" and is_main:
         started = monotonic()
@@ -33,10 +34,10 @@ def time_limit(seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            signal.signal(signal.SIGALRM, signal.SIG_IGN)  # one may be on its way
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)  # one may be pending
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-            if left:  # somebody else's alarm goes on
+            if left:  # restore the alarm that the caller had set
                 rest = left - (monotonic() - started)
                 signal.setitimer(signal.ITIMER_REAL, max(rest, _LEAST), interval)
     else:

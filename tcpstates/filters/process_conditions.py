@@ -1,4 +1,4 @@
-"""Conditions on the processes that hold a socket."""
+"""Conditions on the processes that own a socket."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tcpstates.model import Batch, Owner, Reason
 
 
 class ProcessCondition(Condition):
-    """A question about the processes that hold a socket."""
+    """A condition on the processes that own a socket."""
 
     def __init__(self) -> None:
         self._verdicts = AnswerCache(self.judge)
 
     def subject(self, owner: Owner) -> Any:
-        """Return what of a holder the question is about."""
+        """Return the property of an owner that is tested."""
         raise NotImplementedError
 
     def judge(self, subject: Any) -> bool | None:
-        """Answer for what `subject` returns; None: it is not known."""
+        """Test one subject; None if it cannot be determined."""
         raise NotImplementedError
 
     def test(self, batch: Batch) -> Answer:
-        """Return True where one holder is meant, None where it may be one."""
+        """Return True if any owner matches, None if a hidden owner might."""
         return [
             self._any(owners) if owners else None if reason in _OUT_OF_SIGHT else False
             for owners, reason in zip(
@@ -57,72 +57,72 @@ _OUT_OF_SIGHT = (
     Reason.NOT_FOUND,
     Reason.NOT_HERE,
     Reason.UNKNOWN,
-    "other pid namespace",  # of listings that version 0.1 has saved
+    "other pid namespace",  # in listings saved by version 0.1
 )
 _PATTERN_SECONDS = 1.0
 _NAME_SECONDS = 5e-5  # a simple pattern takes 1 to 2 us per name
-_COMM_LENGTH = 15  # TASK_COMM_LEN less its final zero, linux/sched.h
+_COMM_LENGTH = 15  # TASK_COMM_LEN without its final zero, linux/sched.h
 
 
 class ProcessId(ProcessCondition):
-    """Whether a process with such a number holds the socket."""
+    """Whether a process with one of these pids owns the socket."""
 
     def __init__(self, ranges: Ranges) -> None:
         super().__init__()
         self.ranges = ranges
 
     def subject(self, owner: Owner) -> int:
-        """Return the number."""
+        """Return the pid."""
         return owner.pid
 
     def judge(self, subject: int) -> bool:
-        """Answer for one number."""
+        """Test one pid."""
         return in_ranges(subject, self.ranges)
 
 
 class ProcessNameCondition(ProcessCondition):
-    """A question about the processes' names."""
+    """A condition on process names."""
 
     def subject(self, owner: Owner) -> bytes | None:
-        """Return the name; None: it went away before it was read."""
+        """Return the name; None if the process exited before its name was read."""
         return owner.name
 
     def judge(self, subject: bytes | None) -> bool | None:
-        """Answer for one name."""
+        """Test one name."""
         return None if subject is None else self.matches(subject)
 
     def matches(self, name: bytes) -> bool:
-        """Tell whether a name is meant."""
+        """Check whether a name matches."""
         raise NotImplementedError
 
 
 class ProcessName(ProcessNameCondition):
-    """Whether a process with one of these names holds the socket."""
+    """Whether a process with one of these names owns the socket."""
 
     def __init__(self, names: Iterable[bytes]) -> None:
-        """Take whole names; Linux keeps 15 bytes of one, so longer ones match those."""
+        """Take full names; Linux truncates names to 15 bytes, so those match too."""
         super().__init__()
         whole = frozenset(names)
         self._names = whole | {n[:_COMM_LENGTH] for n in whole if len(n) > _COMM_LENGTH}
 
     def matches(self, name: bytes) -> bool:
-        """Tell whether a name is one of them."""
+        """Check whether a name is one of them."""
         return name in self._names
 
 
 class ProcessPattern(ProcessNameCondition):
-    """Whether a process with such a name holds the socket."""
+    """Whether a process whose name matches the pattern owns the socket."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__()
         self._pattern = pattern
-        self._seconds = _PATTERN_SECONDS  # that are left
+        self._seconds = _PATTERN_SECONDS  # the time that remains
 
     def test(self, batch: Batch) -> Answer:
-        """Return an answer for each socket; CannotTell: the pattern takes too long.
+        """Test each socket; CannotTell if the pattern takes too long.
 
-        Names in a file may be long, and made for a pattern that tries everything. So
-        there is a limit for all of them; each new name adds what a simple pattern
+        Names in a file may be long, and crafted to make a pattern backtrack. So all
+        names share one time limit; each new name adds the time that a simple pattern
         takes at most.
         """
         holders = chain.from_iterable(filter(None, batch.column("processes")))
@@ -134,12 +134,12 @@ class ProcessPattern(ProcessNameCondition):
                 with time_limit(self._seconds):
                     self._verdicts.update((name, self.judge(name)) for name in new)
             except TooLongError as error:
-                problem = f"this pattern takes more than {_PATTERN_SECONDS:g} s"
-                raise Undecidable(f"{problem} on the names that are there") from error
+                problem = f"the pattern takes more than {_PATTERN_SECONDS:g} s"
+                raise Undecidable(f"{problem} on these process names") from error
             self._seconds -= monotonic() - started
         return super().test(batch)
 
     def matches(self, name: bytes) -> bool:
-        """Tell whether the pattern is in a name."""
+        """Search a name for the pattern."""
         text = name.decode("utf-8", "surrogateescape")
         return self._pattern.search(text) is not None

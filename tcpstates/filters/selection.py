@@ -1,9 +1,9 @@
-"""What the user's filter means for each stage: source, owners, the rows themselves.
+"""Apply the user's filter at each stage: in the source, to rows, to their owners.
 
-A state in the filter replaces what -a, -l or nothing would select, as in ss. The
-states that the filter leaves possible are all that a source is asked for, and what
-the kernel can decide of the rest is compiled for it. Then everything is applied to
-the rows, first without the processes, because finding those takes longest.
+As in ss, a state in the filter replaces the states that -a, -l or the default select.
+The source is asked only for states that the filter leaves possible, and the conditions
+that the kernel supports are compiled for it. Then the whole filter is applied to the
+rows: first without the conditions on processes, because finding owners takes longest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tcpstates.states import LISTENING, AnyState
 
 
 class Selection:
-    """A filter, and the states that the options select without it."""
+    """A filter, and the states that the options select if the filter names none."""
 
     def __init__(self, expression: Expression, text: str, default: InStates) -> None:
         self._expression = expression
@@ -46,33 +46,33 @@ class Selection:
         self._undecided = 0
 
     def __str__(self) -> str:
-        """Return the filter as it can be given again."""
+        """Write the filter in the syntax that the parser accepts."""
         return to_text(self._expression)
 
     def asks_for(self, kind: type[Condition]) -> bool:
-        """Tell whether one of the conditions is of a kind."""
+        """Check whether the filter has a condition of this kind."""
         return any(isinstance(found, kind) for found in conditions(self._expression))
 
     def named_states(self) -> frozenset[AnyState]:
-        """Return the states that the filter names, rather than excludes."""
+        """Return the states that the filter names and does not exclude."""
         none: frozenset[AnyState] = frozenset()
         asked = (c for c in conditions(self._expression) if isinstance(c, InStates))
         return none.union(*(found.states for found in asked if not found.unknown))
 
     @property
     def needs_processes(self) -> bool:
-        """Tell whether it matters who holds the sockets."""
+        """Whether the filter depends on the owners of sockets."""
         return self.asks_for(ProcessCondition)
 
     @property
     def needs_listeners(self) -> bool:
-        """Tell whether it matters who listens: see `with_listeners`."""
+        """Whether the filter depends on the listeners: see `with_listeners`."""
         return self.asks_for(ListenerCondition)
 
     def restrict(self, request: Request, *, in_kernel: bool = True) -> Request:
-        """Return the request, for no more than what the filter can select.
+        """Narrow the request to the sockets that the filter can select.
 
-        Without `in_kernel` the kernel is given no program.
+        Without `in_kernel`, no filter program is compiled for the kernel.
         """
         states, unknown = possible_states(self._expression)
         is_only_listening = self._default.states <= LISTENING
@@ -90,7 +90,7 @@ class Selection:
         )
 
     def with_listeners(self, batches: Iterable[Batch]) -> Selection:
-        """Return the selection that knows who listens, as these batches tell."""
+        """Return a selection that takes its listeners from these batches."""
         listeners = [
             Listener(batch.protocol, batch.family, address, port)
             for batch in batches
@@ -108,9 +108,9 @@ class Selection:
         return Selection(expression, self._text, self._default)
 
     def check(self, explain: Callable[[Capability], str | None]) -> None:
-        """Raise FilterSyntaxError for a term that a source cannot answer.
+        """Raise FilterSyntaxError for a term that the source does not support.
 
-        `explain` says of what a condition needs why it is missing, None: it is not.
+        `explain` returns why the source lacks a capability, or None if it has it.
         """
         for term in terms(self._expression):
             for need in (need for c in conditions(term) for need in c.needs):
@@ -119,7 +119,7 @@ class Selection:
                     raise FilterSyntaxError(problem, self._text, term.span)
 
     def without_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield the sockets that match as far as it can be told without owners."""
+        """Drop the sockets that cannot match, whoever their owners are."""
         if not self.needs_processes:
             yield from self._apply(batches)
             return
@@ -129,13 +129,13 @@ class Selection:
             yield batch.keep([value is not False for value in found])
 
     def with_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield the sockets that match, where that takes their owners."""
+        """Drop the sockets whose owners do not match, if the filter needs owners."""
         return self._apply(batches) if self.needs_processes else batches
 
     def _apply(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield what matches, and count what nobody can tell of."""
+        """Yield the matching sockets, and count those that cannot be determined."""
         if all(isinstance(found, InStates) for found in conditions(self._expression)):
-            yield from batches  # a source tells of no others
+            yield from batches  # a source reports no other states
             return
         for batch in batches:
             found = answer(self._expression, batch, self._text)
@@ -145,7 +145,7 @@ class Selection:
             yield batch.keep(found)
 
     def limitations(self) -> Iterator[Limitation]:
-        """Yield what was left open; complete when all batches have passed."""
+        """Report undetermined sockets; complete once all batches have been read."""
         if not self._undecided:
             return
         number = self._undecided
@@ -154,8 +154,8 @@ class Selection:
         if self.needs_processes:
             reasons.append("its process is hidden" if one else "processes are hidden")
         if self.asks_for(Age):
-            reasons.append("only bounds of the age are known, or nothing")
-        why = " or ".join(reasons) or "the source does not tell enough"
+            reasons.append("the exact age is unknown")
+        why = " or ".join(reasons) or "the source does not report enough"
         more = "1 more socket" if one else f"{number} more sockets"
         yield Limitation("may-match", f"{more} may match: {why}")
 
@@ -163,9 +163,9 @@ class Selection:
 def read_selection(
     arguments: Sequence[str], lookup: Lookup, request: Request
 ) -> Selection:
-    """Return what the arguments select; FilterSyntaxError points at a wrong word.
+    """Parse the arguments of a filter; FilterSyntaxError points at a wrong token.
 
-    The states of the request are those of a filter that names none.
+    A filter that names no states selects those of the request.
     """
     expression, text = parse_filter(arguments, lookup)
     default = InStates(request.states, unknown=request.unknown_states)

@@ -1,9 +1,9 @@
-"""A filter as a tree, what is certain of it, and how it is written.
+"""The syntax tree of a filter: weaken it, evaluate it, and write it as text.
 
-A `Term` is what stands between two connecting words; its meaning is a tree itself,
-whose leaves are conditions. Written back, a filter is what the parser reads as the
-same tree: every `and` is there, and parentheses only where the precedence (not, then
-and, then or) needs them.
+A `Term` is one condition as the user wrote it. Its meaning is a tree as well, whose
+leaves are conditions. The parser reads the text form back as the same tree. The text
+contains every `and`, and parentheses only where the precedence (not, then and, then or)
+requires them.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from tcpstates.states import ALL_STATES, AnyState, OtherState, TcpState
 
 
 class Term(NamedTuple):
-    """One condition as it was written, and where."""
+    """One condition as the user wrote it, and its position."""
 
     meaning: Expression
     text: str
     span: tuple[int, int] = (0, 0)
-    compound: bool = False  # several clauses, which `not` takes in parentheses only
+    compound: bool = False  # several clauses, which need parentheses after `not`
 
 
 class Not(NamedTuple):
-    """What the part is not."""
+    """Matches if the part does not."""
 
     part: Expression
 
 
 class AllOf(NamedTuple):
-    """What all of the parts are; without parts, everything."""
+    """Matches if all parts do; without parts, always."""
 
     parts: tuple[Expression, ...]
 
 
 class AnyOf(NamedTuple):
-    """What one of the parts is; without parts, nothing."""
+    """Matches if any part does; without parts, never."""
 
     parts: tuple[Expression, ...]
 
 
 Expression = Union[Condition, Term, Not, AllOf, AnyOf]  # noqa: UP007  (Python 3.10)
-States = tuple[frozenset[AnyState], bool]  # True: also those without a word
+States = tuple[frozenset[AnyState], bool]  # True: also states without a name here
 
 
 def to_text(expression: Expression) -> str:
-    """Return the filter as it can be given again."""
+    """Write the filter in the syntax that the parser accepts."""
     match expression:
         case Term():
             return expression.text
@@ -72,7 +72,7 @@ def to_text(expression: Expression) -> str:
 
 
 def terms(expression: Expression) -> Iterator[Term]:
-    """Yield every term, in the order in which they stand."""
+    """Yield every term in its order in the filter."""
     match expression:
         case Term():
             yield expression
@@ -100,7 +100,7 @@ def conditions(expression: Expression) -> Iterator[Condition]:
 def replace(
     expression: Expression, new: Callable[[Condition], Expression]
 ) -> Expression:
-    """Return the tree with other conditions."""
+    """Return the tree with each condition replaced."""
     match expression:
         case Term(meaning):
             return expression._replace(meaning=replace(meaning, new))
@@ -120,10 +120,10 @@ def relax(
     *,
     negated: bool = False,
 ) -> Expression:
-    """Return what holds of every selected socket, and maybe of others.
+    """Return a filter that matches every selected socket, and possibly more.
 
-    It has no terms and only conditions that `decides` accepts, each of them negated
-    directly or not at all. The others are taken for true.
+    It has no terms, and only conditions that `decides` accepts, each of them negated
+    directly or not at all. Other conditions are taken to be true.
     """
     match expression:
         case Term(meaning):
@@ -132,7 +132,7 @@ def relax(
             return relax(part, decides, negated=not negated)
         case AllOf(parts) | AnyOf(parts):
             weaker = [relax(part, decides, negated=negated) for part in parts]
-            # What is not all of them lacks one of them.
+            # De Morgan: the negation of "all of them" is "any of them negated".
             if isinstance(expression, AllOf) != negated:
                 weaker = [part for part in weaker if not is_everything(part)]
                 return weaker[0] if len(weaker) == 1 else AllOf(tuple(weaker))
@@ -146,15 +146,15 @@ def relax(
 
 
 def is_everything(expression: Expression) -> bool:
-    """Tell whether nothing is asked for at all."""
+    """Check whether the filter matches every socket."""
     return isinstance(expression, AllOf) and not expression.parts
 
 
 def possible_states(expression: Expression) -> States:
     """Return the states that a selected socket can be in.
 
-    Linux tells of BOUND sockets only when it is asked for them by name, so a filter
-    does so only when it names them.
+    Linux reports BOUND sockets only if they are requested explicitly, so they are
+    included only if the filter names them.
     """
     states, unknown = _states(relax(expression, lambda c: isinstance(c, InStates)))
     named = (c.states for c in conditions(expression) if isinstance(c, InStates))
@@ -181,14 +181,14 @@ def _states(weakened: Expression) -> States:
             common = _EVERY_STATE.intersection(*(s for s, _ in found))
             return common, all(u for _, u in found)
         case _:
-            raise TypeError("only states are left of a filter weakened to them")
+            raise TypeError("a filter weakened to its states has other conditions")
 
 
 def answer(expression: Expression, batch: Batch, text: str) -> Answer:
-    """Return True, False or None (nobody can tell) for each socket of a batch.
+    """Evaluate the filter for each socket of a batch; None is "cannot be determined".
 
-    Raise FilterSyntaxError, which points into `text`, where the source has not told
-    what a term asks for.
+    Raise FilterSyntaxError, which points into `text`, if the source did not report what
+    a term needs.
     """
     match expression:
         case Term(meaning, span=span):
@@ -212,7 +212,7 @@ def answer(expression: Expression, batch: Batch, text: str) -> Answer:
 def _joined(
     parts: Sequence[Expression], batch: Batch, text: str, *, decisive: bool
 ) -> Answer:
-    """Return Kleene's "and" of the parts, or, where True is decisive, his "or"."""
+    """Combine the parts by Kleene's "and", or by his "or" if True is decisive."""
     joined: Answer = list(repeat(not decisive, len(batch)))
     operator = or_ if decisive else and_
     for part in parts:

@@ -1,10 +1,9 @@
-r"""Split a filter into words, as a shell and ss would, and write values back.
+r"""Split a filter into tokens, as a shell and ss would, and quote values.
 
-Words end at white space, parentheses and operators, so `(dport=:443)` needs no
-spaces. What stands in single quotes is taken as it is; in double quotes the
-escapes of a listing (`\x1b`, `\n`, `\"`, `\\`) mean what they mean there, so a name
-can be copied from one. Outside of quotes a backslash takes the next character as
-it is.
+Tokens end at white space, parentheses and operators, so `(dport=:443)` needs no
+spaces. Single quotes preserve the text between them. In double quotes, the escapes
+that listings print (`\x1b`, `\n`, `\"`, `\\`) are decoded, so a name can be copied
+from a listing. Outside of quotes, a backslash preserves the next character.
 """
 
 from __future__ import annotations
@@ -30,28 +29,28 @@ _ESCAPE = re.compile(
 )
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _PLAIN = re.compile(r"[\w.:/@+%*\[\]-]+", re.ASCII)
-# What joins conditions, in ss's spellings too; in lower case.
+# The logical operators in lower case, including the spellings of ss.
 NOT, AND, OR = ("!", "not"), ("&", "&&", "and"), ("|", "||", "or")
 _JOINING = frozenset({*NOT, *AND, *OR})
 
 
 class Word(NamedTuple):
-    """A word of the filter, and where it stands in the whole text."""
+    """A token of the filter, and its position in the whole text."""
 
     text: str
     start: int
     end: int
     symbol: bool = False  # a parenthesis or an operator
     quoted: bool = False  # never a key, a state or an operator
-    argument: str | None = None  # the whole argument that this word begins
+    argument: str | None = None  # the whole argument, if this token begins one
 
     def among(self, spellings: Sequence[str]) -> bool:
-        """Tell whether this is one of these connecting words."""
+        """Check whether this unquoted token has one of these spellings."""
         return not self.quoted and self.text.lower() in spellings
 
 
 class Words:
-    """The words of a filter, taken one by one."""
+    """The tokens of a filter, consumed one by one."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.text = " ".join(arguments)  # which every position refers to
@@ -63,22 +62,22 @@ class Words:
             start += len(argument) + 1
 
     def peek(self, ahead: int = 0) -> Word | None:
-        """Return a word that comes, None behind the last one."""
+        """Return a later token without consuming it; None after the last one."""
         place = self._next + ahead
         return self._words[place] if place < len(self._words) else None
 
     def comes(self, spellings: Sequence[str], ahead: int = 0) -> bool:
-        """Tell whether one of these connecting words comes."""
+        """Check whether the next token has one of these spellings."""
         word = self.peek(ahead)
         return word is not None and word.among(spellings)
 
     def take(self) -> Word:
-        """Return the word that comes, and go on behind it."""
+        """Consume the next token."""
         self._next += 1
         return self._words[self._next - 1]
 
     def take_argument(self, argument: str) -> list[Word]:
-        """Return all words of the argument that the next one begins."""
+        """Consume all tokens of the argument that the next token begins."""
         words = [self.take()]
         end = words[0].start + len(argument)
         while (word := self.peek()) is not None and word.start < end:
@@ -86,11 +85,11 @@ class Words:
         return words
 
     def start_again(self) -> None:
-        """Go back to the first word."""
+        """Go back to the first token."""
         self._next = 0
 
     def error(self, problem: str, *words: Word | None) -> FilterSyntaxError:
-        """Return an error that points at words; None: behind the last one."""
+        """Build an error that points at tokens; None points behind the last one."""
         first, last = words[0], words[-1]
         if first is None or last is None:
             end = len(self.text)
@@ -118,7 +117,7 @@ class Words:
                     words.append(Word(text, start, end, quoted=True, argument=whole))
                 case "open":
                     raise FilterSyntaxError(
-                        f"a quotation mark without its second: {found.group()}",
+                        f"unterminated quote: {found.group()}",
                         self.text,
                         (start, end),
                     )
@@ -130,7 +129,7 @@ class Words:
 
 
 def unescape(text: str) -> str:
-    """Return what escapes stand for; those that are none are left as they are."""
+    """Decode escapes; leave invalid ones unchanged."""
 
     def character(found: re.Match[str]) -> str:
         if found[1]:
@@ -145,7 +144,7 @@ def unescape(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Return a value as it can stand in a filter: bare where it may, or in quotes."""
+    """Quote a value for use in a filter, if it needs quotes."""
     if _PLAIN.fullmatch(text) and text.lower() not in _JOINING:
         return text
     return '"' + "".join(map(_escaped, text)) + '"'

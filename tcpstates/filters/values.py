@@ -1,6 +1,6 @@
-"""Read the values of a filter: numbers, sizes, times; and what names are for.
+"""Parse the values of a filter: numbers, sizes and times; define how names resolve.
 
-Whoever cannot read one raises BadValue, whose text says what was expected.
+An invalid value raises BadValue, whose text says what was expected.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ _MS = {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "min": 6e4, "h": 36e5, "d": 864e
 
 
 class BadValue(Exception):
-    """A value that cannot be read; the text says what was expected."""
+    """An invalid value; the text says what was expected."""
 
 
 class Lookup(Protocol):
-    """What this system knows by name; an empty answer: nothing of that name."""
+    """Resolves names on this system; an empty result means that a name is unknown."""
 
     # Users and interfaces that have no number here are compared by their names.
     compares_names: bool
 
     def ports(self, service: str) -> frozenset[int]:
-        """Return the ports of a service, of the protocols asked for."""
+        """Return the ports of a service for the requested protocols."""
 
     def addresses(self, host: str) -> Sequence[str]:
         """Return the addresses of a host."""
 
     def interface(self, name: str) -> int | None:
-        """Return the number of an interface."""
+        """Return the index of an interface."""
 
     def cgroup(self, path: str) -> int | None:
-        """Return the number of a cgroup, by its path below the mount of cgroup v2."""
+        """Return the ID of a cgroup, by its path below the mount point of cgroup v2."""
 
     def uid(self, user: str) -> int | None:
-        """Return the number of a user."""
+        """Return the uid of a user."""
 
     def names(self, kind: str) -> Iterable[str]:
-        """Return what there is of a kind: service, interface, user."""
+        """Return all known names of a kind: service, interface, user."""
 
     def fin_timeout_ms(self) -> float | None:
-        """Return the system's tcp_fin_timeout in milliseconds; None: it has none."""
+        """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
 
     def port_range(self) -> tuple[int, int]:
-        """Return the first and the last port that the system hands out itself."""
+        """Return the first and last port of the system's ephemeral port range."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ", did you mean X?", or nothing where no known word is near."""
+    """Return "; did you mean X?", or an empty string if no known name is close."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), list(known), n=2)
@@ -63,32 +63,32 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def read_number(text: str) -> int:
-    """Return a whole number, decimal or with 0x."""
+    """Parse a whole number, decimal or hexadecimal with 0x."""
     if not _NUMBER.fullmatch(text):
-        raise BadValue(f"a whole number is expected, not '{text}'")
+        raise BadValue(f"expected a whole number, not '{text}'")
     return int(text, 0)
 
 
 def read_size(text: str) -> int:
-    """Return bytes: 1500, 64k, 1M, 2GiB; each unit is 1024 of the one before."""
+    """Parse a size in bytes: 1500, 64k, 1M, 2GiB; units are powers of 1024."""
     found = _SIZE.fullmatch(text)
     if not found:
-        raise BadValue(f"bytes are expected, as 1500, 64k or 1M, not '{text}'")
+        raise BadValue(f"expected a size such as 1500, 64k or 1M, not '{text}'")
     return int(float(found[1]) * float(1024 ** " kmgt".index(found[2].lower() or " ")))
 
 
 def read_time(text: str) -> float:
-    """Return milliseconds: 300us, 20ms, 5s, 5m, 2h, 1d."""
+    """Parse a time into milliseconds: 300us, 20ms, 5s, 5m, 2h, 1d."""
     found = _TIME.fullmatch(text)
     if not found:
         if text.isdecimal():
-            raise BadValue(f"a unit is missing: {text}ms, {text}s, {text}m?")
-        raise BadValue(f"a time is expected, as 20ms, 5s or 5m, not '{text}'")
+            raise BadValue(f"missing unit; write {text}ms, {text}s or {text}m")
+        raise BadValue(f"expected a time such as 20ms, 5s or 5m, not '{text}'")
     return float(found[1]) * _MS[found[2].lower()]
 
 
 def compared(operator: str, value: float, *, whole: bool = False) -> Ranges:
-    """Return the numbers, or the whole numbers, that compare so with a value."""
+    """Return the range of numbers, or whole numbers, that satisfy a comparison."""
     match operator:
         case "<":
             return ((-inf, value - 1 if whole else nextafter(value, -inf)),)
@@ -103,7 +103,7 @@ def compared(operator: str, value: float, *, whole: bool = False) -> Ranges:
 
 
 def read_ranges(operator: str, texts: Sequence[str]) -> Ranges:
-    """Return ranges of whole numbers: compared with one, or one of a list."""
+    """Parse a comparison with a whole number, or a list, into ranges."""
     if operator != "in":
         return compared(operator, read_number(texts[0]), whole=True)
     ranges = []
@@ -115,8 +115,8 @@ def read_ranges(operator: str, texts: Sequence[str]) -> Ranges:
 
 
 def checked(ranges: Sequence[tuple[int, int]]) -> Ranges:
-    """Return the ranges; BadValue for one that is upside down."""
+    """Raise BadValue for a range whose ends are reversed."""
     for low, high in ranges:
         if low > high:
-            raise BadValue(f"a range goes upwards: {high}-{low}")
+            raise BadValue(f"reversed range; write {high}-{low}")
     return tuple(ranges)

@@ -1,1 +1,1 @@
-"""The life of a TCP connection as data: the state machine, its words, its scenarios."""
+"""A TCP connection's life as data: state machine, explanations, scenarios."""

@@ -1,8 +1,9 @@
 """The state machine of RFC 9293 as data: states, events, transitions, sides.
 
-FIGURE has the edges of the RFC's figure 5, with its notes 1 and 2; BEYOND has what the
-figure leaves out "for legibility" (note 3) and its text has: aborts, resets, timeouts.
-Everything that explains, draws or performs a connection reads these two.
+FIGURE holds the edges of the RFC's figure 5, including its notes 1 and 2. BEYOND holds
+the transitions that the figure omits "for legibility" (note 3) and that the RFC's text
+defines: aborts, resets and timeouts. All code that explains, draws or performs a
+connection reads these two tables.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ S = TcpState
 
 
 class Event(str, Enum):
-    """What makes a socket change its state, in the words of the RFC's figure."""
+    """An event that changes a socket's state, named as in the RFC's figure."""
 
     PASSIVE_OPEN = "passive OPEN"
     ACTIVE_OPEN = "active OPEN"
@@ -38,16 +39,16 @@ class Event(str, Enum):
 
     @property
     def is_call(self) -> bool:
-        """Tell whether a program does it."""
+        """Whether a program causes the event."""
         return self in CALLS
 
     @property
     def is_segment(self) -> bool:
-        """Tell whether the peer does it."""
+        """Whether a segment from the peer causes the event."""
         return self.value.startswith("rcv ")
 
 
-# The calls of the socket interface (POSIX) that do what the RFC's calls do.
+# The POSIX socket calls that correspond to the RFC's calls.
 CALLS = {
     Event.PASSIVE_OPEN: "listen()",
     Event.ACTIVE_OPEN: "connect()",
@@ -58,7 +59,7 @@ CALLS = {
 
 
 class Transition(NamedTuple):
-    """One edge: in `source`, `event` leads to `target`, and `sends` goes out."""
+    """One edge: `event` leads from `source` to `target` and sends `sends`."""
 
     source: TcpState
     event: Event
@@ -130,17 +131,17 @@ TRANSITIONS = (*FIGURE, *BEYOND)
 
 
 def ways_in(state: TcpState) -> list[Transition]:
-    """Return the edges of the figure that lead to a state."""
+    """List the edges of the figure that lead to a state."""
     return [edge for edge in FIGURE if edge.target is state]
 
 
 def ways_out(state: TcpState) -> list[Transition]:
-    """Return the edges of the figure that lead away from a state."""
+    """List the edges of the figure that lead away from a state."""
     return [edge for edge in FIGURE if edge.source is state]
 
 
 def as_object(edge: Transition) -> dict[str, str | None]:
-    """Return an edge as JSON has it."""
+    """Convert an edge to its JSON object."""
     return {
         "from": str(edge.source),
         "event": str(edge.event),
@@ -151,7 +152,7 @@ def as_object(edge: Transition) -> dict[str, str | None]:
 
 
 def step(source: TcpState, event: Event) -> Transition:
-    """Return what an event does in a state; KeyError where nothing is told of it."""
+    """Find the transition for an event; KeyError if RFC 9293 has no such transition."""
     for edge in TRANSITIONS:
         if edge.source is source and edge.event is event:
             return edge
@@ -159,7 +160,7 @@ def step(source: TcpState, event: Event) -> Transition:
 
 
 class Side(str, Enum):
-    """Who of the two can be in a state."""
+    """Which side of a connection can be in a state."""
 
     SERVER = "the server"
     CLIENT = "the client"
@@ -178,5 +179,5 @@ SIDES = {
 
 
 def side(state: TcpState) -> Side:
-    """Return who of the two can be in a state."""
+    """Look up which side of a connection can be in a state."""
     return SIDES.get(state, Side.EITHER)

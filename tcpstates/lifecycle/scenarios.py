@@ -1,7 +1,7 @@
-"""What two parties do with each other, as walks through the state machine.
+"""Connections between two parties, as walks through the state machine.
 
-A scenario is a list of who meets which event; states and segments follow from the
-table, so none can show what the table does not allow.
+A scenario lists which party meets which event. States and segments follow from the
+table, so a scenario cannot show anything that the table does not allow.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ CLIENT, SERVER = "client", "server"
 
 
 class Act(NamedTuple):
-    """One party meets an event, or, where there is none, something else happens."""
+    """One party meets an event or, if `event` is None, does something else."""
 
     party: str
     event: Event | None
-    text: str = ""  # what a program or the kernel does, beside the event
-    sends: str = ""  # another segment than the table's: one that carries more, or none
+    text: str = ""  # an action of a program or the kernel, besides the event
+    sends: str = ""  # replaces the table's segment: one that carries more, or none
 
 
 class Scenario(NamedTuple):
-    """A story of a connection."""
+    """A course of events in a connection."""
 
     title: str
     start: tuple[TcpState, TcpState]  # client, server
@@ -35,7 +35,7 @@ class Scenario(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """The states of both after an act, and what goes from one to the other by it."""
+    """The states of both parties after an act, and the segment that it sends."""
 
     act: Act
     client: TcpState
@@ -44,19 +44,19 @@ class Moment(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the kernel says after a step; None: that party was not looked at."""
+    """The states that the kernel reports after a step; None: party not examined."""
 
     client: TcpState | None
     server: TcpState | None
-    left_ms: int | None = None  # until TIME_WAIT ends, which is not waited for
+    left_ms: int | None = None  # until TIME_WAIT ends, which is not awaited
 
     def differs(self, moment: Moment) -> bool:
-        """Tell whether it is not what the scenario expects."""
+        """Check whether the states differ from those that the scenario expects."""
         pairs = ((self.client, moment.client), (self.server, moment.server))
         return any(seen not in (None, expected) for seen, expected in pairs)
 
 
-NOTHING = "-"  # instead of a segment: it waits, and goes with the next one
+NOTHING = "-"  # no segment yet: it is sent together with the next one
 
 SCENARIOS: dict[str, Scenario] = {
     "open": Scenario(
@@ -70,10 +70,11 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_SYN),
         ),
         "The client is ESTABLISHED one segment before the server. The listener stays"
-        " in LISTEN; the server's socket here is the one it makes.",
+        " in LISTEN; the server's socket shown here is the one that the listener"
+        " creates.",
     ),
     "close": Scenario(
-        "Four-way close, the client first",
+        "Four-way close: the client closes first",
         (S.ESTABLISHED, S.ESTABLISHED),
         (
             Act(CLIENT, E.CLOSE),
@@ -84,8 +85,8 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, E.TWO_MSL),
         ),
-        "Who closes first ends in TIME_WAIT. The other is in CLOSE_WAIT until its"
-        " program closes too: nothing else ends that.",
+        "The side that closes first ends in TIME_WAIT. The other side is in CLOSE_WAIT"
+        " until its program closes, too: nothing else ends that state.",
     ),
     "close-three-way": Scenario(
         "Three-way close: the server closes at once",
@@ -98,8 +99,8 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, E.TWO_MSL),
         ),
-        "The server's ACK waits for its FIN and both go in one segment, so the client"
-        " is never in FIN_WAIT_2.",
+        "The server's ACK waits for its FIN. Both are sent in one segment, so the"
+        " client is never in FIN_WAIT_2.",
     ),
     "simultaneous-open": Scenario(
         "Both open at once",
@@ -113,7 +114,8 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_SYN),
         ),
         "Two clients make one connection, each from the port that the other one"
-        " connects to. It is rare, and how some get through address translation.",
+        " connects to. This is rare; some programs use it to get through address"
+        " translation.",
     ),
     "simultaneous-close": Scenario(
         "Both close at once",
@@ -128,11 +130,11 @@ SCENARIOS: dict[str, Scenario] = {
             Act(CLIENT, E.TWO_MSL),
             Act(SERVER, E.TWO_MSL),
         ),
-        "The FINs cross on their way, so both are in CLOSING for a moment, and both in"
-        " TIME_WAIT after it.",
+        "The FINs cross in transit, so both sides are in CLOSING for a moment, and then"
+        " in TIME_WAIT.",
     ),
     "half-close": Scenario(
-        "Half-close: the client has sent all, and still receives",
+        "Half-close: the client has sent everything and still receives",
         (S.ESTABLISHED, S.ESTABLISHED),
         (
             Act(CLIENT, E.CLOSE, "shutdown(SHUT_WR)"),
@@ -145,50 +147,50 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, E.TWO_MSL),
         ),
-        "FIN_WAIT_2 has no timer while a process holds the socket, and CLOSE_WAIT has"
-        " none ever: a half-closed connection can last as long as both want.",
+        "FIN_WAIT_2 has no timer while a process holds the socket open, and CLOSE_WAIT"
+        " never has one: a half-closed connection can last as long as both sides want.",
     ),
     "reset": Scenario(
         "Reset: the client aborts",
         (S.ESTABLISHED, S.ESTABLISHED),
         (Act(CLIENT, E.ABORT), Act(SERVER, E.RST)),
-        "Nobody waits for anything. What the client still had to send is lost, and the"
-        " server gets ECONNRESET, after what has arrived.",
+        "Neither side waits. Data that the client still had to send are lost, and the"
+        " server gets ECONNRESET after the data that have arrived.",
     ),
     "refused": Scenario(
-        "Refused: nobody listens",
+        "Refused: nothing listens on the port",
         (S.CLOSED, S.CLOSED),
         (
             Act(CLIENT, E.ACTIVE_OPEN),
             Act(SERVER, None, "no listener on that port", "RST,ACK"),
             Act(CLIENT, E.RST),
         ),
-        "connect() fails with ECONNREFUSED at once. No answer at all is something"
-        " else: see syn-timeout.",
+        "connect() fails with ECONNREFUSED at once. If there is no answer at all, see"
+        " syn-timeout.",
     ),
     "syn-timeout": Scenario(
         "No answer to the SYN",
         (S.CLOSED, S.CLOSED),
         (
             Act(CLIENT, E.ACTIVE_OPEN),
-            Act(CLIENT, None, "no answer: it waits, twice as long each time", "SYN"),
+            Act(CLIENT, None, "no answer: it retries, and waits twice as long", "SYN"),
             Act(CLIENT, None, "and again", "SYN"),
             Act(CLIENT, E.USER_TIMEOUT, "the last retry is not answered either"),
         ),
         "connect() fails with ETIMEDOUT, on Linux after about two minutes. A firewall"
-        " drops the SYN or the answer, or the host is not there.",
+        " drops the SYN or the answer, or the host is down.",
     ),
 }
 
 
 def is_simultaneous(scenario: Scenario) -> bool:
-    """Tell whether both parties do the same before anything arrives."""
+    """Check whether both parties do the same before any segment arrives."""
     first, second = scenario.acts[:2]
     return first.event is second.event and first.party != second.party
 
 
 def walk(scenario: Scenario) -> Iterator[Moment]:
-    """Yield the moments of a scenario; KeyError for what the table does not allow."""
+    """Yield the moments of a scenario; KeyError if the table does not allow a step."""
     states = dict(zip((CLIENT, SERVER), scenario.start, strict=True))
     for act in scenario.acts:
         segment: str | None = act.sends or None

@@ -1,1 +1,1 @@
-"""Scenarios, performed with real sockets on loopback."""
+"""Perform scenarios with real sockets on loopback."""

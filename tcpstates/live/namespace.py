@@ -1,7 +1,7 @@
 """Move this process into a network namespace of its own, with its own loopback.
 
-There, an unprivileged user may do what newer kernels refuse elsewhere: put a filter on
-a TCP socket (EPERM on Linux 6.18).
+There, an unprivileged user may attach a filter to a TCP socket, which newer kernels
+refuse elsewhere (EPERM on Linux 6.18).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ _REQUEST = struct.Struct("16sH22x")  # struct ifreq
 
 
 def enter_private_namespace() -> None:
-    """Enter a new user and network namespace, and start its loopback; raise OSError.
+    """Enter a new user and network namespace, and start its loopback.
 
-    For the rest of this process, whose threads must not have been started yet.
+    Raise OSError on failure. The process stays there, and must not have started threads
+    before.
     """
     import ctypes
     from fcntl import ioctl  # type: ignore[attr-defined,unused-ignore]

@@ -1,10 +1,10 @@
-"""Perform a scenario on loopback, and tell what the kernel says at every step.
+"""Perform a scenario on loopback, and observe the kernel's states at every step.
 
-Both parties' sockets have gates: what one sends reaches the other only at the step that
-says so, and every state stays until it has been seen. As lost segments are repeated
-after a second, a scenario takes some seconds. shutdown() stands for close(), because
-the gate of a closed socket could not be moved any more. What both do at once one socket
-does alone, which connects to its own port: its SYN and its FIN cross with themselves.
+The sockets of both parties have gates: a segment reaches the peer only at its step, and
+every state lasts until it has been observed. Lost segments are resent after a second,
+so a scenario takes some seconds. shutdown() replaces close(), because the gate of a
+closed socket cannot be moved. Simultaneous scenarios use a single socket, which
+connects to its own port: its SYN and its FIN cross with themselves.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from tcpstates.live.segment_filter import (
 from tcpstates.states import TcpState
 
 _ADDRESS = "127.0.0.1"
-_PATIENCE = 15.0  # seconds: the repetitions come after 1, 3 and 7
+_PATIENCE = 15.0  # seconds: segments are resent after 1, 3 and 7
 _LOOK_EVERY = 0.02  # seconds
 _MSG_DONTWAIT = 0x40  # linux/socket.h
-_TCP_SYNCNT = 7  # linux/tcp.h; not every system's `socket` knows them
-_SYN_RETRIES = 2  # as many as the scenario has; a timeout after 7 seconds at most
+_TCP_SYNCNT = 7  # linux/tcp.h; not every system's `socket` module defines them
+_SYN_RETRIES = 2  # as many as in the scenario; timeout after 7 seconds at most
 
 
 class CannotPerform(TcpstatesError):
@@ -52,20 +52,23 @@ class CannotPerform(TcpstatesError):
 
 
 def perform(scenario: Scenario) -> Iterator[tuple[Moment | None, Seen]]:
-    """Yield what is seen at the start, without a moment, and then at every step.
+    """Yield the states at the start, without a moment, and then at every step.
 
-    It may move this process into a network namespace of its own, for good. Raise
-    CannotPerform where neither there nor here segments can be held back, and OSError.
+    This may move the process permanently into a network namespace of its own. Raise
+    CannotPerform if segments cannot be held back, neither here nor there, or OSError.
     """
     if platform.system() != "Linux":
-        raise CannotPerform("cannot perform it: only Linux can hold segments back")
+        raise CannotPerform(
+            "cannot perform the scenario: only Linux can hold segments back"
+        )
     try:
         if not are_gates_allowed():
             enter_private_namespace()
     except OSError as error:
         text = "holding segments back needs CAP_NET_ADMIN here, or a network namespace"
         raise CannotPerform(
-            f"cannot perform it: {text} of one's own ({error.strerror}); try it as root"
+            f"cannot perform the scenario: {text} of its own ({error.strerror}); try it"
+            " as root"
         ) from error
     with ExitStack() as stack:
         stage = _Stage(stack, scenario)
@@ -76,14 +79,14 @@ def perform(scenario: Scenario) -> Iterator[tuple[Moment | None, Seen]]:
 
 
 class _Stage:
-    """The sockets of both parties, which may be one, and their gates."""
+    """The sockets of both parties, possibly the same one, and their gates."""
 
     def __init__(self, stack: ExitStack, scenario: Scenario) -> None:
         self._is_alone = is_simultaneous(scenario)
         client = stack.enter_context(socket.socket())
         server = client if self._is_alone else stack.enter_context(socket.socket())
         client.setsockopt(socket.IPPROTO_TCP, _TCP_SYNCNT, _SYN_RETRIES)
-        server.bind((_ADDRESS, 0))  # nobody else gets the port, nor may it listen
+        server.bind((_ADDRESS, 0))  # reserves the port, without listening
         self._end = server.getsockname()
         self._sockets = {CLIENT: client, SERVER: server}
         self._received: dict[str, frozenset[int]] = {}
@@ -99,12 +102,12 @@ class _Stage:
         self._move_gates(scenario.acts)
 
     def look(self) -> Seen:
-        """Return what the kernel says now."""
+        """Observe the states that the kernel reports now."""
         port = self._end[1]
         rows = snapshot(f"sport = :{port} or dport = :{port}").sockets
         client = [row for row in rows if row.remote_port == port]
         server = [row for row in rows if row.local_port == port]
-        # The connection counts, as soon as there is one beside the listener.
+        # A connection takes precedence over the listener.
         server.sort(key=lambda row: row.state == TcpState.LISTEN)
         timer = client[0].timer if client else None
         is_waiting = timer is not None and timer.kind == "time-wait"
@@ -113,7 +116,7 @@ class _Stage:
         return Seen(_state(client), _state(server), left)
 
     def step(self, moment: Moment, later: Sequence[Act]) -> Seen:
-        """Do one step; return what is seen when it is done, or when it is late."""
+        """Perform a step; return the states when it is complete or has timed out."""
         act = moment.act
         if act.event is Event.TWO_MSL:
             seen = self.look()._replace(client=None)
@@ -127,7 +130,7 @@ class _Stage:
         return self._masked(seen, moment)
 
     def _receive(self, act: Act) -> None:
-        """Remember that a party may receive these segments, now and again."""
+        """Record that a party may receive these segments, now and later."""
         bits = BITS.get(act.event, frozenset()) if act.event else frozenset()
         if self._is_alone and act.event is Event.ACK_OF_SYN:
             bits |= SYN_AGAIN
@@ -140,7 +143,7 @@ class _Stage:
     def _move_gates(
         self, later: Sequence[Act], passing: dict[str, frozenset[int]] | None = None
     ) -> None:
-        """Let each receive what it has received before, but not what comes next."""
+        """Let each party receive earlier kinds of segments, but not the next one."""
         for party, gated in self._sockets.items():
             coming = (
                 BITS[act.event]
@@ -153,7 +156,7 @@ class _Stage:
                 let_through(gated, bits | (passing or {}).get(party, frozenset()))
 
     def _do(self, act: Act) -> None:
-        """Do what a program does in a step."""
+        """Perform the program's part of a step."""
         mine = self._sockets[act.party]
         match act.event:
             case Event.PASSIVE_OPEN:
@@ -170,7 +173,7 @@ class _Stage:
             case Event.ACK_OF_FIN:
                 self._read_ends()
             case Event.RST if act.party == SERVER:
-                mine.send(b"?")  # a RST is not repeated, but answers any segment
+                mine.send(b"?")  # a RST is not resent, but answers any segment
             case None if act.sends == "data":
                 mine.send(b"data")
             case None if act.sends == "ACK":
@@ -178,10 +181,10 @@ class _Stage:
             case None if act.sends == "SYN":
                 self._wait_for_repetition()
             case _:
-                pass  # the kernel does it
+                pass  # left to the kernel
 
     def _read_ends(self) -> None:
-        """Read what has come: Linux repeats no FIN that still lies in a queue here."""
+        """Read arrived data: Linux resends no FIN that is still in a queue here."""
         for gated in self._sockets.values():
             with suppress(OSError):
                 gated.recv(1, _MSG_DONTWAIT)
@@ -193,7 +196,7 @@ class _Stage:
             self.look()
 
     def _wait(self, moment: Moment) -> Seen:
-        """Look until the states are the expected ones, or patience ends."""
+        """Observe until the states are as expected, or the time is up."""
         end = time.monotonic() + _PATIENCE
         seen = self.look()
         while self._masked(seen, moment).differs(moment) and time.monotonic() < end:
@@ -202,12 +205,12 @@ class _Stage:
         return seen
 
     def _masked(self, seen: Seen, moment: Moment) -> Seen:
-        """Return nothing of a socket alone while the two should differ."""
+        """Hide the state of a single socket while the parties should differ."""
         if self._is_alone and moment.client is not moment.server:
             return Seen(None, None)
         return seen
 
 
 def _state(rows: Sequence[Socket]) -> TcpState:
-    """Return the state of the first; a socket that is not listed is CLOSED."""
+    """Return the state of the first socket; an unlisted one is CLOSED."""
     return TcpState(rows[0].state) if rows and rows[0].state else TcpState.CLOSED

@@ -1,8 +1,8 @@
-"""Let a socket receive only some segments, so that its peer waits. Linux only.
+"""Let a socket receive only some segments, which makes its peer wait. Linux only.
 
 A classic BPF program on a TCP socket (SO_ATTACH_FILTER, `linux/filter.h`) sees each
-segment from its TCP header on before the socket does; one that is not let through is
-lost, and its sender repeats it until it is.
+segment before the socket does, starting at the TCP header. A blocked segment is lost;
+its sender resends it until it gets through.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FLAGS_AT = 13  # RFC 9293, 3.1: the byte of the control bits
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _ALL, _NOTHING = 0xFFFFFFFF, 0
 
-# The control bits, without PSH, URG and the like, of the segments of an event.
+# The control bits of the segments of an event, without PSH, URG and the like.
 BITS: dict[Event, frozenset[int]] = {
     Event.SYN: frozenset({_SYN}),
     Event.SYN_ACK: frozenset({_SYN | _ACK}),
@@ -30,14 +30,14 @@ BITS: dict[Event, frozenset[int]] = {
     Event.RST: frozenset({_RST, _RST | _ACK}),
 }
 DATA = frozenset({_ACK})
-# When both open at once, the ACK of the SYN comes with a SYN again.
+# In a simultaneous open, the ACK of the SYN arrives together with another SYN.
 SYN_AGAIN = frozenset({_SYN | _ACK})
 
 
 def let_through(gated: socket.socket, bits: Collection[int]) -> None:
-    """Let only segments with these control bits reach a socket, from now on.
+    """From now on, let only segments with these control bits reach a socket.
 
-    Raise OSError where the system has no such filters, or does not allow them.
+    Raise OSError if the system has no such filters, or does not allow them.
     """
     import ctypes
 
@@ -55,7 +55,7 @@ def let_through(gated: socket.socket, bits: Collection[int]) -> None:
 
 
 def are_gates_allowed() -> bool:
-    """Tell whether this process may put filters on TCP sockets where it is now."""
+    """Check whether this process may attach filters to TCP sockets in its namespace."""
     with socket.socket() as tried:
         try:
             let_through(tried, ())

@@ -1,1 +1,1 @@
-"""Bytes or text in, columns out. Pure: nothing here reads, prints or waits."""
+"""Parse bytes or text into columns. Pure: no module here does I/O or waits."""

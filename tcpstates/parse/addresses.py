@@ -1,13 +1,13 @@
-"""Text of binary addresses, remembered: a busy host shows few of them often.
+"""Convert binary addresses to text, cached: most sockets share few addresses.
 
-The memory is bounded, so that a million different peers do not fill it.
+The caches are bounded, so a million different peers cannot exhaust memory.
 """
 
 from __future__ import annotations
 
 import sys
 
-_LIMIT = 20_000  # a cleared cache costs less than 5 MB of dictionary
+_LIMIT = 20_000  # keeps each cache below 5 MB
 
 
 class _Ipv4(dict[int, str]):

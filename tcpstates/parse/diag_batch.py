@@ -1,7 +1,7 @@
-"""Columns of equal `inet_diag_msg` rows (`linux/inet_diag.h`), cut when asked for.
+"""Columns of equally long `inet_diag_msg` rows (`linux/inet_diag.h`), made on demand.
 
-Integers are in the host's byte order; ports and addresses in the network's. A row
-is a netlink header of 16 bytes, an `inet_diag_msg` of 72, and attributes.
+Integers are in host byte order; ports and addresses in network byte order. A row
+is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tcpstates.parse.diag_states import RAW_WORDS
 from tcpstates.parse.tcp_info import OFFSETS_32, parse_tcp_info
 from tcpstates.states import TcpState
 
-# INET_DIAG_* attributes. MD5SIG (18) holds secrets: it is never looked at.
+# INET_DIAG_* attributes. MD5SIG (18) contains secrets and is never read.
 _INFO, _CONG, _SKMEMINFO, _SHUTDOWN = 2, 4, 7, 8
 _SKV6ONLY, _MARK, _CGROUP_ID = 11, 15, 21
 
-# SK_MEMINFO_*, linux/sock_diag.h: all bytes but the last, which counts packets.
+# SK_MEMINFO_*, linux/sock_diag.h: all in bytes, except the last, which counts packets.
 MEMORY_FIELDS = (
     "receive_allocated",
     "receive_buffer",
@@ -37,14 +37,14 @@ MEMORY_FIELDS = (
 # idiag_timer, net/ipv4/inet_diag.c; 5 since Linux 7.1
 _TIMERS = ("off", "retransmit", "keepalive", "time-wait", "probe", "delayed-ack")
 
-# Offsets in a message, its netlink header included.
+# Offsets in a message, including its netlink header.
 FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
 _SRC, _DST, _IF, _EXPIRES, _RQUEUE, _WQUEUE = 24, 40, 56, 68, 72, 76
 _UID, _INODE, ATTRIBUTES = 80, 84, 88
 _COOKIE = 60
 
 
-# The bits of a request's idiag_ext that ask for an attribute.
+# The bits of a request's idiag_ext that request an attribute.
 WITH_INFO = 1 << _INFO - 1 | 1 << _CONG - 1
 WITH_MEMORY = 1 << _SKMEMINFO - 1
 
@@ -52,20 +52,20 @@ _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
 
 class DiagBatch(Batch):
-    """Equal rows of one datagram; every column is cut out when asked for."""
+    """Rows of equal length, as the kernel sent them; columns are sliced on demand."""
 
     __slots__ = ("_first", "_is_uniform", "_rows", "_stride", "_words")
 
     def __init__(
         self, protocol: str, family: str, rows: bytes, stride: int, words: list[str]
     ) -> None:
-        """Keep the rows, each `stride` bytes with its netlink header."""
+        """Take rows of `stride` bytes each, including the netlink header."""
         super().__init__(protocol, family)
         self._rows = rows
         self._stride = stride
         self._words = words
-        self._first: dict[int, tuple[int, int]] | None = None  # the first row's
-        self._is_uniform = False  # whether every row has its attributes there
+        self._first: dict[int, tuple[int, int]] | None = None  # of the first row
+        self._is_uniform = False  # whether all rows have attributes at these offsets
 
     def __len__(self) -> int:
         return len(self._rows) // self._stride
@@ -77,11 +77,11 @@ class DiagBatch(Batch):
         return DiagBatch(self.protocol, self.family, kept, stride, self._words)
 
     def cookie_halves(self) -> list[int]:
-        """Return the lower 32 bits of the identities."""
+        """Return the lower 32 bits of the socket cookies."""
         return self._numbers(_COOKIE)
 
     def cookies(self) -> list[tuple[int]]:
-        """Return the 64-bit identities, each alone in a tuple."""
+        """Return the 64-bit socket cookies, each in a tuple of its own."""
         layout = Struct(f"={_COOKIE}xQ{self._stride - _COOKIE - 8}x")
         return list(layout.iter_unpack(self._rows))
 
@@ -97,11 +97,11 @@ class DiagBatch(Batch):
         return None if maker is None else maker(self)
 
     def _info_field(self, offset: int) -> Sequence[int | None]:
-        """Return one number of tcp_info without reading the others."""
+        """Return one field of tcp_info without decoding the others."""
         rows, stride = self._rows, self._stride
         end = offset + 4
         start, length = self._place(_INFO) or (0, 0)
-        if length >= end:  # a slice: 0.5 us less a row
+        if length >= end:  # a slice saves 0.5 us per row
             words = memoryview(rows).cast("I")
             return words[(start + offset) // 4 :: stride // 4].tolist()
         return [
@@ -112,7 +112,7 @@ class DiagBatch(Batch):
         ]
 
     def _numbers(self, offset: int) -> list[int]:
-        """Return the 32-bit integers at an offset."""
+        """Slice the column of 32-bit integers at an offset."""
         words = memoryview(self._rows).cast("I")
         return words[offset // 4 :: self._stride // 4].tolist()
 
@@ -160,9 +160,9 @@ class DiagBatch(Batch):
         return list(self._rows[_RETRANS :: self._stride])
 
     def _place(self, kind: int) -> tuple[int, int] | None:
-        """Return where every row has an attribute, and its length.
+        """Return the offset and length of an attribute that all rows share.
 
-        (0, 0): no row has it; None: it is not in the same place of every row.
+        (0, 0) if no row has it; None if its offset differs between rows.
         """
         if self._first is None:
             rows, stride = self._rows, self._stride
@@ -176,7 +176,7 @@ class DiagBatch(Batch):
         return self._first.get(kind, (0, 0)) if self._is_uniform else None
 
     def _attribute(self, kind: int) -> list[bytes | None]:
-        """Return each row's attribute of that kind, None where it has none."""
+        """Return each row's attribute of that kind; None for a row without it."""
         rows, stride = self._rows, self._stride
         place = self._place(kind)
         if place is not None:
@@ -221,7 +221,7 @@ class DiagBatch(Batch):
 
 
 def _attributes(row: bytes) -> dict[int, tuple[int, int]]:
-    """Return where each attribute's value starts in a row, and its length."""
+    """Map each attribute of a row to the offset and length of its value."""
     places = {}
     offset, end = ATTRIBUTES, len(row)
     while end - offset >= 4:

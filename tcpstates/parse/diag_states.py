@@ -1,4 +1,4 @@
-"""The kernel's numbers for socket states (`linux/tcp_states.h`), both ways."""
+"""Convert between socket states and their numbers in `linux/tcp_states.h`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _STATES: dict[int, AnyState] = {
     10: TcpState.LISTEN,
     11: TcpState.CLOSING,
     12: TcpState.SYN_RECEIVED,  # TCP_NEW_SYN_RECV
-    13: OtherState.BOUND,  # TCP_BOUND_INACTIVE, Linux 6.8: may be asked for only
+    13: OtherState.BOUND,  # TCP_BOUND_INACTIVE, Linux 6.8: used in requests only
 }
 _ESTABLISHED, _CLOSE, _BOUND_INACTIVE = 1, 7, 13
 _UDP_STATES: dict[int, AnyState] = {
     _ESTABLISHED: TcpState.ESTABLISHED,
     _CLOSE: OtherState.UNCONN,
 }
-# What the reader of an ss listing would call them; `raw_state` of this source.
+# The spellings of ss; `raw_state` of this source.
 # fmt: off
 RAW_WORDS = (
     "0", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
@@ -35,11 +35,11 @@ RAW_WORDS = (
 
 
 def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) -> int:
-    """Return the kernel's bit mask for states; `unknown`: also what it adds later.
+    """Return the kernel's bit mask for states; `unknown` adds those of later kernels.
 
-    A TCP socket that is CLOSED is in none of the kernel's tables, and not to ask for
-    it lets the kernel leave out the large one when only listeners are wanted. UDP
-    sockets are in one of two states.
+    A CLOSED TCP socket is in none of the kernel's tables. Without that bit, the kernel
+    can skip its large table if only listeners are requested. UDP sockets have only
+    two states.
     """
     mask = sum(1 << code for code, state in _STATES.items() if state in states)
     if unknown:
@@ -51,7 +51,7 @@ def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) ->
 
 
 def word_table(protocol: str, *, bound: bool) -> list[str]:
-    """Return what to show for each of the 256 values of a state byte."""
+    """Return the displayed state for each of the 256 values of a state byte."""
     known = _STATES if protocol == "tcp" else _UDP_STATES
     words = [f"UNKNOWN({code})" for code in range(256)]
     for code, state in known.items():

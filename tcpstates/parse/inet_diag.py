@@ -1,11 +1,11 @@
-"""Encode requests to the kernel's sock_diag and sort its answers into batches.
+"""Encode requests to the kernel's sock_diag, and sort its replies into batches.
 
-Layouts: `linux/inet_diag.h`, `linux/netlink.h`. An answer is a datagram of
-messages, each a netlink header, an `inet_diag_msg` and attributes.
+Layouts: `linux/inet_diag.h`, `linux/netlink.h`. A reply is a datagram of messages,
+each with a netlink header, an `inet_diag_msg` and attributes.
 
-Messages of one kind have one length, so most datagrams are a table of equal rows
-and a column is one strided slice. Where they are not, the messages are sorted into
-such tables, by length and family.
+Messages of one kind have the same length. So most datagrams are a table of equally
+long rows, and a column is one strided slice. In other datagrams, the messages are
+first sorted into such tables by length and family.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tcpstates.parse.diag_batch import (
 from tcpstates.parse.diag_states import word_table
 
 SOCK_DIAG_BY_FAMILY = 20
-TCPDIAG_GETSOCK = 18  # the first version: family 0 answers both families at once
+TCPDIAG_GETSOCK = 18  # version 1 of the protocol: family 0 dumps both families
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_DUMP_INTR = 0x10
@@ -35,9 +35,9 @@ _INET_DIAG_REQ_BYTECODE = 1
 _FAMILY_NUMBERS = {"ipv4": 2, "ipv6": 10}
 _FAMILY_NAMES = {2: "ipv4", 10: "ipv6"}
 
-_WINDOW = 4096  # sockets among which a repeated one is looked for
+_WINDOW = 4096  # sockets in which repeats are detected
 _BATCH = 200  # sockets
-_MOST_LENGTHS = 32  # of messages; more are walked one by one
+_MOST_LENGTHS = 32  # of messages; others are split off one by one
 _HEADER = Struct("=IHHII").unpack_from
 
 
@@ -51,10 +51,10 @@ def encode_request(
     memory: bool = False,
     program: bytes = b"",
 ) -> bytes:
-    """Return a dump request; family None (TCP only) asks for both in one walk.
+    """Encode a dump request; family None (TCP only) requests both in one dump.
 
-    `info` asks for tcp_info and the congestion control, `memory` for skmeminfo, and
-    `program` is bytecode that decides which sockets are told of.
+    `info` requests tcp_info and the congestion control, and `memory` skmeminfo.
+    `program` is bytecode that decides which sockets the kernel reports.
     """
     extensions = 0
     if info:
@@ -74,21 +74,21 @@ def encode_request(
     return header + body
 
 
-# Rows of one length, given first, and one family.
+# The length and family number of rows, and the rows.
 Table = tuple[tuple[int, int], bytes]
 
 
 class DiagDecoder:
     """Turns the datagrams of one dump into batches.
 
-    `done` tells that the last one was seen, `refused` holds the errno with which
-    the kernel ended it (also inside NLMSG_DONE), 0 for none, and `changed` that
-    it says to have changed while it was read. Set `port_id` to the socket's own
-    before the first datagram.
+    `done` is set once the last datagram has been decoded. `refused` is the errno with
+    which the kernel ended the dump (also inside NLMSG_DONE), or 0. `changed` is set if
+    the kernel reports that its tables changed during the dump. Set `port_id` to that
+    of the socket before the first datagram.
     """
 
     def __init__(self, protocol: str, *, sequence: int, bound: bool = False) -> None:
-        """Expect answers to that sequence; `bound`: code 7 means BOUND here."""
+        """Expect replies with that sequence; with `bound`, code 7 means BOUND."""
         self.protocol = protocol
         self.done = False
         self.refused = 0
@@ -105,9 +105,9 @@ class DiagDecoder:
         self._told_before: list[DiagBatch] = []
 
     def decode(self, datagram: bytes) -> list[DiagBatch]:
-        """Return the datagram's sockets, without those already returned."""
+        """Decode a datagram into batches; drop sockets that were reported before."""
         if len(datagram) < 16 or len(datagram) % 4:
-            raise ParseError("netlink", f"datagram of {len(datagram)} bytes")
+            raise ParseError("netlink", f"malformed datagram of {len(datagram)} bytes")
         stride = unpack_from("=I", datagram)[0]
         families = datagram[FAMILY :: max(stride, 1)]
         is_uniform = families.count(families[:1]) == len(families) > 0
@@ -120,7 +120,7 @@ class DiagDecoder:
         return [self._without_repeats(batch) for batch in self._ready()]
 
     def _is_table(self, rows: bytes, stride: int) -> bool:
-        """Tell whether all rows are of one length and are sockets we asked for."""
+        """Check that all rows have one length and are sockets of our own dump."""
         if stride < ATTRIBUTES or stride % 4 or len(rows) % stride:
             return False
         count = len(rows) // stride
@@ -136,7 +136,7 @@ class DiagDecoder:
         )
 
     def _by_length(self, messages: list[bytes]) -> list[Table]:
-        """Return tables of messages of several kinds, by length and family."""
+        """Sort messages of several kinds into tables, by length and family."""
         tables = []
         for length in set(map(len, messages)):
             alike = [message for message in messages if len(message) == length]
@@ -152,29 +152,29 @@ class DiagDecoder:
         return tables
 
     def _one_by_one(self, messages: list[bytes]) -> list[Table]:
-        """Return tables of messages whose headers differ; heed the end of the dump."""
+        """Make a table of each message; handle control messages, such as the end."""
         tables = []
         for message in messages:
             length, kind, flags, *reply_to = _HEADER(message)
             if reply_to != [self._sequence, self.port_id]:
-                continue  # an answer to someone else's question
+                continue  # a reply to another request
             self.changed |= bool(flags & NLM_F_DUMP_INTR)
             if kind in (SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK):
                 if length < ATTRIBUTES:
                     raise ParseError("netlink", f"socket message of {length} bytes")
                 tables.append(((len(message), message[FAMILY]), message))
             elif kind in (NLMSG_DONE, NLMSG_ERROR):
-                # An unknown protocol answers DONE with a negative errno inside.
+                # For an unknown protocol, the kernel sends DONE with a negative errno.
                 self.done = True
                 if length >= 20:
                     self.refused = max(0, -unpack_from("=i", message, 16)[0])
         return tables
 
     def _ready(self) -> Iterator[DiagBatch]:
-        """Yield what is enough for a batch, and at the end of the dump the rest.
+        """Yield batches that are large enough, and at the end of the dump the rest.
 
-        A batch costs 50 us however few its rows are, and among mixed sockets every
-        datagram holds a few of each kind.
+        A batch costs 50 us however few rows it has, and a datagram of mixed sockets
+        has only a few rows of each kind.
         """
         enough = 0 if self.done else _BATCH
         for (stride, number), parts in list(self._waiting.items()):
@@ -185,10 +185,10 @@ class DiagDecoder:
                     yield DiagBatch(self.protocol, family, rows, stride, self._words)
 
     def _split(self, datagram: bytes) -> list[bytes]:
-        """Return the messages, each with the padding that follows it.
+        """Split a datagram into messages, each with the padding that follows it.
 
-        Few lengths occur, so a pattern made of those seen splits a datagram
-        without a loop: 11 ms for 100,000 sockets instead of 55.
+        Few lengths occur, so a pattern made of the lengths seen so far splits a
+        datagram without a loop: 11 ms for 100,000 sockets instead of 55.
         """
         messages: list[bytes] = self._pattern.findall(datagram)
         if sum(map(len, messages)) == len(datagram):
@@ -197,10 +197,10 @@ class DiagDecoder:
         offset, end = 0, len(datagram)
         while offset < end:
             if end - offset < 16:
-                raise ParseError("netlink", "message header cut short")
+                raise ParseError("netlink", "truncated message header")
             length = unpack_from("=I", datagram, offset)[0]
             if length < 16 or length > end - offset:
-                raise ParseError("netlink", f"message of {length} bytes")
+                raise ParseError("netlink", f"invalid message length: {length} bytes")
             padded = length + 3 & ~3
             messages.append(datagram[offset : offset + padded])
             offset += padded
@@ -210,13 +210,13 @@ class DiagDecoder:
         return messages
 
     def _without_repeats(self, batch: DiagBatch) -> DiagBatch:
-        """Drop sockets that the kernel has told of before.
+        """Drop sockets that the kernel has already reported.
 
-        It resumes a dump by position, so a socket that enters a hash bucket during
-        the read pushes others back into view. They are then among the last ones
-        told: two generations of some thousand catch them, and keep the memory flat.
-        Half of a cookie shows that nothing repeats, 5 ms for 100,000 sockets; only
-        where it does are whole ones compared.
+        The kernel resumes a dump by position, so a socket that enters a hash bucket
+        during the dump makes it report others again. The repeats are among the most
+        recent sockets: two generations of some thousand catch them, in constant
+        memory. Comparing half of each cookie is enough to rule out repeats, and takes
+        5 ms for 100,000 sockets. Whole cookies are compared only if that fails.
         """
         halves = batch.cookie_halves()
         now = set(halves)
@@ -239,7 +239,7 @@ class DiagDecoder:
 
 
 def ends_dump(datagram: bytes) -> bool:
-    """Tell whether a datagram holds the end of its dump, or cannot be read."""
+    """Check whether a datagram contains the end of its dump, or is malformed."""
     offset, end = 0, len(datagram)
     while end - offset >= 16:
         length, kind = unpack_from("=IH", datagram, offset)
@@ -250,7 +250,7 @@ def ends_dump(datagram: bytes) -> bool:
 
 
 def _length_pattern(lengths: Iterable[int]) -> re.Pattern[bytes]:
-    """Return what matches one message of any of these lengths."""
+    """Build a pattern that matches one message of any of these lengths."""
     return re.compile(
         b"|".join(
             re.escape(pack("=I", length)) + b".{%d}" % ((length + 3 & ~3) - 4)

@@ -1,11 +1,11 @@
-"""Read the text of `/proc/net/tcp`, `tcp6`, `udp` and `udp6`.
+"""Parse the text of `/proc/net/tcp`, `tcp6`, `udp` and `udp6`.
 
-Layout: `net/ipv4/tcp_ipv4.c`, get_tcp4_sock() and its siblings. TIME_WAIT and
-half-open rows end early, but not before the inode. An address is printed as words
-of 32 bits in the host's byte order, a port as a number.
+Layout: `net/ipv4/tcp_ipv4.c`, get_tcp4_sock() and similar functions. TIME_WAIT and
+half-open rows end early, but not before the inode. An address is printed as 32-bit
+words in host byte order, a port as a number.
 
-One pattern splits a whole text and checks each line, so a line that is torn or odd
-simply does not match; everything after that is arithmetic that cannot fail.
+One pattern splits a whole text and checks each line, so a truncated or malformed line
+does not match. The conversions after that cannot fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tcpstates.model import Batch
 from tcpstates.parse.addresses import IPV6
 from tcpstates.states import OtherState, find_state
 
-_HEX = "([0-9A-F]{1,16})"  # no number of the kernel has more than 64 bits
+_HEX = "([0-9A-F]{1,16})"  # the kernel's numbers have at most 64 bits
 _ROW = re.compile(
     r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # local
     r" ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # remote
@@ -37,14 +37,14 @@ _IDENTITY = itemgetter(_LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _INODE)
 _TIMERS = {"00": "off", "01": "retransmit", "02": "keepalive", "03": "time-wait"}
 _TIMERS |= {"04": "probe", "05": "delayed-ack"}
 _TICK_MS = 10  # USER_HZ is 100 in this file on every architecture
-_WINDOW = 4096  # sockets among which a repeated one is looked for
+_WINDOW = 4096  # sockets in which repeats are detected
 _MOST_REMEMBERED = 20_000
 
 Row = tuple[str, ...]
 
 
 class ProcNetParser:
-    """Turns the text of one file into batches and counts lines it cannot read."""
+    """Turns the text of one file into batches, and counts the lines it cannot parse."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class ProcNetParser:
         byte_order: Any,
         wants: Callable[[str], bool] = lambda word: True,
     ) -> None:
-        """Expect the file of that protocol and family; `byte_order` of its host.
+        """Take the file's protocol and family, and the byte order of its host.
 
-        `wants` tells of a state's word whether its sockets are to be returned.
+        `wants` decides by displayed state which sockets are returned.
         """
         self.protocol = protocol
         self.family = family
@@ -67,7 +67,7 @@ class ProcNetParser:
         self._older: set[Row] = set()
 
     def parse(self, text: str) -> ProcBatch:
-        """Return the sockets of some whole lines (without the heading)."""
+        """Parse complete lines, without the heading."""
         rows: list[Row] = _ROW.findall(text)
         lines = text.count("\n") + (not text.endswith("\n")) if text else 0
         self.skipped += lines - len(rows)
@@ -82,10 +82,11 @@ class ProcNetParser:
         )
 
     def _without_repeats(self, rows: list[Row]) -> list[Row]:
-        """Drop the sockets that the kernel has printed just before.
+        """Drop the sockets that the kernel has already printed.
 
-        It goes on by position after each page, so what enters a hash bucket pushes
-        others back into view. A row without an inode cannot be told from its like.
+        The kernel resumes by position after each page, so a socket that enters a hash
+        bucket makes it print others again. Rows without an inode cannot be told apart,
+        so they are never dropped.
         """
         keys = list(map(_IDENTITY, rows))
         now = set(keys)
@@ -106,7 +107,7 @@ class ProcNetParser:
 
 
 class _Words(dict[str, str]):
-    """What to show for a state code; an unknown one keeps its number."""
+    """Displayed states by code; an unknown code is shown as its number."""
 
     def __init__(self, protocol: str) -> None:
         self._protocol = protocol
@@ -120,7 +121,7 @@ class _Words(dict[str, str]):
 
 
 class _Addresses(dict[str, str]):
-    """Text of hexadecimal addresses, remembered up to a bound."""
+    """A bounded cache of addresses by their hexadecimal form."""
 
     def __init__(self, byte_order: Any) -> None:
         self._byte_order = byte_order
@@ -139,7 +140,7 @@ class _Addresses(dict[str, str]):
 
 
 class ProcBatch(Batch):
-    """Rows of one file as text; every column is converted when asked for."""
+    """Rows of one file as text; each column is converted on demand."""
 
     __slots__ = ("_addresses", "_fields", "_words")
 
@@ -189,7 +190,7 @@ class ProcBatch(Batch):
         return list(map(known.__getitem__, self.column("state_label")))
 
     def _send_q(self) -> list[int | None]:
-        """Return bytes; the limit of a LISTEN socket's backlog is not printed."""
+        """Return bytes; None for LISTEN, whose backlog limit is not printed."""
         return [
             None if word == "LISTEN" else number
             for word, number in zip(
@@ -208,7 +209,7 @@ class ProcBatch(Batch):
         return [ticks * _TICK_MS for ticks in self._hexadecimals(_WHEN)]
 
     def _retransmits(self) -> list[int] | None:
-        """Return one number, as sock_diag does; probes are printed apart here."""
+        """Return one number, as sock_diag does; this file prints probes separately."""
         kinds = self._timer()
         if kinds is None:
             return None

@@ -1,7 +1,7 @@
-"""Name the parts of the kernel's `struct tcp_info` (`linux/tcp.h`).
+"""Decode the kernel's `struct tcp_info` (`linux/tcp.h`).
 
-The structure has grown at its end with the kernels, so only what is there is
-named; a longer one from a newer kernel is read as far as it is known.
+Newer kernels append fields to the structure. Fields that an older kernel lacks are
+absent from the result; fields that this module does not know are ignored.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct, calcsize, unpack_from
 
-# In the kernel's order. Times are microseconds unless the name says otherwise,
-# rates bytes a second. A name that starts with "_" is skipped.
+# In the kernel's order. Times are in microseconds unless the name gives a unit, rates
+# in bytes per second. A field whose name starts with "_" is skipped.
 _FIELDS = (
     ("B", "_state congestion_state retransmits probes backoff options"),
     ("B", "_window_scales _app_limited"),
@@ -33,7 +33,7 @@ _UNLIMITED |= {"send_ssthresh": 0x7FFFFFFF}  # TCP_INFINITE_SSTHRESH
 
 
 def _offsets() -> list[tuple[str, str, int, int]]:
-    """Return (name, format, start, end) of each field."""
+    """Compute (name, format, start, end) of each field."""
     layout = []
     offset = 0
     for code, names in _FIELDS:
@@ -45,12 +45,12 @@ def _offsets() -> list[tuple[str, str, int, int]]:
 
 
 _LAYOUT = _offsets()
-# Where the fields of 32 bits stand, for a reader of whole columns.
+# Offsets of the 32-bit fields, for reading a whole column at once.
 OFFSETS_32 = {name: start for name, code, start, _ in _LAYOUT if code == "=I"}
 
 
 def _scales(packed: bytes) -> dict[str, int]:
-    """Return both window scales; a C compiler puts the first bit-field low."""
+    """Return both window scales; the order of bit-fields depends on the byte order."""
     little = unpack_from("=H", b"\1\0")[0] == 1
     low, high = packed[6] & 15, packed[6] >> 4
     send, receive = (low, high) if little else (high, low)
@@ -59,9 +59,9 @@ def _scales(packed: bytes) -> dict[str, int]:
 
 @lru_cache(maxsize=8)
 def _reader(length: int) -> tuple[Struct, tuple[str, ...]]:
-    """Return what unpacks as many fields as there are in so many bytes.
+    """Return the format and names of the fields that fit into so many bytes.
 
-    One structure for all takes 3 us a socket; one call a field took 13.
+    One `Struct` for all fields takes 3 us per socket; one call per field took 13 us.
     """
     known = [field for field in _LAYOUT if field[3] <= length]
     codes = (
@@ -73,7 +73,7 @@ def _reader(length: int) -> tuple[Struct, tuple[str, ...]]:
 
 
 def parse_tcp_info(packed: bytes) -> dict[str, int]:
-    """Return the known fields; "no limit" values are left out, as unknown ones."""
+    """Return the known fields, except those whose value means "no limit"."""
     layout, names = _reader(len(packed))
     fields: dict[str, int] = dict(zip(names, layout.unpack_from(packed), strict=True))
     if len(packed) >= 7:

@@ -1,1 +1,1 @@
-"""Text out of batches. Renderers return strings; only the command line writes."""
+"""Renderers turn batches into strings; only the command line writes output."""

@@ -1,7 +1,7 @@
-"""CSV (RFC 4180) of listings and of tallies, safe to open in a spreadsheet.
+"""Render listings and tallies as CSV (RFC 4180), safe to open in a spreadsheet.
 
-A text that a spreadsheet would take for a formula gets an apostrophe before it, as
-OWASP's page on CSV injection has it. Nothing is in a cell that nobody can tell.
+Text that a spreadsheet would interpret as a formula gets a leading apostrophe, as
+OWASP's page on CSV injection recommends. Cells with unknown values are empty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def row_maker(
     columns: Sequence[Column], names: Names
 ) -> Callable[[Batch], list[tuple[Any, ...]]]:
-    """Return what makes each socket of a batch a row."""
+    """Make a function that turns each socket of a batch into a row."""
 
     def rows(batch: Batch) -> list[tuple[Any, ...]]:
         values = (_harmless(column.values(batch, names)) for column in columns)
@@ -31,7 +31,7 @@ def row_maker(
 
 
 def _harmless(values: Sequence[Any]) -> Sequence[Any]:
-    """Return values of which none is a formula."""
+    """Quote values that a spreadsheet would interpret as formulas."""
     texts = {value for value in values if isinstance(value, str)}
     formulas = {text: f"'{text}" for text in texts if text.startswith(_FORMULA)}
     return [formulas.get(value, value) for value in values] if formulas else values
@@ -43,7 +43,7 @@ def render_csv(
     *,
     header: bool,
 ) -> Iterator[str]:
-    """Yield a heading and a line a socket."""
+    """Yield a heading and one line per socket."""
     if header:
         yield _lines([[_name(column) for column in columns]])
     for rows in portions:
@@ -52,7 +52,7 @@ def render_csv(
 
 
 def render_tally_csv(tally: Tally, most: int | None, *, header: bool) -> Iterator[str]:
-    """Yield a heading and a line a group, the number last."""
+    """Yield a heading and one line per group, the number last."""
     if header:
         yield _lines([[*map(_name, tally.columns), "count"]])
     groups, _, _ = tally.groups(most)

@@ -1,4 +1,4 @@
-"""A diagnosis for people: each finding in a dozen lines, the gravest first."""
+"""Render a diagnosis for people: a dozen lines per finding, most severe first."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tcpstates.text import (
 )
 
 _LABEL = 9
-_WIDEST = 100  # lines that are longer are hard to read
-_IN_FULL = 8  # findings; of more only the verdicts
+_WIDEST = 100  # longer lines are hard to read
+_IN_FULL = 8  # findings; any further ones are verdicts only
 _MOST_COMMAND = 200  # characters of a command line
-_MANY_TIME_WAITS = 1000  # from here on people ask whether that is normal
+_MANY_TIME_WAITS = 1000  # from this number on, people ask whether it is normal
 
 
 def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
-    """Yield the findings, what was looked at, and what could not be."""
+    """Yield the findings, what was examined, and what could not be examined."""
     wide = max(40, min(width, _WIDEST))
     for number, finding in enumerate(diagnosis.findings):
         yield from _verdict(finding, wide, color=color)
@@ -61,7 +61,7 @@ def _is_gone(finding: Finding) -> bool:
 
 
 def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield what there is to say of a finding: a label, and lines for it."""
+    """Yield the sections of a finding: a label and its lines."""
     yield "who", list(_who(finding))
     if finding.trend is not None:
         trend = finding.trend
@@ -72,7 +72,7 @@ def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
         named = (f"{sanitise(peer.name)} ({peer.sockets:,})" for peer in finding.peers)
         yield "peers", [", ".join(named)]
     if finding.evidence:
-        yield "seen", ["; ".join(finding.evidence)]
+        yield "evidence", ["; ".join(finding.evidence)]
     yield "means", [finding.means]
     yield "do", [*map(_Command, finding.commands), *finding.advice]
     yield "unless", [finding.unless]
@@ -113,7 +113,7 @@ def _process(process: Process) -> str:
 
 
 def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines with the label before the first."""
+    """Yield lines, the first one with the label."""
     head = label.ljust(_LABEL)
     for text in texts:
         hanging = " " * (_LABEL + (2 if len(texts) > 1 else 0))
@@ -132,7 +132,7 @@ def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
 
 
 def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """Yield what was looked at, what is normal, and what could not be looked at."""
+    """Yield what was examined, what is normal, and what could not be examined."""
     found = diagnosis.findings
     here = [f for f in found if not _is_gone(f)]
     numbers = [(s, sum(f.severity == s for f in here)) for s in reversed(Severity)]
@@ -142,7 +142,7 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         if count
     ]
     sockets = sum(diagnosis.counted.values())
-    which = f" of {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
+    which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
         f"{', '.join(told) or 'nothing stuck'}: examined {sockets:,} TCP"
         f" {'socket' if sockets == 1 else 'sockets'}{which},"
@@ -155,7 +155,7 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)
     if waiting >= _MANY_TIME_WAITS and not any(f.rule == "time-wait" for f in found):
         yield (
-            f"{waiting:,} in TIME_WAIT are normal: each stays 60 s after this side has"
+            f"{waiting:,} in TIME_WAIT are normal: each stays 60 s after this side"
             " closed first"
         )
     if diagnosis.not_examined:

@@ -1,4 +1,4 @@
-"""A diagnosis for programs; the keys are a contract (schema 1)."""
+"""Render a diagnosis for programs; the keys are a contract (schema 1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tcpstates.text import decode_name
 
 
 def render_diagnosis_json(diagnosis: Diagnosis) -> str:
-    """Return one JSON object."""
+    """Render one JSON object."""
     import json
 
     told = {

@@ -1,4 +1,4 @@
-"""Explain a state in words, as wide as the reader's terminal; or all, at a glance."""
+"""Explain a state or a topic in text as wide as the terminal, or list all states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState, names_of
 
 _LABEL = 9
-_WIDEST = 92  # lines that are longer are hard to read
+_WIDEST = 92  # longer lines are hard to read
 _WHOLE_WORDS: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 
@@ -23,21 +23,21 @@ _SETTING = re.compile(r"\{(\w+)\}")
 
 
 class Here(NamedTuple):
-    """What there is on this host now; None: it could not be counted."""
+    """The current counts on this host; None: they are not available."""
 
     counts: Mapping[str, int] | None
-    holders: Sequence[tuple[str, int]]  # who has most, the first one first
+    holders: Sequence[tuple[str, int]]  # the largest owners, the first one first
 
 
 def fill_in_settings(text: str, settings: KernelSettings) -> str:
-    """Return a text with this host's settings in the place of their names."""
+    """Replace the names of settings in a text by this host's values."""
     return _SETTING.sub(lambda found: str(getattr(settings, found[1])), text)
 
 
 def sections(
     state: TcpState, settings: KernelSettings, systems: Sequence[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield what there is to say of a state: a label, and lines for it."""
+    """Yield the sections of a state: a label and its lines."""
     meaning = MEANINGS[state]
     yield "", [meaning.text]
     yield "waits", [meaning.waits]
@@ -51,17 +51,17 @@ def sections(
 
 
 def _called(state: TcpState, systems: Sequence[str]) -> str:
-    """Return what systems call a state; of many, those that call it something else."""
+    """List the names of a state on each system; of several, only differing ones."""
     told = []
     for key in systems:
         words = names_of(state, key)
         if words and (len(systems) == 1 or words != [str(state)]):
             told.append(f"{', '.join(words)} ({SYSTEMS[key]})")
-    return "; ".join(told) or f"{state} by all"
+    return "; ".join(told) or f"{state} on every system"
 
 
 def _what(edge: Transition) -> str:
-    """Return an edge in words: what happens, and what goes out."""
+    """Describe an edge: the event, and the segment that is sent."""
     parts = [str(edge.event)]
     if edge.event in CALLS:
         parts.append(f"by {CALLS[edge.event]}")
@@ -93,11 +93,11 @@ def render_state(
 
 
 def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines with the label before the first; without a label none is indented."""
+    """Yield lines, the first one with the label; without a label, do not indent."""
     indent = " " * _LABEL if label else ""
     first = label.ljust(_LABEL) if label else ""
     for text in texts:
-        # A second line of a text stands a little further in.
+        # Continuation lines are indented further.
         hanging = indent + ("  " if len(texts) > 1 else "")
         for line in wrap(
             text,
@@ -117,11 +117,11 @@ def _told_here(state: TcpState, here: Here) -> str:
     if not number:
         return "none now"
     holders = ", ".join(f"{name} {count}" for name, count in here.holders)
-    return f"{number} now" + (f", of {holders}" if holders else "")
+    return f"{number} now" + (f"; owners: {holders}" if holders else "")
 
 
 def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
-    """Yield a line for each of the eleven states, with its live count."""
+    """Yield one line for each of the eleven states, with its live count."""
     wide = max(42, min(width, _WIDEST))
     for state in TcpState:
         number = "?" if here.counts is None else str(here.counts.get(str(state), 0))
@@ -131,12 +131,12 @@ def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
         yield f"{number:>7}  {name}{lines[0]}\n"
         for line in lines[1:]:
             yield " " * 22 + line + "\n"
-    listed = "tcpstates explain STATE says more of one; there is also: "
+    listed = "for details of a state: tcpstates explain STATE; other topics: "
     yield "\n" + fill(listed + ", ".join(TOPICS), wide, **_WHOLE_WORDS) + "\n"
 
 
 def render_topic(name: str, *, width: int) -> Iterator[str]:
-    """Yield a question's answer."""
+    """Yield the answer to a question."""
     topic, wide = TOPICS[name], max(40, min(width, _WIDEST))
     yield fill(f"{name}: {topic.title}", wide, **_WHOLE_WORDS) + "\n"
     for paragraph in topic.answer.splitlines():

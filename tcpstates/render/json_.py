@@ -1,8 +1,8 @@
-"""JSON of a listing, streamed; the keys are a contract (schema 1).
+"""Stream a listing as JSON; the keys are a contract (schema 1).
 
-Rows are made by formatting whole columns, as in `plain`, because `json.dumps` of
-a dictionary a row takes five times as long. The text is ASCII whatever the names
-hold, so it is the same in every locale.
+Rows are built by formatting whole columns, as in `plain`, because `json.dumps` of one
+dictionary per row takes five times as long. The text is always ASCII, whatever the
+names contain, so it is the same in every locale.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ SCHEMA = 1
 
 
 def string(value: str | None) -> str:
-    """Return a text as JSON."""
+    """Encode a text as JSON."""
     return "null" if value is None else encode_basestring_ascii(value)
 
 
 def scalar(value: int | None) -> str:
-    """Return a number as JSON."""
+    """Encode a number as JSON."""
     return "null" if value is None else str(value)
 
 
 def _truths(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
-    """Return a filler for a column of truth values."""
+    """Make a filler for a column of booleans."""
     words = {None: "null", True: "true", False: "false"}
 
     def fill(batch: Batch, names: Names) -> Sequence[str] | None:
@@ -42,7 +42,7 @@ def _truths(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
 
 
 def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
-    """Return a filler for a column of numbers, None where it is unknown."""
+    """Make a filler for a column of numbers; None: the column is unknown."""
 
     def fill(batch: Batch, names: Names) -> Sequence[Any] | None:
         values = batch.known(name)
@@ -56,12 +56,12 @@ def _numbers(name: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
 def _numbers_of(
     fill: Callable[[Batch, Names], Sequence[Any]],
 ) -> Callable[[Batch, Names], Sequence[Any]]:
-    """Return a filler for the numbers of a column that is made, not known."""
+    """Make a filler for a column of numbers that is computed, not reported."""
     return lambda batch, names: list(map(scalar, fill(batch, names)))
 
 
 def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
-    """Return a filler for a column of a few different texts."""
+    """Make a filler for a column with few distinct texts."""
 
     def fill(batch: Batch, names: Names) -> Sequence[str] | None:
         values = batch.known(name)
@@ -76,7 +76,7 @@ def _strings(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
 def _named(
     name: str, told: str, find: Callable[[Names, int], str | None]
 ) -> Callable[[Batch, Names], Sequence[str] | None]:
-    """Return a filler for the names of numbers; a saved listing tells them itself."""
+    """Make a filler for names of numbers; a saved listing may contain the names."""
 
     def fill(batch: Batch, names: Names) -> Sequence[str] | None:
         if batch.known(told) is not None:
@@ -94,7 +94,7 @@ def _named(
 
 
 def _backlog(queue: str) -> Callable[[Batch, Names], Sequence[Any] | None]:
-    """Return a filler for what a queue's number means of a LISTEN socket."""
+    """Make a filler for a queue as the backlog of LISTEN sockets, null for others."""
 
     def fill(batch: Batch, names: Names) -> Sequence[Any] | None:
         words = batch.column("state_label")
@@ -125,7 +125,7 @@ def _timers(batch: Batch, names: Names) -> Sequence[str] | None:
 
 @lru_cache(maxsize=4096)
 def _name_fields(name: bytes | None) -> str:
-    """Return a process's name; one that is not UTF-8 also in hexadecimal digits."""
+    """Encode a process name; if it is not UTF-8, also in hexadecimal digits."""
     if name is None:
         return '"name": null, "name_raw": null'
     text = name.decode("utf-8", "backslashreplace")
@@ -149,7 +149,7 @@ def _processes(batch: Batch, names: Names) -> Sequence[str] | None:
 
 
 def _objects(name: str) -> Callable[[Batch, Names], Sequence[str] | None]:
-    """Return a filler for a column of dictionaries of numbers."""
+    """Make a filler for a column of dictionaries of numbers."""
 
     def fill(batch: Batch, names: Names) -> Sequence[str] | None:
         values = batch.known(name)
@@ -165,7 +165,7 @@ def _object(value: dict[str, int]) -> str:
 
 
 def _truncated(batch: Batch, names: Names) -> Sequence[str] | None:
-    """Return which addresses of saved listings were cut off, None: of no other."""
+    """Encode which addresses of saved listings were cut off; live ones never are."""
     values = batch.known("truncated")
     if values is None:
         return None
@@ -175,8 +175,8 @@ def _truncated(batch: Batch, names: Names) -> Sequence[str] | None:
     ]
 
 
-# Key and filler, in the order of the output. A filler returns None for a whole
-# column of nulls. The schema may grow; nothing in it changes or goes.
+# Key and filler, in the order of the output. A filler returns None for a column that
+# is all nulls. The schema may grow; nothing in it changes or is removed.
 _FIELDS: tuple[tuple[str, Callable[[Batch, Names], Sequence[Any] | None]], ...] = (
     ("protocol", lambda b, _: [f'"{b.protocol}"'] * len(b)),
     ("family", lambda b, _: [f'"{b.family}"'] * len(b)),
@@ -226,7 +226,7 @@ _MEMORY_FIELDS = (("memory", _objects("memory")),)
 def row_maker(
     names: Names, *, times: bool, extended: bool, info: bool, memory: bool
 ) -> Callable[[Batch], list[str]]:
-    """Return what makes each socket of a batch an object."""
+    """Make a function that turns each socket of a batch into an object."""
     fields = list(_FIELDS)
     fields += _TIME_FIELDS if times else ()
     fields += _EXTENDED_FIELDS if extended else ()
@@ -249,7 +249,7 @@ def row_maker(
 
 
 def render_json(listing: Listing, portions: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield one JSON object, a socket a line; what limits it comes at its end."""
+    """Yield one JSON object, one line per socket; limitations come last."""
     yield opening(listing) + '  "sockets": ['
     separator = "\n    "
     for rows in portions:
@@ -260,14 +260,14 @@ def render_json(listing: Listing, portions: Iterable[Sequence[str]]) -> Iterator
 
 
 def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield one JSON object a line."""
+    """Yield one JSON object per line."""
     for rows in portions:
         if rows:
             yield "\n".join(rows) + "\n"
 
 
 def opening(listing: Listing) -> str:
-    """Return the members that come first of everything."""
+    """Encode the first members of every document."""
     taken_at = datetime.fromtimestamp(listing.taken_at, timezone.utc)
     text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (
@@ -277,7 +277,7 @@ def opening(listing: Listing) -> str:
 
 
 def limitations(listing: Listing) -> str:
-    """Return the member that comes last."""
+    """Encode the last member of every document."""
     found = ", ".join(
         f'{{"kind": {string(limit.kind)}, "text": {string(limit.text)}}}'
         for limit in listing.limitations

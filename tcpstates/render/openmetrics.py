@@ -1,7 +1,7 @@
-"""OpenMetrics 1.0 of a tally, which Prometheus' older text format reads too.
+"""Render a tally as OpenMetrics 1.0, which is also valid Prometheus text format.
 
-A label is a column that makes groups. Names in labels come from strangers and may be
-many, so there are at most so many series; the rest of the sockets are in one more.
+Each grouping column is a label. Label values may be untrusted names, and there may be
+many, so the number of series is limited; one more series counts all other sockets.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from tcpstates.model import KernelCounts
 MOST_SERIES = 1000
 _OTHERS = "(others)"
 _KERNEL = (
-    ("orphans", "TCP sockets that no file refers to, in every namespace."),
-    ("orphans_limit", "More orphans than these are reset."),
+    ("orphans", "TCP sockets that no file refers to, in all namespaces."),
+    ("orphans_limit", "Limit above which the kernel resets orphans."),
     ("time_wait", "TIME_WAIT sockets in this network namespace."),
-    ("time_wait_limit", "More TIME_WAIT sockets than these are dropped."),
-    ("memory_bytes", "Memory of TCP sockets, in every namespace."),
-    ("memory_pressure_bytes", "From here on the kernel keeps buffers small."),
-    ("memory_limit_bytes", "More memory than this is refused."),
+    ("time_wait_limit", "Limit above which the kernel drops TIME_WAIT sockets."),
+    ("memory_bytes", "Memory of TCP sockets, in all namespaces."),
+    ("memory_pressure_bytes", "Level above which the kernel keeps buffers small."),
+    ("memory_limit_bytes", "Limit above which the kernel refuses memory."),
 )
 
 
 def render_openmetrics(
     tally: Tally, kernel: KernelCounts | None, most: int | None
 ) -> Iterator[str]:
-    """Yield the number of sockets in each group, then what the kernel counts."""
-    yield _heading("tcpstates_sockets", "Sockets by the labels' values.")
+    """Yield the number of sockets in each group, then the kernel's own counts."""
+    yield _heading("tcpstates_sockets", "Number of sockets with these label values.")
     names = [column.key.replace("-", "_") for column in tally.columns]
     limit = MOST_SERIES if most is None else most
     groups, left_groups, left_sockets = tally.groups(limit)

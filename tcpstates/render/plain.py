@@ -1,7 +1,7 @@
-"""Aligned text, one socket a line: for pipes, and for what is too long to fit.
+"""Render aligned text, one line per socket: for pipes, and for long listings.
 
-The first rows decide the widths, so that a listing of any length starts at once
-and needs no memory. A later cell that is wider pushes the rest of its own line.
+The first rows determine the widths, so a listing of any length starts at once and needs
+no memory. A later cell that is wider shifts the rest of its own line.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tcpstates.columns.values import Cells
 from tcpstates.render.styles import paint
 
 _GAP = "  "
-_MOST_PADDED = 10_000  # values remembered in a column
-WIDEST = 100  # characters to which cells are padded
+_MOST_PADDED = 10_000  # cached values per column
+WIDEST = 100  # characters; cells are not padded beyond this
 
 
-Filled = Sequence[Cells]  # the cells of each column, of some rows
+Filled = Sequence[Cells]  # the cells of each column, for some rows
 
 
 def render_plain(
@@ -31,10 +31,9 @@ def render_plain(
     header: bool = True,
     color: bool = False,
 ) -> Iterator[str]:
-    """Yield the heading and then a text of whole lines for each portion of rows.
+    """Yield the heading, and then the lines of each portion of rows as one text.
 
-    `head` are the first of them; when nothing follows, columns are as narrow as they
-    can be.
+    `head` holds the first rows; if no others follow, columns are as narrow as possible.
     """
     following = iter(rest)
     after = next(following, None)
@@ -62,10 +61,10 @@ Filler = Callable[[Sequence[Any]], Iterable[str]]
 
 
 def _lines(fillers: Sequence[Filler], cells: Sequence[Sequence[Any]]) -> str:
-    """Return one line a row, without Python code for each.
+    """Format one line per row, without running Python code for each row.
 
-    Padding by column and joining rows takes 62 ms for 100,000 sockets; formatting
-    each row with `%` took 105.
+    Padding columns and joining rows takes 62 ms for 100,000 sockets; formatting each
+    row with `%` took 105 ms.
     """
     padded = [fill(column) for fill, column in zip(fillers, cells, strict=True)]
     text = "\n".join(map(_GAP.join, zip(*padded, strict=True)))
@@ -73,7 +72,7 @@ def _lines(fillers: Sequence[Filler], cells: Sequence[Sequence[Any]]) -> str:
 
 
 def _filler(column: Column, width: int, *, color: bool) -> Filler:
-    """Return what pads a column's cells."""
+    """Make a function that pads the cells of a column."""
     if not column.varied:
         return partial(map, _Padded(column, width, color=color).__getitem__)
     if column.right:
@@ -84,7 +83,7 @@ def _filler(column: Column, width: int, *, color: bool) -> Filler:
 
 
 class _Padded(dict[Any, str]):
-    """The few values of a column, as they are printed."""
+    """The few distinct values of a column, as printed."""
 
     def __init__(self, column: Column, width: int, *, color: bool) -> None:
         self._column = column
@@ -109,9 +108,9 @@ def _pad(column: Column, text: str, width: int) -> str:
 def _width(
     column: Column, filled: Sequence[Sequence[Any]], *, header: bool, final: bool
 ) -> int:
-    """Return a column's width: of the cells known, and what others may need.
+    """Compute a column's width from the known cells and the needs of later ones.
 
-    Few cells are wider than WIDEST, and those need not make every other row as long.
+    Few cells are wider than WIDEST; they do not widen all other rows.
     """
     width = len(column.heading) if header else 0
     if not final:

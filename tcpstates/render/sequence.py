@@ -1,6 +1,6 @@
 """Draw a scenario: two columns of states, and the segments between them.
 
-Where it is performed, what the kernel says stands outside of what is expected.
+If the scenario is performed, the outer columns show what the kernel reports.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from tcpstates.lifecycle.scenarios import CLIENT, Moment, Scenario, Seen
 from tcpstates.render.styles import paint, paint_wrong
 from tcpstates.states import TcpState
 
-_STATE = 13  # places of a column of states: SYN_RECEIVED and a space
-_LEAST, _MOST = 20, 52  # places of an arrow
+_STATE = 13  # width of a column of states: SYN_RECEIVED and a space
+_LEAST, _MOST = 20, 52  # width of an arrow
 _SIGNS = ("│", "─", "▶", "◀")
 _ASCII_SIGNS = ("|", "-", ">", "<")
-_WIDEST = 88  # lines of text that are longer are hard to read
+_WIDEST = 88  # longer lines of text are hard to read
 
-Step = tuple[Moment | None, Seen | None]  # no moment: the start; not seen: not looked
+Step = tuple[Moment | None, Seen | None]  # no moment: the start; not seen: not observed
 
 
 def render_sequence(
@@ -32,7 +32,7 @@ def render_sequence(
     encoding: str,
     is_live: bool = False,
 ) -> Iterator[str]:
-    """Yield the lines of the drawing, which fits into 48 places and more; live 74."""
+    """Yield the lines of the drawing, at least 48 characters wide; live, 74."""
     drawing = _Drawing(width, color=color, encoding=encoding, is_live=is_live)
     yield fill(f"{name}: {scenario.title}", max(48, width)) + "\n\n"
     yield drawing.heading()
@@ -46,7 +46,7 @@ def render_sequence(
 
 
 class _Drawing:
-    """How wide the parts are, and of which characters."""
+    """The widths of the parts, and the characters to draw with."""
 
     def __init__(
         self, width: int, *, color: bool, encoding: str, is_live: bool
@@ -62,7 +62,7 @@ class _Drawing:
             self._signs = _ASCII_SIGNS
 
     def heading(self) -> str:
-        """Return the line above all."""
+        """Format the heading line."""
         left, right = ("kernel", "kernel") if self._kernel else ("", "")
         text = f"{left:<{self._kernel}}{'client':<{_STATE}} {'':<{self._arrow}} "
         return f"{text}{'server':<{_STATE}} {right}".rstrip() + "\n"
@@ -75,14 +75,14 @@ class _Drawing:
         seen: Seen | None = None,
         expected: tuple[TcpState, TcpState] | None = None,
     ) -> str:
-        """Return a line of three columns, and outside of them what was seen."""
+        """Format a line of three columns, with the observed states outside of them."""
         parts = [self._cell(left), " ", f"{middle:<{self._arrow}}", " "]
         if self._kernel:
             client, server = self._seen(seen, expected)
             parts = [client, " ", *parts, self._cell(right), " ", server]
         else:
             parts.append(self._cell(right))
-        # What stands last has no blanks behind it; colours may follow them.
+        # The last column has no trailing blanks, even inside colour codes.
         return _without_end("".join(parts)) + "\n"
 
     def _cell(self, text: str) -> str:
@@ -92,7 +92,7 @@ class _Drawing:
     def _seen(
         self, seen: Seen | None, expected: tuple[TcpState, TcpState] | None
     ) -> tuple[str, str]:
-        """Return the two cells of what the kernel says."""
+        """Format the two cells of states that the kernel reports."""
         if seen is None or expected is None:
             return " " * _STATE, ""
         cells = []
@@ -107,7 +107,7 @@ class _Drawing:
         return cells[0], cells[1]
 
     def moment(self, moment: Moment, seen: Seen | None) -> Iterator[str]:
-        """Yield what a program does, if it is one, and then what comes of it."""
+        """Yield the lines of an act, if it has a text, and then of its result."""
         bar = self._signs[0]
         is_client = moment.act.party == CLIENT
         for text in wrap(_words(moment), self._arrow):
@@ -124,7 +124,7 @@ class _Drawing:
         yield self.line(left, arrow, right, seen, (moment.client, moment.server))
 
     def _arrow_of(self, segment: str | None, *, to_the_right: bool) -> str:
-        """Return the arrow of a segment; nothing where none goes out."""
+        """Format the arrow of a segment; empty if no segment is sent."""
         if segment is None:
             return ""
         _, stroke, right, left = self._signs
@@ -133,7 +133,7 @@ class _Drawing:
 
 
 def _without_end(text: str) -> str:
-    """Return a line without the blanks at its end, coloured or not."""
+    """Strip trailing blanks from a line, coloured or not."""
     stripped = text.rstrip()
     if stripped.endswith("\x1b[0m"):
         return stripped.removesuffix("\x1b[0m").rstrip() + "\x1b[0m"
@@ -141,7 +141,7 @@ def _without_end(text: str) -> str:
 
 
 def _words(moment: Moment) -> str:
-    """Return what is done, where a segment alone does not say it."""
+    """Describe an act that its segment alone does not explain."""
     act = moment.act
     if act.text:
         return act.text

@@ -1,7 +1,7 @@
-"""Which colour a state has: what it means, the same in tables and long listings.
+"""Colours of states, by meaning: the same in tables and long listings.
 
-Only the eight colours that terminals adapt to a dark or a light ground are used,
-without yellow, which is unreadable on white, and blue, which is so on black.
+Only the eight colours that terminals adapt to a dark or a light background are used,
+without yellow, which is unreadable on white, and blue, which is unreadable on black.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _LISTENING = "36"  # cyan
 _ALIVE = "32"  # green
 _OPENING = "35"  # magenta
 _STUCK_PRONE = "1;31"  # bold red: the process has to act, and no timer helps
-_CLOSING = ""  # as usual: the kernel finishes it
+_CLOSING = ""  # default colour: the kernel finishes it
 _OVER = "2"  # dim
-DIM = "dim"  # no state's word: what stands in the background
+DIM = "dim"  # not a state: text in the background
 
 _SGR: dict[str, str] = {
     DIM: _OVER,
@@ -42,28 +42,28 @@ _RICH = {
 
 
 def paint(word: str, padded: str) -> str:
-    """Return a state's padded word in its colour."""
+    """Colour a padded state name."""
     codes = _codes(word)
     return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
 
 
 def _codes(word: str) -> str:
-    """Return a state's colour, also of another tool's word for it."""
+    """Look up the colour of a state, also in the spelling of another tool."""
     codes = _SGR.get(word)
     return _SGR.get(str(find_state(word)), "") if codes is None else codes
 
 
 def paint_wrong(text: str) -> str:
-    """Return what is not as it should be in its colour."""
+    """Colour a text that differs from what is expected."""
     return f"\x1b[{_STUCK_PRONE}m{text}\x1b[0m"
 
 
 def paint_severity(severity: int, text: str) -> str:
-    """Return how grave something is in its colour: see `findings.Severity`."""
+    """Colour a text by its severity: see `findings.Severity`."""
     codes = {1: _LISTENING, 2: _OPENING}.get(severity, _STUCK_PRONE)
     return f"\x1b[{codes}m{text}\x1b[0m"
 
 
 def rich_style(word: str) -> str:
-    """Return a state's colour in rich's words."""
+    """Look up the colour of a state as a style of rich."""
     return _RICH[_codes(word)]

@@ -1,8 +1,7 @@
-"""Tables for a person at a terminal, drawn with rich.
+"""Draw tables for a terminal with rich.
 
-What does not fit beside the rest goes to an indented line below its socket, the
-least important first; addresses are never cut. rich is loaded here only, and gets
-`Text`, never markup.
+Columns that do not fit move to an indented line below their socket, the least important
+first; addresses are never cut. rich is loaded only here, and gets `Text`, never markup.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ from tcpstates.columns.registry import (
 from tcpstates.render.styles import rich_style
 from tcpstates.render.table_layout import GAP, Cells, fit_table
 
-_UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they speak for themselves
-_NOTHING = ("-", "", "0x0")  # not worth a word on a line of its own
+_UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they need no label
+_NOTHING = ("-", "", "0x0")  # values not shown below a row
 _INDENT = 4  # of the lines below a row
-_HEIGHT = 25  # lines; nothing that is drawn depends on it
+_HEIGHT = 25  # lines; no output depends on it
 
 
 class Screen(NamedTuple):
-    """What is known of the terminal."""
+    """The properties of the terminal."""
 
-    width: int  # cells; 0 and less count as 1
+    width: int  # cells; less than 1 counts as 1
     color: bool
     encoding: str
 
 
 class _Stream(StringIO):
-    """A text buffer that tells rich the terminal's encoding."""
+    """A text buffer with the encoding of the terminal, for rich."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__()
@@ -69,7 +68,7 @@ def _console(screen: Screen, width: int | None = None) -> Console:
         emoji=False,
         soft_wrap=False,
         legacy_windows=False,
-        _environ={},  # it takes COLUMNS and LINES for numbers without a look
+        _environ={},  # rich would parse COLUMNS and LINES unchecked
     )
 
 
@@ -88,9 +87,9 @@ def render_table(
     header: bool = True,
     wide: bool = False,
 ) -> str:
-    """Return the sockets as a table; `filled` are columns, all of one length.
+    """Render sockets as a table; `filled` holds columns, all of the same length.
 
-    `wide` keeps every column beside the others, however long the lines get.
+    `wide` keeps all columns beside each other, however long the lines get.
     """
     cells: Cells = dict(zip(columns, filled, strict=True))
     fit = fit_table(cells, screen.width, header=header, wide=wide)
@@ -122,7 +121,7 @@ def render_table(
 
 
 def _bare_rows(beside: Sequence[Column], cells: Cells) -> list[Text]:
-    """Return state and address of each row, where not even these fit."""
+    """Format state and address of each row, for widths that fit not even these."""
     rows = []
     for values in zip(*(cells[column] for column in beside), strict=True):
         row = Text(" ", overflow="fold").join(
@@ -134,7 +133,7 @@ def _bare_rows(beside: Sequence[Column], cells: Cells) -> list[Text]:
 
 
 def _bare_table(*, header: bool) -> Table:
-    """Return a table without columns, in the one look that ours have."""
+    """Make a table without columns, in the style that all tables share."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_header=header,
@@ -161,7 +160,7 @@ def _table(beside: Sequence[Column], cells: Cells, *, header: bool) -> Table:
 
 
 def _text(line: Sequence[Segment]) -> Text:
-    """Return a rendered line as text that is printed as it is."""
+    """Convert a rendered line to text that is printed unchanged."""
     text = Text(no_wrap=True, overflow="ignore", end="")
     for segment in line:
         text.append(segment.text.rstrip("\n"), style=segment.style)
@@ -176,14 +175,14 @@ def _lines_below(
     row: int,
     width: int,
 ) -> list[Text]:
-    """Return a row's other cells as "name value" words, in lines of whole words.
+    """Format a row's other cells as "name value" pairs, without splitting pairs.
 
-    A cell longer than a line is folded; what is unknown is left out.
+    A cell longer than a line is folded; unknown values are left out.
     """
     lines: list[Text] = []
     for column in columns:
         if column is PROTOCOL and len(set(cells[column])) == 1:
-            continue  # it would say the same below every row
+            continue  # it would be the same below every row
         value = cells[column][row].replace("\n", "")
         if value in _NOTHING or (column is REMOTE and value.endswith(":*")):
             continue
@@ -203,7 +202,7 @@ def render_summary(
     *,
     header: bool,
 ) -> str:
-    """Return the counts by state as a table, zeros dimmed."""
+    """Render the counts by state as a table, zeros dimmed."""
     table = _bare_table(header=header)
     table.add_column(Text("state"))
     for heading in headings:
@@ -225,7 +224,7 @@ def render_groups(
     *,
     header: bool,
 ) -> str:
-    """Return the counts of groups as a table; the last row is the sum."""
+    """Render the counts of groups as a table; the last row is the sum."""
     table = _bare_table(header=header)
     table.add_column(Text("Count"), justify="right", no_wrap=True)
     for column in columns:

@@ -1,8 +1,7 @@
-"""Decide how a table fits a terminal: what stands beside, below, or wraps.
+"""Fit a table to a terminal: which columns stay, move below their row, or wrap.
 
-Only the list of processes may be broken into lines, between two processes. Other
-columns leave the table when it is too wide, the least important first, and stand
-below their row. Addresses are never cut.
+Only the list of processes may wrap, between two processes. If the table is too wide,
+other columns move below their row, the least important first. Addresses are never cut.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from tcpstates.columns.registry import (
     Column,
 )
 
-# The first to leave a narrow table. State and local address stay.
+# The order in which columns leave a narrow table. State and local address stay.
 _LEAST_IMPORTANT = (
     INFO,
     MEMORY,
@@ -50,23 +49,23 @@ _LEAST_IMPORTANT = (
 )
 _ALWAYS_BELOW = (INFO, MEMORY)
 GAP = 2  # cells between columns
-# A name, which may be quoted and hold anything, then pid and descriptor.
+# A name, which may be quoted and contain anything, then pid and descriptor.
 _HOLDER = re.compile(r'(?:^|(?<=,))(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')
 
 Cells = dict[Column, Sequence[str]]
 
 
 class Fit(NamedTuple):
-    """How a table is laid out for one width."""
+    """The layout of a table for one width."""
 
     beside: list[Column]
     below: list[Column]
-    width: int  # of what stands beside; more than the terminal's: nothing fits
-    processes: list[str]  # cells of that column with line ends where they wrap
+    width: int  # of the columns beside; if it exceeds the terminal's, nothing fits
+    processes: list[str]  # cells of that column, with line breaks where they wrap
 
 
 def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
-    """Return the layout; `wide` puts everything beside, whatever the width."""
+    """Compute the layout; `wide` keeps all columns beside, whatever the width."""
     lengths = {
         column: max([len(column.heading) * header, *map(cell_length, filled)])
         for column, filled in cells.items()
@@ -80,7 +79,7 @@ def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
         heading = len(PROCESS.heading) * header
         lengths[PROCESS] = max([heading, *map(cell_length, items)])
     beside = {c: n for c, n in lengths.items() if c not in _ALWAYS_BELOW}
-    # What was asked for by name only goes first, the last one named before others.
+    # Columns that were requested by name leave first, the last named one before others.
     named = [c for c in reversed(cells) if c not in (*_LEAST_IMPORTANT, STATE, LOCAL)]
     for column in (*named, *_LEAST_IMPORTANT):
         if _width(beside) <= width or len(beside) == 1:
@@ -98,12 +97,12 @@ def _width(lengths: dict[Column, int]) -> int:
 
 
 def natural_width(cells: Sequence[Sequence[str]]) -> int:
-    """Return how wide a table is in which nothing wraps."""
+    """Compute the width of a table in which nothing wraps."""
     return sum(max(map(cell_length, filled), default=0) + GAP for filled in cells)
 
 
 def cell_length(text: str) -> int:
-    """Return how many cells of a terminal a text takes."""
+    """Count the terminal cells that a text takes."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -112,13 +111,13 @@ def cell_length(text: str) -> int:
 
 
 def split_holders(cell: str) -> list[str]:
-    """Return the processes of a cell, each but the last with its comma."""
+    """Split a cell into its processes, each but the last with its comma."""
     parts = _HOLDER.findall(cell)
     return parts if "".join(parts) == cell else [cell]
 
 
 def wrap_holders(cell: str, width: int) -> str:
-    """Return a cell of processes in lines of at most `width`, if each one fits."""
+    """Wrap a cell of processes to lines of at most `width`, if each process fits."""
     lines: list[str] = []
     for item in split_holders(cell):
         if lines and cell_length(lines[-1] + item) <= width:

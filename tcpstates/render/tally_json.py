@@ -1,4 +1,4 @@
-"""JSON of counts; the keys are a contract (schema 1)."""
+"""Render counts as JSON; the keys are a contract (schema 1)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def render_tally_json(
     most: int | None,
     more: Mapping[str, Any],
 ) -> str:
-    """Return counts as a JSON object: `count` alone, or a list of groups.
+    """Render counts as a JSON object: `count` alone, or a list of groups.
 
-    `more` are further members of it, of numbers, texts and None.
+    `more` holds further members: numbers, texts and None.
     """
     if not tally.columns:
         body = f'  "count": {tally.total},\n'
@@ -31,7 +31,7 @@ def render_tally_json(
 
 
 def tally_objects(tally: Tally, most: int | None) -> Iterator[str]:
-    """Yield each group as an object."""
+    """Yield one JSON object per group."""
     keys = [column.key.replace("-", "_") for column in tally.columns]
     for group, number in tally.groups(most)[0]:
         yield _member(dict(zip((*keys, "count"), (*group, number), strict=True)))

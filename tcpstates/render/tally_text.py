@@ -1,4 +1,4 @@
-"""Tallies as text: one number, lines, a summary of states, a table of groups."""
+"""Render tallies as text: a number, lines, a summary of states, or groups."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tcpstates.text import format_bytes, sanitise
 def summary_cells(
     tally: Tally, request: Request
 ) -> tuple[list[str], list[tuple[str, list[int]]]]:
-    """Return the headings and the rows (state, numbers), the last one the sums.
+    """Compute the headings and the rows (state, numbers); the last row is the sum.
 
-    The tally is by protocol, family and state.
+    The tally has to be by protocol, family and state.
     """
     asked = kinds(request)
     words = asked_rows(request)
@@ -40,7 +40,7 @@ def _with_total(numbers: Sequence[int]) -> list[int]:
 def render_summary_plain(
     headings: Sequence[str], rows: Sequence[tuple[str, list[int]]], *, header: bool
 ) -> str:
-    """Return the table as aligned text."""
+    """Render the table as aligned text."""
     names = [heading.replace(" ", "-") for heading in headings]
     lines = [("state", *names)] if header else []
     lines += [(word, *map(str, numbers)) for word, numbers in rows]
@@ -57,7 +57,7 @@ def render_summary_plain(
 def render_summary_narrow(
     headings: Sequence[str], rows: Sequence[tuple[str, list[int]]]
 ) -> str:
-    """Return the table's columns one below the other, for a narrow terminal."""
+    """Render the columns of the table below each other, for a narrow terminal."""
     width = max(len(word) for word, _ in rows)
     columns = zip(*(numbers for _, numbers in rows), strict=True)
     return "".join(
@@ -73,7 +73,7 @@ def render_summary_narrow(
 def summary_notes(
     tally: Tally, without_file: Mapping[str, int], kernel: KernelCounts | None
 ) -> Iterator[str]:
-    """Yield what stands below the table of states, a line each."""
+    """Yield the lines below the table of states."""
     listening = sum(n for (*_, word), n in tally.counts.items() if word == "LISTEN")
     if listening:
         yield f"{listening} {'listener' if listening == 1 else 'listeners'}"
@@ -86,10 +86,10 @@ def summary_notes(
 
 
 def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
-    """Yield numbers of /proc/net/sockstat, which count more than the table above.
+    """Format numbers of /proc/net/sockstat, which cover more than the table above.
 
-    `orphan` and `mem` are of every network namespace, and `tw` has FIN_WAIT_2 sockets,
-    too, once their process has closed them (`sockstat_seq_show`, net/ipv4/proc.c).
+    `orphan` and `mem` cover all network namespaces. `tw` also counts FIN_WAIT_2 sockets
+    that their process has closed (`sockstat_seq_show`, net/ipv4/proc.c).
     """
     orphans, waiting = "orphans in all namespaces", "in TIME_WAIT or closed FIN_WAIT_2"
     for number, name, limit in (
@@ -106,7 +106,7 @@ def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
 
 
 def describe_counts(words: Counter[str], width: int) -> str:
-    """Return what stands below a table: how many sockets, and of which states."""
+    """Format the line below a table: the number of sockets, in total and by state."""
     from textwrap import fill
 
     total = words.total()
@@ -118,9 +118,9 @@ def describe_counts(words: Counter[str], width: int) -> str:
 
 
 def group_cells(tally: Tally, most: int | None) -> list[tuple[list[str], int]]:
-    """Return the rows of a table of groups: texts and numbers, the sum last.
+    """Compute the rows of a table of groups: texts and numbers, the sum last.
 
-    Of more than `most` groups the others are one row before it.
+    Groups beyond `most` share one row before the sum.
     """
     groups, left_groups, left_sockets = tally.groups(most)
     rows = [(_texts(group), number) for group, number in groups]
@@ -139,7 +139,7 @@ def _texts(group: Group) -> list[str]:
 def render_groups_plain(
     tally: Tally, most: int | None, *, header: bool
 ) -> Iterator[str]:
-    """Yield a line a group, the number first, and the sum."""
+    """Yield one line per group, the number first, and the sum."""
     rows = group_cells(tally, most)
     headings = [column.heading.replace(" ", "-") for column in tally.columns]
     width = max(len("Count") * header, *(len(str(number)) for _, number in rows))
@@ -160,6 +160,6 @@ def _group_line(
 
 
 def render_group_numbers(tally: Tally, most: int | None) -> Iterator[str]:
-    """Yield a line a group, as uniq -c writes it, and nothing else."""
+    """Yield one line per group, in the format of uniq -c, and nothing else."""
     for group, number in tally.groups(most)[0]:
         yield f"{number} {' '.join(_texts(group))}\n"

@@ -34,15 +34,15 @@ def test_ranges(text: str, fine: tuple[int, ...], crossed: tuple[int, ...]) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("close_wait", "NAME=RANGE is expected"),
-        ("clse_wait=1", "no such state: 'clse_wait'; did you mean close_wait"),
-        ("xyzzy=1", "states, groups, or total"),
-        ("listen=", "NAME=RANGE is expected"),
-        ("listen=5:1", "a range goes upwards: '5:1'"),
-        ("listen=x", "no such range: 'x'"),
-        ("listen=@", "no such range: '@'"),
-        ("listen<1:", "a whole number is expected after <"),
-        ("listen=" + "9" * 99, "no such range"),
+        ("close_wait", "expected NAME=RANGE"),
+        ("clse_wait=1", "unknown state 'clse_wait'; did you mean close_wait"),
+        ("xyzzy=1", "use a state, group or total"),
+        ("listen=", "expected NAME=RANGE"),
+        ("listen=5:1", "range '5:1' starts above its end"),
+        ("listen=x", "invalid range 'x'"),
+        ("listen=@", "invalid range '@'"),
+        ("listen<1:", "expected a whole number after <"),
+        ("listen=" + "9" * 99, "invalid range"),
     ],
 )
 def test_wrong_thresholds(text: str, problem: str) -> None:

@@ -12,13 +12,13 @@ from conftest import run_command
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--threshold", "kepd=1s"], "no such threshold: 'kepd'; did you mean kept?"),
-        (["--threshold", "kept"], "'kept': a value is missing: kept=VALUE"),
+        (["--threshold", "kepd=1s"], "unknown threshold 'kepd'; did you mean kept?"),
+        (["--threshold", "kept"], "'kept': missing value; use kept=VALUE"),
         (["--threshold", "kept=5"], "'kept=5': "),
         (["--threshold", "pool-count=x"], "'pool-count=x': "),
         (["--watch", "0"], "0.0 is not in the range"),
-        (["--source", "procfz"], "no such source: 'procfz'; did you mean procfs?"),
-        (["clse_wait"], "no such state or key: 'clse_wait'; did you mean close_wait"),
+        (["--source", "procfz"], "unknown source 'procfz'; did you mean procfs?"),
+        (["clse_wait"], "unknown state or key 'clse_wait'; did you mean close_wait"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
@@ -56,9 +56,9 @@ LISTEN 129 128 0.0.0.0:80 0.0.0.0:*
 """)
     finished = run_command("doctor", "--from", str(path))
     text = " ".join(finished.stdout.split())
-    assert "129 of 128 wait" in text
-    assert "the system allows (Linux: net.core.somaxconn)" in text
-    assert "the commands are for the host of the listing" in text
+    assert "129 connections waiting (limit 128)" in text
+    assert "the limit of the system (Linux: net.core.somaxconn)" in text
+    assert "run the commands on the host of the listing" in text
     told = json.loads(run_command("doctor", "--json", "--from", str(path)).stdout)
     (finding,) = told["findings"]
     assert finding["numbers"]["limit"] == 128

@@ -21,25 +21,25 @@ LINUX = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ("--colour", "no such option: --colour; did you mean --color"),
-        ("-ltQ", "no such option: -Q; the columns never change"),
-        ("-x", "no such option: -x; tcpstates shows TCP and UDP only"),
-        ("--kill", "no such option: --kill; tcpstates changes nothing"),
-        ("--source netlnk", "no such source: 'netlnk'; did you mean netlink?"),
+        ("--colour", "unknown option '--colour'; did you mean --color"),
+        ("-ltQ", "unknown option '-Q'; the columns never change"),
+        ("-x", "unknown option '-x'; tcpstates shows TCP and UDP only"),
+        ("--kill", "unknown option '--kill'; tcpstates changes nothing"),
+        ("--source netlnk", "unknown source 'netlnk'; did you mean netlink?"),
         ("--source linux9", "choose auto, netlink, procfs, psutil"),
         ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
-        ("-cs", "-c and -s exclude each other"),
-        ("-s --by state", "--by and -s exclude each other"),
-        ("-s --limit 3", "--limit and -s exclude each other"),
-        ("--json --csv", "one format at a time: csv or json"),
-        ("--json --columns state", "--columns is for listings in text and CSV"),
-        ("-c --sort state", "--sort is for listings"),
-        ("--by stat", "no such column: 'stat'; did you mean state"),
-        ("--by=", "no such column: ''; the columns are"),
-        ("--sort=", "no such column: ''"),
-        ("--columns=-stat", "no such column: 'stat'"),
+        ("-cs", "-c and -s cannot be combined"),
+        ("-s --by state", "--by and -s cannot be combined"),
+        ("-s --limit 3", "--limit and -s cannot be combined"),
+        ("--json --csv", "choose one format: csv or json"),
+        ("--json --columns state", "--columns requires a listing in text or CSV"),
+        ("-c --sort state", "--sort requires a listing"),
+        ("--by stat", "unknown column 'stat'; did you mean state"),
+        ("--by=", "unknown column ''; available columns:"),
+        ("--sort=", "unknown column ''"),
+        ("--columns=-stat", "unknown column 'stat'"),
         ("--json=1", "option '--json' does not take a value"),
-        ("-\x1b", r"no such option: -\x1b"),
+        ("-\x1b", r"unknown option '-\x1b'"),
     ],
 )
 def test_usage_errors_are_one_line(arguments: str, text: str) -> None:
@@ -54,27 +54,27 @@ def test_usage_errors_are_one_line(arguments: str, text: str) -> None:
 
 WRONG_FILTERS = {
     ("-tan", "clse_wait", "and", "dport = 1"): """\
-no such state or key: 'clse_wait'; did you mean close_wait or time_wait?
+unknown state or key 'clse_wait'; did you mean close_wait or time_wait?
   clse_wait and dport = 1
   ^^^^^^^^^
 """,
     ("dport = :443", "or", "state"): """\
-state: a state is missing after it
+state: expected a state
   dport = :443 or state
                        ^
 """,
     ("\x1b[31m\n:",): r"""
-no such state or key: '\x1b[31m'; see FILTERS in the man page
+unknown state or key '\x1b[31m'; see FILTERS in the man page
   \x1b[31m\n:
   ^^^^^^^^
 """[1:],
     ("process = 漢字", "dprt"): """\
-no such state or key: 'dprt'; did you mean dport or port?
+unknown state or key 'dprt'; did you mean dport or port?
   process = 漢字 dprt
                  ^^^^
 """,
     ("( " + "dport = 1 or " * 20 + "xyzzy" + " or sport = 1" * 20 + " )",): """\
-no such state or key: 'xyzzy'; see FILTERS in the man page
+unknown state or key 'xyzzy'; see FILTERS in the man page
   ... 1 or dport = 1 or dport = 1 or xyzzy or sport = 1 or sport = 1 or spo...
                                      ^^^^^
 """,
@@ -154,7 +154,7 @@ def test_an_interrupt_ends_quietly() -> None:
 UNEXPECTED = {
     "ValueError('evil \\x1b[2J\\nrow')": "internal error, please report it: ValueError:"
     " evil \\x1b[2J\\nrow (<string>, line 4)",
-    "ImportError('no module')": "cannot go on: no module",
+    "ImportError('no module')": "cannot continue: no module",
     "MemoryError()": "out of memory",
     "SystemError('error return without exception set')": "out of memory",
 }
@@ -214,7 +214,7 @@ def test_every_option_of_other_tools_leads_on(option: str) -> None:
         return
     code, text, errors = told([option])
     assert (code, text) == (ExitCode.USAGE, "")
-    expected = f"tcpstates: no such option: {option}; {hints._INSTEAD[option]}\n"
+    expected = f"tcpstates: unknown option '{option}'; {hints._INSTEAD[option]}\n"
     assert errors == expected
 
 
@@ -239,7 +239,7 @@ def test_the_headings_of_help() -> None:
         line for line in text.splitlines() if line[:1].isalpha() and line.endswith(":")
     ]
     assert headings == [
-        "Which sockets:", "What of them:", "How:", "Help:", "Commands:",
+        "Which sockets:", "What to show:", "Output and source:", "Help:", "Commands:",
     ]  # fmt: skip
 
 
@@ -250,11 +250,11 @@ def test_a_wrong_state_gets_one_other_word_at_most() -> None:
 
     with pytest.raises(click.UsageError) as raised:
         StateWord(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)
-    text = "no such state: 'zebra-on'; did you mean zebra-one?"
+    text = "unknown state 'zebra-on'; did you mean zebra-one?"
     assert raised.value.message == text
     assert StateWord(["zebra-one"]).convert("ZEBRA_ONE", None, None) == "zebra-one"
     assert StateWord().convert("SYN_RCVD", None, None) == "SYN_RCVD"
-    with pytest.raises(click.UsageError, match="tcpstates explain names all"):
+    with pytest.raises(click.UsageError, match="for all states: tcpstates explain"):
         StateWord().convert("xyzzy", None, None)
 
 

@@ -210,7 +210,7 @@ def test_a_planted_link_is_not_followed(
         os.chown(place / "shared", STRANGER, STRANGER)
     finished = run_command(*WAYS[way], str(link))
     assert finished.returncode == ExitCode.FAILED
-    assert "symbolic link that another user may have put there" in finished.stderr
+    assert "symbolic link that another user may have created" in finished.stderr
     assert finished.stderr.startswith(f"tcpstates: cannot write '{link}': ")
     assert looks(victim) == before
     assert link.is_symlink()
@@ -221,7 +221,7 @@ def test_a_planted_link_on_the_way_is_not_followed(theirs: Path, place: Path) ->
     (theirs / "logs").symlink_to(place)
     finished = run_command("-c", "--output", str(theirs / "logs" / "out"))
     assert finished.returncode == ExitCode.FAILED
-    assert "may have put there; name the file itself" in finished.stderr
+    assert "may have created; name the file itself" in finished.stderr
     assert os.listdir(place) == ["theirs"]
 
 
@@ -291,7 +291,7 @@ def test_a_planted_pipe_does_not_hold_root_up(place: Path, mode: int) -> None:
         os.chown(shared, STRANGER, STRANGER)
     finished = run_command("-c", "--output", str(shared / "out"))
     assert finished.returncode == ExitCode.FAILED
-    assert "not a plain file, and another user may have put it" in finished.stderr
+    assert "not a regular file, and another user may have created it" in finished.stderr
 
 
 def test_a_pipe_without_a_reader_is_given_up(tmp_path: Path) -> None:

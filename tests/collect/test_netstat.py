@@ -70,7 +70,7 @@ def test_failures_are_those_of_a_source(error: Exception) -> None:
 
 
 def test_elsewhere_it_is_no_source() -> None:
-    with pytest.raises(SourceUnavailable, match="only Windows"):
+    with pytest.raises(SourceUnavailable, match="on Windows only"):
         list(NetstatSource().read(Request(), []))
 
 

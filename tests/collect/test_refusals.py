@@ -100,7 +100,7 @@ def test_a_message_of_no_length_is_an_error(answering: Any) -> None:
     answering(b"\3\0\0\0" + bytes(12))
     with pytest.raises(SourceUnavailable) as raised:
         list(NetlinkSource().read(TCP4, []))
-    assert raised.value.reason == "netlink: message of 3 bytes"
+    assert raised.value.reason == "netlink: invalid message length: 3 bytes"
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
@@ -126,7 +126,7 @@ def test_only_udp_is_read_elsewhere_and_only_if_it_may(
     limitations: list[Limitation] = []
     if protocol == "udp" and allow_fallback:
         assert sum(map(len, NetlinkSource().read(request, limitations))) == 1
-        text = "no UDP from netlink (why not): read from /proc/net instead"
+        text = "no UDP from netlink (why not); using /proc/net instead"
         assert limitations == [Limitation("udp-from-procfs", text)]
     else:
         with pytest.raises(SourceUnavailable, match="source netlink: why not"):
@@ -165,7 +165,7 @@ def test_unreadable_lines_are_counted(proc: Path, number: int, noun: str) -> Non
     heading(proc / "net/tcp", *["   9: garbage"] * number)
     limitations: list[Limitation] = []
     list(ProcfsSource(str(proc)).read(TCP4, limitations))
-    text = f"{number} unreadable {noun} of {proc}/net left out"
+    text = f"skipped {number} unreadable {noun} of {proc}/net"
     assert limitations == [Limitation("rows-skipped", text)]
 
 
@@ -176,7 +176,7 @@ def test_lines_of_netstat_that_cannot_be_read_are_counted() -> None:
     found = list(parse_listing(f"{row}\r\n{bad}\r\n", Request(), limitations))
     assert sum(map(len, found)) == 1
     assert [limit.kind for limit in limitations] == ["rows-skipped"]
-    assert limitations[0].text == "1 unreadable line of netstat left out"
+    assert limitations[0].text == "skipped 1 unreadable line of netstat"
 
 
 # psutil
@@ -251,7 +251,7 @@ def test_without_root_macos_tells_what_one_may_see(
         Limitation("own-processes-only", "source netstat: it is missing"),
         Limitation(
             "own-processes-only",
-            "only sockets of processes that you may see: run as root for all",
+            "only sockets of processes that you can inspect; run as root for all",
         ),
     ]
 
@@ -308,7 +308,7 @@ def test_a_fallback_names_what_failed_and_what_is_lost(
     used, _, _, batches = choosing.read_sockets("auto", Request(), limitations)
     assert (used, sum(map(len, batches))) == ("works", 1)
     text = (
-        "source netlink: no; source procfs: no. Using psutil instead, without queues,"
+        "source netlink: no; source procfs: no; using psutil instead, without queues,"
         " timers, uid, inode, other processes of a socket, cookie, tcp_info, memory,"
         " interface, cgroup, mark"
     )

@@ -127,7 +127,7 @@ def test_stepping_down_says_what_is_missing(sources: dict[str, bool]) -> None:
     assert (used, len(list(batches))) == ("procfs", 1)
     (limitation,) = limitations
     assert limitation.kind == "fell-back"
-    assert "source netlink: blocked. Using procfs instead" in limitation.text
+    assert "source netlink: blocked; using procfs instead" in limitation.text
     assert "cookie" in limitation.text
 
 
@@ -171,7 +171,7 @@ def test_procfs_selects_states_and_counts_broken_lines(tmp_path: Path) -> None:
     request = Request(states=frozenset({TcpState.LISTEN}), unknown_states=False)
     batches = list(ProcfsSource(root).read(request, limitations))
     assert [word for b in batches for word in b.column("state_label")] == ["LISTEN"] * 6
-    assert limitations[0].text.startswith("1 unreadable line")
+    assert limitations[0].text.startswith("skipped 1 unreadable line")
 
 
 @LITTLE_ENDIAN
@@ -183,7 +183,7 @@ def test_a_table_that_should_be_there_is_not_left_out(tmp_path: Path) -> None:
 
 
 def test_no_tables_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceUnavailable, match="has no tables"):
+    with pytest.raises(SourceUnavailable, match="has no socket tables"):
         list(ProcfsSource(str(tmp_path)).read(Request(), []))
 
 

@@ -137,7 +137,7 @@ BOTH_ENDS = HEADING + "".join(
 
 def test_the_other_ends_are_found_in_the_same_listing(tmp_path: Path) -> None:
     (finding,) = look_at(BOTH_ENDS, tmp_path).findings
-    text = "the other ends are on this host: 7 in ESTABLISHED of client[9]"
+    text = "the peers are on this host: 7 in ESTABLISHED of client[9]"
     assert any(line.startswith(text) for line in finding.evidence), finding.evidence
     elsewhere = BOTH_ENDS.replace("ESTAB 0 0 10.0.0.2", "ESTAB 0 0 10.0.0.3")
     (finding,) = look_at(elsewhere, tmp_path).findings
@@ -223,7 +223,8 @@ FULL = HEADING + (
 def test_what_waits_is_seen_although_a_filter_leaves_it_out(tmp_path: Path) -> None:
     (finding,) = look_at(FULL, tmp_path, "listen").findings
     assert finding.rule == "accept-queue"
-    assert finding.verdict.endswith("129 of 128 wait, the first for 20.0s")
+    expected = "129 connections waiting (limit 128), the longest for 20.0s"
+    assert finding.verdict.endswith(expected)
     assert finding.numbers["longest_ms"] == 20_000
     assert "1 of the clients have given up (CLOSE_WAIT)" in finding.evidence
     assert [peer.name for peer in finding.peers] == ["10.0.0.2", "10.0.0.3"]

@@ -541,9 +541,11 @@ def test_every_command_is_put_together_by_one_function() -> None:
     import ast
     from pathlib import Path
 
-    import tcpstates.diagnose
+    import tcpstates.doctor
 
-    for path in Path(tcpstates.diagnose.__path__[0]).glob("*.py"):
+    paths = list(Path(tcpstates.doctor.__path__[0]).rglob("*.py"))
+    assert len(paths) > 15
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr) and isinstance(
                 node.values[0], ast.Constant

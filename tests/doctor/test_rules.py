@@ -106,7 +106,7 @@ def test_dropped_connections_are_told_even_when_the_queue_is_empty_again() -> No
     found, _ = findings(counters=counters, grown={"ListenOverflows": 2})
     (finding,) = found
     assert (finding.rule, finding.size) == ("accept-drops", 2)
-    assert "ListenOverflows 7 so far, 2 of them during this look" in finding.evidence
+    assert "ListenOverflows 7 so far, 2 of them during this run" in finding.evidence
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
         evidence=(),
         numbers={"oldest_ms": 5000},
         means="means",
-        do=("do",),
+        commands=("do",),
         unless="unless",
     )
     return replace(made, **changes)

@@ -226,7 +226,7 @@ def test_what_is_unknown_stays_so_unless_the_rest_decides(
 
 
 def test_marks_that_the_kernel_hides_are_an_error() -> None:
-    with pytest.raises(FilterSyntaxError, match="CAP_NET_ADMIN only") as caught:
+    with pytest.raises(FilterSyntaxError, match="only with CAP_NET_ADMIN") as caught:
         found("estab and fwmark = 1", mark=None)
     assert caught.value.text[slice(*caught.value.span)] == "fwmark = 1"
 

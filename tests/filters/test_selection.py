@@ -30,20 +30,17 @@ def left_open(text: str, *rows: dict[str, Any]) -> list[Limitation]:
         (
             "age > 1h",
             [{"state_label": "SYN_SENT", "retransmits": 20}],
-            "1 more socket may match: only bounds of the age are known, or nothing",
+            "1 more socket may match: the exact age is unknown",
         ),
         (
             "age > 1h and process = x",
             [HIDDEN | {"state_label": "SYN_SENT", "retransmits": 20}] * 3,
-            (
-                "3 more sockets may match: processes are hidden or only bounds of the age"
-                " are known, or nothing"
-            ),
+            "3 more sockets may match: processes are hidden or the exact age is unknown",
         ),
         (
             "dport = 1",
             [{"remote_port": None}],
-            "1 more socket may match: the source does not tell enough",
+            "1 more socket may match: the source does not report enough",
         ),
     ],
 )

@@ -145,9 +145,9 @@ def test_the_command(lab: Lab, tmp_path: Path) -> None:
         (["--state", "clos_wait"], "did you mean close_wait"),
         (["--state", "fin_wait"], "is not one state of RFC 9293, but FIN_WAIT_1, FIN"),
         (["--state", "bound"], "is not one state of RFC 9293"),
-        (["--svg", "-", "--json"], "only one of"),
+        (["--svg", "-", "--json"], "cannot be combined"),
         (["--svg", "/nonexistent/x.svg"], "cannot write '/nonexistent/x.svg'"),
-        (["dport", "="], "is missing here"),
+        (["dport", "="], "dport: expected a port or service"),
     ],
 )
 def test_wrong_words(words: list[str], expected: str) -> None:

@@ -91,7 +91,7 @@ def test_the_drawing_has_what_the_kernel_says() -> None:
     assert lines[2].split() == ["kernel", "client", "server", "kernel"]
     assert lines[3].split() == ["ESTABLISHED"] * 4
     assert lines[-3].split() == []
-    assert " did as expected at every step." in " ".join(lines[-2:])
+    assert " behaved as expected at every step." in " ".join(lines[-2:])
     narrow = run_command("sequence", "reset", "--live", env={"COLUMNS": "40"})
     assert max(map(len, narrow.stdout.splitlines())) <= 76
 
@@ -106,7 +106,7 @@ def test_what_differs_is_marked_and_found(
     assert app.run(["sequence", "reset", "--live"]) == ExitCode.FOUND
     text = capsysbinary.readouterr().out.decode()
     assert text.count("!CLOSE_WAIT") == 1
-    assert "something else at 1 of the steps" in " ".join(text.split())
+    assert "behaved differently at 1 of the steps" in " ".join(text.split())
     painted = render_sequence(
         "reset",
         SCENARIOS["reset"],

@@ -247,10 +247,10 @@ def test_lists_of_columns() -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("stat", "no such column: 'stat'; did you mean state or raw-state?"),
-        ("", "no such column: ''; the columns are protocol state"),
-        ("state,+uid", "columns are named, or added and taken with + and -"),
-        ("-state", "no column is left"),
+        ("stat", "unknown column 'stat'; did you mean state or raw-state?"),
+        ("", "unknown column ''; available columns: protocol state"),
+        ("state,+uid", "cannot combine column names with +NAME and -NAME"),
+        ("-state", "no columns left"),
     ],
 )
 def test_wrong_columns_are_named(words: str, text: str) -> None:

@@ -24,7 +24,7 @@ _TITLES = {"lasts": "Lasts", "trouble": "Trouble", "do": "What to do"}
 def lines() -> Iterator[str]:
     """Yield the lines."""
     yield ".SS The eleven states"
-    yield "In the words of"
+    yield "As in"
     yield '.BR "tcpstates explain" ,'
     yield "with Linux's defaults for the settings of a host."
     for state, meaning in MEANINGS.items():

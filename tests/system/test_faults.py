@@ -56,7 +56,7 @@ def test_without_netlink_procfs_is_read_and_it_is_said(lab: Lab, error: str) -> 
     assert finished.returncode == 0
     assert words(finished) == words(lab.tcpstates("-tan"))
     assert finished.stderr.startswith("tcpstates: source netlink: ")
-    assert "Using procfs instead, without cookie" in finished.stderr
+    assert "using procfs instead, without cookie" in finished.stderr
     assert finished.stderr.count("\n") == 1
 
 
@@ -76,7 +76,7 @@ def test_an_answer_that_cannot_be_had_is_replaced(lab: Lab, fault: str) -> None:
     finished = failing(lab, "recvmsg", fault, "-tan")
     assert finished.returncode == 0
     assert words(finished) == words(lab.tcpstates("-tan"))
-    assert "Using procfs instead" in finished.stderr
+    assert "using procfs instead" in finished.stderr
 
 
 def calls_before_the_scan(lab: Lab, call: str) -> int:

@@ -254,7 +254,7 @@ def test_marks_take_a_privilege(crowd: Lab) -> None:
     assert crowd.sockets("-an", "fwmark = 1")
     finished = crowd.run(*crowd.nobody(), "-an", "fwmark = 1")
     assert finished.returncode == 2
-    assert "CAP_NET_ADMIN only: run as root" in finished.stderr
+    assert "only with CAP_NET_ADMIN; run as root" in finished.stderr
 
 
 @needs_ss

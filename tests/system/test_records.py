@@ -78,9 +78,9 @@ def test_what_is_asked_for_wrongly_is_an_error(tmp_path: Path) -> None:
         ):
             tcpstates.saved("x", snapshot=number)
     for arguments, text in (
-        ({"families": "ipv7"}, "no such family: 'ipv7'; choose ipv4, ipv6"),
-        ({"families": ["ipv4", "inet"]}, "no such family: 'inet'"),
-        ({"source": "bogus"}, "no such source: 'bogus'; choose auto, netlink"),
+        ({"families": "ipv7"}, "unknown family 'ipv7'; choose ipv4, ipv6"),
+        ({"families": ["ipv4", "inet"]}, "unknown family 'inet'"),
+        ({"source": "bogus"}, "unknown source 'bogus'; choose auto, netlink"),
         ({"watch": -1}, "no such pause: -1"),
         ({"watch": float("nan")}, "no such pause: nan"),
     ):

@@ -1,7 +1,7 @@
-"""`tcpstates check`: thresholds for monitors, in the way of the monitoring plugins.
+"""`tcpstates check`: thresholds for monitors, as a monitoring plugin.
 
-https://www.monitoring-plugins.org/doc/guidelines.html has ranges, performance data and
-exit codes; what goes wrong is UNKNOWN there, and said on standard output.
+https://www.monitoring-plugins.org/doc/guidelines.html defines ranges, performance data
+and exit codes. An error has the result UNKNOWN, and is printed on standard output.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tcpstates.states import find_group, find_state, find_states, nearest_words
 
 
 class Result(IntEnum):
-    """What a check has found; the exit code of the command."""
+    """The result of a check, which is the exit code of the command."""
 
     OK = 0
     WARNING = 1
@@ -33,21 +33,21 @@ class Result(IntEnum):
 
 
 class Threshold(NamedTuple):
-    """How many sockets in some states are too many, or too few."""
+    """The numbers of sockets in some states for which the check alerts."""
 
     name: str
     states: frozenset[str] | None  # None: every socket
     low: float
     high: float
-    inside: bool  # alert in the range, not outside of it
+    inside: bool  # alert inside the range, not outside
     text: str  # the range, for performance data
 
     def is_crossed(self, number: int) -> bool:
-        """Tell whether a number is one to alert of."""
+        """Tell whether to alert on a number."""
         return (self.low <= number <= self.high) is self.inside
 
     def problem(self, number: int) -> str:
-        """Say in which way it is crossed."""
+        """Describe how a number crosses the threshold."""
         if self.inside:
             is_open = self.high == inf
             return f"{self.low:g} or more" if is_open else f"in {self.text[1:]}"
@@ -61,35 +61,37 @@ _RANGE = re.compile(r"(@?)(?:(~|[0-9]{1,15}):)?([0-9]{1,15})?")
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Return `close_wait=500`, `listen<1`, `total=10:5000`; ValueError says why not.
+    """Parse `close_wait=500`, `listen<1`, `total=10:5000`; ValueError if invalid.
 
-    After = stands a range of the monitoring plugins: 10 is 0 to 10, 10: is 10 and
-    more, ~:10 is 10 and less; outside of it is an alert, with @ inside.
+    A range of the monitoring plugins follows =: 10 is 0 to 10, 10: is 10 and more,
+    ~:10 is 10 and less. Numbers outside the range alert; with @, numbers inside.
     """
     found = _SPEC.fullmatch(text)
     if not found:
-        raise ValueError("NAME=RANGE is expected, as close_wait=500 or 'listen<1'")
+        raise ValueError("expected NAME=RANGE, such as close_wait=500 or 'listen<1'")
     name, operator, value = found.groups()
     states, canonical = None, "total"
     if name.lower() != "total":
         chosen = find_states(name)
         if chosen is None:
             near = " or ".join(word.lower() for word in nearest_words(name))
-            hint = f"; did you mean {near}?" if near else "; states, groups, or total"
-            raise ValueError(f"no such state: '{name}'{hint}")
+            hint = (
+                f"; did you mean {near}?" if near else "; use a state, group or total"
+            )
+            raise ValueError(f"unknown state '{name}'{hint}")
         states = frozenset(map(str, chosen))
         single = find_state(name)
         canonical = str(single).lower() if single else str(find_group(name))
     if operator != "=":
         if not re.fullmatch("[0-9]{1,15}", value):
-            raise ValueError(f"a whole number is expected after {operator}")
+            raise ValueError(f"expected a whole number after {operator}")
         value = _range_of(operator, int(value))
     low, high, inside = _parse_range(value)
     return Threshold(canonical, states, low, high, inside, value)
 
 
 def _range_of(operator: str, bound: int) -> str:
-    """Return the range outside of which a number compares so with a bound."""
+    """Return the range outside which a number compares like this with a bound."""
     match operator:
         case "<":
             return f"{bound}:"
@@ -104,11 +106,11 @@ def _range_of(operator: str, bound: int) -> str:
 def _parse_range(text: str) -> tuple[float, float, bool]:
     found = _RANGE.fullmatch(text)
     if not found or (found[2] is None and found[3] is None):
-        raise ValueError(f"no such range: '{text}'; 10, 10:, ~:10, 10:20 or @10:20")
+        raise ValueError(f"invalid range '{text}'; use 10, 10:, ~:10, 10:20 or @10:20")
     low = -inf if found[2] == "~" else float(found[2] or 0)
     high = inf if found[3] is None else float(found[3])
     if low > high:
-        raise ValueError(f"a range goes upwards: '{text}'")
+        raise ValueError(f"range '{text}' starts above its end")
     return low, high, bool(found[1])
 
 
@@ -120,13 +122,13 @@ class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def get_metavar(
         self, param: click.Parameter, ctx: click.Context | None = None
     ) -> str:
-        """Return what --help shows for the value."""
+        """Return the placeholder that --help shows for the value."""
         return "NAME=RANGE"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Threshold:
-        """Return the threshold; fail with what is wrong with it."""
+        """Parse the threshold, or fail with the reason."""
         if isinstance(value, Threshold):
             return value
         try:
@@ -140,56 +142,60 @@ _THRESHOLD = ThresholdType()
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @selection_options
-@click.option("-w", "--warning", multiple=True, type=_THRESHOLD, help="Warn outside.")
-@click.option("-c", "--critical", multiple=True, type=_THRESHOLD, help="Graver.")
+@click.option(
+    "-w", "--warning", multiple=True, type=_THRESHOLD, help="Exit 1 if outside RANGE."
+)
+@click.option(
+    "-c", "--critical", multiple=True, type=_THRESHOLD, help="Exit 2 if outside RANGE."
+)
 @click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
 @click.pass_obj
 def check(output: Output, /, **values: Any) -> int:
-    """Compare counts with thresholds: a plugin for Nagios, Icinga and their like.
+    """Compare counts with thresholds, as a plugin for Nagios, Icinga and others.
 
-    One line with performance data; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
-    NAME is a state, a group or total, counted among all sockets or those of FILTER.
-    RANGE is 50 (0 to 50), 10: (10 and more), 10:20, or @10:20 (not these); < and >
-    can stand instead of =.
+    Print one line with performance data. Exit codes: 0 OK, 1 WARNING, 2 CRITICAL,
+    3 UNKNOWN. NAME is a state, a group or total, counted among all sockets or those
+    that FILTER selects. RANGE is 50 (0 to 50), 10: (10 and more), 10:20, or @10:20
+    (alert inside the range). < and > can replace =.
 
     \b
       tcpstates check -w close_wait=50 -c close_wait=500
       tcpstates check -c 'listen<1' sport = :443
     """  # noqa: D301  (click looks for the character)
     result, text = judge(values)
-    with suppress(ReaderGone):  # which changes nothing of what was found
+    with suppress(ReaderGone):  # this does not change the result
         output.write([f"TCPSTATES {result.name}: {text}\n"])
         output.flush()
     return result
 
 
 def print_unknown(text: str) -> int:
-    """Print why there is no answer, where a monitor looks for it."""
+    """Print an error on standard output, where a monitor reads it."""
     from tcpstates.errors import TcpstatesError
     from tcpstates.text import sanitise_line
 
     with suppress(TcpstatesError):
         output = Output()
-        # What follows a bar would be performance data.
+        # Text after a bar would be performance data.
         line = sanitise_line(text).replace("|", "/")
         output.write([f"TCPSTATES UNKNOWN: {line}\n"])
         output.flush()
     return Result.UNKNOWN
 
 
-# What may hide sockets that would change the answer.
+# Limitations that may hide sockets and so change the result.
 _DOUBTS = ("may-match", "other-holders", "sockets-merged", "rows-skipped")
 
 
 def judge(values: dict[str, Any]) -> tuple[Result, str]:
-    """Return what the thresholds say, and the line for it.
+    """Compare the counts with the thresholds; return the result and its line.
 
-    OK is what is certain: where sockets may be missing from the counts, it is UNKNOWN.
+    OK must be certain: if sockets may be missing from the counts, it is UNKNOWN.
     """
     warnings: tuple[Threshold, ...] = values["warning"]
     criticals: tuple[Threshold, ...] = values["critical"]
     if not warnings + criticals:
-        raise click.UsageError("nothing to compare with; give --warning or --critical")
+        raise click.UsageError("no threshold given; use --warning or --critical")
     protocols = chosen_protocols(values, ("tcp",))
     for limits in (warnings, criticals):
         _refuse_nonsense(limits, protocols)
@@ -209,7 +215,7 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
                 word = grade.name.lower()
                 problems[limit.name] = f" ({word}: {limit.problem(number)})"
     told = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
-    # What is wrong first.
+    # Crossed thresholds first.
     told.sort(key=lambda part: not part.endswith(")"))
     doubts = [text for kind, text in counts.limitations if kind in _DOUBTS]
     if doubts and result is Result.OK:
@@ -219,16 +225,16 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
 
 
 def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None:
-    """Raise UsageError for a second limit, and for states that no socket can be in."""
+    """Raise UsageError for duplicate thresholds and for impossible states."""
     seen = set()
     for limit in limits:
         if limit.name in seen:
-            raise click.UsageError(f"{limit.name} has two limits of one grade")
+            raise click.UsageError(f"two thresholds of one severity for '{limit.name}'")
         seen.add(limit.name)
         known = {*state_rows(protocols), *(("BOUND",) if "tcp" in protocols else ())}
         if limit.states is not None and not limit.states & known:
             words = " or ".join(sorted(protocols)).upper()
-            raise click.UsageError(f"no {words} socket is ever {limit.name}")
+            raise click.UsageError(f"no {words} socket can be in state '{limit.name}'")
 
 
 def _performance(
@@ -236,7 +242,7 @@ def _performance(
     warnings: tuple[Threshold, ...],
     criticals: tuple[Threshold, ...],
 ) -> str:
-    """Return the performance data: 'label'=value;warning;critical;minimum."""
+    """Format the performance data: 'label'=value;warning;critical;minimum."""
     first, second = (
         {limit.name: limit.text for limit in reversed(limits)}
         for limits in (warnings, criticals)
@@ -250,10 +256,10 @@ def _performance(
 def _counts(
     values: dict[str, Any], protocols: set[str], limits: tuple[Threshold, ...]
 ) -> Counts:
-    """Return the number of sockets in each state, and say what limits it."""
+    """Count the sockets in each state, and print the limitations of the counts."""
     words = list(values["words"])
     if any(limit.states and "BOUND" in limit.states for limit in limits):
-        # The kernel tells of these only when it is asked for them by name.
+        # The kernel reports these only if the request names the state.
         every = ["state", "all", "state", "bound"]
         words = [*every, "(", *words, ")"] if words else every
     counts = count_by(

@@ -1,7 +1,7 @@
-"""`tcpstates completion SHELL`: the script that a shell needs to complete words.
+"""`tcpstates completion SHELL`: the completion script of a shell.
 
-The script calls tcpstates itself with a variable in its environment, and click
-answers; what it offers is in `cli.offers` and in the options' types.
+The script calls tcpstates with a variable in its environment, and click answers. The
+suggestions come from `cli.offers` and from the types of the options.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROGRAM = "tcpstates"
 
 @add_completion_class
 class PowerShellComplete(ShellComplete):
-    """What click lacks: PowerShell 5.1 and newer, on every system."""
+    """Completion for PowerShell 5.1 and newer, on every system; click lacks it."""
 
     name = "powershell"
     source_template = """\
@@ -51,7 +51,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the one to complete, and that one."""
+        """Return the arguments before the incomplete one, and the incomplete one."""
         words = os.environ.get("COMP_WORDS", "").split("\n")[1:]
         incomplete = os.environ.get("COMP_WORD", "")
         if incomplete and words and words[-1] == incomplete:
@@ -59,7 +59,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
         return words, incomplete
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """Return a line of the answer."""
+        """Format one line of the answer."""
         return f"{item.value}\t{item.help}" if item.help else str(item.value)
 
 
@@ -70,9 +70,9 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 @click.argument("shell", type=click.Choice(SHELLS), metavar="|".join(SHELLS))
 @click.pass_obj
 def completion(output: Output, /, shell: str) -> None:
-    """Print the script that makes a shell complete tcpstates' words.
+    """Print a script that makes a shell complete the arguments of tcpstates.
 
-    It offers options, commands, states, groups, keys and their values.
+    It completes options, commands, states, groups, keys and their values.
 
     \b
       bash        tcpstates completion bash > /etc/bash_completion.d/tcpstates
@@ -82,19 +82,19 @@ def completion(output: Output, /, shell: str) -> None:
     """  # noqa: D301  (click looks for the character)
     kind = _class_of(shell)
     made = kind(click.Command(_PROGRAM), {}, _PROGRAM, VARIABLE)
-    # Not its own `source`, which for bash runs `bash --version` first.
+    # Not the subclass's `source`, which runs `bash --version` first for bash.
     output.write([ShellComplete.source(made).rstrip("\n") + "\n"])
 
 
 def _class_of(shell: str) -> type[ShellComplete]:
     found = get_completion_class(shell)
     if found is None:
-        raise click.UsageError(f"no completion for {shell}")
+        raise click.UsageError(f"unknown shell '{shell}'")
     return found
 
 
 def answer(instruction: str, listing: click.Command, output: Output) -> None:
-    """Print what can stand at the end of the command line in the environment.
+    """Print the completions of the command line given in the environment.
 
     `instruction` is the value of the variable: SHELL_complete.
     """
@@ -103,15 +103,15 @@ def answer(instruction: str, listing: click.Command, output: Output) -> None:
     try:
         asked = kind(listing, {}, _PROGRAM, VARIABLE).get_completion_args()
     except (KeyError, ValueError) as error:
-        raise click.UsageError(f"{VARIABLE} is for the scripts of shells") from error
+        raise click.UsageError(f"{VARIABLE} is for completion scripts") from error
     if what != "complete":
-        raise click.UsageError(f"{VARIABLE}: no such question: {instruction}")
+        raise click.UsageError(f"{VARIABLE}: unknown instruction '{instruction}'")
     arguments, incomplete = _joined(*asked)
     command = listing
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments.pop(0)].load()
     option, equals, _ = incomplete.partition("=")
-    # A shell that does not split at "=" replaces the option, too.
+    # A shell that does not split at "=" also replaces the option.
     kept = f"{option}=" if equals and option.startswith("--") else ""
     if shell == "bash":
         kept = ""
@@ -119,13 +119,13 @@ def answer(instruction: str, listing: click.Command, output: Output) -> None:
     lines = []
     for offer in made.get_completions(arguments, incomplete):
         offer.value = f"{kept}{offer.value}"
-        if shell != "fish" or "," not in offer.value:  # fish's script cuts there
+        if shell != "fish" or "," not in offer.value:  # fish's script splits there
             lines.append(made.format_completion(offer) + "\n")
     output.write(lines)
 
 
 def _joined(arguments: list[str], incomplete: str) -> tuple[list[str], str]:
-    """Return the words with --option=value and :port as bash has taken them apart."""
+    """Rejoin --option=value and :port, which bash splits into several arguments."""
     words: list[str] = []
     for word in arguments:
         if word == "=" and words and words[-1].startswith("--"):

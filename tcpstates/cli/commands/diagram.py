@@ -23,10 +23,10 @@ from tcpstates.states import TcpState
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
 @click.option(
-    "--state", type=StateWord(), metavar="STATE", help="Highlight its ways in and out."
+    "--state", type=StateWord(), metavar="STATE", help="Highlight its transitions."
 )
-@click.option("--svg", metavar="FILE", help="Write an SVG; - for standard output.")
-@click.option("--html", metavar="FILE", help="Write a page for a report; - as above.")
+@click.option("--svg", metavar="FILE", help="Write an SVG; - is standard output.")
+@click.option("--html", metavar="FILE", help="Write a page; - is standard output.")
 @saved_options
 @json_option
 @color_option
@@ -45,10 +45,10 @@ def diagram(
 ) -> None:
     """Draw RFC 9293's state machine, with the number of TCP sockets in every state.
 
-    With a filter: of those that it selects.
+    With a filter, count only the sockets that it selects.
     """
     if [svg == "-", html == "-", as_json].count(True) > 1:
-        raise click.UsageError("only one of --svg -, --html - and --json")
+        raise click.UsageError("--svg -, --html - and --json cannot be combined")
     highlight = _one_state(state)
     counts = StateCounts(chosen_origin(values)).by("state", filter=words)
     if svg is not None:
@@ -89,7 +89,7 @@ def _heading() -> str:
 def _remark(words: tuple[str, ...]) -> str:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     which = f"that match {' '.join(words)}" if words else "of its network namespace"
-    return f"TCP sockets {which}, as they were at {now}."
+    return f"TCP sockets {which}, as of {now}."
 
 
 def _json(counts: Mapping[str, int] | None) -> Iterator[str]:

@@ -20,28 +20,28 @@ from tcpstates.filters.values import BadValue, nearest, read_number, read_time
 
 
 class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A threshold's name and its value."""
+    """The name and value of a threshold."""
 
     name = "threshold"
 
     def get_metavar(
         self, param: click.Parameter, ctx: click.Context | None = None
     ) -> str:
-        """Return what --help shows for the value."""
+        """Return the placeholder that --help shows for the value."""
         return "NAME=VALUE"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
-        """Return the field and its number; fail with what is wrong with it."""
+        """Parse the field and its number, or fail with the reason."""
         name, equals, text = str(value).partition("=")
         spelled = name.strip().lower().replace("_", "-")
         field = NAMES.get(spelled)
         if field is None:
-            hint = nearest(spelled, NAMES) or f"; they are {', '.join(NAMES)}"
-            self.fail(f"no such threshold: '{name}'{hint}", param, ctx)
+            hint = nearest(spelled, NAMES) or f"; choose one of {', '.join(NAMES)}"
+            self.fail(f"unknown threshold '{name}'{hint}", param, ctx)
         if not equals:
-            self.fail(f"'{value}': a value is missing: {spelled}=VALUE", param, ctx)
+            self.fail(f"'{value}': missing value; use {spelled}=VALUE", param, ctx)
         try:
             return field, _read_value(field, text.strip())
         except BadValue as error:
@@ -50,7 +50,7 @@ class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Any]:
-        """Return the names that begin so."""
+        """Return the names that start with the incomplete text."""
         from click.shell_completion import CompletionItem
 
         return [
@@ -70,27 +70,27 @@ def _read_value(field: str, text: str) -> float:
     "--watch",
     type=click.FloatRange(min=0.1, max=86_400),
     metavar="SECONDS",
-    help="Look twice, so far apart, and say what grows.",
+    help="Scan twice, SECONDS apart, and report what grows.",
 )
 @click.option(
     "--threshold",
     "settings",
     multiple=True,
     type=ThresholdSetting(),
-    help="From where on it is trouble; the man page lists them. Can be repeated.",
+    help="Set a threshold; the man page lists them. Can be repeated.",
 )
-@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="IPv4 only.")
-@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only.")
-@click.option("--source", type=SOURCE, default="auto", help="Where to read.")
+@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Examine only IPv4 sockets.")
+@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Examine only IPv6 sockets.")
+@click.option("--source", type=SOURCE, default="auto", help="Set the source.")
 @saved_options
 @json_option
 @color_option
 @click.pass_obj
 def doctor(output: Output, /, **values: Any) -> int:
-    """Find what is stuck, name the culprit, and say what to do.
+    """Find what is stuck, name the culprit and suggest what to do.
 
-    With a filter: among the TCP sockets that it selects. Exit code 1: there is
-    something to do; 0: there is not, notices apart.
+    With a filter, examine only the TCP sockets that it selects. The exit code is 1 if
+    there is something to do, and 0 if there is nothing, or only notices.
 
     \b
       tcpstates doctor
@@ -99,9 +99,9 @@ def doctor(output: Output, /, **values: Any) -> int:
     """  # noqa: D301  (click looks for the character)
     watch = values["watch"]
     if watch is not None and values["files"]:
-        raise click.UsageError("--watch looks at live sockets, not at files")
+        raise click.UsageError("--watch requires live sockets; remove --from")
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
-        warn(f"looking twice, {watch:g} s apart")
+        warn(f"scanning twice, {watch:g} s apart")
     diagnosis = examine(
         values["words"],
         families=frozenset(chosen_families(values)),

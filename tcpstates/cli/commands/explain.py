@@ -1,4 +1,4 @@
-"""`tcpstates explain STATE`: what a state means, and what there is of it here."""
+"""`tcpstates explain STATE`: what a state means, and its sockets on this host."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from tcpstates.states import (
 )
 
 _MOST_HOLDERS = 3
-# Words that are no state of the RFC, and what to say of them.
+# State names that are not in the RFC, and their explanations.
 _OTHERS = {
-    OtherState.BOUND: "BOUND is no state of RFC 9293: a TCP socket has a port, and"
-    " neither listens nor connects. Linux tells of these only when asked by name:"
+    OtherState.BOUND: "BOUND is not a state of RFC 9293: a TCP socket has a port, and"
+    " neither listens nor connects. Linux reports these only if you ask by name:"
     " tcpstates bound.",
-    OtherState.IDLE: "IDLE is no state of RFC 9293: Solaris and HP-UX have it for"
+    OtherState.IDLE: "IDLE is not a state of RFC 9293: Solaris and HP-UX use it for"
     " sockets that are open and not bound.",
-    OtherState.DELETE_TCB: "DELETE_TCB is no state of RFC 9293: Windows has it for"
+    OtherState.DELETE_TCB: "DELETE_TCB is not a state of RFC 9293: Windows uses it for"
     " connections that are being deleted.",
-    OtherState.UNBOUND: "UNBOUND is no state of RFC 9293: Solaris and HP-UX have it for"
-    " UDP sockets that are not bound.",
-    OtherState.NONE: "NONE is no state of RFC 9293: psutil has it where the protocol"
+    OtherState.UNBOUND: "UNBOUND is not a state of RFC 9293: Solaris and HP-UX use it"
+    " for UDP sockets that are not bound.",
+    OtherState.NONE: "NONE is not a state of RFC 9293: psutil uses it if the protocol"
     " has no states.",
 }
 
@@ -58,7 +58,7 @@ _OTHERS = {
     "systems",
     multiple=True,
     type=click.Choice(list(SYSTEMS)),
-    help="Only what these call a state; can be repeated.",
+    help="Print the names of these systems only. Can be repeated.",
 )
 @saved_options
 @json_option
@@ -74,12 +74,12 @@ def explain(
     color: str,
     **values: Any,
 ) -> None:
-    """Explain a state: what it means, who waits for what, and what to do.
+    """Explain a state: what it means, which side waits, and what to do.
 
     STATE is a state or a group in any system's spelling: LISTENING, SYN_RCVD, ESTAB,
-    FIN_WAIT1, 0A, half-open. Without one: all eleven, with the number there is of each.
-    More words: half-closed, termination, simultaneous, unread-data, busy-port and
-    whose-fault explain what is not about one state alone.
+    FIN_WAIT1, 0A, half-open. Without STATE, list all eleven with their number of
+    sockets. half-closed, termination, simultaneous, unread-data, busy-port and
+    whose-fault explain topics that concern more than one state.
     """
     topics = [word for word in words if word in TOPICS]
     states = [state for word in words for state in states_of(word)]

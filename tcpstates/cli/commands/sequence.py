@@ -1,4 +1,4 @@
-"""`tcpstates sequence NAME`: how a connection opens, closes and fails, drawn."""
+"""`tcpstates sequence NAME`: draw how a connection opens, closes and fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """Return the name; fail with the nearest one when there is none such."""
+        """Return the name, or fail and suggest the nearest one."""
         name = str(value).lower().replace("_", "-")
         if name not in SCENARIOS:
             from difflib import get_close_matches
@@ -40,15 +40,15 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             hint = (
                 f"did you mean {' or '.join(near)}?"
                 if near
-                else "they are " + (", ".join(SCENARIOS))
+                else "choose one of " + (", ".join(SCENARIOS))
             )
-            self.fail(f"no such sequence: '{value}'; {hint}", param, ctx)
+            self.fail(f"unknown sequence '{value}'; {hint}", param, ctx)
         return name
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Any]:
-        """Return the names that begin so."""
+        """Return the names that start with the incomplete text."""
         from click.shell_completion import CompletionItem
 
         return [
@@ -63,7 +63,7 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--live",
     is_flag=True,
-    help="Perform it with real sockets on loopback, and show the kernel's states.",
+    help="Perform it on loopback and show the kernel's states.",
 )
 @json_option
 @color_option
@@ -71,14 +71,14 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 def sequence(
     output: Output, /, name: str | None, *, live: bool, as_json: bool, color: str
 ) -> int | None:
-    """Draw what client and server send, and the state of each at every step.
+    """Draw the segments that client and server send, and both states at every step.
 
-    Without NAME: the names. --live needs Linux and no privileges, takes some seconds,
-    and exits with 1 when the kernel is in another state than RFC 9293 expects.
+    Without NAME, list the names. --live requires Linux and no privileges, and takes a
+    few seconds. It exits with 1 if the kernel reports a state other than RFC 9293's.
     """
     if name is None:
         if live:
-            raise click.UsageError(f"--live: which one? {', '.join(SCENARIOS)}")
+            raise click.UsageError(f"--live requires a name: {', '.join(SCENARIOS)}")
         output.write(_json_of(SCENARIOS) if as_json else _names())
         return None
     scenario = SCENARIOS[name]
@@ -107,7 +107,7 @@ def _names() -> Iterator[str]:
 def _draw(
     name: str, steps: Iterable[Step], output: Output, *, color: str, is_live: bool
 ) -> list[Step]:
-    """Write the drawing while it happens; return what has happened."""
+    """Write the drawing step by step; return the steps."""
     taken: list[Step] = []
 
     def noted() -> Iterator[Step]:
@@ -132,14 +132,14 @@ def _draw(
 
 
 def _verdict(differing: int, name: str, width: int) -> str:
-    """Return what the performance has shown, and how it was done."""
+    """Describe the result of a live performance, and how it was done."""
     system = f"{platform.system()} {platform.release()}"
-    how = "Each segment was held back until its step; shutdown() stands for close()."
+    how = "Each segment was held back until its step; shutdown() replaced close()."
     if is_simultaneous(SCENARIOS[name]):
-        how = "One socket that is connected to its own port played both."
-    result = "did as expected at every step"
+        how = "One socket, connected to its own port, played both sides."
+    result = "behaved as expected at every step"
     if differing:
-        result = f"did something else at {differing} of the steps, marked !"
+        result = f"behaved differently at {differing} of the steps, marked !"
     return "\n" + fill(f"{system} {result}. {how}", max(48, min(width, 88))) + "\n"
 
 

@@ -28,15 +28,15 @@ _STATES: tuple[AnyState, ...] = (*TcpState, OtherState.BOUND, OtherState.DELETE_
 @color_option
 @click.pass_obj
 def states(output: Output, /, *, as_json: bool, color: str) -> None:
-    """Print what every system calls the states.
+    """Print the state names of every system.
 
-    All of these words are understood wherever a state can be named.
+    tcpstates accepts all of these names wherever it accepts a state.
     """
     output.write(_json() if as_json else _text(color=output.wants_color(color)))
 
 
 def _text(*, color: bool) -> Iterator[str]:
-    """Yield a table of each tool's word, then every other spelling that is known."""
+    """Yield a table of each tool's spelling, then every other known spelling."""
     tools = [(tool, tool_words(tool)) for tool in STATE_NAMES[1:]]
     heads = ["RFC 9293", *(tool for tool, _ in tools), "/proc"]
     rows = []
@@ -49,7 +49,7 @@ def _text(*, color: bool) -> Iterator[str]:
         if color and row is not heads:
             padded[0] = paint(row[0], padded[0])
         yield "  ".join(padded).rstrip() + "\n"
-    yield f"\nAlso understood, of {SYSTEMS['translated']} and others:\n"
+    yield f"\nAlso accepted, from {SYSTEMS['translated']} and others:\n"
     for state in _STATES:
         known = {
             state.value,

@@ -1,10 +1,10 @@
-"""Listeners whose connections are not accepted: full queues, and nobody who looks.
+"""Accept queues that fill up because the program does not accept.
 
-Of a LISTEN socket the queues are connections that wait, and how many may
-(`tcp_diag_get_info`, net/ipv4/tcp_diag.c). The kernel drops SYNs once there are more
-than the limit (`sk_acceptq_is_full`, net/sock.h). A connection that waits is a socket
-without an inode, and it is not told in whose queue, where several listen on one place
-(SO_REUSEPORT).
+For a LISTEN socket, Recv-Q is the number of waiting connections and Send-Q the limit
+(`tcp_diag_get_info`, net/ipv4/tcp_diag.c). The kernel drops SYNs once the number
+exceeds the limit (`sk_acceptq_is_full`, net/sock.h). A waiting connection is a socket
+without an inode. If several listeners share an endpoint (SO_REUSEPORT), the kernel does
+not report in whose queue a connection waits.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ Place = tuple[str, Port]
 
 
 class _Queue(NamedTuple):
-    """What waits at one place, in the queue of one listener or of several."""
+    """The connections that wait at one endpoint, for one listener or for several."""
 
     listeners: list[FlaggedSocket]  # those whose queue is not empty
     waiting: list[FlaggedSocket]
-    limits: tuple[int, ...] | None  # None: the source does not tell
+    limits: tuple[int, ...] | None  # None: not reported by the source
 
     @property
     def backlog(self) -> int:
-        """Return how many wait."""
+        """The number of waiting connections."""
         return sum(listener.recv_q or 0 for listener in self.listeners)
 
     @property
     def longest(self) -> float:
-        """Return for how many milliseconds the first waits, at least."""
+        """The longest wait in milliseconds, as a lower bound."""
         return max((each.age[0] for each in self.waiting), default=0.0)
 
     @property
     def share(self) -> int | None:
-        """Return how full the fullest queue is, in percent."""
+        """The fill level of the fullest queue, in percent."""
         if self.limits is None:
             return None
         shares = (
@@ -69,7 +69,7 @@ class _Queue(NamedTuple):
 
 
 class AcceptQueueRule(Rule):
-    """Accept queues, and what is in them."""
+    """Accept queues, and the connections in them."""
 
     states = frozenset({_LISTEN, _ESTABLISHED, _CLOSE_WAIT})
 
@@ -79,7 +79,7 @@ class AcceptQueueRule(Rule):
         self._waiting: dict[Place, list[FlaggedSocket]] = {}
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Take listeners whose queue is not empty, and what no file refers to."""
+        """Collect listeners with waiting connections, and sockets without a file."""
         if state_label == _LISTEN:
             busy = [bool(backlog) for backlog in batch.column("recv_q")]
             for socket in self._context.sockets(batch.keep(busy)):
@@ -88,7 +88,7 @@ class AcceptQueueRule(Rule):
             self.observe_unowned(batch)
 
     def observe_unowned(self, batch: Batch) -> None:
-        """Take connections that no file refers to."""
+        """Collect connections that no file refers to."""
         inodes = batch.column("inode")
         if 0 in inodes:
             waiting = batch.keep([inode == 0 for inode in inodes])
@@ -96,20 +96,20 @@ class AcceptQueueRule(Rule):
                 self._waiting.setdefault(_place(socket), []).append(socket)
 
     def flagged(self) -> Iterable[FlaggedSocket]:
-        """Return the listeners; who waits has no holder."""
+        """Yield the listeners; waiting connections have no owner."""
         for listeners in self._listeners.values():
             yield from listeners
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding a place, and one for drops that no queue explains."""
+        """Yield a finding per endpoint, and one for drops that no queue explains."""
         if Capability.QUEUES in self._context.missing:
             yield NotExamined(
                 rule="accept-queue",
-                text="accept queues (the source does not tell them)",
+                text="accept queues (not reported by the source)",
             )
             return
         if Capability.TCP_INFO in self._context.missing and self._listeners:
-            text = "for how long connections wait (the source does not tell)"
+            text = "how long connections wait (not reported by the source)"
             yield NotExamined(rule="accept-queue", text=text)
         blamed = False
         for place, listeners in self._listeners.items():
@@ -124,7 +124,10 @@ class AcceptQueueRule(Rule):
             yield _dropped(dropped, facts)
 
     def _of(self, place: Place) -> Iterator[FlaggedSocket]:
-        """Yield what waits at a place; a wildcard has what no other listener has."""
+        """Yield the connections that wait at an endpoint.
+
+        A wildcard listener gets those that no other listener has.
+        """
         address, port = place
         for (local, own), waiting in self._waiting.items():
             is_here = local == address or (
@@ -154,8 +157,8 @@ class AcceptQueueRule(Rule):
         owner, processes = owners[0], facts.processes(owners[0])
         where = endpoint(*place)
         limit = None if queue.limits is None else sum(queue.limits)
-        of = "" if limit is None else f" of {limit:,}"
-        waits = f", the first for {format_ms(queue.longest)}" if queue.longest else ""
+        of = "" if limit is None else f" (limit {limit:,})"
+        waits = f", the longest for {format_ms(queue.longest)}" if queue.longest else ""
         others = f" (or {counted(len(owners) - 1, 'other')})" if owners[1:] else ""
         settings = self._context.settings
         somaxconn = settings.somaxconn if settings.is_known else None
@@ -165,7 +168,7 @@ class AcceptQueueRule(Rule):
             severity=severity,
             size=queue.backlog,
             verdict=f"{owner}{others} is slow to accept on {where}:"
-            f" {queue.backlog:,}{of} wait{waits}",
+            f" {counted(queue.backlog, 'connection')} waiting{of}{waits}",
             evidence=tuple(_evidence(queue, facts)),
             numbers={
                 "waiting": queue.backlog,
@@ -175,8 +178,8 @@ class AcceptQueueRule(Rule):
                 "longest_ms": int(queue.longest),
                 **{name.lower(): facts.counters.get(name) for name in _COUNTERS},
             },
-            means="Clients believe that they are connected, and hear nothing. Once the queue"
-            " is full, new ones hang in SYN_SENT.",
+            means="Clients consider themselves connected, but get no answer. Once the queue"
+            " is full, new clients hang in SYN_SENT.",
             commands=(
                 *resume_commands(processes),
                 "tcpstates -tanpi listener"
@@ -185,10 +188,10 @@ class AcceptQueueRule(Rule):
                 *((command_line("top -H -p {}", owner.pids[0]),) if owner.pids else ()),
             ),
             advice=(
-                "in the program: accept() sooner; a longer queue only hides bursts",
+                "in the program: accept sooner; a longer queue only hides bursts",
                 _longer_queue(queue.limits, somaxconn),
             ),
-            unless="a burst: then the queue is empty at a second look (--watch 5)",
+            unless="a burst: the queue is then empty in a second scan (--watch 5)",
             processes=tuple(
                 p for each in owners[:3] for p in facts.processes(each)[:1]
             ),
@@ -206,8 +209,8 @@ def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
     yield from _counter_lines(facts)
     if len(queue.listeners) > 1:
         yield (
-            f"{len(queue.listeners)} listeners share the place (SO_REUSEPORT): the"
-            " kernel does not tell in whose queue a connection waits"
+            f"{len(queue.listeners)} listeners share the endpoint (SO_REUSEPORT): the"
+            " kernel does not report in whose queue a connection waits"
         )
     closed = sum(each.state_label == _CLOSE_WAIT for each in queue.waiting)
     if closed:
@@ -218,21 +221,21 @@ def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
 
 
 def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
-    """Say how to make a queue longer; None: the limit is not told."""
-    raised = "for bursts: raise the backlog given to listen()"
+    """Suggest how to make a queue longer; None: the limit is not known."""
+    raised = "for bursts: raise the backlog passed to listen()"
     if somaxconn is None:
-        return f"{raised}, and what the system allows (Linux: net.core.somaxconn)"
+        return f"{raised}, and the limit of the system (Linux: net.core.somaxconn)"
     if limits is not None and max(limits) >= somaxconn:
-        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the limit now)"
+        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the current limit)"
     return f"{raised}; net.core.somaxconn allows {somaxconn:,}"
 
 
 def _counter_lines(facts: Facts) -> Iterator[str]:
-    """Yield what the kernel has dropped in this network namespace."""
+    """Yield the drop counters of this network namespace."""
     for name in _COUNTERS:
         ever, now = facts.counters.get(name, 0), facts.grown.get(name, 0)
         if ever:
-            yield f"{name} {ever:,} so far, {now:,} of them during this look"
+            yield f"{name} {ever:,} so far, {now:,} of them during this run"
 
 
 def _dropped(number: int, facts: Facts) -> Finding:
@@ -241,11 +244,11 @@ def _dropped(number: int, facts: Facts) -> Finding:
         subject="host",
         severity=Severity.WARNING,
         size=number,
-        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during this look",
+        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during this run",
         evidence=tuple(_counter_lines(facts)),
         numbers={f"new_{name.lower()}": facts.grown.get(name) for name in _COUNTERS},
-        means="A queue was full for a moment, and had room again when it was looked at. A"
-        " client sends its SYN again after a second.",
+        means="A queue was full for a moment, and had room again when it was examined. A"
+        " client resends its SYN after a second.",
         commands=("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
-        unless="one burst in days may be nothing to care about",
+        unless="a single burst in several days may be harmless",
     )

@@ -21,23 +21,21 @@ from tcpstates.model import Batch, Reason
 from tcpstates.states import TcpState
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
-_TRIED = 3  # times: with the first retry after 0.2 s, 1.4 s
+_TRIED = 3  # retries: they take 1.4 s if the first one follows after 0.2 s
 
 
 class ClosingRule(Rule):
-    """FIN_WAIT_1, LAST_ACK and CLOSING that do not come to an end."""
+    """FIN_WAIT_1, LAST_ACK and CLOSING sockets that do not finish."""
 
     states = frozenset(map(str, _STATES))
 
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
-        self._silent: list[FlaggedSocket] = []  # nobody acknowledges the FIN
-        self._full: list[
-            FlaggedSocket
-        ] = []  # the peer takes no data: the FIN has to wait
+        self._silent: list[FlaggedSocket] = []  # the FIN is not acknowledged
+        self._full: list[FlaggedSocket] = []  # the peer accepts no data: the FIN waits
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Take what has been sent again, or cannot be sent: see `Rule`."""
+        """Collect sockets that retransmit or cannot send: see `Rule`."""
         timers = batch.column("timer")
         tries = batch.column("retransmits")
         silent = [
@@ -53,18 +51,18 @@ class ClosingRule(Rule):
             self._full += self._context.sockets(full.keep(lasting))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return every one of them."""
+        """Yield all collected sockets."""
         yield from self._silent
         yield from self._full
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each trouble: what matters are the peers."""
+        """Yield one finding per problem: it is the peers that matter."""
         if Capability.TIMERS in self._context.missing and any(
             map(facts.counted.get, self.states)
         ):
             yield NotExamined(
                 rule="closing",
-                text="closing sockets (the source tells no retransmissions)",
+                text="closing sockets (retransmissions not reported by the source)",
             )
         least = max(self._context.thresholds.closing_count, 1)
         if len(self._silent) >= least:
@@ -101,7 +99,7 @@ class ClosingRule(Rule):
             advice=(words.remedy,),
             unless=words.unless,
             processes=facts.processes(owner),
-            no_process="the kernel: no process holds them"
+            no_process="the kernel: no process owns them"
             if orphans == number
             else no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=False),
@@ -110,7 +108,7 @@ class ClosingRule(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """What is said of one of the troubles."""
+    """The texts for one of the problems."""
 
     verdict: str
     blame: str
@@ -121,16 +119,16 @@ class _Words:
 
 _SILENT = _Words(
     verdict="get no answer to their FIN",
-    blame="the path between them loses all",
-    means="The peers are gone, or a firewall has forgotten them. The kernel gives orphans up"
+    blame="the path between them drops all",
+    means="The peers are gone, or a firewall has forgotten them. The kernel gives up orphans"
     " by itself (tcp_orphan_retries: about a minute or two).",
-    remedy="a firewall or NAT forgets idle connections: keepalive more often than it does",
+    remedy="if a firewall or NAT forgets idle connections: shorten the keepalive interval",
     unless="a server with many mobile clients always has some",
 )
 _FULL = _Words(
-    verdict="cannot send what is left",
-    blame="the side that does not read is to blame",
-    means="The peers take no data (zero window), so the FIN has to wait. They answer every"
+    verdict="cannot send their remaining data",
+    blame="the side that does not read is at fault",
+    means="The peers accept no data (zero window), so the FIN has to wait. They answer every"
     " probe: their programs do not read.",
     remedy="at the peers: tcpstates doctor",
     unless="peers that read slowly on purpose",
@@ -139,6 +137,6 @@ _FULL = _Words(
 
 def _held(number: int, orphans: int) -> str:
     if not orphans:
-        return "none is an orphan: processes still hold them"
+        return "none is an orphan: processes still own them"
     which = "all" if orphans == number else f"{orphans:,}"
-    return f"{which} are orphans, which no process holds any more"
+    return f"{which} are orphans, which no process owns any more"

@@ -19,15 +19,15 @@ class DescriptorsRule(Rule):
     about_host = True
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each process near its limit, through sockets."""
+        """Yield a finding per process that is near its limit because of sockets."""
         if not facts.descriptors:
             yield NotExamined(
                 rule="descriptors",
-                text="descriptors (there is no /proc to count them in)",
+                text="descriptors (no /proc to count them in)",
             )
         elif facts.hidden_processes:
             text = counted(facts.hidden_processes, "process", "processes")
-            why = "run as root" if facts.is_unprivileged else "not even root sees them"
+            why = "run as root" if facts.is_unprivileged else "hidden even from root"
             yield NotExamined(rule="descriptors", text=f"descriptors of {text} ({why})")
         for pid, (used, sockets) in facts.descriptors.items():
             limit = facts.descriptors_limit(pid) if sockets * 2 > used else None
@@ -50,10 +50,10 @@ def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Findin
         subject=name,
         severity=Severity.CRITICAL if share >= _NEAR_PERCENT else Severity.WARNING,
         size=used,
-        verdict=f"{name} runs out of descriptors: {used:,} of {limit:,} open",
-        evidence=(f"{sockets:,} of them are sockets, of any kind",),
+        verdict=f"{name} is running out of descriptors: {used:,} of {limit:,} open",
+        evidence=(f"{sockets:,} of these descriptors are sockets of any kind",),
         numbers={"open": used, "limit": limit, "sockets": sockets, "percent": share},
-        means="At the limit accept() and connect() fail with EMFILE, and so does opening a"
+        means="At the limit, accept() and connect() fail with EMFILE, and so does opening a"
         " file.",
         commands=(
             command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
@@ -62,8 +62,8 @@ def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Findin
             ),
         ),
         advice=(
-            "close what is not needed; a higher limit helps if the number is stable",
+            "close unneeded descriptors; a higher limit helps if the number is stable",
         ),
-        unless="the number is stable, and planned so",
+        unless="the number is stable and planned",
         processes=(process,),
     )

@@ -1,7 +1,7 @@
-"""Ports that run out for one destination, and TIME_WAIT at its limit.
+"""Ephemeral ports that run out for one destination, and TIME_WAIT at its limit.
 
-A connection is known by both endpoints, so one local address has the whole range of
-ports for each remote address and port (`__inet_hash_connect`,
+A connection is identified by both endpoints, so a local address can use the whole port
+range for each remote address and port (`__inet_hash_connect`,
 net/ipv4/inet_hashtables.c).
 """
 
@@ -24,27 +24,27 @@ from tcpstates.states import TcpState
 from tcpstates.text import command_line
 
 _TIME_WAIT = str(TcpState.TIME_WAIT)
-_SAMPLE = 200  # sockets, to find out whose they are
+_SAMPLE = 200  # sockets, to determine their owners
 _TIME_WAIT_SECONDS = 60  # TCP_TIMEWAIT_LEN, net/tcp.h
 
 Route = tuple[str, str, Port]  # local address, remote address and port
 
 
 class EphemeralPortsRule(Rule):
-    """The range of ports, used up by connections to one destination."""
+    """The port range, used up by connections to one destination."""
 
     states = frozenset(map(str, TcpState)) - {str(TcpState.LISTEN)}
 
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
         self._used: Counter[Route] = Counter()
-        self._waiting: Counter[Route] = Counter()  # of these, in TIME_WAIT
+        self._waiting: Counter[Route] = Counter()  # those in TIME_WAIT
         self._sample: dict[Route, list[FlaggedSocket]] = {}
         self._own: dict[str, set[int]] = {}  # ports by local address
         self._crowded: frozenset[Route] | None = None  # once all were counted
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Count what this host has connected: see `Rule`."""
+        """Count the connections that this host has opened: see `Rule`."""
         if not self._context.knows_ports:
             return
         settings, listening = self._context.settings, self._context.listening
@@ -60,7 +60,7 @@ class EphemeralPortsRule(Rule):
             self._waiting.update(routes)
 
     def crowded(self) -> frozenset[Route]:
-        """Return the destinations with too many connections."""
+        """Find the destinations with too many connections."""
         if self._crowded is None:
             self._crowded = self._find_crowded()
         return self._crowded
@@ -72,10 +72,11 @@ class EphemeralPortsRule(Rule):
         return frozenset(r for r in self._used if self._lasting(r) * 100 >= least)
 
     def _lasting(self, route: Route) -> int:
-        """Return how many connections keep their port from being used again.
+        """Count the connections that keep their port from being reused.
 
-        With tcp_tw_reuse connect() takes ports in TIME_WAIT after a second: 1 always,
-        2, the default since Linux 4.19, on loopback (`tcp_twsk_unique`).
+        With tcp_tw_reuse, connect() reuses ports in TIME_WAIT after a second: always if
+        it is 1, on loopback only if it is 2, the default since Linux 4.19
+        (`tcp_twsk_unique`).
         """
         reuse, local = self._context.settings.tw_reuse, route[0]
         is_loopback = local.startswith("127.") or local == "::1"
@@ -87,7 +88,7 @@ class EphemeralPortsRule(Rule):
         return bool(self.crowded())
 
     def second_pass(self, batch: Batch) -> None:
-        """Take some of the sockets that lead to crowded destinations."""
+        """Collect a sample of the sockets to crowded destinations."""
         crowded = self.crowded()
         names = ("state_label", "local_address", "remote_address", "remote_port")
         chosen = [
@@ -105,15 +106,15 @@ class EphemeralPortsRule(Rule):
                     sample.append(socket)
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return some of the sockets that lead to crowded destinations."""
+        """Yield the sampled sockets to crowded destinations."""
         for sample in self._sample.values():
             yield from sample
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each destination."""
+        """Yield a finding per destination."""
         if not self._context.knows_ports:
             yield NotExamined(
-                rule="ports", text="ports for one destination (their range is not told)"
+                rule="ports", text="ports for one destination (their range is unknown)"
             )
             return
         crowded = self.crowded()
@@ -140,7 +141,7 @@ class EphemeralPortsRule(Rule):
             subject=f"{local} {where}",
             severity=Severity.CRITICAL if is_grave else Severity.WARNING,
             size=number,
-            verdict=f"ports for {where} run out: {number:,} of {ports:,} are used ({share} %)",
+            verdict=f"ports for {where} run out: {number:,} of {ports:,} in use ({share} %)",
             evidence=tuple(self._evidence(route)),
             numbers={
                 "sockets": self._used[route],
@@ -149,16 +150,16 @@ class EphemeralPortsRule(Rule):
                 "ports": ports,
                 "percent": share,
             },
-            means="When none is left, connect() to that destination fails with"
-            " EADDRNOTAVAIL. A program that binds before it connects finds none for"
-            " other destinations either.",
+            means="When no port is left, connect() to that destination fails with"
+            " EADDRNOTAVAIL. A program that binds before it connects finds no port for"
+            " other destinations, either.",
             commands=(
                 command_line("tcpstates -tanp dst {} --by state,process", where),
             ),
             advice=(
-                "in the program: keep connections open and use them again",
+                "in the program: keep connections open and reuse them",
                 (
-                    "more destinations or local addresses; a wider"
+                    "use more destinations or local addresses, or widen"
                     " net.ipv4.ip_local_port_range"
                 ),
                 *_reuse_advice(self._context.settings.tw_reuse),
@@ -166,7 +167,7 @@ class EphemeralPortsRule(Rule):
             ),
             unless="a load test",
             processes=() if owner is None else facts.processes(owner),
-            no_process="the kernel names no process for TIME_WAIT"
+            no_process="the kernel reports no process for TIME_WAIT"
             if owner is None
             else no_process_note(facts, owner),
             peers=(Peer(where, self._used[route]),),
@@ -177,16 +178,16 @@ class EphemeralPortsRule(Rule):
         lasting = self._lasting(route)
         yield (
             f"from {route[0]}: {waiting:,} in TIME_WAIT,"
-            f" {self._used[route] - waiting:,} not"
+            f" {self._used[route] - waiting:,} in other states"
         )
         told = (
-            f"ports {settings.first_port} to {settings.last_port}, less reserved ones"
+            f"ports {settings.first_port} to {settings.last_port}, minus reserved ones"
         )
         if lasting == self._used[route]:
             rate = settings.ports / _TIME_WAIT_SECONDS
             told += (
-                f": enough for {rate:,.1f} new connections a second, each kept"
-                f" {_TIME_WAIT_SECONDS} s in TIME_WAIT"
+                f": enough for {rate:,.1f} new connections per second, each of which"
+                f" stays in TIME_WAIT for {_TIME_WAIT_SECONDS} s"
             )
         yield told
 
@@ -197,12 +198,12 @@ class EphemeralPortsRule(Rule):
             subject=local,
             severity=Severity.NOTICE,
             size=number,
-            verdict=f"ports of {local} are nearly all in use: {number:,} of {ports:,}"
+            verdict=f"nearly all ports of {local} are in use: {number:,} of {ports:,}"
             f" ({share} %)",
             evidence=(),
             numbers={"used": number, "ports": ports, "percent": share},
-            means="A program that binds before it connects, and a listener without a port of"
-            " its own, find none (EADDRINUSE). Plain connect() shares ports between"
+            means="A program that binds before it connects, or that listens without a fixed"
+            " port, finds no port (EADDRINUSE). Plain connect() shares ports between"
             " destinations.",
             commands=(
                 command_line(
@@ -210,8 +211,8 @@ class EphemeralPortsRule(Rule):
                 ),
             ),
             advice=(
-                "in the program: IP_BIND_ADDRESS_NO_PORT before bind()",
-                "a wider net.ipv4.ip_local_port_range",
+                "in the program: set IP_BIND_ADDRESS_NO_PORT before bind()",
+                "widen net.ipv4.ip_local_port_range",
             ),
             unless="no program here binds before it connects",
             no_process="all connections of this address together",
@@ -219,4 +220,4 @@ class EphemeralPortsRule(Rule):
 
 
 def _reuse_advice(reuse: int) -> tuple[str, ...]:
-    return () if reuse == 1 else ("net.ipv4.tcp_tw_reuse=1",)
+    return () if reuse == 1 else ("set net.ipv4.tcp_tw_reuse=1",)

@@ -1,10 +1,10 @@
-"""Sockets that a live process keeps half closed: CLOSE_WAIT and FIN_WAIT_2.
+"""Half-closed sockets that a live process holds open: CLOSE_WAIT and FIN_WAIT_2.
 
-Nothing but the program, and keepalive, ends either of them. In CLOSE_WAIT the queue
-tells why: the FIN counts as one byte that is read with the end of the stream
-(`tcp_recvmsg`, net/ipv4/tcp.c), so 1 is an end that was never read, 0 one that was, and
-more are unread data before it. A socket that still has to send is no leak: see
-`established`.
+Only the program, or keepalive, ends these states. In CLOSE_WAIT, Recv-Q shows the
+cause. The FIN counts as one byte until the program reads the end of the stream
+(`tcp_recvmsg`, net/ipv4/tcp.c). 0 means that the end was read, 1 that it was never
+read, and more than 1 that data before the end are unread. A socket that still has data
+to send is not a leak: see `blocked`.
 """
 
 from __future__ import annotations
@@ -45,31 +45,31 @@ class _Cause:
 _LEAKED = _Cause(
     key="end_read",
     verdict="leaks sockets",
-    means="It has read the end of each stream (Recv-Q is 0) and has not closed the socket.",
-    remedy="in the program: close the socket once recv() has returned nothing, on every path",
+    means="It has read the end of each stream (Recv-Q is 0), but has not closed the socket.",
+    remedy="in the program: close the socket when recv() returns nothing, on every code path",
 )
 _IGNORED = _Cause(
     key="end_not_read",
-    verdict="overlooks that peers have closed",
-    means="It has not read the end of these streams (Recv-Q is 1): nobody looks at them.",
-    remedy="in the program: watch idle connections too, or test them before they are used",
+    verdict="has not noticed that peers have closed",
+    means="It has not read the end of these streams (Recv-Q is 1): it does not watch them.",
+    remedy="in the program: watch idle connections, too, or test them before use",
 )
 _STUCK = _Cause(
     key="data_not_read",
     verdict="has stopped reading",
-    means="Data stand unread before the end of the stream (Recv-Q is more than 1).",
+    means="Data before the end of the stream are unread (Recv-Q is more than 1).",
     remedy="find out what the reader waits for: a lock, a disk, a database",
 )
-_UNTOLD = _Cause(
+_UNKNOWN = _Cause(
     key="cause_not_told",
-    verdict="keeps what its peers have closed",
-    means="The peers have closed, and the program here has not.",
-    remedy="in the program: close the socket once recv() has returned nothing",
+    verdict="has not closed connections that its peers have closed",
+    means="The peers have closed; the program here has not.",
+    remedy="in the program: close the socket when recv() returns nothing",
 )
 
 
 class HalfClosedRule(Rule):
-    """CLOSE_WAIT and FIN_WAIT_2 of processes that do not go on."""
+    """CLOSE_WAIT and FIN_WAIT_2 sockets that their processes do not close."""
 
     states = frozenset({_CLOSE_WAIT, _FIN_WAIT_2})
 
@@ -78,7 +78,7 @@ class HalfClosedRule(Rule):
         self._found: dict[str, list[FlaggedSocket]] = {_CLOSE_WAIT: [], _FIN_WAIT_2: []}
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Take what a process can hold, and what has nothing to send: see `Rule`."""
+        """Collect sockets that can have an owner, with nothing to send: see `Rule`."""
         held = [
             inode != 0
             and timer not in _SENDING
@@ -90,20 +90,20 @@ class HalfClosedRule(Rule):
         self._found[state_label] += self._context.sockets(batch.keep(held))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return every one of them."""
+        """Yield all collected sockets."""
         for found in self._found.values():
             yield from found
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each process that keeps too many, or too long."""
+        """Yield a finding per process with too many such sockets, or too old ones."""
         if self._is_blind and any(self._found.values()):
-            text = "for how long sockets are in CLOSE_WAIT (the source does not tell)"
+            text = "how long sockets are in CLOSE_WAIT (not reported by the source)"
             yield NotExamined(rule="close-wait", text=text)
         words = dict(_MAKERS)
         if Capability.INODE in self._context.missing and self._found[_FIN_WAIT_2]:
             del words[_FIN_WAIT_2]
             yield NotExamined(
-                rule="fin-wait-2", text="FIN_WAIT_2 (the source does not tell holders)"
+                rule="fin-wait-2", text="FIN_WAIT_2 (owners not reported by the source)"
             )
         few = self._context.thresholds.pool_count
         for state_label, make in words.items():
@@ -122,7 +122,7 @@ class HalfClosedRule(Rule):
     def _severity(
         self, owner: OwnerGroup, sockets: Sequence[FlaggedSocket]
     ) -> Severity | None:
-        """Tell a leak from a pool: few, and not old."""
+        """Distinguish a leak from a pool, whose sockets are few and not old."""
         limits = self._context.thresholds
         times = [socket.age[0] for socket in sockets]
         kept = sum(age >= limits.kept_ms for age in times)
@@ -134,7 +134,7 @@ class HalfClosedRule(Rule):
             kept >= limits.pool_count or max(times) >= limits.pool_ms
         ):
             return Severity.WARNING
-        # The answers to keepalive's probes hide when the FIN came.
+        # The answers to keepalive probes hide when the FIN arrived.
         probed = sum(
             socket.timer == "keepalive" and socket.age[1] >= limits.kept_ms
             for socket in sockets
@@ -144,10 +144,10 @@ class HalfClosedRule(Rule):
 
 
 def _cause(socket: FlaggedSocket) -> _Cause:
-    """Return why a socket is in CLOSE_WAIT."""
+    """Determine why a socket is in CLOSE_WAIT."""
     match socket.recv_q:
         case None:
-            return _UNTOLD
+            return _UNKNOWN
         case 0:
             return _LEAKED
         case 1:
@@ -175,13 +175,13 @@ def _close_wait(
     evidence = []
     if causes.count(cause) < number:
         evidence.append(
-            f"end of stream read and not closed {numbers['end_read']:,}, end not read"
-            f" {numbers['end_not_read']:,}, data not read {numbers['data_not_read']:,}"
+            f"end of stream read but not closed: {numbers['end_read']:,}, end not read:"
+            f" {numbers['end_not_read']:,}, data not read: {numbers['data_not_read']:,}"
         )
     if limit and share:
-        evidence.append(f"they take {share} % of its limit of {limit:,} descriptors")
-    blame = "CLOSE_WAIT is to blame: its end has not closed"
-    verdict = _UNTOLD.verdict if severity is Severity.NOTICE else cause.verdict
+        evidence.append(f"they use {share} % of its limit of {limit:,} descriptors")
+    blame = "the CLOSE_WAIT end is at fault: it has not closed"
+    verdict = _UNKNOWN.verdict if severity is Severity.NOTICE else cause.verdict
     return Finding(
         rule="close-wait",
         subject=owner.subject,
@@ -204,10 +204,10 @@ def _close_wait(
         ),
         advice=(
             cause.remedy,
-            "a restart frees them for now",
+            "a restart frees the sockets for now",
         ),
-        unless="a connection pool keeps a few until it next uses them; a program may still be"
-        " at work on its answer; then their number does not grow",
+        unless="a connection pool keeps a few until it next uses them, or a program is still"
+        " preparing its answer; their number then does not grow",
         processes=processes,
         no_process=no_process_note(facts, owner),
         peers=remote_peers(sockets, with_port=_are_clients(context, sockets)),
@@ -217,35 +217,35 @@ def _close_wait(
 
 
 def _times(sockets: Sequence[FlaggedSocket]) -> tuple[float, ...]:
-    """Return for how long sockets are in their state at least, the least first."""
+    """List how long each socket has been in its state at least, shortest first."""
     return tuple(sorted(socket.age[0] for socket in sockets))
 
 
 def _oldest(sockets: Sequence[FlaggedSocket]) -> str:
-    """Return how old the oldest is, as the end of a verdict."""
+    """Format the age of the oldest socket, as the end of a verdict."""
     oldest = max(socket.age[0] for socket in sockets)
     return f", the oldest for {format_ms(oldest)}" if oldest else ""
 
 
 def _what_ends(sockets: Sequence[FlaggedSocket]) -> str:
-    """Return what ends such sockets, by the timers that run."""
+    """Explain what ends such sockets, depending on the timers that run."""
     if any(socket.timer == "keepalive" for socket in sockets):
         return (
             "Keepalive ends a connection whose peer is gone; the descriptor stays open"
-            " until the program closes it or ends."
+            " until the program closes it or exits."
         )
-    return "No timer runs: each stays until the program closes it or ends."
+    return "No timer runs: each stays until the program closes it or exits."
 
 
 def _look_inside(owner: OwnerGroup, cause: _Cause) -> tuple[str, ...]:
-    """Return how to see what a process that does not read waits for."""
+    """Suggest how to see what a process that does not read waits for."""
     if cause is _STUCK and owner.pids:
         return (command_line("cat {}", f"/proc/{owner.pids[0]}/stack"),)
     return ()
 
 
 def _are_clients(context: RuleContext, sockets: Sequence[FlaggedSocket]) -> bool:
-    """Tell whether most of the sockets have connected to a server."""
+    """Check whether most of the sockets are client connections of this host."""
     own = sum(socket.local_port not in context.listening for socket in sockets)
     return own * 2 > len(sockets)
 
@@ -258,7 +258,7 @@ def _fin_wait_2(
     context: RuleContext,
 ) -> Finding:
     number, times = len(sockets), _times(sockets)
-    blame = "CLOSE_WAIT has not closed; this end waits for it"
+    blame = "the CLOSE_WAIT end has not closed; this end waits for it"
     return Finding(
         rule="fin-wait-2",
         subject=owner.subject,
@@ -268,18 +268,18 @@ def _fin_wait_2(
         + _oldest(sockets),
         evidence=tuple(local_peer_lines(facts, sockets, blame)),
         numbers={"sockets": number, "oldest_ms": int(times[-1])},
-        means="It has ended its stream (shutdown) and still holds the socket, so"
-        " tcp_fin_timeout does not apply: that is for closed sockets only. The peers"
+        means="It has ended its stream (shutdown) and still holds the socket open, so"
+        " tcp_fin_timeout does not apply: that covers closed sockets only. The peers"
         f" have not closed. {_what_ends(sockets)}",
         commands=(
             "tcpstates -tanpi fin_wait_2" + owner_filter(owner),
             "tcpstates doctor --watch 10 fin_wait_2",
         ),
         advice=(
-            "in the program: close the socket, or give up waiting after some seconds",
-            "at the peers: CLOSE_WAIT there is a program that does not close",
+            "in the program: close the socket, or stop waiting after some seconds",
+            "at the peers: find the program that leaves sockets in CLOSE_WAIT",
         ),
-        unless="a program may end its stream and read on for as long as it likes",
+        unless="a program may end its stream and keep reading for as long as it needs",
         processes=facts.processes(owner),
         no_process=no_process_note(facts, owner),
         peers=remote_peers(sockets, with_port=_are_clients(context, sockets)),

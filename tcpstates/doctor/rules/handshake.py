@@ -1,4 +1,4 @@
-"""Connections that do not come about: SYN_SENT without answer, and half-open ones."""
+"""Connections that do not get established: SYN_SENT without answer, half-open."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class UnansweredSynRule(Rule):
         self._found: list[FlaggedSocket] = []
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Take what has been tried again: see `Rule`."""
+        """Collect sockets that have resent their SYN: see `Rule`."""
         tried = batch.column("retransmits")
         limit = self._context.thresholds.syn_retries
         again = [number is not None and number >= limit for number in tried]
         self._found += self._context.sockets(batch.keep(again))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return every one of them."""
+        """Return all collected sockets."""
         return iter(self._found)
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each destination."""
+        """Yield a finding per destination."""
         if Capability.TIMERS in self._context.missing and facts.counted.get(_SYN_SENT):
             yield NotExamined(
-                rule="connect", text="destinations (the source tells no retries)"
+                rule="connect", text="destinations (retries not reported by the source)"
             )
         places: dict[tuple[str, Port], list[FlaggedSocket]] = {}
         for socket in self._found:
@@ -66,12 +66,12 @@ class UnansweredSynRule(Rule):
                 subject=where,
                 severity=Severity.WARNING,
                 size=len(sockets),
-                verdict=f"{where} does not answer: {owner}{others} tries for"
-                f" {format_ms(age)} or more",
+                verdict=f"{where} has not answered {owner}{others} for at least"
+                f" {format_ms(age)}",
                 evidence=(
                     (
-                        f"{counted(len(sockets), 'socket')} in SYN_SENT, the SYN sent"
-                        f" again up to {tries} times"
+                        f"{counted(len(sockets), 'socket')} in SYN_SENT, the SYN"
+                        f" resent up to {tries} times"
                         + timeout_note(
                             self._context, self._context.settings.syn_seconds
                         )
@@ -82,7 +82,7 @@ class UnansweredSynRule(Rule):
                     "retries": tries,
                     "oldest_ms": int(age),
                 },
-                means="No answer at all, not even a refusal: a firewall drops the SYNs, the"
+                means="There is no answer, not even a refusal: a firewall drops the SYNs, the"
                 " host is gone, or its accept queue is full.",
                 commands=(
                     command_line(
@@ -93,9 +93,9 @@ class UnansweredSynRule(Rule):
                 ),
                 advice=(
                     *_look_there(address, port),
-                    "in the program: a shorter timeout for connect()",
+                    "in the program: set a shorter timeout for connect()",
                 ),
-                unless="a host that is just starting",
+                unless="the host is just starting",
                 processes=facts.processes(owner),
                 no_process=no_process_note(facts, owner),
                 peers=(Peer(where, len(sockets)),),
@@ -103,7 +103,7 @@ class UnansweredSynRule(Rule):
 
 
 class HalfOpenRule(Rule):
-    """SYN_RECEIVED piling up: a flood, or a way back that loses everything."""
+    """SYN_RECEIVED sockets that pile up: a flood, or answers that are lost."""
 
     states = frozenset({_SYN_RECEIVED, str(TcpState.LISTEN)})
 
@@ -115,7 +115,7 @@ class HalfOpenRule(Rule):
         self._sources: dict[int, Counter[str]] = {}
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Count by port: see `Rule`."""
+        """Count sockets by port: see `Rule`."""
         if state_label == _SYN_RECEIVED:
             if not self._context.is_filtered:  # a filter by process would hide them
                 self.observe_unowned(batch)
@@ -124,7 +124,7 @@ class HalfOpenRule(Rule):
             self._listeners.setdefault(socket.local_port, []).append(socket)
 
     def observe_unowned(self, batch: Batch) -> None:
-        """Count half-open connections, which no process holds."""
+        """Count half-open connections, which no process owns."""
         half = batch.keep(
             [
                 state_label == _SYN_RECEIVED
@@ -134,21 +134,22 @@ class HalfOpenRule(Rule):
         names = ("local_port", "remote_address", "retransmits")
         for port, address, retries in zip(*map(half.column, names), strict=True):
             if port is None:
-                continue  # of which listener is not known
+                continue  # the listener is not known
             self._number[port] += 1
             self._sources.setdefault(port, Counter())[unmap_ipv4(address)] += 1
             self._unanswered[port] += bool(retries)
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return the listeners of ports with half-open connections."""
+        """Yield the listeners of ports with half-open connections."""
         for port in self._number:
             yield from self._listeners.get(port, ())
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding for each port with too many of them."""
+        """Yield a finding per port with too many half-open connections."""
         if Capability.TIMERS in self._context.missing and self._number:
             yield NotExamined(
-                rule="half-open", text="half-open sockets (the source tells no retries)"
+                rule="half-open",
+                text="half-open sockets (retries not reported by the source)",
             )
         for port in self._number:
             is_ours = port in self._listeners or not self._context.is_filtered
@@ -157,11 +158,12 @@ class HalfOpenRule(Rule):
                 yield self._finding(port, severity, facts)
 
     def _limit(self, port: int) -> int | None:
-        """Return how many half-open connections a port may have.
+        """Compute how many half-open connections a port may have.
 
-        It is the accept queue's limit (`inet_csk_reqsk_queue_is_full`); without SYN
-        cookies no more than three quarters of tcp_max_syn_backlog (`tcp_conn_request`,
-        net/ipv4/tcp_input.c). Listeners that share a port share the load.
+        The limit is that of the accept queue (`inet_csk_reqsk_queue_is_full`). Without
+        SYN cookies it is at most three quarters of tcp_max_syn_backlog
+        (`tcp_conn_request`, net/ipv4/tcp_input.c). Listeners that share a port share
+        the load.
         """
         listeners = self._listeners.get(port, ())
         limits = self._context.backlog_limits(listeners)
@@ -177,7 +179,7 @@ class HalfOpenRule(Rule):
         limits = self._context.thresholds
         unanswered, limit = self._unanswered[port], self._limit(port)
         share = percent(unanswered, limit)
-        # Cookies are counted for all ports together: only a full one has caused them.
+        # The cookie counter covers all ports: only a full one can have caused cookies.
         is_full = limit is not None and self._number[port] >= limit
         if is_full and (unanswered or facts.grown.get("SyncookiesSent", 0)):
             return Severity.CRITICAL
@@ -198,16 +200,16 @@ class HalfOpenRule(Rule):
         evidence = [
             (
                 f"from {counted(sources, 'address', 'addresses')}; the SYN,ACK was"
-                f" sent again to {unanswered:,}"
+                f" resent on {counted(unanswered, 'connection')}"
                 + timeout_note(self._context, self._context.settings.synack_seconds)
             )
         ]
         if cookies:
             grown = facts.grown.get("SyncookiesSent", 0)
             evidence.append(
-                f"SyncookiesSent {cookies:,} so far, {grown:,} during this look"
+                f"SyncookiesSent {cookies:,} so far, {grown:,} during this run"
             )
-        kind = "a SYN flood" if is_flood else "answers that do not arrive"
+        kind = "a SYN flood" if is_flood else "its answers do not arrive"
         return Finding(
             rule="half-open",
             subject=f":{port}",
@@ -236,7 +238,7 @@ class HalfOpenRule(Rule):
             ),
             advice=("limit SYNs where they enter the network",) if is_flood else (),
             unless="a listener with TCP_DEFER_ACCEPT keeps connections half-open until data"
-            " come; clients on lossy lines need a second try",
+            " arrive; clients on lossy links need a second try",
             processes=() if owner is None else facts.processes(owner),
             no_process=None if owner is None else no_process_note(facts, owner),
             peers=tuple(Peer(*found) for found in by_source.most_common(3)),
@@ -245,16 +247,16 @@ class HalfOpenRule(Rule):
     def _what_it_means(self, *, is_flood: bool) -> str:
         if not is_flood:
             return (
-                "The same addresses try and never complete: what this host answers is"
-                " lost on the way back, at a firewall or a wrong route."
+                "The same addresses try and never complete the handshake: this host's"
+                " answers are lost on the way back, at a firewall or on a wrong route."
             )
         after = (
             "With SYN cookies (tcp_syncookies) the port stays reachable."
             if self._context.settings.syncookies
-            else "SYN cookies are off: once the queue is full, SYNs are dropped."
+            else "SYN cookies are off: a full queue drops SYNs."
         )
         return (
-            "Many addresses with a SYN or two each, and no answer from any: they are"
+            "Many addresses have sent a SYN or two each, and none answers: they are"
             f" forged. {after}"
         )
 
@@ -271,4 +273,4 @@ def _look_there(address: str, port: Port) -> Iterator[str]:
 def _half_open(number: int, limit: int | None) -> str:
     if limit is None:
         return counted(number, "half-open connection")
-    return f"{number:,} of {limit:,} half-open connections"
+    return f"{counted(number, 'half-open connection')} (limit {limit:,})"

@@ -10,7 +10,7 @@ from tcpstates.doctor.phrases import BAD_PORT_ADVICE, counted, percent
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.text import format_bytes
 
-_NEAR_PERCENT = 95  # of a limit: the next connections fail
+_NEAR_PERCENT = 95  # of a limit: beyond it, connections fail
 
 
 class TimeWaitLimitRule(Rule):
@@ -19,12 +19,12 @@ class TimeWaitLimitRule(Rule):
     about_host = True
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding where tcp_max_tw_buckets is near, or has been reached."""
+        """Yield a finding if tcp_max_tw_buckets is near, or has been reached."""
         kernel = self._context.kernel
         if kernel is None or kernel.time_wait_limit is None or kernel.time_wait is None:
             yield NotExamined(
                 rule="time-wait",
-                text="the limit of TIME_WAIT (the system does not tell it)",
+                text="the limit of TIME_WAIT (not reported by the system)",
             )
             return
         number, limit = kernel.time_wait, max(kernel.time_wait_limit, 1)
@@ -43,15 +43,15 @@ class TimeWaitLimitRule(Rule):
             evidence=(
                 (
                     f"TCPTimeWaitOverflow {overflows:,} so far, {grown:,} during this"
-                    " look: so many were ended at once"
+                    " run (sockets ended at once)"
                 ),
             ),
             numbers={"sockets": number, "limit": limit, "overflows": overflows},
-            means="Above the limit the kernel skips TIME_WAIT, so late segments can reach a"
-            " new connection. Short connections cause it: this side closes first.",
+            means="Above the limit, the kernel skips TIME_WAIT, so late segments can reach a"
+            " new connection. The cause is short connections that this side closes first.",
             commands=("tcpstates -tan time_wait --by remote --limit 10",),
             advice=(
-                "keep connections open; let the other side close first",
+                "keep connections open, or let the peer close first",
                 "raise net.ipv4.tcp_max_tw_buckets; never lower it",
                 BAD_PORT_ADVICE,
             ),
@@ -66,10 +66,10 @@ class OrphanLimitRule(Rule):
     about_host = True
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding where orphans are near tcp_max_orphans."""
+        """Yield a finding if the number of orphans is near tcp_max_orphans."""
         kernel = self._context.kernel
         if kernel is None or kernel.orphans is None or kernel.orphans_limit is None:
-            text = "tcp_max_orphans (not told here, as in containers)"
+            text = "tcp_max_orphans (not available here, as in containers)"
             yield NotExamined(rule="orphans", text=text)
             return
         number, limit = kernel.orphans, max(kernel.orphans_limit, 1)
@@ -83,21 +83,19 @@ class OrphanLimitRule(Rule):
             severity=Severity.CRITICAL if share >= 100 else Severity.WARNING,
             size=number,
             verdict=f"orphans are near their limit: {number:,} of {limit:,} (tcp_max_orphans)",
-            evidence=(f"TCPAbortOnMemory {aborted:,} so far: so many were reset",),
+            evidence=(f"TCPAbortOnMemory {aborted:,} so far (sockets reset)",),
             numbers={"sockets": number, "limit": limit, "aborted": aborted},
-            means="Closed sockets wait for peers that do not finish. Above the limit the"
-            " kernel resets them, and data on the way are lost.",
+            means="Closed sockets wait for peers that do not finish. Above the limit, the"
+            " kernel resets them, and data in transit are lost.",
             commands=(
                 (
                     "tcpstates -tano fin_wait_1 fin_wait_2 last_ack closing"
                     " --by state,remote-address"
                 ),
             ),
-            advice=(
-                "net.ipv4.tcp_orphan_retries: fewer; net.ipv4.tcp_fin_timeout: shorter",
-            ),
-            unless="the count is of all network namespaces together",
-            no_process="the kernel: no process holds them",
+            advice=("lower net.ipv4.tcp_orphan_retries and net.ipv4.tcp_fin_timeout",),
+            unless="the count covers all network namespaces together",
+            no_process="the kernel: no process owns them",
         )
 
 
@@ -107,7 +105,7 @@ class MemoryRule(Rule):
     about_host = True
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield a finding where TCP is under pressure: see tcp_mem."""
+        """Yield a finding if TCP is under memory pressure: see tcp_mem."""
         kernel = self._context.kernel
         if (
             kernel is None
@@ -115,7 +113,7 @@ class MemoryRule(Rule):
             or kernel.memory_limit_bytes is None
         ):
             yield NotExamined(
-                rule="memory", text="tcp_mem (not told here, as in containers)"
+                rule="memory", text="tcp_mem (not available here, as in containers)"
             )
             return
         used, limit = kernel.memory_bytes, kernel.memory_limit_bytes
@@ -129,11 +127,11 @@ class MemoryRule(Rule):
             subject="host",
             severity=Severity.CRITICAL if share >= _NEAR_PERCENT else Severity.WARNING,
             size=used,
-            verdict=f"TCP's memory is short: {format_bytes(used)} of {format_bytes(limit)}",
+            verdict=f"TCP is short of memory: {format_bytes(used)} of {format_bytes(limit)}",
             evidence=(
                 (
-                    f"from {format_bytes(pressure)} on buffers are kept small (tcp_mem);"
-                    f" buffers were pruned {pruned:,} times so far"
+                    f"above {format_bytes(pressure)}, the kernel keeps buffers small"
+                    f" (tcp_mem); it has pruned buffers {pruned:,} times so far"
                 ),
             ),
             numbers={
@@ -142,13 +140,13 @@ class MemoryRule(Rule):
                 "limit": limit,
                 "pruned": pruned,
             },
-            means="All connections share this. Windows shrink, and at the limit segments are"
-            " dropped and sockets reset.",
+            means="All connections share this memory. Windows shrink; at the limit, the kernel"
+            " drops segments and resets sockets.",
             commands=(
                 "tcpstates -tanpm --sort -recv-q --limit 20    # who does not read",
                 "tcpstates -tanpm --sort -send-q --limit 20    # whose peers do not",
                 "sysctl net.ipv4.tcp_mem    # pages: low, pressure, limit",
             ),
-            unless="the count is of all network namespaces together",
+            unless="the count covers all network namespaces together",
             no_process="all connections together",
         )

@@ -1,14 +1,14 @@
-"""Connections that go nowhere.
+"""Open connections that make no progress.
 
-| trouble | seen by |
+| problem | evidence |
 |---|---|
 | the peer does not answer | the retransmission timer, and how often it has fired |
 | the peer does not read | the probe timer: its window is zero |
-| we do not read | data in Recv-Q although nothing has come for long |
-| nobody would notice | no timer at all, so no keepalive, and nothing moves for hours |
+| this end does not read | data in Recv-Q, and nothing has arrived for a long time |
+| a lost peer is not noticed | no timer, so no keepalive; no traffic for hours |
 
-The first two are so in CLOSE_WAIT too, where this end may still send, and the third in
-FIN_WAIT_2, where it may still receive.
+The first two also occur in CLOSE_WAIT, where this end may still send. The third also
+occurs in FIN_WAIT_2, where this end may still receive.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class StalledRule(Rule):
         self._idle: list[FlaggedSocket] = []
 
     def observe(self, state_label: str, batch: Batch) -> None:
-        """Take what is suspicious: see `Rule`."""
+        """Collect suspicious sockets: see `Rule`."""
         limits = self._context.thresholds
         timers = batch.column("timer")
         if state_label in _SENDS and "retransmit" in timers:
@@ -118,22 +118,22 @@ class StalledRule(Rule):
         return (s._replace(since_ms=ms) for s, ms in zip(sockets, kept, strict=True))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Return every one of them."""
+        """Yield all collected sockets."""
         for found in (self._silent, self._full, self._unread, self._idle):
             yield from found
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
-        """Yield findings by trouble and by process."""
+        """Yield a finding per problem and process."""
         if facts.counted.get(_ESTABLISHED):
             if Capability.TIMERS in self._context.missing:
-                text = "peers that do not answer (the source tells no timers)"
+                text = "peers that do not answer (timers not reported by the source)"
                 yield NotExamined(rule="silent-peer", text=text)
             if Capability.TCP_INFO in self._context.missing:
                 yield NotExamined(
                     rule="unread",
-                    text="for how long data wait (the source does not tell)",
+                    text="how long data wait (not reported by the source)",
                 )
-        # The other end on this host cannot vanish without a trace.
+        # A peer on this host cannot vanish without a trace.
         idle = [s for s in self._idle if s.mirrored not in facts.partners]
         for found, make in (
             (self._silent, self._silent_peers),
@@ -145,9 +145,9 @@ class StalledRule(Rule):
                 yield make(facts, owner, sockets)
 
     def _grade(self, facts: Facts, sockets: Sequence[FlaggedSocket]) -> Severity:
-        """Tell what this host depends on from some clients who went away.
+        """Distinguish servers that this host depends on from clients that went away.
 
-        A server that this host has connected to matters alone.
+        A single server that this host has connected to is enough for a warning.
         """
         number, listening = len(sockets), self._context.listening
         has_connected = any(s.local_port not in listening for s in sockets)
@@ -168,23 +168,23 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=self._grade(facts, sockets),
             size=number,
-            verdict=f"{owner} sends and gets no answer: {counted(number, 'connection')}",
+            verdict=f"{owner} sends but gets no answer: {counted(number, 'connection')}",
             evidence=(
                 (
-                    f"sent again up to {tries} times; {format_bytes(queued)} wait to be"
+                    f"data resent up to {tries} times; {format_bytes(queued)} not"
                     " acknowledged"
                 ),
-                *local_peer_lines(facts, sockets, "the path between them loses all"),
+                *local_peer_lines(facts, sockets, "the path between them drops all"),
             ),
             numbers={"sockets": number, "retransmits": tries, "send_q": queued},
-            means="The path is broken or the host is gone. The kernel gives up after"
-            f" {_tries(self._context.settings)}; the program learns of it then.",
+            means="The path is broken, or the peer's host is gone. The kernel gives up after"
+            f" {_tries(self._context.settings)}; only then does the program learn of it.",
             commands=(
                 "tcpstates -tanpoi retrans '>' 0" + owner_filter(owner),
                 command_line("ip route get {}", unmap_ipv4(sockets[0].remote_address)),
             ),
             advice=("in the program: TCP_USER_TIMEOUT ends such connections sooner",),
-            unless="one of many clients that went away, as mobile ones do",
+            unless="one of many clients that went away, as mobile clients do",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=True),
@@ -195,16 +195,16 @@ class StalledRule(Rule):
     ) -> Finding:
         number = len(sockets)
         longest = max(socket.since_ms for socket in sockets)
-        lasts = f", for {format_ms(longest)} or more" if longest else ""
+        lasts = f" for at least {format_ms(longest)}" if longest else ""
         queued = sum(socket.send_q or 0 for socket in sockets)
-        blame = "the side that does not read is to blame, not the sender"
+        blame = "the side that does not read is at fault, not the sender"
         return Finding(
             rule="zero-window",
             subject=owner.subject,
             severity=self._grade(facts, sockets) if longest else Severity.NOTICE,
             size=number,
-            verdict=f"{owner} cannot send: peers of {counted(number, 'connection')} take"
-            f" nothing{lasts}",
+            verdict=f"{owner} cannot send: the peers of {counted(number, 'connection')} accept"
+            f" no data{lasts}",
             evidence=(
                 (
                     f"{format_bytes(queued)} wait to be sent; the probe timer runs: the"
@@ -213,12 +213,12 @@ class StalledRule(Rule):
                 *local_peer_lines(facts, sockets, blame),
             ),
             numbers={"sockets": number, "send_q": queued, "longest_ms": int(longest)},
-            means="The peers' programs do not read what has arrived. Their kernels answer, so"
-            " nothing ends this here.",
+            means="The peers' programs do not read the data that have arrived. Their kernels"
+            " still answer, so nothing on this host ends the connections.",
             commands=("tcpstates -tanpoi timer = probe" + owner_filter(owner),),
             advice=(
                 "at the peer: tcpstates -tanp recv-q '>' 0",
-                "in the program: a timeout for sending",
+                "in the program: set a timeout for sending",
             ),
             unless="a peer that reads slowly on purpose, as a paused player does",
             processes=facts.processes(owner),
@@ -239,17 +239,17 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=Severity.WARNING,
             size=number,
-            verdict=f"{owner} does not read, or too slowly: data wait in"
-            f" {counted(number, 'connection')}, for {format_ms(longest)} or more",
+            verdict=f"{owner} does not read, or reads too slowly: data wait in"
+            f" {counted(number, 'connection')} for at least {format_ms(longest)}",
             evidence=(
-                f"{format_bytes(queued)} in Recv-Q, and nothing has come meanwhile",
+                f"{format_bytes(queued)} in Recv-Q, and nothing has arrived meanwhile",
                 *local_peer_lines(
-                    facts, sockets, "the side that does not read is to blame"
+                    facts, sockets, "the side that does not read is at fault"
                 ),
             ),
             numbers={"sockets": number, "recv_q": queued, "longest_ms": int(longest)},
-            means="The data have arrived and the program does not take them all: it is stuck,"
-            " stopped, busy elsewhere, or has forgotten the connection.",
+            means="The data have arrived, but the program does not read all of them: it is"
+            " stuck, stopped, busy elsewhere, or has forgotten the connection.",
             commands=(
                 *resume_commands(processes),
                 "tcpstates -tanpi recv-q '>' 0" + owner_filter(owner),
@@ -278,16 +278,18 @@ class StalledRule(Rule):
             f" idle for up to {format_ms(longest)}, without keepalive",
             evidence=(),
             numbers={"sockets": number, "longest_ms": int(longest)},
-            means="Nothing is sent, and no timer runs: a peer that has vanished, or that a"
-            " firewall has forgotten, is never found out.",
+            means="Nothing is sent and no timer runs. If a peer vanishes, or a firewall"
+            " forgets the connection, the program never notices.",
             commands=(
                 command_line(
                     "tcpstates -tanpo established timer = off idle '>=' {}", limit
                 )
                 + owner_filter(owner),
             ),
-            advice=("in the program: SO_KEEPALIVE with TCP_KEEPIDLE of some minutes",),
-            unless="the program sends a message of its own now and then",
+            advice=(
+                "in the program: set SO_KEEPALIVE, with TCP_KEEPIDLE of some minutes",
+            ),
+            unless="the program itself sends a message from time to time",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=False),

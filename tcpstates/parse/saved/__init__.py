@@ -1,4 +1,4 @@
-"""What other tools have printed, on any system, read back.
+"""Parse the saved output of other tools, of any system.
 
-`reader` takes lines and knows which layout they are in; each layout has a module.
+`reader` takes lines and detects their layout; each layout has its own module.
 """

@@ -1,7 +1,7 @@
-"""Addresses and ports as tools print them: `1.2.3.4:80`, `[::1]:80`, `*.80`, `:::ssh`.
+"""Parse addresses and ports: `1.2.3.4:80`, `[::1]:80`, `*.80`, `:::ssh`.
 
-The last colon or dot is before the port. A host's name is kept as it is; a service's
-name becomes its number where there is such a service, and is kept, too, where not.
+The last colon or dot precedes the port. A host name is kept unchanged. A service name
+becomes its port number if the service is known, and is kept unchanged otherwise.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from tcpstates.parse.saved.rows import MalformedLine
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 _ANY = ("*", "")
 _SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
-_HOST = re.compile(r"[\w.:%*-]*")  # also of an address that was cut off
-_MOST = 20_000  # remembered
+_HOST = re.compile(r"[\w.:%*-]*")  # also matches a truncated address
+_MOST = 20_000  # cached addresses
 
 
 class Address(NamedTuple):
-    """One address."""
+    """An address, or what a tool printed in its place."""
 
-    family: str | None  # None: a name, or a wildcard of either
+    family: str | None  # None: a host name, or the wildcard of either family
     text: str
-    scope: str | None  # of a link-local address: an interface's name or number
-    is_whole: bool  # False: no address; a name, or cut off
+    scope: str | None  # of a link-local address: the interface's name or index
+    is_whole: bool  # False: a host name or a truncated address
 
 
-Endpoint = tuple[Address, "int | str"]  # a port; text is a service unknown here
+Endpoint = tuple[Address, "int | str"]  # str: a service whose port is unknown here
 
 
 Places = tuple[str, "int | None", str, "int | None"]
-# Both endpoints as `Row` has them: the family, the places, further columns. No named
-# tuple, because a million of them cost 0.3 s.
+# Both endpoints in the form of `Row`: the family, addresses and ports, further columns.
+# Not a named tuple, because a million of those cost 0.3 s.
 Ends = tuple[str, Places, dict[str, Any]]
 
 
 class Endpoints:
-    """Reads endpoints, and remembers addresses; a file has few of them often."""
+    """Parses and caches endpoints: most lines of a file share few addresses."""
 
     def __init__(self, service: Callable[[str], int | None]) -> None:
         self._service = service
-        # The number of the current line. Layouts that keep a row until a later line
-        # note it in the row; it is here because every layout has these.
+        # The number of the current line. A layout that holds a row back until a later
+        # line stores it in the row. It is here because every layout has an `Endpoints`.
         self.line = 0
         self._addresses: dict[str, Address] = {}
         self._ports: dict[str, int | str] = {}
@@ -51,25 +51,25 @@ class Endpoints:
     def ends(
         self, here: str, there: str, family: str | None = None, stars: str = "ipv4"
     ) -> Ends:
-        """Return what two texts of `address:port` say; `stars`: see `joined`."""
+        """Parse two texts of the form `address:port`; for `stars`, see `joined`."""
         return joined(self.with_colon(here), self.with_colon(there), family, stars)
 
     def split(self, text: str) -> Endpoint:
-        """Return address and port, whether a colon or a dot is between them."""
+        """Parse an address and port with a colon or a dot between them."""
         place = max(text.rfind(":"), text.rfind("."))
         if place < 0:
             raise MalformedLine(text)
         return self.address(text[:place]), self.port(text[place + 1 :])
 
     def with_colon(self, text: str) -> Endpoint:
-        """Return the same of `address:port` only."""
+        """Parse an address and port with a colon between them."""
         before, colon, port = text.rpartition(":")
         if not colon:
             raise MalformedLine(text)
         return self.address(before), self.port(port)
 
     def address(self, text: str) -> Address:
-        """Return what an address's text says."""
+        """Parse an address or host name, using the cache."""
         found = self._addresses.get(text)
         if found is None:
             if len(self._addresses) >= _MOST:
@@ -78,7 +78,7 @@ class Endpoints:
         return found
 
     def port(self, text: str) -> int | str:
-        """Return a port, 0 for the wildcard; a name that is no service here is kept."""
+        """Parse a port; 0 is the wildcard, and an unknown service stays text."""
         found = self._ports.get(text)
         if found is None:
             if len(self._ports) >= 65536:
@@ -106,12 +106,12 @@ def _read_address(text: str) -> Address:
     bare, _, after = text.partition("]")
     if text.startswith("["):
         if "]" not in text:
-            raise MalformedLine(text)  # cut in two
+            raise MalformedLine(text)  # split over two lines
         bare = bare[1:]
     elif after:
         raise MalformedLine(text)
     bare, _, scope = bare.partition("%")
-    bare = bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")  # PowerShell's, of a cut one
+    bare = bare.removesuffix("\N{HORIZONTAL ELLIPSIS}")  # truncated by PowerShell
     if not _HOST.fullmatch(bare):
         raise MalformedLine(text)
     scope = scope or after.removeprefix("%")
@@ -130,9 +130,10 @@ def _read_address(text: str) -> Address:
 def joined(
     local: Endpoint, remote: Endpoint, family: str | None = None, stars: str = "ipv4"
 ) -> Ends:
-    """Return both endpoints of a socket, with wildcards spelled out.
+    """Combine both endpoints of a socket, and spell wildcards out as addresses.
 
-    `family`: None is the one of the addresses, and `stars` that of two wildcards.
+    If `family` is None, it is taken from the addresses; if both are wildcards, it is
+    `stars`.
     """
     near, far = local[0], remote[0]
     if family is None:
@@ -160,5 +161,5 @@ def _spelled_out(address: Address, family: str) -> str:
     if address.text == "*":
         return _WILDCARD[family]
     if family == "ipv6" and address.family == "ipv4":
-        return f"::ffff:{address.text}"  # net-tools leaves that out
+        return f"::ffff:{address.text}"  # net-tools omits this prefix
     return address.text

@@ -1,12 +1,12 @@
-"""The one gate between what strangers wrote and the rest of the program.
+"""Validate the rows of saved listings: the only path for untrusted text.
 
-Whatever layout read a row, it passes here: every field has its type, numbers fit into
-64 bits, ports are ports, addresses have only characters that addresses and host names
-have, state names are short and printable. A row that does not pass is reported with its
-line.
+Rows of every layout are validated here: each field has its type, numbers fit into 64
+bits, ports are in range, addresses contain only characters of addresses and host names,
+and state names are short and printable. A row that fails is reported with its line
+number.
 
-Each check takes a whole column, which costs 0.3 us per row of a plain listing; rows are
-looked at one by one only where something is wrong.
+Each check takes a whole column, which costs 0.3 us per row of a plain listing. Rows are
+checked one by one only if the check of their column fails.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tcpstates.model import FAMILIES, PROTOCOLS, Owner
 from tcpstates.parse.saved.rows import MALFORMED, Row
 
 LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
-LONGEST_WORD = 64  # of a state, a timer, a service
-LONGEST_NAME = 4096  # of a user, a program, a cgroup's path (PATH_MAX)
+LONGEST_WORD = 64  # of the name of a state, a timer, a service
+LONGEST_NAME = 4096  # of a user, a program, a cgroup path (PATH_MAX)
 _LAST_PORT = 65_535
 _LAST_NUMBER = (1 << 64) - 1
 _OF_ADDRESSES = (ascii_letters + digits + "_.:*-").encode()  # "*" is any address
-_KEY = re.compile(r"[a-z0-9_]{1,40}")  # of tcp_info and memory, as JSON prints them
+_KEY = re.compile(r"[a-z0-9_]{1,40}")  # of tcp_info and memory, in JSON output
 _MOST_KEYS = 200
 _TIMES = frozenset({"last_sent_ms", "last_received_ms", "last_ack_ms"})
 _OF_ONE_BYTE = ("retransmits", "probes", "backoff")
@@ -36,7 +36,7 @@ Check = Callable[[Column], bool]
 
 
 def _texts(values: Column) -> set[Any] | None:
-    """Return the different texts; None: something is no text."""
+    """Return the distinct texts; None if a value is not a text."""
     different = set(values)
     different.discard(None)
     return different if all(type(value) is str for value in different) else None
@@ -55,13 +55,13 @@ def _addresses(values: Column) -> bool:
         joined.isascii()
         and not joined.encode().translate(None, _OF_ADDRESSES)
         and max(map(len, texts)) <= LONGEST_ADDRESS
-        # It would be taken for an option: no host name begins so (RFC 952).
+        # Such a text could be taken for an option; no host name begins so (RFC 952).
         and not any(text.startswith("-") for text in texts)
     )
 
 
 def _words(values: Column) -> bool:
-    """Tell whether texts are short and printable; raw bytes, no UTF-8, may be there."""
+    """Check that texts are short and printable; bytes that are not UTF-8 may occur."""
     texts = _texts(values)
     return texts is not None and all(
         len(text) <= LONGEST_WORD
@@ -71,14 +71,14 @@ def _words(values: Column) -> bool:
 
 
 def _names(values: Column) -> bool:
-    """Tell whether texts may be names: the kernel lets those hold any character."""
+    """Check the length of names; the kernel allows any character in them."""
     texts = _texts(values)
     return texts is not None and all(len(text) <= LONGEST_NAME for text in texts)
 
 
 def _integers(most: int) -> Check:
     def check(values: Column) -> bool:
-        # True equals 1, so types are looked at before values.
+        # True equals 1, so types are checked before values.
         if not set(map(type, values)) <= {int, type(None)}:
             return False
         different = set(values)
@@ -97,7 +97,7 @@ def _truths(values: Column) -> bool:
 
 
 def _counters(values: Column) -> bool:
-    """Tell whether these are dictionaries of numbers, as tcp_info is."""
+    """Check that the values are dictionaries of numbers, like tcp_info."""
     return all(value is None or _are_counters(value) for value in values)
 
 
@@ -110,10 +110,10 @@ def _are_counters(value: Any) -> bool:
 
 
 def _infos(values: Column) -> bool:
-    """Tell whether these may be tcp_info, as ages and rules take it.
+    """Check that the values have the form of tcp_info that ages and rules rely on.
 
-    The kernel has all three times, or none; what it counts in one byte can be an
-    exponent here.
+    The kernel reports either all three times or none. Counters of one byte are limited,
+    because they are used as exponents.
     """
     found = [value for value in values if value is not None]
     return _counters(found) and all(
@@ -183,7 +183,7 @@ _MORE: dict[str, Check] = {
 
 
 def refused(rows: Sequence[Row]) -> list[int]:
-    """Return the places of the rows that do not pass."""
+    """Return the indexes of the rows that fail validation."""
     if not rows or _pass(rows):
         return []
     return [
@@ -192,7 +192,7 @@ def refused(rows: Sequence[Row]) -> list[int]:
 
 
 def _pass(rows: Sequence[Row]) -> bool:
-    """Tell whether all rows pass."""
+    """Check whether all rows are valid."""
     *fixed, more, _ = zip(*rows, strict=True)
     named: dict[str, list[Any]] = {}
     for each in filter(None, more):
@@ -204,5 +204,5 @@ def _pass(rows: Sequence[Row]) -> bool:
     )
     try:
         return all(check is not None and check(values) for check, values in checks)
-    except TypeError:  # a list or a dictionary where there should be a text
+    except TypeError:  # a list or a dictionary where a text is expected
         return False

@@ -1,4 +1,4 @@
-"""JSON: our own, whole or a socket a line, and PowerShell's objects."""
+"""Parse JSON: our own, as one document or per line, and PowerShell's objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.powershell import make_row
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, Row
 
-_MOST = 64 * 1024 * 1024  # characters of one object that is not ours
+_MOST = 64 * 1024 * 1024  # characters of one object over several lines
 _PLAIN = (
     "uid",
     "inode",
@@ -26,15 +26,15 @@ _PLAIN = (
 _NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_name"}
 
 
-# A prompt may begin with a bracket, too.
+# Stricter than one bracket, because a shell prompt may begin with one too.
 _BEGINS = re.compile(r'\{\s*("|$)|\[\s*([{\]]|$)')
-# How a line of JSON may begin.
+# The beginnings of a line that continues JSON.
 _GOES_ON = re.compile(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
 _IS_SOCKET = re.compile(r'\{\s*"protocol"')
 
 
 class OwnJson:
-    """A socket a line, as --jsonl prints them and --json does between brackets."""
+    """One socket per line, as printed by --jsonl, and by --json between brackets."""
 
     name = "json"
 
@@ -44,7 +44,7 @@ class OwnJson:
         self._size = 0
 
     def heading(self, line: str) -> bool:
-        """Take the first line of an object or a list that goes on."""
+        """Recognise the first line of an object or list that spans several lines."""
         text = line.strip()
         if not _BEGINS.match(text) or is_object(text) or is_list(text):
             return False
@@ -52,10 +52,10 @@ class OwnJson:
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a socket; what is no whole object waits for its end."""
+        """Parse a complete object; hold back an incomplete one until its end."""
         text = line.strip().rstrip(",")
         if not _GOES_ON.match(text):
-            return None  # another tool's line: what waits here has no end
+            return None  # a line of another tool: the pending object is incomplete
         if is_list(text) and not self._pending:
             return self._objects(text)
         if is_object(text) and (not self._pending or _IS_SOCKET.match(text)):
@@ -64,11 +64,11 @@ class OwnJson:
         self._size += len(line)
         if self._size > _MOST:
             self._pending.clear()
-            raise MalformedLine("an object of more than 64 MB")
+            raise MalformedLine("a JSON object larger than 64 MB")
         return ()
 
     def _objects(self, text: str) -> Sequence[Row]:
-        """Return the sockets of objects that stand one behind the other."""
+        """Parse the sockets of one or more consecutive objects."""
         import json
 
         decoder, place = json.JSONDecoder(), 0
@@ -90,7 +90,7 @@ class OwnJson:
         return rows
 
     def _row(self, found: Mapping[str, Any]) -> Row:
-        """Return a socket; what is wrong with one costs no other."""
+        """Parse one socket; a malformed one does not affect the others."""
         try:
             if "LocalAddress" in found:
                 return make_row(self._endpoints, found)
@@ -99,10 +99,10 @@ class OwnJson:
             return MALFORMED
 
     def finish(self) -> Sequence[Row]:
-        """Return the sockets of what took several lines.
+        """Parse the pending lines of an object that spans several lines.
 
-        Of our own JSON that is what stands around the sockets; if it has no end, some
-        may be missing, and it is unreadable.
+        In our own JSON, these lines enclose the sockets. If their end is missing,
+        sockets may be missing too, so they count as unreadable.
         """
         pending, self._pending = "\n".join(self._pending), []
         self._size = 0
@@ -110,7 +110,7 @@ class OwnJson:
 
 
 def _sockets_in(found: Any) -> Sequence[Any]:
-    """Return the sockets of an object or a list: it may be one itself."""
+    """Return the sockets in an object or a list; an object may be a socket itself."""
     if isinstance(found, Mapping):
         inner = found.get("sockets")
         return inner if isinstance(inner, list) else (found,)
@@ -118,17 +118,17 @@ def _sockets_in(found: Any) -> Sequence[Any]:
 
 
 def is_object(text: str) -> bool:
-    """Tell whether a line is an object of its own."""
+    """Check whether a line is a complete object."""
     return text[:1] == "{" and text.rstrip(",").endswith("}")
 
 
 def is_list(text: str) -> bool:
-    """Tell whether a line is a list of its own."""
+    """Check whether a line is a complete list."""
     return text[:1] == "[" and text[-1:] == "]" and _BEGINS.match(text) is not None
 
 
 def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
-    """Return a socket of our own JSON; the gate looks at the types of most fields."""
+    """Parse a socket of our own JSON; `gate` validates the types of most fields."""
     family = found["family"]
     if found["protocol"] not in PROTOCOLS or family not in FAMILIES:
         raise ValueError(found["protocol"])
@@ -166,7 +166,7 @@ def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
 
 
 def _address(value: Any, family: str, endpoints: Endpoints) -> str:
-    """Return an address as others are written; raise an error for no address."""
+    """Normalise an address; raise an error if it is invalid."""
     if not isinstance(value, str):
         raise TypeError(value)
     address = endpoints.address(value)

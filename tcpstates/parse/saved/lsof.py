@@ -1,4 +1,4 @@
-"""lsof -i: its table, and the lines of -F; one row a process and descriptor."""
+"""Parse lsof -i: its table and the fields of -F; one row per process and descriptor."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
 _OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
-_LONGEST = 1000  # characters before the type; a pattern would take long for more
+_LONGEST = 1000  # characters before the type; more would take the pattern too long
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 
 
 class Lsof:
-    """Rows of lsof's table."""
+    """The table of lsof."""
 
     name = "lsof"
 
@@ -36,11 +36,11 @@ class Lsof:
         self._endpoints = endpoints
 
     def heading(self, line: str) -> bool:
-        """Take a heading; False: it is none."""
+        """Recognise the heading."""
         return len(line) <= _LONGEST and _HEADING.match(line) is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row."""
+        """Parse a row."""
         found = _ROW.search(line.rstrip())
         if found is None:
             if _TORN.search(line.rstrip()):
@@ -59,30 +59,30 @@ class Lsof:
         return (_row(self._endpoints, found[1], found[3].lower(), name, told, more),)
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()
 
 
 class LsofFields:
-    """What lsof -F prints: a field a line, by its first letter."""
+    """The output of lsof -F: one field per line, named by its first letter."""
 
     name = "lsof-fields"
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
         self._process: dict[str, str] = {}
-        self._line = 0  # where the file's fields began
+        self._line = 0  # where the fields of the current file began
         self._file: dict[str, str] = {}
 
     def heading(self, line: str) -> bool:
-        """Take the first line: a process."""
+        """Recognise the first line, which names a process."""
         if self._process or not re.match(r"p\d+(\0|$)", line):
             return False
         self.rows(line)
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Take a field; return the file that it ends."""
+        """Take a field; return the previous file if this field starts another."""
         if "\0" in line:  # -F0
             parts = [self.rows(field) for field in line.split("\0") if field]
             return [row for rows in parts for row in rows or ()]
@@ -108,7 +108,7 @@ class LsofFields:
         return ended
 
     def finish(self) -> Sequence[Row]:
-        """Return the file that is complete; it costs no other if it is wrong."""
+        """Return the pending file; a malformed one does not affect the others."""
         fields, self._file = self._file, {}
         protocol = fields.get("P", "").lower()
         if protocol not in ("tcp", "udp") or "n" not in fields:
@@ -134,7 +134,7 @@ class LsofFields:
 
 
 def _split_name(text: str) -> tuple[str, dict[str, str]]:
-    """Return the endpoints of a NAME, and what -T told behind them, by its key."""
+    """Split a NAME into the endpoints and the values that -T prints behind them."""
     found = _STATE.search(text)
     if found is None:
         return text, {}
@@ -153,7 +153,7 @@ def _row(
     told: Mapping[str, str],
     more: dict[str, Any],
 ) -> Row:
-    """Return the row of local->remote; `told`: ST the state, QR and QS the queues."""
+    """Make a row of local->remote; `told` has the state (ST) and queues (QR, QS)."""
     here, _, there = (name.split() or ("",))[0].partition("->")
     family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
     raw = told.get("ST")
@@ -168,5 +168,5 @@ def _number(text: str | None) -> int | None:
 
 
 def _unescape(name: str) -> str:
-    r"""Return a command with what lsof prints as \x20."""
+    r"""Decode the escapes in a command name: lsof prints a blank as \x20."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)

@@ -1,9 +1,10 @@
-"""netstat: net-tools, BusyBox, Windows, macOS, FreeBSD, OpenBSD, AIX and HP-UX.
+"""Parse netstat of net-tools, BusyBox, Windows, macOS, the BSDs, AIX and HP-UX.
 
-A row is known by its protocol, in the first three words: `tcp`, `tcp6`, `tcp46`, `TCP`.
-Before it may stand addresses of kernel structures (-A), after it queues; then both
-endpoints, a state unless it is UDP's, and what the heading names. States and headings
-are translated on some systems, so of a heading only what no language changes is read.
+A row has its protocol among the first three words: `tcp`, `tcp6`, `tcp46`, `TCP`.
+Addresses of kernel structures (-A) may precede it, and queues may follow it. Then come
+both endpoints, the state except for UDP, and the columns that the heading names. Some
+systems translate states and headings, so only the untranslated parts of a heading are
+used.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
 _PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
 _MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
-# macOS since 14: numbers, then the process's name with its blanks, and the pid.
+# macOS since 14: numbers, then the process name, which may contain blanks, and the pid.
 _NAME_AND_PID = re.compile(
     r"(?:\s{1,40}\d{1,20}){2,4}\s{1,40}(\S.{0,60}?)\s?:(\d{1,10})(?=\s|$)"
 )
@@ -44,26 +45,26 @@ _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
 _PROCESS = "process:pid"
 _BSD_STATE = "(state)"
-_COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these, and no state
-_WIDTH = 23  # of an endpoint of net-tools, without -W
+_COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these instead of a state
+_WIDTH = 23  # of an endpoint in net-tools, without -W
 _HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
 
 
 class Netstat:
-    """Rows of any netstat."""
+    """The table of any netstat."""
 
     name = "netstat"
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
-        self._after_state: list[str] = []  # what a heading of BSD names there
-        self._held: Row | None = None  # of Windows -b: its program comes below
+        self._after_state: list[str] = []  # the columns that BSD's heading names there
+        self._held: Row | None = None  # Windows -b prints its program below it
         self._width = _WIDTH
         self._has_counters = False
-        self._is_windows = False  # the row before was
+        self._is_windows = False  # whether the previous row was from Windows
 
     def heading(self, line: str) -> bool:
-        """Take a heading; False: it is none."""
+        """Recognise the heading."""
         if not _HEADING.match(line) or "REFCNT" in line.upper():
             return False
         words = line.lower().split()
@@ -77,7 +78,7 @@ class Netstat:
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row, one line late where a program may follow."""
+        """Parse a row; hold it back for one line, because its program may follow."""
         words = line.split()
         held = self._held
         try:
@@ -85,7 +86,7 @@ class Netstat:
         except MalformedLine:
             if held is None:
                 raise
-            # What comes below belongs to this row, not to the one before.
+            # The lines below belong to this row, not to the previous one.
             self._held = None
             return held, MALFORMED._replace(line=self._endpoints.line)
         if row is not None:
@@ -97,12 +98,12 @@ class Netstat:
         if found:
             self._held = _with_program(held, found[1])
             return ()
-        # -b: a component, or that there is no permission
+        # -b: a component, or a note that permission is missing
         is_known = line.startswith(" ") or len(words) == 1 or _NO_OWNER in line
         return () if words and is_known else None
 
     def finish(self) -> Sequence[Row]:
-        """Return the last row."""
+        """Return the row that was held back."""
         held, self._held = self._held, None
         return (held,) if held else ()
 
@@ -125,7 +126,7 @@ class Netstat:
             if is_of_windows and all(":" in text for text in texts):
                 raise
             if not numbers or not all(map(_MAYBE_ENDPOINT.match, texts)):
-                return None  # a sentence with TCP in it, or another tool's line
+                return None  # a sentence that mentions TCP, or a line of another tool
             raise
         protocol = found[1].lower()
         family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
@@ -148,7 +149,7 @@ class Netstat:
         return Row(protocol, family, raw, *places, *queues, more, at)
 
     def _is_cut(self, address: Address, text: str) -> bool:
-        """Tell whether an endpoint has been cut to its column."""
+        """Check whether an endpoint was truncated to the width of its column."""
         if address.text == "*":
             return False
         if address.family == "ipv6" and not address.is_whole:
@@ -160,7 +161,7 @@ class Netstat:
     def _read_unix(
         self, after: list[str], tail: str, protocol: str, more: dict[str, Any]
     ) -> str | None:
-        """Take what stands after the endpoints; return the state."""
+        """Parse the columns after the endpoints; return the state."""
         if self._has_counters:
             return None
         raw, after = _split_state(after, protocol)
@@ -189,7 +190,7 @@ class Netstat:
 
 
 def _split_state(after: list[str], protocol: str) -> tuple[str | None, list[str]]:
-    """Return the state, which some languages write in two words, and the rest."""
+    """Split off the state, which has two words in some languages."""
     if not after:
         return None, after
     is_state = state_of(after[0], protocol) is not None
@@ -202,9 +203,9 @@ def _split_state(after: list[str], protocol: str) -> tuple[str | None, list[str]
 
 
 def _queues(numbers: list[int], raw: str | None) -> tuple[int | None, int | None]:
-    """Return the queues; three numbers are FreeBSD's -T, which counts other things.
+    """Return the queues; three numbers are other counters, of FreeBSD's -T.
 
-    Of a listener it prints 0, and not how many may wait.
+    For a listener, netstat prints 0 as Send-Q rather than its backlog limit.
     """
     if len(numbers) != 2:
         return None, None
@@ -213,7 +214,7 @@ def _queues(numbers: list[int], raw: str | None) -> tuple[int | None, int | None
 
 
 def _looks_like_state(word: str) -> bool:
-    """Tell whether an unknown word stands where a state does, not a process."""
+    """Check whether an unknown word has the form of a state, not of a process."""
     return (
         word != "-"
         and "/" not in word
@@ -223,7 +224,7 @@ def _looks_like_state(word: str) -> bool:
 
 
 def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
-    """Take net-tools' timer: kind (seconds left/retransmissions/probes)."""
+    """Parse the timer of net-tools: kind (seconds left/retransmissions/probes)."""
     kind = _TIMERS.get(found[1], found[1])
     more["timer"] = kind
     more["timer_ms"] = round(float(found[2]) * 1000)
@@ -234,9 +235,9 @@ def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
 def _read_windows(
     after: list[str], protocol: str, remote_port: int | str, more: dict[str, Any]
 ) -> str | None:
-    """Take what stands after the endpoints on Windows; return the state.
+    """Parse the columns after the endpoints on Windows; return the state.
 
-    What listens is known by its remote port, whatever the word in this language.
+    The remote port identifies a listener if the translated state is unknown.
     """
     raw = None
     if protocol == "tcp" and after and not after[0].isdecimal():
@@ -250,7 +251,7 @@ def _read_windows(
 
 
 def _with_program(row: Row, name: str) -> Row:
-    """Return a row whose process has a name."""
+    """Add the program name to the process of a row."""
     more = dict(row.more or {})
     if more.get("pid"):
         more["processes"] = (owner(str(more["pid"]), name),)

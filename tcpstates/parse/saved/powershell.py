@@ -1,4 +1,4 @@
-"""Get-NetTCPConnection and Get-NetUDPEndpoint: as table, list, CSV and JSON."""
+"""Parse Get-NetTCPConnection and Get-NetUDPEndpoint as table, list, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tcpstates.parse.saved.rows import (
     take_windows_pid,
 )
 
-# MSFT_NetTCPConnection's State, as numbers stand in JSON.
+# The State of MSFT_NetTCPConnection, which is a number in JSON.
 _NUMBERS = {
     "1": "Closed",
     "2": "Listen",
@@ -40,7 +40,7 @@ _PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
 
 
 def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
-    """Return the row of one object's properties, which JSON may give any type."""
+    """Make a row of an object's properties, which may have any type in JSON."""
     for name in _READ:
         if type(fields.get(name)) not in (str, int, NoneType):
             raise MalformedLine(name)
@@ -97,7 +97,7 @@ _CSV_HEADING = re.compile(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
 
 
 class PowershellTable:
-    """Columns below names and dashes."""
+    """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
 
@@ -107,7 +107,7 @@ class PowershellTable:
         self._spans: list[tuple[int, int]] = []
 
     def heading(self, line: str) -> bool:
-        """Take the names; False: it is no heading."""
+        """Recognise the line of column names."""
         words = line.split()
         is_heading = {"LocalAddress", "LocalPort"} <= set(words)
         if not is_heading or len(words) > _MOST_COLUMNS:
@@ -117,7 +117,7 @@ class PowershellTable:
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row; the dashes tell how wide each column is."""
+        """Parse a row; the dashes show the width of each column."""
         words = line.split()
         if words and set(line.strip()) <= {"-", " "}:
             if len(words) == len(self._names):
@@ -131,7 +131,7 @@ class PowershellTable:
         return (make_row(self._endpoints, fields),)
 
     def _by_column(self, line: str) -> dict[str, str]:
-        """Return the values by name; a column may have none, or one with blanks."""
+        """Return the values by column; a value may be empty or contain blanks."""
         fields: dict[str, str] = {}
         for found in re.finditer(r"\S+", line):
             start, end = found.span()
@@ -150,7 +150,7 @@ class PowershellTable:
         return fields
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()
 
 
@@ -165,7 +165,7 @@ class PowershellList:
         self._line = 0  # where the block began
 
     def heading(self, line: str) -> bool:
-        """Take the first line of a block."""
+        """Recognise the first line of a block."""
         found = _PAIR.match(line.rstrip())
         if self._fields or found is None or found[1] not in _PROPERTIES:
             return False
@@ -173,7 +173,7 @@ class PowershellList:
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Take a property; an empty line, or the first property, ends a block."""
+        """Take a property; an empty line or a repeated property ends the block."""
         found = _PAIR.match(line.rstrip())
         if found is None:
             return self.finish() if not line.strip() else None
@@ -186,7 +186,7 @@ class PowershellList:
         return ended
 
     def finish(self) -> Sequence[Row]:
-        """Return the block that is complete; it costs no other if it is wrong."""
+        """Return the pending block; a malformed one does not affect the others."""
         fields, self._fields = self._fields, {}
         if not {"LocalAddress", "LocalPort"} <= set(fields):
             return ()
@@ -196,7 +196,7 @@ class PowershellList:
 
 
 class PowershellCsv:
-    """Export-Csv and ConvertTo-Csv; one may begin with a line of its type."""
+    """The output of Export-Csv and ConvertTo-Csv, with or without a #TYPE line."""
 
     name = "powershell-csv"
 
@@ -206,7 +206,7 @@ class PowershellCsv:
         self._separator = ","
 
     def heading(self, line: str) -> bool:
-        """Take the names; the separator is that of the system's language."""
+        """Recognise the header; the separator depends on the system's language."""
         if not _CSV_HEADING.search(line) or "LocalPort" not in line or "{" in line:
             return False
         self._separator = max(",;\t", key=line.count)
@@ -220,7 +220,7 @@ class PowershellCsv:
         return rows[0] if rows else []
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row."""
+        """Parse a row."""
         if self._separator not in line:
             return None
         values = self._split(line)
@@ -230,5 +230,5 @@ class PowershellCsv:
         return (make_row(self._endpoints, fields),)
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()

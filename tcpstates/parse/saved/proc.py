@@ -1,4 +1,4 @@
-"""/proc/net/tcp, tcp6, udp and udp6, as somebody has copied them."""
+"""Parse copies of /proc/net/tcp, tcp6, udp and udp6."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.rows import MalformedLine, Row
 
-# What raw sockets are for, where others have a port: ICMP, IGMP, OSPF ...
+# IP protocols, which raw sockets have in place of a port: ICMP, IGMP, OSPF ...
 _RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
 _HEADING = re.compile(r"^\s*sl\s+local_address\s+(rem|remote)_address")
 _ROW = re.compile(r"^\s*(\d+): ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ")
@@ -17,7 +17,7 @@ _COLUMNS = (*Row._fields[2:9], "uid", "inode", "timer", "timer_ms", "retransmits
 
 
 class ProcNet:
-    """Rows of /proc/net/tcp, tcp6, udp and udp6, of a machine of either byte order."""
+    """The files of a machine of either byte order."""
 
     name = "proc"
 
@@ -28,16 +28,16 @@ class ProcNet:
         self._parsers: dict[tuple[str, str], ProcNetParser] = {}
 
     def heading(self, line: str) -> bool:
-        """Take a heading: that of UDP has more columns; False: it is none."""
+        """Recognise the heading; that of UDP has more columns."""
         if not _HEADING.match(line):
             return False
         self._protocol = "udp" if "drops" in line else "tcp"
-        self._may_be_raw = line.endswith("drops")  # UDP's is padded with blanks
+        self._may_be_raw = line.endswith("drops")  # in UDP's files, blanks follow
         self._parsers.clear()
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row; those of /proc/net/raw are passed over."""
+        """Parse a row; skip those of /proc/net/raw."""
         found = _ROW.match(line)
         if found is None:
             if _MAYBE_ROW.match(line):
@@ -48,7 +48,7 @@ class ProcNet:
         if self._may_be_raw and port in _RAW_PROTOCOLS:
             return ()
         if self._protocol == "tcp" and line[found.end() :].split()[1:2] == ["07"]:
-            self._protocol = "udp"  # older kernels name no drops; TCP prints no 07
+            self._protocol = "udp"  # old kernels have no "drops"; TCP prints no 07
         key = self._protocol, family
         parser = self._parsers.get(key)
         if parser is None:
@@ -58,11 +58,11 @@ class ProcNet:
             if parser.skipped:
                 parser.skipped = 0
                 raise MalformedLine(line)
-            return ()  # the kernel has repeated a row
+            return ()  # the kernel repeated a row
         told = {name: batch.column(name)[0] for name in _COLUMNS}
         more = {name: told.pop(name) for name in _COLUMNS[7:]}
         return (Row(self._protocol, family, **told, more=more),)
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()

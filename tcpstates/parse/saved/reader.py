@@ -1,7 +1,8 @@
-"""Takes lines of any tools' output, and knows which layout they are in.
+"""Read the output of any supported tool, and detect its layout.
 
-A line that the layout at hand does not know may be a heading, which changes it, a row
-without a heading, or nothing: a prompt, a section of other sockets, a mail's signature.
+A line that does not fit the current layout may be a heading, which selects another
+layout, or a row without a heading. Anything else is skipped: a prompt, a section of
+other sockets, the signature of a mail.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ _ESCAPE = re.compile(
 )
 _BEFORE_QUOTES = (">", " ")
 _QUOTED = re.compile(r"^ *(?:>[ ]?)+")
-_SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals, no sockets
+_SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals without sockets
 _JSON = ("[", "{")
-LONGEST_JSON = 1 << 26  # of objects on one line: they may be all sockets of a host
-_WORDS_OF_A_ROW = 5  # with fewer it may be the second part of one
+LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
+_WORDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 _WITH_SNAPSHOTS = ("ss", "netstat", "proc", "lsof", "sockstat", "solaris")
-LONGEST = 1 << 16  # characters of a line; no tool prints a longer one for a socket
-_MOST_NUMBERS = 5  # of unreadable lines are told
+LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
+_MOST_NUMBERS = 5  # of unreadable lines are reported
 
-# What a hostile line may lead to: numbers of 5,000 digits, lists in lists in lists.
+# Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
 _BROKEN = (MalformedLine, ValueError, OverflowError, RecursionError)
-# What --from-format takes, and the layouts that it means.
+# The values of --from-format, and the layouts that each selects.
 FORMATS: dict[str, tuple[str, ...]] = {
     "ss": ("ss",),
     "netstat": ("netstat", "solaris"),
@@ -71,20 +72,20 @@ class Reader:
         byte_order: str = "little",
         snapshot: int | None = None,
     ) -> None:
-        """Expect one of FORMATS, None: any; `snapshot` counts from 1, None: all."""
+        """Expect one of FORMATS, or any; read one snapshot, counted from 1, or all."""
         self._endpoints = Endpoints(service)
         made = _layouts(self._endpoints, byte_order)
         names = None if format is None else FORMATS[format]
         self._layouts = [m for m in made if names is None or m.name in names]
         self._current: Layout | None = None
         self._headings: set[tuple[str, str]] = set()
-        self._is_repeated = False  # the heading at hand was there before
-        self._kinds: set[tuple[str, ...]] = set()  # protocols and families since
+        self._is_repeated = False  # whether the current heading has occurred before
+        self._kinds: set[tuple[str, ...]] = set()  # of this snapshot: protocol, family
         self._is_named = format is not None
         self.rows = 0
-        self._found: list[Row] = []  # not yet given away
-        self._lines: list[int] = []  # where each of them was found
-        self._torn: str | None = None  # a line that may go on in the next
+        self._found: list[Row] = []  # not yet returned
+        self._lines: list[int] = []  # the line number of each of these rows
+        self._torn: str | None = None  # a line that may continue on the next one
         self._line = 0
         self._wanted = snapshot
         self._snapshot = 1
@@ -92,10 +93,10 @@ class Reader:
         self.is_summary = False
         self.recognised: set[str] = set()
         self.unreadable = 0
-        self.numbers: list[int] = []  # of the first unreadable lines, from 1
+        self.numbers: list[int] = []  # of the first unreadable lines, counted from 1
 
     def read(self, lines: Iterable[str]) -> list[Row]:
-        """Return the rows of some lines."""
+        """Parse the next lines of the file."""
         for line in lines:
             self._line += 1
             self._endpoints.line = self._line
@@ -108,14 +109,14 @@ class Reader:
         return self._give()
 
     def finish(self) -> Sequence[Row]:
-        """Return what was still waiting; the file has ended."""
+        """Return the pending rows at the end of the file."""
         if self._torn is not None:
             self._count(self._line)
         self._end()
         return self._give()
 
     def _give(self) -> list[Row]:
-        """Return what has been found, without the rows that do not pass the gate."""
+        """Hand over the rows found so far; drop and count invalid ones."""
         found, self._found = self._found, []
         lines, self._lines = self._lines, []
         wrong = refused(found)
@@ -128,7 +129,7 @@ class Reader:
         return found
 
     def _read_joined(self, line: str) -> None:
-        """Take what a line says, or what it completes: some were wrapped."""
+        """Read a line, or join it to the previous one, which may have been wrapped."""
         torn, self._torn = self._torn, None
         if torn is not None:
             is_rest = len(line.split()) < _WORDS_OF_A_ROW
@@ -141,13 +142,13 @@ class Reader:
             self._torn = line
 
     def _is_row(self, line: str) -> bool:
-        """Tell whether a line that was put together can be read; take it then."""
+        """Try to read a joined line; False if it is not a row."""
         with suppress(*_BROKEN):
             return self._read(line)
         return False
 
     def skip(self) -> None:
-        """Count a line that is too long to be read."""
+        """Count a line that is too long to read."""
         self._line += 1
         self._count(self._line)
 
@@ -157,7 +158,7 @@ class Reader:
             self.numbers.append(number)
 
     def _read(self, line: str, *, is_stripped: bool = False) -> bool:
-        """Take what a line says; False: nothing that any layout knows."""
+        """Parse a line; False if no layout recognises it."""
         if self._current is not None and self._take(self._current.rows(line)):
             return True
         self._end()
@@ -172,10 +173,10 @@ class Reader:
         return stripped != line and self._read(stripped, is_stripped=True)
 
     def _take(self, rows: Sequence[Row] | None) -> bool:
-        """Keep the rows of the snapshot that is wanted; False: the line has none.
+        """Keep the rows of the requested snapshot; False if the line was not parsed.
 
-        After a heading that was there before, what was there before, too, is another
-        snapshot; some tools repeat the heading for each protocol and family.
+        A repeated heading starts another snapshot if a protocol and family repeat below
+        it: some tools repeat the heading for each protocol and family.
         """
         if rows:
             kind = rows[0][:2]
@@ -192,14 +193,14 @@ class Reader:
         return rows is not None
 
     def _end(self) -> None:
-        """Take what the layout at hand has still held back."""
+        """Take the rows that the current layout has held back."""
         try:
             self._take(self._current.finish() if self._current else ())
         except _BROKEN:
             self._count(self._line)
 
     def _change(self, layout: Layout, heading: str) -> None:
-        """Go on in another layout; the same heading again may be another snapshot."""
+        """Select a layout; a repeated heading may start another snapshot."""
         key = (layout.name, heading.strip())
         if layout.name in _WITH_SNAPSHOTS:
             self._is_repeated = key in self._headings
@@ -208,7 +209,7 @@ class Reader:
         self.recognised.add(layout.name)
 
     def _without_heading(self, line: str) -> Sequence[Row] | None:
-        """Return a row that no heading has announced; None: it is none."""
+        """Parse a row that has no heading; None if it is not a row."""
         for layout in self._layouts:
             if layout is self._current or layout.name not in _ROW_DETECTORS:
                 continue
@@ -223,7 +224,7 @@ class Reader:
 
 
 def _cleaned(line: str) -> str:
-    """Return a line without colours, odd blanks and the marks of a quoted mail."""
+    """Remove colours, non-breaking blanks, table borders and mail quote marks."""
     if "\x1b" in line:
         line = _ESCAPE.sub("", line)
     if "\xa0" in line:
@@ -233,7 +234,7 @@ def _cleaned(line: str) -> str:
     return _QUOTED.sub("", line) if line[:1] in _BEFORE_QUOTES else line
 
 
-# What other tools put before lines: grep, cat -n, diff, clocks, journals, shells.
+# Prefixes that other tools add to lines: grep, cat -n, diff, clocks, journals, shells.
 _PREFIX = re.compile(
     r"^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\s+|\[?\d\d:\d\d:\d\d\S*\s+"
     r"|[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ [^\s:]+: "
@@ -251,7 +252,7 @@ def _always(line: str) -> bool:
     return True
 
 
-# Whose rows look like nothing else, and how to tell quickly that a line is none.
+# Layouts whose rows are unmistakable, and a quick test that rejects most other lines.
 _ROW_DETECTORS: dict[str, Callable[[str], bool]] = {
     "ss": ss.is_row,
     "proc": _always,

@@ -1,4 +1,4 @@
-"""Rows as every layout makes them, and batches of them."""
+"""The rows that layouts produce, and their conversion to batches."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from tcpstates.states import OtherState, TcpState, find_state
 
 
 class Row(NamedTuple):
-    """One socket; None is what the text does not say."""
+    """One socket; None if the listing does not show a field."""
 
     protocol: str
     family: str
-    raw_state: str | None  # the tool's word
+    raw_state: str | None  # in the tool's spelling
     local_address: str
     local_port: int | None
     remote_address: str
     remote_port: int | None
     recv_q: int | None = None
     send_q: int | None = None
-    # Further columns by their names; "state_label": what `raw_state` means, where no table
-    # of words can tell.
+    # Further columns by name; "state_label" is the displayed state, for a layout whose
+    # `raw_state` no general table can translate.
     more: Mapping[str, Any] | None = None
-    line: int = 0  # where it began; 0: on the line that is read now
+    line: int = 0  # where the row began; 0: on the current line
 
 
 class MalformedLine(Exception):
-    """A line that looks like a socket and cannot be read."""
+    """A line that looks like a socket but is malformed."""
 
 
-# Among other rows, one that cannot be read: the gate counts it.
+# Stands for a malformed row among valid ones: `gate` rejects it, so it is counted.
 MALFORMED = Row("", "", None, "", None, "", None)
 
 
 def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
-    """Return the row of a block that began on a line; what is wrong costs no other."""
+    """Make the row of a block that began on this line; UNREADABLE if that fails."""
     try:
         row = make()
     except (MalformedLine, ValueError, OverflowError):
@@ -45,24 +45,24 @@ def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
 
 
 class Layout(Protocol):
-    """How one tool prints sockets."""
+    """A parser for the output of one tool."""
 
-    name: str  # what --from-format calls it
+    name: str  # its name in FORMATS
 
     def heading(self, line: str) -> bool:
-        """Take a heading; False: it is none of this layout."""
+        """Recognise a heading of this layout."""
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return what a line says; None: it is no line of this layout.
+        """Parse a line; None if it does not belong to this layout.
 
-        Raise Unreadable for a line that looks like a socket.
+        Raise Unreadable if it looks like a socket but is malformed.
         """
 
     def finish(self) -> Sequence[Row]:
-        """Return what was still waiting for more lines."""
+        """Return the rows that were held back for further lines."""
 
 
-# What encodings Windows consoles write; only names of states depend on it.
+# Encodings of Windows consoles; they matter for translated state names only.
 _CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
 _STATES = frozenset(map(str, TcpState))
 _UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
@@ -70,14 +70,14 @@ _INFO_COLUMNS = ("rtt", "last_sent_ms", "last_received_ms", "last_ack_ms")
 
 
 class Words(dict[str | None, str]):
-    """What to show for a tool's word; an unknown one is kept."""
+    """Displayed states by the tool's spelling; an unknown one is kept."""
 
     def __init__(self, protocol: str) -> None:
         self._protocol = protocol
         super().__init__()
 
     def __missing__(self, raw: str | None) -> str:
-        """Find a word out; a bound keeps what strangers write from filling memory."""
+        """Translate a spelling; the bound keeps untrusted text from filling memory."""
         state = None if raw is None else state_of(raw, self._protocol)
         if state is None:
             word = "UNKNOWN" if raw is None else f"UNKNOWN({raw})"
@@ -90,7 +90,7 @@ class Words(dict[str | None, str]):
 
 
 def state_of(raw: str, protocol: str = "tcp") -> TcpState | OtherState | None:
-    """Return what a word means, also one whose bytes were no UTF-8."""
+    """Translate a tool's state, even if its bytes are not UTF-8."""
     found = find_state(raw, protocol)
     if found is not None or raw.isascii():
         return found
@@ -106,7 +106,7 @@ _WORDS = {protocol: Words(protocol) for protocol in ("tcp", "udp")}
 
 
 def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
-    """Yield the rows as batches, by protocol and family."""
+    """Group the rows into batches by protocol and family."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault(row[:2], []).append(row)
@@ -152,7 +152,7 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
 
 
 def _reason(word: str, more: Mapping[str, Any]) -> str | None:
-    """Return why a row names no process: a text rarely says."""
+    """Return why a row names no process; listings rarely show the reason."""
     if "told_reason" in more:
         reason: str | None = more["told_reason"]
         return reason
@@ -162,13 +162,13 @@ def _reason(word: str, more: Mapping[str, Any]) -> str | None:
 
 
 def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
-    """Return a process as the text has it; its name may be any bytes."""
+    """Make an owner from its text; the name may contain any bytes."""
     packed = None if name is None else name.encode("utf-8", "surrogateescape")
     return Owner(int(pid), packed, int(fd) if fd is not None else None)
 
 
 def take_user(text: str, more: dict[str, Any]) -> None:
-    """Take a user, whom tools print by number or by name."""
+    """Store a user, which tools print by uid or by name."""
     if text.isdecimal():
         more["uid"] = int(text)
     else:
@@ -176,7 +176,7 @@ def take_user(text: str, more: dict[str, Any]) -> None:
 
 
 def take_windows_pid(text: str, more: dict[str, Any]) -> None:
-    """Take a pid of Windows, whose idle process, 0, has what nobody has."""
+    """Store a Windows pid; pid 0, the idle process, owns sockets without a process."""
     if text.isdecimal() and len(text) <= 10:
         more["pid"] = int(text)
         if more["pid"]:

@@ -1,4 +1,4 @@
-"""sockstat of FreeBSD and Linux."""
+"""Parse sockstat of FreeBSD and Linux."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
 
 
 class Sockstat:
-    """Rows of sockstat: user, command, pid, perhaps a descriptor, both endpoints."""
+    """Rows of user, command, pid, an optional descriptor, and both endpoints."""
 
     name = "sockstat"
 
@@ -23,13 +23,13 @@ class Sockstat:
         self._endpoints = endpoints
 
     def heading(self, line: str) -> bool:
-        """Take a heading; False: it is none."""
+        """Recognise the heading."""
         return _HEADING.match(line) is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row."""
+        """Parse a row."""
         words = line.split()
-        # Before it are a user, a command, which may have any name, and a pid.
+        # A user, a command, which may contain anything, and a pid precede the protocol.
         places = [i for i, word in enumerate(words) if i > 2 and _PROTOCOL.match(word)]
         if not places:
             return () if _OTHER.search(line) else None
@@ -53,5 +53,5 @@ class Sockstat:
         return (Row(protocol, family, state, *ends, more=more),)
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()

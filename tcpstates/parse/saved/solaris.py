@@ -1,4 +1,4 @@
-"""netstat of Solaris and illumos: sections of rows that name no protocol."""
+"""Parse netstat of Solaris and illumos: sections of rows without a protocol."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tcpstates.parse.saved.rows import Row, owner, state_of
 
 _TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
 _DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
-# Its words of UDP, which are none of RFC 9293's.
+# Its states of UDP sockets, which are not in RFC 9293.
 _UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
 
 
 class Solaris:
-    """Rows below `TCP: IPv4` and `UDP: IPv6`, without a protocol of their own."""
+    """Rows in sections titled `TCP: IPv4` or `UDP: IPv6`."""
 
     name = "solaris"
 
@@ -24,7 +24,7 @@ class Solaris:
         self._protocol, self._family = "tcp", "ipv4"
 
     def heading(self, line: str) -> bool:
-        """Take a section's title; False: it is none."""
+        """Recognise the title of a section."""
         found = _TITLE.match(line)
         if found:
             self._protocol = found[1].lower()
@@ -32,7 +32,7 @@ class Solaris:
         return found is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row; columns: both addresses, perhaps -u's, windows, the state."""
+        """Parse a row: both addresses, the columns of -u if any, windows, the state."""
         words = line.split()
         if not words or not _DOTTED.search(words[0]):
             return None
@@ -53,7 +53,7 @@ class Solaris:
             raw: str | None = after[place]
             if len(numbers) == 4:
                 received = int(numbers[3])
-                # Of a listener it prints 0, and not how many may wait.
+                # For a listener it prints 0 rather than the backlog limit.
                 sent = None if raw == "LISTEN" else int(numbers[1])
             owner_words = after[: place - 4]
         else:
@@ -69,5 +69,5 @@ class Solaris:
         return (Row(self._protocol, family, raw, *ends, received, sent, more),)
 
     def finish(self) -> Sequence[Row]:
-        """Return nothing: a row is a line."""
+        """Return nothing: every row is one line."""
         return ()

@@ -1,7 +1,7 @@
-"""ss of iproute2: with and without Netid and State, -p -e -o -i -m, one line or two.
+"""Parse ss of iproute2: with or without Netid, State, -p -e -o -i -m, on 1 or 2 lines.
 
-Where only one state or protocol was asked for, ss leaves its column out; the heading
-tells, and where there is none, the words of the row.
+If only one state or protocol was requested, ss omits that column. The heading shows
+which columns there are; without a heading, they are inferred from the row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
 
 _HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
-# The protocols that ss prints; we know two of them.
+# The protocols that ss prints; only TCP and UDP are parsed.
 _NETIDS = frozenset(
     [
         "nl",
@@ -63,7 +63,7 @@ _OLD_OWNER = re.compile(r'users:\(\("[^"]*",\d')
 
 
 class Ss:
-    """Rows of ss."""
+    """The table of ss."""
 
     name = "ss"
 
@@ -73,22 +73,22 @@ class Ss:
         self._has_state: bool | None = None
         self._protocol: str | None = None  # of a table without Netid, once known
         self._waiting: list[Row] = []
-        self._is_old = False  # a star is a wildcard of IPv4
+        self._is_old = False  # an old ss, whose star is the wildcard of IPv4
         self._held: Row | None = None  # its second line may follow
 
     def heading(self, line: str) -> bool:
-        """Take a heading; False: it is none."""
+        """Recognise the heading."""
         if not _HEADING.search(line):
             return False
         words = line.split()
-        # Before the first word ss -i prints the keys of TCP-MD5, all at once.
+        # ss -i prints the keys of TCP-MD5 before the first word, without a blank.
         self._has_netid = words[0].endswith("Netid")
         self._has_state = "State" in words or words[0].endswith("State")
         self._protocol = None
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Return a row, one line late: what the kernel knows may follow."""
+        """Parse a row; hold it back for one line, because its details may follow."""
         held = self._held
         is_indented = line[:1] in (" ", "\t")
         row = self._row(line)
@@ -103,9 +103,9 @@ class Ss:
         return self._decided(held) if held else ()
 
     def _decided(self, row: Row) -> Sequence[Row]:
-        """Return rows once it is known whether they are TCP's, where no word says so.
+        """Return rows once their protocol is known, if no column shows it.
 
-        Only a table that has UNCONN and ESTAB and nothing else is UDP's.
+        A table is of UDP only if it has no states other than UNCONN and ESTAB.
         """
         if self._has_netid or self._protocol is not None:
             return (row,)
@@ -116,7 +116,7 @@ class Ss:
         return ()
 
     def _let_go(self) -> Sequence[Row]:
-        """Return the rows that waited, of the protocol that has been found out."""
+        """Return the pending rows, with the protocol that was inferred."""
         rows, self._waiting = self._waiting, []
         if self._protocol is None:
             has_udp = any(row.raw_state == "UNCONN" for row in rows)
@@ -126,13 +126,13 @@ class Ss:
         return rows
 
     def finish(self) -> Sequence[Row]:
-        """Return the last rows."""
+        """Return the rows that were held back."""
         held, self._held = self._held, None
         rows = list(self._decided(held)) if held else []
         return [*rows, *self._let_go()] if self._waiting else rows
 
     def _prefix(self, words: list[str]) -> tuple[int, str, str | None] | None:
-        """Return where the queues begin, the protocol, and the state if it is told."""
+        """Return the index of the queues, the protocol, and the state if shown."""
         place, protocol, raw = 0, self._protocol or "tcp", None
         if self._has_netid is not False and words[0] in _NETIDS:
             protocol, place = words[0], 1
@@ -143,7 +143,7 @@ class Ss:
             elif self._has_state and protocol in ("tcp", "udp"):
                 if not _IS_STATE.fullmatch(words[place]) or not _is_rest(words[place:]):
                     return None
-                raw = words[place]  # of an ss to come
+                raw = words[place]  # a state of a future ss
                 place += 1
         return place, protocol, raw
 
@@ -162,7 +162,7 @@ class Ss:
         received, sent, here, there = words[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):
             return None
-        # Since iproute2 4.15 two stars are a socket that takes both families.
+        # Since iproute2 4.15, two stars mean a socket that accepts both families.
         if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
             self._is_old = True
         stars = "ipv4" if self._is_old else "ipv6"
@@ -192,7 +192,7 @@ _IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")
 
 
 def _is_rest(words: Sequence[str]) -> bool:
-    """Tell whether queues and endpoints follow the first word."""
+    """Check whether queues and endpoints follow the first word."""
     return len(words) > 4 and all(map(str.isdecimal, words[1:3])) and ":" in words[3]
 
 
@@ -200,7 +200,7 @@ _WORDS_OR_PROTOCOLS = _WORDS | {"tcp", "udp"}
 
 
 def is_row(line: str) -> bool:
-    """Tell whether a line without a heading may be ss's."""
+    """Check whether a line without a heading may be a row of ss."""
     words = line.split(None, 3)
     if len(words) < 4 or words[0] not in _WORDS_OR_PROTOCOLS:
         return False

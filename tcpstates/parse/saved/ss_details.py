@@ -1,4 +1,4 @@
-"""What ss prints behind a row with -p, -e, -o, -i and -m, on its line or the next."""
+"""Parse the details of ss -p, -e, -o, -i and -m, on the line of a row or the next."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from tcpstates.parse.saved.rows import owner
 
-# A name may hold quotes, commas and parentheses; what follows it may not.
-# With -Z its context stands between them, and the socket's behind.
+# A name may contain quotes, commas and parentheses; the numbers behind it may not.
+# With -Z, the process context precedes the descriptor, and the socket context follows.
 _OWNER = re.compile(
     r'\("(.{0,80}?)",(?:pid=)?(\d+),(?:proc_ctx=\S{0,200}?,)?(?:fd=)?(\d+)'
     r'(?:,sock_ctx=[^)]{0,200})?\)(?=,\("|\))'
@@ -25,7 +25,7 @@ _FIELD = re.compile(
     r"|lastsnd|lastrcv|lastack|bytes_sent|bytes_acked|bytes_received"
     r"|notsent|backoff|v6only|dev):(\S+)"
 )
-_SHUTDOWN = {"<->": 0, "---": 3, "-->": 1, "<--": 2}  # which ways are still open
+_SHUTDOWN = {"<->": 0, "---": 3, "-->": 1, "<--": 2}  # the directions still open
 _SKMEM = re.compile(r"skmem:\(([^)]{0,300})\)")
 _MEMORY = {
     "r": "receive_allocated",
@@ -54,7 +54,7 @@ _LAST |= {"lastack": "last_ack_ms"}
 
 
 def take_details(text: str, more: dict[str, Any]) -> bool:
-    """Take what -p, -e, -o, -i and -m print; tell whether there was any of it."""
+    """Parse the output of -p, -e, -o, -i and -m; True if there was any."""
     before = len(more)
     start, end = text.find(_USERS), text.rfind("))")
     if 0 <= start < end:
@@ -78,13 +78,13 @@ def take_details(text: str, more: dict[str, Any]) -> bool:
 
 
 def _take_fields(fields: dict[str, str], more: dict[str, Any]) -> None:
-    """Take what is printed as name:value."""
+    """Parse details of the form name:value."""
     if fields.get("ino", "").isdecimal():
-        uid = fields.get("uid", "0")  # ss leaves out root's
+        uid = fields.get("uid", "0")  # ss omits the uid of root
         more |= {"uid": int(uid) if uid.isdecimal() else None}
         more["inode"] = int(fields["ino"])
         for name, value in (("timer", "off"), ("timer_ms", 0), ("retransmits", 0)):
-            more.setdefault(name, value)  # -e prints the timers that run
+            more.setdefault(name, value)  # -e prints running timers only
     numbers = (("sk", "cookie", 16), ("fwmark", "mark", 0), ("v6only", "v6only", 10))
     for key, name, base in numbers:
         with suppress(ValueError):
@@ -95,12 +95,12 @@ def _take_fields(fields: dict[str, str], more: dict[str, Any]) -> None:
     if "cgroup" in fields:
         more["cgroup_name"] = fields["cgroup"]
     if "cwnd" in fields:
-        with suppress(ValueError):  # cut off, or another tool's
+        with suppress(ValueError):  # truncated, or from another tool
             more["info"] = _info(fields)
 
 
 def _info(fields: dict[str, str]) -> dict[str, int]:
-    """Return what -i prints as the kernel has it; ss leaves out what is 0."""
+    """Convert the output of -i to the kernel's units; ss omits fields that are 0."""
     info = {name: int(fields[key]) for key, name in _COUNTS.items() if key in fields}
     for key, name in _LAST.items():
         info[name] = int(fields.get(key, "0"))
@@ -117,7 +117,7 @@ def _info(fields: dict[str, str]) -> dict[str, int]:
 
 
 def _milliseconds(text: str) -> int | None:
-    """Return a time: 520ms, 58sec, 119min, 1.008ms (which is 1.008 s), 7min20sec.
+    """Parse a time: 520ms, 58sec, 119min, 1.008ms (which is 1.008 s), 7min20sec.
 
     ss prints seconds with a fraction as `1.008ms` (`print_ms_timer`, misc/ss.c).
     """

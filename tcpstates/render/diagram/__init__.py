@@ -1,1 +1,1 @@
-"""The state machine as a drawing: where things stand, and two ways to draw them."""
+"""The state machine as a drawing: one layout, and two renderers."""

@@ -1,7 +1,7 @@
-"""Where the states and the ways between them stand: 80 cells wide, 45 high.
+"""The layout of states and edges: 80 cells wide, 45 high.
 
-It is laid out by hand, because no program makes it as clear as RFC 9293's figure 5.
-What an edge says comes from the table of transitions; only its way is told here.
+It is laid out by hand, because no program makes it as clear as RFC 9293's figure 5. The
+text of an edge comes from the table of transitions; only its route is defined here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Box(NamedTuple):
     state: TcpState
     x: int
     y: int
-    counted: bool = True  # False: it stands elsewhere, with its number
+    counted: bool = True  # False: another box of the state shows the count
 
 
 class Route(NamedTuple):
-    """The way of an edge, from border to border, and the place of its words."""
+    """The route of an edge, from border to border, and the position of its label."""
 
     edge: Transition
     points: tuple[Point, ...]
@@ -38,16 +38,16 @@ class Route(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Return its words: what happens, and what is sent."""
+        """The lines of the label: the event, and the segment that is sent."""
         event = self.edge.event
         words = CALLS.get(event, str(event)).split(" or ")[0]
         sent = [f"snd {self.edge.sends}"] if self.edge.sends else []
-        room = 22 if sent else 9  # what stands alone may have two lines
+        room = 22 if sent else 9  # without a segment, the event may take two lines
         return [*wrap(words, room, break_long_words=False), *sent]
 
     @property
     def cells(self) -> list[Point]:
-        """Return every cell that it passes, the two of the borders included."""
+        """All cells on the route, including the two on the borders."""
         passed = [self.points[0]]
         for x, y in self.points[1:]:
             while passed[-1] != (x, y):
@@ -61,7 +61,7 @@ def _sign(number: int) -> int:
 
 
 class Emphasis(Enum):
-    """How much a part matters when one state is highlighted."""
+    """The emphasis of a part when one state is highlighted."""
 
     USUAL = "usual"
     LIT = "lit"
@@ -69,7 +69,7 @@ class Emphasis(Enum):
 
 
 def route_emphasis(edge: Transition, highlight: TcpState | None) -> Emphasis:
-    """Return how much an edge matters: the state's own are lit."""
+    """Determine the emphasis of an edge: those of the highlighted state are lit."""
     if highlight is None:
         return Emphasis.USUAL
     is_own = highlight in (edge.source, edge.target)
@@ -77,7 +77,7 @@ def route_emphasis(edge: Transition, highlight: TcpState | None) -> Emphasis:
 
 
 def box_emphasis(state: TcpState, highlight: TcpState | None) -> Emphasis:
-    """Return how much a state matters: where the ways come from and go to as usual."""
+    """Determine the emphasis of a state: neighbours of the highlight are as usual."""
     if highlight is None:
         return Emphasis.USUAL
     if state is highlight:
@@ -101,7 +101,7 @@ BOXES = (
     Box(S.CLOSED, 61, 41, counted=False),
 )
 
-# By source and event: the points, and where the words begin.
+# By source and event: the points, and the start of the label.
 _WAYS: dict[tuple[TcpState, Event], tuple[tuple[Point, ...], Point]] = {
     (S.CLOSED, E.PASSIVE_OPEN): (((33, 3), (33, 7)), (23, 5)),
     (S.CLOSED, E.ACTIVE_OPEN): (((46, 1), (77, 1), (77, 13)), (67, 4)),

@@ -1,6 +1,6 @@
-"""Draw the diagram as SVG, alone or in an HTML page, light or dark as the reader is.
+"""Draw the diagram as SVG, alone or in an HTML page, with a light and a dark theme.
 
-Nothing is loaded from elsewhere, and no script runs: it can be attached to a report.
+It loads no external resources and runs no scripts, so it can be attached to a report.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tcpstates.states import TcpState
 
 _CELL_WIDTH, _CELL_HEIGHT = 9, 18  # pixels
 _FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-# The table's colours, as they are readable on a light and a dark ground.
+# The colours of the table, readable on a light and on a dark background.
 _COLORS = {
     "cyan": ("#0b7285", "#66d9e8"),
     "green": ("#2b8a3e", "#69db7c"),
@@ -38,7 +38,7 @@ _COLORS = {
     "": ("#212529", "#e9ecef"),
 }
 _GROUNDS = (("#fff", "#212529", "#d9480f"), ("#14171a", "#e9ecef", "#ffa94d"))
-_WAY = "#868e96"  # grey, for the lines: readable on both
+_WAY = "#868e96"  # grey, for the lines: readable on both backgrounds
 _CLASSES = {color: f"c{number}" for number, color in enumerate(_COLORS)}
 
 
@@ -51,7 +51,7 @@ def render_svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' width="{width}" height="{height}" role="img"'
         f' font-family="{_FONT}" font-size="15">\n'
-        "<title>The states of TCP, and how many sockets are in each</title>\n"
+        "<title>The TCP states, and the number of sockets in each</title>\n"
         f"<style>{_style()}</style>\n"
         f"<defs>{_head('head', 9)}{_head('lithead', 13)}</defs>\n"
         f'<rect width="{width}" height="{height}" class="ground"/>\n'
@@ -91,9 +91,9 @@ def render_html(
 
 
 def _style() -> str:
-    """Return the rules for light, and those for dark that replace them.
+    """Format the rules for the light theme, and the dark ones that override them.
 
-    Without variables of CSS, which many viewers of pictures do not know.
+    They use no CSS variables, which many image viewers do not support.
     """
     always = (
         ".way{fill:none}.box,.way{stroke-width:1.5}.number{font-weight:bold}"
@@ -104,7 +104,7 @@ def _style() -> str:
 
 
 def _rules(ground: int) -> str:
-    """Return the colours' rules for a light (0) or a dark (1) ground."""
+    """Format the colour rules for a light (0) or a dark (1) background."""
     paper, ink, lit = _GROUNDS[ground]
     states = (
         f".{_CLASSES[color]} .box{{stroke:{pair[ground]}}}"
@@ -119,12 +119,12 @@ def _rules(ground: int) -> str:
 
 
 def _place(point: Point) -> tuple[float, float]:
-    """Return the middle of a cell in pixels."""
+    """Compute the centre of a cell in pixels."""
     return (point[0] + 0.5) * _CELL_WIDTH, (point[1] + 0.5) * _CELL_HEIGHT
 
 
 def _head(name: str, size: int) -> str:
-    """Return an arrowhead."""
+    """Format an arrowhead."""
     return (
         f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" orient="auto"'
         f' markerWidth="{size}" markerHeight="{size}" markerUnits="userSpaceOnUse">'
@@ -169,12 +169,12 @@ def _number(state: TcpState, counts: Mapping[str, int] | None) -> str:
 
 
 def _base(row: int) -> float:
-    """Return where the letters of a row stand, in pixels."""
+    """Compute the baseline of a row in pixels."""
     return (row + 0.78) * _CELL_HEIGHT
 
 
 def _text(x: int, row: int, text: str, kind: str) -> str:
-    """Return a text that takes as many cells as it has characters, in any font."""
+    """Format a text that takes one cell per character, in any font."""
     return (
         f'<text x="{x * _CELL_WIDTH}" y="{_base(row):g}"'
         f' textLength="{len(text) * _CELL_WIDTH}" lengthAdjust="spacingAndGlyphs"'

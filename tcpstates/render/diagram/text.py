@@ -23,13 +23,13 @@ from tcpstates.render.diagram.layout import (
 from tcpstates.render.styles import DIM, paint
 from tcpstates.states import TcpState
 
-# Upright, level, corners (upper left and right, lower left and right).
+# Vertical, horizontal, corners (upper left and right, lower left and right).
 _PLAIN, _HEAVY, _DOUBLE = map(tuple, ("│─┌┐└┘", "┃━┏┓┗┛", "║═╔╗╚╝"))
 _HEADS = {(0, 1): "▼", (0, -1): "▲", (1, 0): "▶", (-1, 0): "◀"}
 _ASCII = str.maketrans(
     "│─┌┐└┘┃━┏┓┗┛║═╔╗╚╝▼▲▶◀", "|-++++" + "#=####" + "#=####" + "v^><"
 )
-_CORNERS = {  # the two directions that meet there, both away from it
+_CORNERS = {  # the two directions that meet there, both outward
     frozenset({(0, 1), (1, 0)}): 2,
     frozenset({(0, 1), (-1, 0)}): 3,
     frozenset({(0, -1), (1, 0)}): 4,
@@ -38,7 +38,7 @@ _CORNERS = {  # the two directions that meet there, both away from it
 
 
 class Overlap(ValueError):
-    """Two things stand in one cell: the layout is wrong."""
+    """Two parts use the same cell: the layout is wrong."""
 
 
 def render_diagram(
@@ -48,10 +48,10 @@ def render_diagram(
     color: bool = False,
     encoding: str = "utf-8",
 ) -> Iterator[str]:
-    """Yield the lines, at most 80 places wide.
+    """Yield the lines, at most 80 characters wide.
 
-    `counts` None: nobody could count. `highlight` makes the box of a state and the ways
-    in and out of it heavier, and tells them below.
+    `counts` None: not available. `highlight` draws the box of a state and its edges in
+    heavier lines, and lists the edges below.
     """
     canvas = _Canvas(highlight)
     for box in BOXES:
@@ -77,14 +77,14 @@ def _number(box: Box, counts: Mapping[str, int] | None) -> str:
 
 
 class _Canvas:
-    """Cells with a character and the state whose colour it has, if any."""
+    """Cells, each with a character and the state whose colour it has, if any."""
 
     def __init__(self, highlight: TcpState | None) -> None:
         self._highlight = highlight
         self._cells: dict[Point, tuple[str, str]] = {}
 
     def put(self, x: int, y: int, text: str, style: str = "") -> None:
-        """Write from a cell on; raise Overlap where something stands."""
+        """Write a text from a cell on; raise Overlap if a cell is in use."""
         for place, sign in enumerate(text, start=x):
             if (place, y) in self._cells:
                 raise Overlap(f"{text!r} at {place}, {y}")
@@ -106,7 +106,7 @@ class _Canvas:
         self.put(x, last, corners[2] + level * inner + corners[3], style)
 
     def route(self, route: Route) -> None:
-        """Draw a way with its arrowhead and its words."""
+        """Draw an edge with its arrowhead and its label."""
         emphasis = route_emphasis(route.edge, self._highlight)
         style = DIM if emphasis is Emphasis.FADED else ""
         upright, level, *_ = signs = _HEAVY if emphasis is Emphasis.LIT else _PLAIN
@@ -126,7 +126,7 @@ class _Canvas:
             self.put(x, row, line, style)
 
     def lines(self, *, color: bool) -> Iterator[str]:
-        """Yield what has been drawn."""
+        """Yield the lines of the drawing."""
         blank = " ", ""
         for y in range(HEIGHT):
             row = [self._cells.get((x, y), blank) for x in range(WIDTH)]
@@ -137,7 +137,7 @@ class _Canvas:
 
 
 def _ways(state: TcpState) -> Iterator[str]:
-    """Yield the ways in and out of a state in words."""
+    """Describe the edges that lead to and from a state."""
     for edge in ways_in(state):
         yield f"in:  from {edge.source}, {_told(edge)}\n"
     for edge in ways_out(state):

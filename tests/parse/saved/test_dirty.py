@@ -208,7 +208,8 @@ def test_unreadable_lines_are_counted_with_their_numbers(tmp_path: Path) -> None
     finished = run_command("-tac", "--from", str(path))
     assert finished.stdout == "2\n"
     assert (
-        "2 lines that look like a socket cannot be read: line 2, 4" in finished.stderr
+        "2 lines that look like a socket but cannot be parsed: line 2, 4"
+        in finished.stderr
     )
 
 
@@ -323,7 +324,7 @@ def test_a_line_of_100_mb_takes_little_memory(tmp_path: Path) -> None:
 
     finished = run_command("-tac", "--from", str(path), preexec_fn=bound)
     assert finished.stdout == "2\n"
-    assert "cannot be read: line 2" in finished.stderr
+    assert "cannot be parsed: line 2" in finished.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="scripts of a shell")
@@ -530,7 +531,7 @@ def test_a_heading_for_each_family_is_no_snapshot() -> None:
     ("text", "message"),
     [
         ("State Recv-Q Send-Q Local Address:Port Peer Address:Port\n", "looks like ss"),
-        ('{"schema": 1,\n "sockets": [\n', "cannot be read"),
+        ('{"schema": 1,\n "sockets": [\n', "cannot be parsed"),
     ],
 )
 def test_files_without_rows_say_so(tmp_path: Path, text: str, message: str) -> None:
@@ -543,7 +544,7 @@ def test_a_snapshot_that_is_not_there() -> None:
     sample = str(DATA / "linux-nettools/derived-oswatcher-zzz.txt")
     finished = run_command("-tac", "--from", sample, "--snapshot", "9")
     assert finished.returncode == 3
-    assert "it has no snapshot 9, but 2" in finished.stderr
+    assert "no snapshot 9; the file has 2" in finished.stderr
 
 
 def test_words_of_udp_on_solaris_are_kept_beside_their_meaning() -> None:

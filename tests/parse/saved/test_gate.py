@@ -128,7 +128,9 @@ def test_a_wrong_value_costs_its_own_row_only(tmp_path: Path, name: str) -> None
         assert ports[0] == 11
         assert ports[-1] == 22
         if len(ports) == 2:
-            assert "1 line that looks like a socket cannot be read: line 2" in errors
+            assert (
+                "1 line that looks like a socket but cannot be parsed: line 2" in errors
+            )
         else:
             assert (len(ports), errors) == (3, "")
 
@@ -141,14 +143,14 @@ def test_many_sockets_on_a_line_are_judged_one_by_one(tmp_path: Path) -> None:
     ):
         code, shown, errors = told(["-tac", "--from", save(tmp_path, [text])])
         assert (code, shown) == (0, "2\n")
-        assert "3 lines that look like a socket cannot be read" in errors
+        assert "3 lines that look like a socket but cannot be parsed" in errors
 
 
 def test_what_stands_before_an_end_that_is_missing_counts(tmp_path: Path) -> None:
     lines = [json.dumps(OWN), json.dumps(OWN) + '{"protocol": }']
     code, shown, errors = told(["-tac", "--from", save(tmp_path, lines)])
     assert (code, shown) == (0, "2\n")
-    assert "cannot be read: line 2" in errors
+    assert "cannot be parsed: line 2" in errors
 
 
 LIMITS: list[tuple[dict[str, Any], bool]] = [
@@ -362,7 +364,9 @@ def test_escapes_of_json_do_not_reach_the_terminal(tmp_path: Path) -> None:
     assert code == 0
     assert len(text.splitlines()) == 2
     assert not strange_in(text)
-    assert "3 lines that look like a socket cannot be read: line 1, 2, 3" in errors
+    assert (
+        "3 lines that look like a socket but cannot be parsed: line 1, 2, 3" in errors
+    )
 
 
 def test_an_escape_that_is_left_when_another_is_taken_away(tmp_path: Path) -> None:

@@ -216,12 +216,12 @@ def test_standard_input_and_several_files() -> None:
         (("--from", "/nowhere/file"), 3, "/nowhere/file: cannot be read: No such file"),
         (("--from", "/"), 3, "/: cannot be read: Is a directory"),
         (("--from", "/dev/null"), 3, "no sockets recognised; tried ss, netstat,"),
-        (("--from", "x", "--source", "procfs"), 2, "exclude each other"),
-        (("--from-format", "ss"), 2, "--from-format is of use with --from FILE only"),
+        (("--from", "x", "--source", "procfs"), 2, "cannot be combined"),
+        (("--from-format", "ss"), 2, "--from-format requires --from FILE"),
         (("--from", "x", "--from-format", "sss"), 2, "--from-format"),
-        (("--snapshot", "2"), 2, "--snapshot is of use with --from FILE only"),
-        (("--byte-order", "big"), 2, "--byte-order is of use with --from FILE only"),
-        (("doctor", "--from", "x", "--watch", "1"), 2, "--watch looks at live sockets"),
+        (("--snapshot", "2"), 2, "--snapshot requires --from FILE"),
+        (("--byte-order", "big"), 2, "--byte-order requires --from FILE"),
+        (("doctor", "--from", "x", "--watch", "1"), 2, "--watch requires live sockets"),
     ],
 )
 def test_mistakes_are_one_line(
