@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from tcpstates.model import Batch
+from tcpstates.batch import Batch
+from tcpstates.fields import ColumnName
 from tcpstates.states import TcpState
 
 Bounds = tuple[float, float]
@@ -37,8 +38,11 @@ _FIN_WAIT_2 = str(TcpState.FIN_WAIT_2)
 _TIME_WAIT_MS = 60_000
 _FIRST_RETRY_MS = 1000  # TCP_TIMEOUT_INIT, net/tcp.h
 _SHORTEST_PROBE_MS, _LONGEST_PROBE_MS = 200, 120_000  # TCP_RTO_MIN, TCP_RTO_MAX
-_SENT, _RECEIVED = "info.last_sent_ms", "info.last_received_ms"
-_TIMES = (_SENT, _RECEIVED, "info.last_ack_ms")
+_TIMES: tuple[ColumnName, ...] = (
+    "info.last_sent_ms",
+    "info.last_received_ms",
+    "info.last_ack_ms",
+)
 _WITH_DATA = frozenset(
     map(
         str,
@@ -57,8 +61,8 @@ UNKNOWN: Bounds = (0, inf)
 
 def idle_ms(batch: Batch) -> Iterator[float | None]:
     """Yield the time without data sent or received; None if it is not a connection."""
-    for word, sent, received in zip(
-        *map(batch.column, ("state_label", _SENT, _RECEIVED)), strict=True
+    for word, sent, received in batch.rows(
+        "state_label", "info.last_sent_ms", "info.last_received_ms"
     ):
         known = sent is not None and word in _WITH_DATA
         yield min(sent, received) if known else None
@@ -69,9 +73,8 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds
 
     `fin_timeout_ms` is the system's tcp_fin_timeout, or None if it has no such setting.
     """
-    names = ("state_label", "timer", "timer_ms", "retransmits", *_TIMES)
-    for word, timer, left, retries, sent, received, ack in zip(
-        *map(batch.column, names), strict=True
+    for word, timer, left, retries, sent, received, ack in batch.rows(
+        "state_label", "timer", "timer_ms", "retransmits", *_TIMES
     ):
         if word == _ESTABLISHED:
             if ack is None:

@@ -17,15 +17,16 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from tcpstates.columns import times
+from tcpstates.batch import Batch
+from tcpstates.columns.records import field_values
 from tcpstates.columns.registry import Column, find_column
 from tcpstates.columns.tally import Tally
 from tcpstates.columns.tally import count_by as tally_by
 from tcpstates.errors import ArgumentError, ColumnError, chosen
+from tcpstates.fields import FIELDS, TIMER
 from tcpstates.model import (
     FAMILIES,
     PROTOCOLS,
-    Batch,
     Limitation,
     Listing,
     Names,
@@ -124,7 +125,7 @@ class Snapshot:
         """
         found = _columns(columns)
         for column in found:
-            if column.needs and not getattr(self._request, column.needs):
+            if not self._request.provides(column.needs):
                 text = f"{column.key}: snapshot({column.needs}=True) is needed"
                 raise ColumnError(text)
         tally = tally_by(self._batches, found, self._names)
@@ -230,46 +231,12 @@ def _counts(tally: Tally, source: str, limitations: Sequence[Limitation]) -> Cou
 
 def _records(batch: Batch, names: Names) -> Iterator[Socket]:
     """Yield a batch's sockets as records."""
-    is_listening = [word == "LISTEN" for word in batch.column("state_label")]
-    columns = {name: batch.column(name) for name in _PLAIN}
-    columns["protocol"] = [batch.protocol] * len(batch)
-    columns["family"] = [batch.family] * len(batch)
-    for name, queue in (("backlog", "recv_q"), ("backlog_limit", "send_q")):
-        pairs = zip(is_listening, columns[queue], strict=True)
-        columns[name] = [value if wanted else None for wanted, value in pairs]
-    columns["user"] = _named(batch, "uid", names.user, "user_name")
-    columns["interface"] = _named(
-        batch, "interface_index", names.interface, "interface_name"
-    )
-    columns["cgroup"] = _named(batch, "cgroup_id", names.cgroup, "cgroup_name")
-    timers = map(batch.column, ("timer", "timer_ms", "retransmits"))
-    columns["timer"] = [
-        None if kind in (None, "off") else Timer(kind, ms, retransmits)
-        for kind, ms, retransmits in zip(*timers, strict=True)
-    ]
-    for name, fill in _TIMES.items():
-        columns[name] = fill(batch, names)
-    return map(
-        Socket._make, zip(*map(columns.__getitem__, Socket._fields), strict=True)
-    )
-
-
-_TIMES = {
-    "age_ms": times.age_min,
-    "age_max_ms": times.age_max,
-    "idle_ms": times.idle,
-}
-_MADE = {*_TIMES, "protocol", "family", "backlog", "backlog_limit", "user", "interface"}
-_MADE |= {"cgroup", "timer"}
-_PLAIN = tuple(name for name in Socket._fields if name not in _MADE)
-
-
-def _named(batch: Batch, column: str, find: Any, saved: str) -> Sequence[str | None]:
-    """Return the names of numbers; a saved listing provides them itself."""
-    if batch.known(saved) is not None:
-        return batch.column(saved)
-    numbers = batch.column(column)
-    known = {
-        number: None if number is None else find(number) for number in set(numbers)
-    }
-    return [known[number] for number in numbers]
+    columns = []
+    for field in FIELDS:
+        values = field_values(field, batch, names)
+        if values is None:
+            values = [None] * len(batch)
+        elif field.kind is TIMER:
+            values = [None if value is None else Timer(*value) for value in values]
+        columns.append(values)
+    return map(Socket._make, zip(*columns, strict=True))

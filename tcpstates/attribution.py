@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.model import (
-    Batch,
     Limitation,
     Owner,
     OwnersBy,
@@ -74,8 +74,8 @@ def _by_inode(
     while held:  # each batch can be forgotten once it is on its way
         batch = held.pop()
         processes = table.owners(batch.column("inode"))
-        batch.put("processes", processes)
-        batch.put("no_process_reason", _reasons(batch, processes, unseen))
+        batch.set("processes", processes)
+        batch.set("no_process_reason", _reasons(batch, processes, unseen))
         if unseen in (Reason.HIDDEN, Reason.NOT_FOUND):
             pairs = zip(batch.column("inode"), processes, strict=True)
             hidden += sum(bool(inode) and not found for inode, found in pairs)
@@ -136,8 +136,8 @@ def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator
             reason = None if owner else _NEVER_OWNED.get(word, Reason.UNKNOWN)
             reasons.append(reason)
             unknown += reason == Reason.UNKNOWN
-        batch.put("processes", processes)
-        batch.put("no_process_reason", reasons)
+        batch.set("processes", processes)
+        batch.set("no_process_reason", reasons)
         yield batch
     if unknown:
         are = "1 socket has" if unknown == 1 else f"{unknown} sockets have"

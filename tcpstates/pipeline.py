@@ -11,9 +11,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tcpstates.attribution import attribute, note_other_owners
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import SOURCES, missing_from
-from tcpstates.model import Batch, Limitation, Listing, OwnersBy, Reading, Request
+from tcpstates.model import Limitation, Listing, OwnersBy, Reading, Request
 from tcpstates.origin import Origin
 from tcpstates.states import LISTENING
 

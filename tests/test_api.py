@@ -12,16 +12,8 @@ import pytest
 from conftest import Lab
 
 import tcpstates
-from tcpstates.render import json_
 
 PACKAGE = Path(tcpstates.__file__).parent
-
-
-def test_records_have_the_keys_of_json() -> None:
-    asked = (json_._EXTENDED_FIELDS, json_._INFO_FIELDS, json_._MEMORY_FIELDS)
-    groups = (json_._FIELDS, json_._TIME_FIELDS, *asked)
-    keys = [key for fields in groups for key, _ in fields]
-    assert list(tcpstates.Socket._fields) == keys
 
 
 def in_lab(lab: Lab, program: str) -> Any:

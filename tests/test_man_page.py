@@ -114,20 +114,6 @@ def test_states_groups_sources_and_reasons_are_described() -> None:
     assert set(described) == reasons
 
 
-def test_every_json_key_is_described() -> None:
-    from tcpstates.render import json_
-
-    words = set(re.findall(r"\w+", section("FORMATS")))
-    groups = (
-        json_._FIELDS,
-        json_._TIME_FIELDS,
-        json_._EXTENDED_FIELDS,
-        json_._INFO_FIELDS,
-        json_._MEMORY_FIELDS,
-    )
-    assert {key for fields in groups for key, _ in fields} <= words
-
-
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is missing")
 def test_the_page_is_well_formed() -> None:
     checked = subprocess.run(

@@ -9,6 +9,7 @@ from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
+from tcpstates.fields import Needs
 from tcpstates.model import PROTOCOLS, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.states import ALL_STATES, LISTENING, tool_words
@@ -53,7 +54,7 @@ def _load_shown(options: Options) -> CountView | ListingView:
     return ListingView(options)
 
 
-def make_request(options: Options, needs: Collection[str]) -> Request:
+def make_request(options: Options, needs: Collection[Needs]) -> Request:
     """Build the request to a source from options and columns."""
     counts_all = options.summary or options.format == "openmetrics"
     if options.all_states or (counts_all and not options.listening):

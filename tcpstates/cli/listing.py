@@ -9,12 +9,13 @@ from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from tcpstates.batch import Batch
 from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import HostNames
 from tcpstates.columns.registry import choose_columns
-from tcpstates.model import Batch, Limitation, Listing
+from tcpstates.model import Limitation, Listing
 from tcpstates.prefetch import read_ahead
 
 if TYPE_CHECKING:
@@ -96,16 +97,17 @@ class ListingView:
         return render_csv(self._columns, rows, header=header)
 
     def _json(self, listing: Listing, names: HostNames) -> Iterator[str]:
+        from tcpstates.fields import fields_shown
         from tcpstates.render.json_ import render_json, render_jsonl, row_maker
 
         options = self._options
-        make = row_maker(
-            names,
+        fields = fields_shown(
             times=options.timers or options.info,
             extended=options.extended,
             info=options.info,
             memory=options.memory,
         )
+        make = row_maker(fields, names)
         portions = self._rows(listing, names, make)
         if options.format == "jsonl":
             return render_jsonl(portions)

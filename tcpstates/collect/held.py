@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.collect.restrict import restrict_batch
-from tcpstates.model import Batch, Limitation, Request, Source
+from tcpstates.model import Limitation, Request, Source
 from tcpstates.states import ALL_STATES
 
 

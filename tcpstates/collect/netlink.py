@@ -14,9 +14,10 @@ from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.errors import ParseError, SourceUnavailable
-from tcpstates.model import Batch, Limitation, OwnersBy, Request
+from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.prefetch import read_ahead
@@ -98,7 +99,7 @@ class _Reading:
         marks without the privilege), request everything. The filter is applied to the
         reply in any case.
         """
-        program = self._request.program
+        program = self._request.kernel_filter
         batches = self._dump(protocol, family, program)
         try:
             first = next(batches, None)

@@ -11,11 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.restrict import restrict_batch
 from tcpstates.collect.saved import service_port
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, OwnersBy, Request
+from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.states import OtherState

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import NETLINK_ALONE, Capability
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, OwnersBy, Request
+from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.proc_net import ProcNetParser
 
 _CHUNK = 256 * 1024  # characters per batch, more than a thousand sockets
@@ -35,7 +36,9 @@ class ProcfsSource:
         for protocol in sorted(request.protocols):
             for family in sorted(request.families):
                 path = f"{self._root}/net/{protocol}{'6' if family == 'ipv6' else ''}"
-                parser = ProcNetParser(protocol, family, sys.byteorder, request.wants)
+                parser = ProcNetParser(
+                    protocol, family, sys.byteorder, request.includes
+                )
                 try:
                     yield from map(parser.parse, self._read_text(path))
                 except FileNotFoundError as error:

@@ -13,16 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import (
-    Batch,
-    ColumnBatch,
-    Limitation,
-    OwnersBy,
-    Request,
-)
+from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.processes import Process
 from tcpstates.states import OtherState, TcpState, find_state
 
@@ -130,8 +125,8 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
     for (protocol, family), same in groups.items():
         batch = parse_connections(protocol, family, same)
         words = batch.column("state_label")
-        wanted = {word: request.wants(word) for word in set(words)}
-        yield batch.keep(list(map(wanted.__getitem__, words)))
+        wanted = {word: request.includes(word) for word in set(words)}
+        yield batch.select(list(map(wanted.__getitem__, words)))
 
 
 def _kind(request: Request) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tcpstates.batch import Batch
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Limitation, Request
 from tcpstates.states import ALL_STATES, AnyState, OtherState
 
 
@@ -15,10 +16,10 @@ def restrict_batch(batch: Batch, request: Request) -> Batch | None:
     # BOUND is listed with all states only where somebody has written it down.
     every = request.states >= ALL_STATES
     wanted = {
-        label: request.wants(label) or (every and label == OtherState.BOUND)
+        label: request.includes(label) or (every and label == OtherState.BOUND)
         for label in set(labels)
     }
-    return batch.keep(list(map(wanted.__getitem__, labels)))
+    return batch.select(list(map(wanted.__getitem__, labels)))
 
 
 def refuse_bound(

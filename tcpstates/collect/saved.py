@@ -11,11 +11,13 @@ from functools import cache
 from io import IncrementalNewlineDecoder
 from typing import BinaryIO, NamedTuple
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.names import read_services
 from tcpstates.collect.restrict import restrict_batch
 from tcpstates.errors import FileUnavailable
-from tcpstates.model import Batch, Limitation, OwnersBy, Request, Source
+from tcpstates.fields import ColumnName
+from tcpstates.model import Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 
@@ -205,7 +207,7 @@ def missing_in(source: Source) -> frozenset[Capability]:
     return frozenset(_PROVIDED_BY.keys() - provided)
 
 
-_PROVIDED_BY = {
+_PROVIDED_BY: dict[Capability, ColumnName] = {
     Capability.TCP_INFO: "info.last_ack_ms",
     Capability.TIMERS: "timer",
     Capability.QUEUES: "recv_q",

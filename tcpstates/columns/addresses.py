@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from tcpstates.batch import Batch
 from tcpstates.columns.saved_values import saved_addresses, saved_ports
 from tcpstates.columns.values import Cells, Filler
-from tcpstates.model import Batch, Names
+from tcpstates.fields import ADDRESS, PORT, SERVICE, Side
+from tcpstates.model import Names
 from tcpstates.text import sanitise, sanitise_all
 
 
-def endpoints(side: str) -> Filler:
+def endpoints(side: Side) -> Filler:
     """Make a filler for the address and port of one side.
 
     One f-string per row is fastest: 11 ms for 100,000 sockets. `map` with a format
@@ -20,12 +22,12 @@ def endpoints(side: str) -> Filler:
 
     def cells(batch: Batch, names: Names) -> Cells:
         addresses = _addresses(batch, side, names)
-        ports = batch.column(f"{side}_port")
+        ports = batch.column(PORT[side])
         if not names.numeric:
             ports = list(map(_ports(batch.protocol, names).__getitem__, ports))
         elif 0 in ports:
             ports = [port or "*" for port in ports]
-        services = batch.known(f"{side}_service")
+        services = batch.get(SERVICE[side])
         if services is not None:
             ports = saved_ports(ports, services)
         return [f"{a}:{p}" for a, p in zip(addresses, ports, strict=True)]
@@ -53,10 +55,10 @@ def _ports(protocol: str, names: Names) -> _Ports:
     return _Ports(protocol, names)
 
 
-def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
+def _addresses(batch: Batch, side: Side, names: Names) -> Sequence[str]:
     """Format addresses as in an endpoint: "[v6%scope]", or the host name."""
-    values = sanitise_all(batch.column(f"{side}_address"))
-    scopes, cut = batch.known("interface_name"), batch.known("truncated")
+    values = sanitise_all(batch.column(ADDRESS[side]))
+    scopes, cut = batch.get("interface_name"), batch.get("truncated")
     if scopes is not None or cut is not None:
         return saved_addresses(batch, values, side)
     if not names.knows_hosts():
@@ -65,7 +67,7 @@ def _addresses(batch: Batch, side: str, names: Names) -> Sequence[str]:
         shown = {address: f"[{address}]" for address in set(values)}
     else:
         shown = {a: _address(a, batch.family, names) for a in set(values)}
-    scopes = batch.known("interface_index")
+    scopes = batch.get("interface_index")
     if batch.family == "ipv4" or scopes is None or not any(scopes):
         return list(map(shown.__getitem__, values))
     return [
@@ -83,19 +85,19 @@ def _address(address: str, family: str, names: Names) -> str:
     return f"[{address}]" if family == "ipv6" else address
 
 
-def addresses(side: str) -> Filler:
+def addresses(side: Side) -> Filler:
     """Make a filler for the addresses of one side, without brackets or names."""
-    return lambda batch, names: sanitise_all(batch.column(f"{side}_address"))
+    return lambda batch, names: sanitise_all(batch.column(ADDRESS[side]))
 
 
-def endpoint_order(side: str) -> Filler:
+def endpoint_order(side: Side) -> Filler:
     """Make a filler that sorts endpoints by number, not as text."""
 
     def order(batch: Batch, names: Names) -> Cells:
         return list(
             zip(
                 address_order(side)(batch, names),
-                [port or 0 for port in batch.column(f"{side}_port")],
+                [port or 0 for port in batch.column(PORT[side])],
                 strict=True,
             )
         )
@@ -103,14 +105,14 @@ def endpoint_order(side: str) -> Filler:
     return order
 
 
-def address_order(side: str) -> Filler:
+def address_order(side: Side) -> Filler:
     """Make a filler for the bytes of addresses; IPv4, which is shorter, sorts first."""
 
     def order(batch: Batch, names: Names) -> Cells:
         from socket import AF_INET, AF_INET6, inet_pton
 
         family = AF_INET if batch.family == "ipv4" else AF_INET6
-        values = batch.column(f"{side}_address")
+        values = batch.column(ADDRESS[side])
         packed = {}
         for text in set(values):
             try:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tcpstates.batch import Batch
 from tcpstates.columns import addresses as places
 from tcpstates.columns import times
 from tcpstates.columns import values as fill
 from tcpstates.columns.values import Cells, Filler
 from tcpstates.errors import ColumnError
-from tcpstates.model import Batch, Names
+from tcpstates.fields import Needs
+from tcpstates.model import Names
 
 
 class Column(NamedTuple):
@@ -26,7 +28,7 @@ class Column(NamedTuple):
     width: int = 0  # for streamed listings, whose widths are not known in advance
     varied: bool = True  # False: few distinct values
     known: bool = False  # no value is ever None
-    needs: str = ""  # what to request, as in Request.for_columns
+    needs: Needs = ""  # what to request, as in Request.for_columns
     order: Filler | None = None  # what to sort by, if not the values
     group: Filler | None = None  # what to group by, if not the values
 

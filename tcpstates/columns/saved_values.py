@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tcpstates.model import Batch
+from tcpstates.batch import Batch
+from tcpstates.fields import ADDRESS, Side
 from tcpstates.text import sanitise
 
 
-def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]:
+def saved_addresses(batch: Batch, values: Sequence[str], side: Side) -> list[str]:
     """Format addresses of a saved listing: with scopes, and dots where one was cut.
 
     `values` are the escaped addresses of the batch.
@@ -20,7 +21,7 @@ def saved_addresses(batch: Batch, values: Sequence[str], side: str) -> list[str]
         text = address
         if scope and address.startswith("fe80:"):
             text += f"%{sanitise(scope)}"
-        if f"{side}_address" in (cut or ()):
+        if ADDRESS[side] in (cut or ()):
             text += "..."
         shown.append(f"[{text}]" if ":" in address else text)
     return shown

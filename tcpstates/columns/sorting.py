@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, NamedTuple, TypeVar
 
+from tcpstates.batch import Batch
 from tcpstates.columns.registry import Column, find_column
-from tcpstates.model import Batch, Names
+from tcpstates.model import Names
 
 T = TypeVar("T")
 MakeRows = Callable[[Batch], Sequence[T]]
@@ -64,7 +65,7 @@ class Arrangement:
             self.left_out += len(batch) - kept
             room -= kept
             if kept:
-                yield batch.keep([index < kept for index in range(len(batch))])
+                yield batch.select([index < kept for index in range(len(batch))])
 
     @property
     def is_sorted(self) -> bool:
@@ -99,6 +100,6 @@ class Arrangement:
             all_here = range(start, start + len(batch))
             here = list(map(shown.__contains__, all_here))
             if any(here):
-                rows = make(batch.keep(here))
+                rows = make(batch.select(here))
                 made.update(zip(compress(all_here, here), rows, strict=True))
         return list(map(made.__getitem__, places))

@@ -12,11 +12,11 @@ from itertools import compress, product
 from operator import not_
 from typing import Any
 
+from tcpstates.batch import Batch
 from tcpstates.columns.registry import FAMILY, PROTOCOL, STATE, Column
 from tcpstates.model import (
     FAMILIES,
     PROTOCOLS,
-    Batch,
     Names,
     Request,
     reason_without_file,
@@ -121,7 +121,7 @@ def count_without_file(
 ) -> Iterator[Batch]:
     """Pass batches through and count, by reason, sockets that no file refers to."""
     for batch in batches:
-        inodes = batch.known("inode")
+        inodes = batch.get("inode")
         if inodes is not None and 0 in inodes:
             words = compress(batch.column("state_label"), map(not_, inodes))
             for word, number in Counter(words).items():

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from math import inf
 
 from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
+from tcpstates.batch import Batch
 from tcpstates.columns.values import Cells
-from tcpstates.model import Batch, Names
+from tcpstates.model import Names
 from tcpstates.text import format_age, format_ms, sanitise
 
 
 def timer(batch: Batch, names: Names) -> Cells:
     """Show running timers, with the remaining time and retransmissions."""
-    kinds = batch.known("timer")
+    kinds = batch.get("timer")
     if kinds is None:
         return [None] * len(batch)
     return [

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tcpstates.batch import Batch
 from tcpstates.columns.details import format_info, format_memory
-from tcpstates.model import Batch, Names, Owner, Reason
+from tcpstates.fields import ColumnName
+from tcpstates.model import Names, Owner, Reason
 from tcpstates.states import OtherState, TcpState
 from tcpstates.text import format_name, sanitise
 
@@ -19,12 +21,12 @@ Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
 
 
-def column(name: str) -> Filler:
+def column(name: ColumnName) -> Filler:
     """Make a filler for a column whose values are shown unchanged."""
     return lambda batch, names: batch.column(name)
 
 
-def text(name: str) -> Filler:
+def text(name: ColumnName) -> Filler:
     """Make a filler for a column with few distinct texts, which it escapes."""
 
     def cells(batch: Batch, names: Names) -> Cells:
@@ -63,7 +65,7 @@ def family(batch: Batch, names: Names) -> Cells:
 
 def user(batch: Batch, names: Names) -> Cells:
     """Show login names, or uids that have no name."""
-    told = batch.known("user_name")
+    told = batch.get("user_name")
     if told is not None:
         return [
             _user_text(uid, names) if name is None else sanitise(name)
@@ -78,7 +80,7 @@ def _user_text(uid: int | None, names: Names) -> str | None:
 
 def interface(batch: Batch, names: Names) -> Cells:
     """Show interface names; None: not bound to an interface."""
-    told = batch.known("interface_name")
+    told = batch.get("interface_name")
     if told is not None:
         return [None if name is None else sanitise(name) for name in told]
     return [
@@ -89,7 +91,7 @@ def interface(batch: Batch, names: Names) -> Cells:
 
 def cgroup(batch: Batch, names: Names) -> Cells:
     """Show the paths of cgroups."""
-    told = batch.known("cgroup_name")
+    told = batch.get("cgroup_name")
     if told is not None:
         return [None if name is None else sanitise(name) for name in told]
     return [

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tcpstates.batch import Batch
 from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import (
     Ends,
@@ -32,7 +33,8 @@ from tcpstates.doctor.findings import (
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
 from tcpstates.errors import ArgumentError, chosen
-from tcpstates.model import FAMILIES, Batch, Listing, Request
+from tcpstates.fields import ENDPOINTS
+from tcpstates.model import FAMILIES, Listing, Request
 from tcpstates.origin import Origin, to_origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.processes import Process
@@ -182,7 +184,7 @@ def _other_ends(
     for batch in list_sockets(request, origin).batches:
         if is_second_pass:
             examiner.second_pass(batch)
-        chosen_ones = batch.keep([ends in wanted for ends in _ends(batch)])
+        chosen_ones = batch.select([ends in wanted for ends in _ends(batch)])
         if len(chosen_ones):
             found.update((s.ends, s) for s in context.sockets(chosen_ones))
     return found
@@ -194,8 +196,7 @@ def _ends(batch: Batch) -> Iterator[Ends]:
         {address: unmap_ipv4(address) for address in set(values)}
         for values in (batch.column("local_address"), batch.column("remote_address"))
     )
-    names = ("local_address", "local_port", "remote_address", "remote_port")
-    for near, own, far, port in zip(*map(batch.column, names), strict=True):
+    for near, own, far, port in batch.rows(*ENDPOINTS):
         yield local[near], own, remote[far], port
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
@@ -16,7 +17,6 @@ from tcpstates.doctor.facts import (
 from tcpstates.doctor.findings import Finding, NotExamined
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.doctor.rules import RULES
-from tcpstates.model import Batch
 from tcpstates.states import TcpState
 
 
@@ -48,7 +48,7 @@ class Examiner:
             for label in present:
                 same = batch
                 if len(present) > 1:
-                    same = batch.keep([other == label for other in labels])
+                    same = batch.select([other == label for other in labels])
                 for rule in self._by_state.get(label, ()):
                     rule.observe(label, same)
 

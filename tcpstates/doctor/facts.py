@@ -9,15 +9,11 @@ from itertools import starmap
 from typing import NamedTuple
 
 from tcpstates.ages import Bounds, age_bounds_ms
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.thresholds import Thresholds
-from tcpstates.model import (
-    Batch,
-    KernelCounts,
-    Owner,
-    Reason,
-    reason_without_file,
-)
+from tcpstates.fields import PORT, SERVICE, SIDES_OF_A_SOCKET, ColumnName
+from tcpstates.model import KernelCounts, Owner, Reason, reason_without_file
 from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
 from tcpstates.text import format_name, sanitise
@@ -40,11 +36,11 @@ def unmap_ipv4(address: str) -> str:
 
 def spell_services(batch: Batch) -> None:
     """Use the service name where a saved listing has no port number."""
-    for side in ("local", "remote"):
-        services = batch.known(f"{side}_service")
+    for side in SIDES_OF_A_SOCKET:
+        services = batch.get(SERVICE[side])
         if services is not None:
-            both = zip(services, batch.column(f"{side}_port"), strict=True)
-            batch.put(f"{side}_port", [service or port for service, port in both])
+            both = zip(services, batch.column(PORT[side]), strict=True)
+            batch.set(PORT[side], [service or port for service, port in both])
 
 
 def ports_of(listeners: Iterable[Batch]) -> Iterator[Port]:
@@ -84,7 +80,7 @@ class FlaggedSocket(NamedTuple):
         return unmap_ipv4(self[3]), self[4], unmap_ipv4(self[1]), self[2]
 
 
-_COLUMNS = FlaggedSocket._fields[:-2]
+_COLUMNS: tuple[ColumnName, ...] = FlaggedSocket._fields[:-2]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from tcpstates.batch import Batch
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined
-from tcpstates.model import Batch
 
 Outcome = Finding | NotExamined
 

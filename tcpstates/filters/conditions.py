@@ -17,8 +17,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.model import Batch
+from tcpstates.fields import ADDRESS, PORT, ColumnName, Side
 from tcpstates.states import AnyState
 
 Answer = Sequence["bool | None"]
@@ -59,7 +60,7 @@ class AnswerCache(dict[Any, "bool | None"]):
 class ColumnCondition(Condition):
     """A condition on a column whose values repeat."""
 
-    column: ClassVar[str]
+    column: ColumnName
 
     def __init__(self) -> None:
         self._verdicts = AnswerCache(self.judge)
@@ -76,7 +77,7 @@ class ColumnCondition(Condition):
 class InStates(ColumnCondition):
     """Whether the socket is in one of these states."""
 
-    column = "state_label"
+    column: ColumnName = "state_label"
 
     def __init__(self, states: frozenset[AnyState], *, unknown: bool) -> None:
         """Select `states`; if `unknown`, also states that have no name here."""
@@ -108,11 +109,11 @@ def joined_ranges(numbers: Iterable[int]) -> Ranges:
 class Ports(ColumnCondition):
     """Whether one side's port is in one of the ranges; 0 is the wildcard."""
 
-    def __init__(self, side: str, ranges: Ranges) -> None:
+    def __init__(self, side: Side, ranges: Ranges) -> None:
         super().__init__()
         self.side = side
         self.ranges = ranges
-        self.column = f"{side}_port"  # type: ignore[misc]  # it is an instance's
+        self.column = PORT[side]
         merged: list[tuple[float, float]] = []
         for low, high in sorted(ranges):
             if merged and low <= merged[-1][1]:
@@ -155,11 +156,11 @@ _MAPPED = bytes(10) + b"\xff\xff"
 class Hosts(ColumnCondition):
     """Whether one side's address is in one of the networks."""
 
-    def __init__(self, side: str, prefixes: tuple[Prefix, ...]) -> None:
+    def __init__(self, side: Side, prefixes: tuple[Prefix, ...]) -> None:
         super().__init__()
         self.side = side
         self.prefixes = prefixes
-        self.column = f"{side}_address"  # type: ignore[misc]  # it is an instance's
+        self.column = ADDRESS[side]
         # Keyed by address length and shift: all networks of one size take one lookup.
         self._networks: dict[tuple[int, int], set[int]] = {}
         for address, bits in prefixes:
@@ -200,7 +201,7 @@ class Device(ColumnCondition):
     """Whether the socket is bound to one of these interfaces."""
 
     needs = (Capability.INTERFACE,)
-    column = "interface_index"
+    column: ColumnName = "interface_index"
 
     def __init__(
         self, indexes: frozenset[int], names: frozenset[str] = frozenset()
@@ -216,7 +217,7 @@ class Device(ColumnCondition):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket."""
-        told = batch.known("interface_name")
+        told = batch.get("interface_name")
         if told is None:
             return super().test(batch)
         return [None if name is None else name in self.names for name in told]
@@ -226,7 +227,7 @@ class Mark(ColumnCondition):
     """Whether the firewall mark, masked, is this one."""
 
     needs = (Capability.MARK,)
-    column = "mark"
+    column: ColumnName = "mark"
 
     def __init__(self, mark: int, mask: int) -> None:
         super().__init__()
@@ -240,7 +241,7 @@ class Mark(ColumnCondition):
     def test(self, batch: Batch) -> Answer:
         """Test each socket; CannotTell if the kernel hides the marks."""
         answers = super().test(batch)
-        is_known = batch.known(self.column) is not None
+        is_known = batch.get(self.column) is not None
         if is_known and len(batch) and answers.count(None) == len(answers):
             raise Undecidable(
                 "firewall marks are visible only with CAP_NET_ADMIN; run as root"
@@ -252,7 +253,7 @@ class Cgroup(ColumnCondition):
     """Whether the socket was created in this cgroup."""
 
     needs = (Capability.CGROUP,)
-    column = "cgroup_id"
+    column: ColumnName = "cgroup_id"
 
     def __init__(self, number: int) -> None:
         """Take the cgroup's ID, which is the inode of its directory."""
@@ -265,6 +266,6 @@ class Cgroup(ColumnCondition):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket; None if the batch has no cgroups."""
-        if batch.known(self.column) is None:
+        if batch.get(self.column) is None:
             return [None] * len(batch)
         return super().test(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.fields import Side
 from tcpstates.filters.conditions import (
     LAST_PORT,
     Device,
@@ -30,7 +31,7 @@ _ANY_HOST = ("*", "any", "all")
 
 
 def read_ports(
-    side: str, operator: str, texts: Sequence[str], lookup: Lookup
+    side: Side, operator: str, texts: Sequence[str], lookup: Lookup
 ) -> Expression:
     """Build a condition on ports: a comparison with one port, or a list."""
     family, texts = _split_family(texts)
@@ -92,7 +93,7 @@ def _split_family(texts: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     return None, texts
 
 
-def read_endpoints(side: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+def read_endpoints(side: Side, texts: Sequence[str], lookup: Lookup) -> Expression:
     """Build a condition that matches any of several hosts or networks, with ports."""
     prefixes: list[Prefix] = []
     others: list[Expression] = []

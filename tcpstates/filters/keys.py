@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tcpstates.capabilities import Capability
+from tcpstates.fields import ColumnName, Side
 from tcpstates.filters.conditions import (
     Autobound,
     Cgroup,
@@ -94,14 +95,14 @@ def read_states(word: str) -> frozenset[AnyState]:
     return found
 
 
-def _endpoints(*sides: str) -> Reader:
+def _endpoints(*sides: Side) -> Reader:
     def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
         return AnyOf(tuple(read_endpoints(side, texts, lookup) for side in sides))
 
     return read
 
 
-def _ports(*sides: str) -> Reader:
+def _ports(*sides: Side) -> Reader:
     def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
         return AnyOf(tuple(read_ports(side, operator, texts, lookup) for side in sides))
 
@@ -119,7 +120,7 @@ def _inode(ranges: Ranges) -> Condition:
     return Number("inode", ranges, Capability.INODE)
 
 
-def _bytes(column: str) -> Reader:
+def _bytes(column: ColumnName) -> Reader:
     def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
         ranges = compared(operator, read_size(texts[0]), whole=True)
         return Number(column, ranges, Capability.QUEUES)

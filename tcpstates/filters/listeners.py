@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tcpstates.batch import Batch
 from tcpstates.filters.conditions import Answer, Condition, Ranges, in_ranges
-from tcpstates.model import Batch
 
 
 class Listener(NamedTuple):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from tcpstates import ages
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
+from tcpstates.fields import ColumnName
 from tcpstates.filters.conditions import (
     Answer,
     ColumnCondition,
@@ -13,7 +15,6 @@ from tcpstates.filters.conditions import (
     Ranges,
     in_ranges,
 )
-from tcpstates.model import Batch
 
 
 class User(Condition):
@@ -33,7 +34,7 @@ class User(Condition):
         half-open sockets, and before Linux 6.17 for every socket without a file.
         """
         uids = batch.column("uid")
-        told = batch.known("user_name")
+        told = batch.get("user_name")
         if told is not None or None in uids:
             names = batch.column("user_name")
             return [
@@ -46,21 +47,22 @@ class User(Condition):
             ]
         if 0 not in uids or batch.protocol == "udp":
             return list(map(self.uids.__contains__, uids))
-        columns = map(batch.column, ("uid", "inode", "timer", "state_label"))
         return [
             uid in self.uids
             if uid or inode
             else False
             if timer == "time-wait" or word == "SYN_RECEIVED"
             else None
-            for uid, inode, timer, word in zip(*columns, strict=True)
+            for uid, inode, timer, word in batch.rows(
+                "uid", "inode", "timer", "state_label"
+            )
         ]
 
 
 class Number(Condition):
     """Whether a number is in one of the ranges."""
 
-    def __init__(self, column: str, ranges: Ranges, needs: Capability) -> None:
+    def __init__(self, column: ColumnName, ranges: Ranges, needs: Capability) -> None:
         self.column = column
         self.ranges = ranges
         self.needs = (needs,)  # type: ignore[misc]

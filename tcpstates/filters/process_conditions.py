@@ -8,6 +8,7 @@ from itertools import chain
 from time import monotonic
 from typing import Any
 
+from tcpstates.batch import Batch
 from tcpstates.filters.conditions import (
     Answer,
     AnswerCache,
@@ -17,7 +18,7 @@ from tcpstates.filters.conditions import (
     in_ranges,
 )
 from tcpstates.filters.patience import TooLongError, time_limit
-from tcpstates.model import Batch, Owner, Reason
+from tcpstates.model import Owner, Reason
 
 
 class ProcessCondition(Condition):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.bytecode import compile_filter
@@ -32,7 +33,7 @@ from tcpstates.filters.syntax import (
     to_text,
 )
 from tcpstates.filters.values import Lookup
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Limitation, Request
 from tcpstates.states import LISTENING, AnyState
 
 
@@ -86,7 +87,7 @@ class Selection:
             unknown_states=unknown,
             info=request.info or Capability.TCP_INFO in needs,
             processes=request.processes or self.needs_processes,
-            program=compile_filter(self._expression) if in_kernel else b"",
+            kernel_filter=compile_filter(self._expression) if in_kernel else b"",
         )
 
     def with_listeners(self, batches: Iterable[Batch]) -> Selection:
@@ -126,7 +127,7 @@ class Selection:
         weaker = relax(self._expression, lambda c: not isinstance(c, ProcessCondition))
         for batch in batches:
             found = answer(weaker, batch, self._text)
-            yield batch.keep([value is not False for value in found])
+            yield batch.select([value is not False for value in found])
 
     def with_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Drop the sockets whose owners do not match, if the filter needs owners."""
@@ -142,7 +143,7 @@ class Selection:
             if None in found:
                 self._undecided += sum(value is None for value in found)
                 found = [value is True for value in found]
-            yield batch.keep(found)
+            yield batch.select(found)
 
     def limitations(self) -> Iterator[Limitation]:
         """Report undetermined sockets; complete once all batches have been read."""

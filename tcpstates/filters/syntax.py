@@ -13,9 +13,9 @@ from itertools import repeat
 from operator import and_, not_, or_
 from typing import NamedTuple, Union
 
+from tcpstates.batch import Batch
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.conditions import Answer, Condition, InStates, Undecidable
-from tcpstates.model import Batch
 from tcpstates.states import ALL_STATES, AnyState, OtherState, TcpState
 
 

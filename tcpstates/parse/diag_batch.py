@@ -12,7 +12,8 @@ from itertools import chain, compress
 from struct import Struct, pack, unpack_from
 from typing import Any
 
-from tcpstates.model import Batch
+from tcpstates.batch import Batch
+from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV4, IPV6
 from tcpstates.parse.diag_states import RAW_WORDS
 from tcpstates.parse.tcp_info import OFFSETS_32, parse_tcp_info
@@ -85,7 +86,7 @@ class DiagBatch(Batch):
         layout = Struct(f"={_COOKIE}xQ{self._stride - _COOKIE - 8}x")
         return list(layout.iter_unpack(self._rows))
 
-    def _make(self, name: str) -> Sequence[Any] | None:
+    def _make(self, name: ColumnName) -> Sequence[Any] | None:
         number = _NUMBERS.get(name)
         if number is not None:
             return self._numbers(number)
@@ -235,14 +236,14 @@ def _attributes(row: bytes) -> dict[int, tuple[int, int]]:
 
 _LITTLE_ENDIAN = pack("=H", 1) == b"\1\0"
 _ORDER: Any = "little" if _LITTLE_ENDIAN else "big"
-_NUMBERS = {
+_NUMBERS: dict[ColumnName, int] = {
     "recv_q": _RQUEUE,
     "send_q": _WQUEUE,
     "uid": _UID,
     "inode": _INODE,
     "interface_index": _IF,
 }
-_MAKERS: dict[str, Any] = {
+_MAKERS: dict[ColumnName, Any] = {
     "state_label": DiagBatch._word,
     "state": DiagBatch._state,
     "raw_state": DiagBatch._raw_state,

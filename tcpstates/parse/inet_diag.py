@@ -228,7 +228,7 @@ class DiagDecoder:
             for cookie in batch.cookies():
                 fresh.append(cookie not in seen)
                 seen.add(cookie)
-            batch = batch.keep(fresh)
+            batch = batch.select(fresh)
         if len(self._recent) > _WINDOW:
             self._older, self._recent = self._recent, now
             self._told_before, self._told = self._told, [batch]

@@ -16,7 +16,8 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any
 
-from tcpstates.model import Batch
+from tcpstates.batch import Batch
+from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV6
 from tcpstates.states import OtherState, find_state
 
@@ -166,7 +167,7 @@ class ProcBatch(Batch):
             self.protocol, self.family, fields, self._words, self._addresses
         )
 
-    def _make(self, name: str) -> Sequence[Any] | None:
+    def _make(self, name: ColumnName) -> Sequence[Any] | None:
         maker = _MAKERS.get(name)
         return None if maker is None else maker(self)
 
@@ -222,7 +223,7 @@ class ProcBatch(Batch):
 
 
 _STATELESS = frozenset(map(str, OtherState))
-_MAKERS: dict[str, Callable[[ProcBatch], Sequence[Any] | None]] = {
+_MAKERS: dict[ColumnName, Callable[[ProcBatch], Sequence[Any] | None]] = {
     "state_label": ProcBatch._word,
     "state": ProcBatch._state,
     "raw_state": lambda batch: batch._fields[_STATE],

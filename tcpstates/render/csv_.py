@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
+from tcpstates.batch import Batch
 from tcpstates.columns.registry import Column
 from tcpstates.columns.tally import Tally
-from tcpstates.model import Batch, Names
+from tcpstates.model import Names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import diag
+from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.collect import netlink, psutil_
 from tcpstates.collect import sources as choosing
 from tcpstates.collect.netlink import NetlinkSource
@@ -22,15 +23,7 @@ from tcpstates.collect.proc_files import in_first_pid_namespace
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, _kind
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import (
-    Batch,
-    ColumnBatch,
-    Limitation,
-    Owner,
-    OwnersBy,
-    Reason,
-    Request,
-)
+from tcpstates.model import Limitation, Owner, OwnersBy, Reason, Request
 from tcpstates.states import OtherState, TcpState
 
 TCP4 = Request(families=frozenset({"ipv4"}))

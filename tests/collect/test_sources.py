@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.collect import sources as choosing
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, parse_connections
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Batch, ColumnBatch, Limitation, OwnersBy, Request
+from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.prefetch import read_ahead
 from tcpstates.states import OtherState, TcpState
 
@@ -50,7 +51,7 @@ def test_a_kernel_that_refuses_a_program_is_asked_for_everything(
 ) -> None:
     from tcpstates.collect.netlink import NetlinkSource
 
-    request = Request(families=frozenset({"ipv4"}), program=b"from a newer kernel")
+    request = Request(families=frozenset({"ipv4"}), kernel_filter=b"from a newer kernel")
     assert sum(map(len, NetlinkSource().read(request, []))) == 1
     assert refusing == [("tcp", "ipv4"), ("tcp", "ipv4")]
 
@@ -224,7 +225,7 @@ def test_psutils_rows() -> None:
     assert batch.column("remote_address")[1] == "0.0.0.0"
     assert batch.column("local_port")[2] == 0
     assert batch.column("fd") == [3, None, 3, 3]
-    assert batch.known("inode") is None
+    assert batch.get("inode") is None
 
 
 def test_psutils_udp_state_is_told_from_the_peer() -> None:

@@ -11,6 +11,7 @@ from conftest import Lab
 
 import tcpstates
 from batches import batch
+from tcpstates.batch import Batch
 from tcpstates.collect import psutil_
 from tcpstates.collect.owners import OwnerTable
 from tcpstates.collect.process_view import is_here, view_listed, view_table
@@ -19,7 +20,7 @@ from tcpstates.collect.sources import missing_from
 from tcpstates.doctor import examine as examination
 from tcpstates.doctor.examine import Thresholds, _ends, examine
 from tcpstates.doctor.findings import Diagnosis
-from tcpstates.model import Batch, Limitation, Owner, Reading, Request
+from tcpstates.model import Limitation, Owner, Reading, Request
 from tcpstates.origin import SavedListing
 from tcpstates.processes import Process
 

@@ -66,7 +66,8 @@ def sockets(seed: int) -> list[dict[str, Any]]:
 
 def wanted(text: str, one: dict[str, Any]) -> bool | None:
     expression, whole = parse_filter([text], LOOKUP)
-    (found,) = answer(expression, batch(one, family=one["family"]), whole)
+    columns = {name: value for name, value in one.items() if name != "family"}
+    (found,) = answer(expression, batch(columns, family=one["family"]), whole)
     return found
 
 

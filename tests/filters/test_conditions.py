@@ -8,11 +8,12 @@ import pytest
 
 from batches import batch
 from lookups import FixedLookup
+from tcpstates.batch import ColumnBatch
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.listeners import Listener, ListenerCondition
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
-from tcpstates.model import ColumnBatch, Owner, Reason
+from tcpstates.model import Owner, Reason
 
 LOOKUP = FixedLookup()
 V6 = {"local_address": "2001:db8::1", "remote_address": "2001:db8::7"}

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches import FixedNames, batch
+from tcpstates.batch import ColumnBatch
 from tcpstates.columns.registry import STATE, UID
 from tcpstates.columns.tally import count_by
-from tcpstates.model import ColumnBatch, Limitation, Listing, Owner
+from tcpstates.fields import fields_shown
+from tcpstates.model import Limitation, Listing, Owner
 from tcpstates.render.json_ import render_json, row_maker
 from tcpstates.render.tally_json import render_tally_json
 
@@ -45,7 +47,7 @@ def loaded(*batches: Any, names: Any = None, **wanted: bool) -> dict[str, Any]:
     listing = Listing("fake", 0.5, iter(batches), [Limitation("kind", 'a "text"')])
     asked = ("times", "extended", "info", "memory")
     options = dict.fromkeys(asked, False) | wanted
-    make = row_maker(names or FixedNames(numeric=False), **options)
+    make = row_maker(fields_shown(**options), names or FixedNames(numeric=False))
     text = "".join(render_json(listing, map(make, listing.batches)))
     text.encode("ascii")
     found: dict[str, Any] = json.loads(text)

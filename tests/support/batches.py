@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcpstates.model import ColumnBatch, Owner
+from tcpstates.batch import ColumnBatch
+from tcpstates.model import Owner
 
 COLUMNS: dict[str, Any] = {
     "state_label": "ESTABLISHED",

@@ -23,6 +23,7 @@ import diag
 from batches import batch
 from hostile_saved import own_rows, strange_in
 from lookups import FixedLookup
+from tcpstates.batch import Batch
 from tcpstates.cli.app import run
 from tcpstates.collect.names import SystemNames
 from tcpstates.columns.registry import COLUMNS
@@ -30,7 +31,6 @@ from tcpstates.errors import FilterSyntaxError, ParseError
 from tcpstates.filters.bytecode import compile_filter
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
-from tcpstates.model import Batch
 from tcpstates.parse.inet_diag import DiagDecoder, ends_dump
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.reader import FORMATS, Reader

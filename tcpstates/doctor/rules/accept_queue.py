@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
@@ -24,7 +25,6 @@ from tcpstates.doctor.phrases import (
     resume_commands,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -82,7 +82,7 @@ class AcceptQueueRule(Rule):
         """Collect listeners with waiting connections, and sockets without a file."""
         if state_label == _LISTEN:
             busy = [bool(backlog) for backlog in batch.column("recv_q")]
-            for socket in self._context.sockets(batch.keep(busy)):
+            for socket in self._context.sockets(batch.select(busy)):
                 self._listeners.setdefault(_place(socket), []).append(socket)
         elif not self._context.is_filtered:  # a filter by process would hide them
             self.observe_unowned(batch)
@@ -91,7 +91,7 @@ class AcceptQueueRule(Rule):
         """Collect connections that no file refers to."""
         inodes = batch.column("inode")
         if 0 in inodes:
-            waiting = batch.keep([inode == 0 for inode in inodes])
+            waiting = batch.select([inode == 0 for inode in inodes])
             for socket in self._context.sockets(waiting):
                 self._waiting.setdefault(_place(socket), []).append(socket)
 

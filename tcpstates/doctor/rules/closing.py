@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tcpstates.ages import probed_ms
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
@@ -17,7 +18,7 @@ from tcpstates.doctor.phrases import (
     remote_peers,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch, Reason
+from tcpstates.model import Reason
 from tcpstates.states import TcpState
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
@@ -42,13 +43,13 @@ class ClosingRule(Rule):
             timer == "retransmit" and (number or 0) >= _TRIED
             for timer, number in zip(timers, tries, strict=True)
         ]
-        self._silent += self._context.sockets(batch.keep(silent))
+        self._silent += self._context.sockets(batch.select(silent))
         if "probe" in timers:
-            full = batch.keep([timer == "probe" for timer in timers])
+            full = batch.select([timer == "probe" for timer in timers])
             infos = full.column("info")
             least = self._context.thresholds.zero_window_ms
             lasting = [info is None or probed_ms(info) >= least for info in infos]
-            self._full += self._context.sockets(full.keep(lasting))
+            self._full += self._context.sockets(full.select(lasting))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Yield all collected sockets."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.phrases import (
@@ -19,7 +20,7 @@ from tcpstates.doctor.phrases import (
     percent,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch
+from tcpstates.fields import ENDPOINTS
 from tcpstates.states import TcpState
 from tcpstates.text import command_line
 
@@ -49,9 +50,8 @@ class EphemeralPortsRule(Rule):
             return
         settings, listening = self._context.settings, self._context.listening
         first, last = settings.first_port, settings.last_port
-        names = ("local_address", "local_port", "remote_address", "remote_port")
         routes = []
-        for local, own, remote, port in zip(*map(batch.column, names), strict=True):
+        for local, own, remote, port in batch.rows(*ENDPOINTS):
             if own is not None and first <= own <= last and own not in listening:
                 routes.append((unmap_ipv4(local), unmap_ipv4(remote), port))
                 self._own.setdefault(unmap_ipv4(local), set()).add(own)
@@ -90,16 +90,15 @@ class EphemeralPortsRule(Rule):
     def second_pass(self, batch: Batch) -> None:
         """Collect a sample of the sockets to crowded destinations."""
         crowded = self.crowded()
-        names = ("state_label", "local_address", "remote_address", "remote_port")
         chosen = [
             state_label != _TIME_WAIT
             and (unmap_ipv4(local), unmap_ipv4(remote), port) in crowded
-            for state_label, local, remote, port in zip(
-                *map(batch.column, names), strict=True
+            for state_label, local, remote, port in batch.rows(
+                "state_label", "local_address", "remote_address", "remote_port"
             )
         ]
         if any(chosen):
-            for socket in self._context.sockets(batch.keep(chosen)):
+            for socket in self._context.sockets(batch.select(chosen)):
                 ends = socket.ends
                 sample = self._sample.setdefault((ends[0], ends[2], ends[3]), [])
                 if len(sample) < _SAMPLE:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
@@ -24,7 +25,6 @@ from tcpstates.doctor.phrases import (
     resume_commands,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -83,11 +83,9 @@ class HalfClosedRule(Rule):
             inode != 0
             and timer not in _SENDING
             and not (state_label == _FIN_WAIT_2 and queue)
-            for inode, timer, queue in zip(
-                *map(batch.column, ("inode", "timer", "recv_q")), strict=True
-            )
+            for inode, timer, queue in batch.rows("inode", "timer", "recv_q")
         ]
-        self._found[state_label] += self._context.sockets(batch.keep(held))
+        self._found[state_label] += self._context.sockets(batch.select(held))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Yield all collected sockets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
@@ -16,7 +17,6 @@ from tcpstates.doctor.phrases import (
     timeout_note,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
 
@@ -37,7 +37,7 @@ class UnansweredSynRule(Rule):
         tried = batch.column("retransmits")
         limit = self._context.thresholds.syn_retries
         again = [number is not None and number >= limit for number in tried]
-        self._found += self._context.sockets(batch.keep(again))
+        self._found += self._context.sockets(batch.select(again))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Return all collected sockets."""
@@ -125,14 +125,15 @@ class HalfOpenRule(Rule):
 
     def observe_unowned(self, batch: Batch) -> None:
         """Count half-open connections, which no process owns."""
-        half = batch.keep(
+        half = batch.select(
             [
                 state_label == _SYN_RECEIVED
                 for state_label in batch.column("state_label")
             ]
         )
-        names = ("local_port", "remote_address", "retransmits")
-        for port, address, retries in zip(*map(half.column, names), strict=True):
+        for port, address, retries in half.rows(
+            "local_port", "remote_address", "retransmits"
+        ):
             if port is None:
                 continue  # the listener is not known
             self._number[port] += 1

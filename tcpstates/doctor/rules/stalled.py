@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tcpstates.ages import idle_ms, probed_ms
+from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
@@ -36,7 +37,6 @@ from tcpstates.doctor.phrases import (
     resume_commands,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.model import Batch
 from tcpstates.settings import KernelSettings
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_bytes, format_ms
@@ -67,9 +67,9 @@ class StalledRule(Rule):
             tries = zip(timers, batch.column("retransmits"), strict=True)
             least = limits.retransmits
             silent = [t == "retransmit" and (n or 0) >= least for t, n in tries]
-            self._silent += self._context.sockets(batch.keep(silent))
+            self._silent += self._context.sockets(batch.select(silent))
         if state_label in _SENDS and "probe" in timers:
-            full = batch.keep([timer == "probe" for timer in timers])
+            full = batch.select([timer == "probe" for timer in timers])
             for socket, info in zip(
                 self._context.sockets(full), full.column("info"), strict=True
             ):
@@ -96,15 +96,14 @@ class StalledRule(Rule):
         limit = self._context.thresholds.idle_ms
         if max((ms for ms in times if ms is not None), default=0) < limit:
             return
-        names = ("remote_address", "inode")
         idle = [
             timer == "off"
             and ms is not None
             and ms >= limit
             and inode != 0
             and not address.startswith(_LOOPBACK)
-            for timer, ms, address, inode in zip(
-                timers, times, *map(batch.column, names), strict=True
+            for timer, ms, (address, inode) in zip(
+                timers, times, batch.rows("remote_address", "inode"), strict=True
             )
         ]
         self._idle += self._since(batch, idle, times)
@@ -114,7 +113,7 @@ class StalledRule(Rule):
     ) -> Iterator[FlaggedSocket]:
         """Yield the chosen sockets with their times."""
         kept = (ms for ms, is_chosen in zip(times, chosen, strict=True) if is_chosen)
-        sockets = self._context.sockets(batch.keep(chosen))
+        sockets = self._context.sockets(batch.select(chosen))
         return (s._replace(since_ms=ms) for s, ms in zip(sockets, kept, strict=True))
 
     def flagged(self) -> Iterator[FlaggedSocket]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tcpstates.parse.saved.rows import MalformedLine
+from tcpstates.parse.saved.rows import MalformedLine, More
 
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 _ANY = ("*", "")
@@ -34,7 +34,7 @@ Endpoint = tuple[Address, "int | str"]  # str: a service whose port is unknown h
 Places = tuple[str, "int | None", str, "int | None"]
 # Both endpoints in the form of `Row`: the family, addresses and ports, further columns.
 # Not a named tuple, because a million of those cost 0.3 s.
-Ends = tuple[str, Places, dict[str, Any]]
+Ends = tuple[str, Places, More]
 
 
 class Endpoints:
@@ -140,7 +140,7 @@ def joined(
         family = near.family or far.family
     if family is None:
         family = stars if near.text == far.text == "*" else "ipv4"
-    more: dict[str, Any] = {}
+    more: More = {}
     scope = near.scope or far.scope
     if scope:
         more["interface_name"] = scope

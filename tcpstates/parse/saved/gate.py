@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from string import ascii_letters, digits
 from typing import Any
 
+from tcpstates.fields import ColumnName
 from tcpstates.model import FAMILIES, PROTOCOLS, Owner
 from tcpstates.parse.saved.rows import MALFORMED, Row
 
@@ -156,7 +157,7 @@ _FIXED: tuple[Check, ...] = (
     _numbers,
     _numbers,
 )
-_MORE: dict[str, Check] = {
+_MORE: dict[ColumnName, Check] = {
     "state_label": _words,
     "uid": _ids,
     "user_name": _names,
@@ -177,7 +178,7 @@ _MORE: dict[str, Check] = {
     "memory": _counters,
     "pid": _ids,
     "processes": _owners,
-    "told_reason": _words,
+    "no_process_reason": _words,
     "truncated": _sides,
 }
 
@@ -194,7 +195,7 @@ def refused(rows: Sequence[Row]) -> list[int]:
 def _pass(rows: Sequence[Row]) -> bool:
     """Check whether all rows are valid."""
     *fixed, more, _ = zip(*rows, strict=True)
-    named: dict[str, list[Any]] = {}
+    named: dict[ColumnName, list[Any]] = {}
     for each in filter(None, more):
         for name, value in each.items():
             named.setdefault(name, []).append(value)

@@ -6,27 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tcpstates.fields import FIELDS
 from tcpstates.model import FAMILIES, PROTOCOLS, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.powershell import make_row
-from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, Row
+from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row
 
 _MOST = 64 * 1024 * 1024  # characters of one object over several lines
-_PLAIN = (
-    "uid",
-    "inode",
-    "cookie",
-    "mark",
-    "v6only",
-    "shutdown",
-    "congestion",
-    "info",
-    "memory",
-)
-_NAMED = {"user": "user_name", "interface": "interface_name", "cgroup": "cgroup_name"}
+# The fields that fill one column each.
+_READ_BACK = [(field.name, field.read_as) for field in FIELDS if field.read_as]
 
-
-# Stricter than one bracket, because a shell prompt may begin with one too.
 _BEGINS = re.compile(r'\{\s*("|$)|\[\s*([{\]]|$)')
 # The beginnings of a line that continues JSON.
 _GOES_ON = re.compile(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
@@ -132,10 +121,11 @@ def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
     family = found["family"]
     if found["protocol"] not in PROTOCOLS or family not in FAMILIES:
         raise ValueError(found["protocol"])
-    more: dict[str, Any] = {
-        name: found[name] for name in _PLAIN if found.get(name) is not None
+    more: More = {
+        column: found[name]
+        for name, column in _READ_BACK
+        if found.get(name) not in (None, "")
     }
-    more |= {to: found[name] for name, to in _NAMED.items() if found.get(name)}
     if found.get("truncated"):
         more["truncated"] = tuple(found["truncated"])
     timer = found.get("timer")
@@ -146,7 +136,7 @@ def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
         more |= {"timer": "off", "timer_ms": 0, "retransmits": 0}
     owners = found.get("processes")
     more["processes"] = None if owners is None else tuple(map(_owner, owners))
-    more["told_reason"] = found.get("no_process_reason")
+    more["no_process_reason"] = found.get("no_process_reason")
     local, remote = (
         _address(found[name], family, endpoints)
         for name in ("local_address", "remote_address")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import (
     MalformedLine,
+    More,
     Row,
     owner,
     row_or_malformed,
@@ -51,7 +51,7 @@ class Lsof:
         if left is None:
             raise MalformedLine(line)
         fd = left[4] if left[4].isdecimal() else None
-        more: dict[str, Any] = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
+        more: More = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
         take_user(left[3], more)
         if found[2].isdecimal():
             more["inode"] = int(found[2])
@@ -116,7 +116,7 @@ class LsofFields:
         return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 
     def _made(self, protocol: str, fields: Mapping[str, str]) -> Row:
-        more: dict[str, Any] = {}
+        more: More = {}
         pid = self._process.get("p", "")
         if pid.isdecimal():
             fd = fields.get("f", "")
@@ -151,7 +151,7 @@ def _row(
     protocol: str,
     name: str,
     told: Mapping[str, str],
-    more: dict[str, Any],
+    more: More,
 ) -> Row:
     """Make a row of local->remote; `told` has the state (ST) and queues (QR, QS)."""
     here, _, there = (name.split() or ("",))[0].partition("->")

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.rows import (
     MALFORMED,
     MalformedLine,
+    More,
     Row,
     owner,
     state_of,
@@ -159,7 +159,7 @@ class Netstat:
         )
 
     def _read_unix(
-        self, after: list[str], tail: str, protocol: str, more: dict[str, Any]
+        self, after: list[str], tail: str, protocol: str, more: More
     ) -> str | None:
         """Parse the columns after the endpoints; return the state."""
         if self._has_counters:
@@ -223,7 +223,7 @@ def _looks_like_state(word: str) -> bool:
     )
 
 
-def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
+def _take_timer(found: re.Match[str], more: More) -> None:
     """Parse the timer of net-tools: kind (seconds left/retransmissions/probes)."""
     kind = _TIMERS.get(found[1], found[1])
     more["timer"] = kind
@@ -233,7 +233,7 @@ def _take_timer(found: re.Match[str], more: dict[str, Any]) -> None:
 
 
 def _read_windows(
-    after: list[str], protocol: str, remote_port: int | str, more: dict[str, Any]
+    after: list[str], protocol: str, remote_port: int | str, more: More
 ) -> str | None:
     """Parse the columns after the endpoints on Windows; return the state.
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.fields import ColumnName
 from tcpstates.parse.proc_net import ProcNetParser
-from tcpstates.parse.saved.rows import MalformedLine, Row
+from tcpstates.parse.saved.rows import FIXED, MalformedLine, More, Row
 
 # IP protocols, which raw sockets have in place of a port: ICMP, IGMP, OSPF ...
 _RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
 _HEADING = re.compile(r"^\s*sl\s+local_address\s+(rem|remote)_address")
 _ROW = re.compile(r"^\s*(\d+): ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ")
 _MAYBE_ROW = re.compile(r"^\s*\d+: [0-9A-F]{8}")
-_COLUMNS = (*Row._fields[2:9], "uid", "inode", "timer", "timer_ms", "retransmits")
+_MORE: tuple[ColumnName, ...] = ("uid", "inode", "timer", "timer_ms", "retransmits")
 
 
 class ProcNet:
@@ -59,9 +60,9 @@ class ProcNet:
                 parser.skipped = 0
                 raise MalformedLine(line)
             return ()  # the kernel repeated a row
-        told = {name: batch.column(name)[0] for name in _COLUMNS}
-        more = {name: told.pop(name) for name in _COLUMNS[7:]}
-        return (Row(self._protocol, family, **told, more=more),)
+        own = (batch.column(name)[0] for name in FIXED)
+        more: More = {name: batch.column(name)[0] for name in _MORE}
+        return (Row._make((self._protocol, family, *own, more, 0)),)
 
     def finish(self) -> Sequence[Row]:
         """Return nothing: every row is one line."""

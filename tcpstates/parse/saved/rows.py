@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tcpstates.model import ColumnBatch, Owner, Reason, reason_without_file
+from tcpstates.batch import ColumnBatch
+from tcpstates.fields import ColumnName
+from tcpstates.model import Owner, Reason, reason_without_file
 from tcpstates.states import OtherState, TcpState, find_state
+
+# Further columns of a row.
+More = dict[ColumnName, Any]
 
 
 class Row(NamedTuple):
@@ -23,8 +28,12 @@ class Row(NamedTuple):
     send_q: int | None = None
     # Further columns by name; "state_label" is the displayed state, for a layout whose
     # `raw_state` no general table can translate.
-    more: Mapping[str, Any] | None = None
+    more: Mapping[ColumnName, Any] | None = None
     line: int = 0  # where the row began; 0: on the current line
+
+
+# The columns that are a row's own, after protocol and family.
+FIXED: tuple[ColumnName, ...] = Row._fields[2:9]  # type: ignore[assignment]
 
 
 class MalformedLine(Exception):
@@ -66,7 +75,12 @@ class Layout(Protocol):
 _CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
 _STATES = frozenset(map(str, TcpState))
 _UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
-_INFO_COLUMNS = ("rtt", "last_sent_ms", "last_received_ms", "last_ack_ms")
+_INFO_COLUMNS: tuple[ColumnName, ...] = (
+    "info.rtt",
+    "info.last_sent_ms",
+    "info.last_received_ms",
+    "info.last_ack_ms",
+)
 
 
 class Words(dict[str | None, str]):
@@ -116,8 +130,8 @@ def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
 
 def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     fields = list(zip(*rows, strict=True))
-    columns: dict[str, Sequence[Any]] = dict(
-        zip(Row._fields[2:9], fields[2:9], strict=True)
+    columns: dict[ColumnName, Sequence[Any]] = dict(
+        zip(FIXED, fields[2:9], strict=True)
     )
     known = _WORDS[protocol]
     if protocol == "udp":
@@ -140,8 +154,9 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
         columns[name] = [each.get(name) for each in more]
     if "info" in columns:
         infos = columns["info"]
-        for name in _INFO_COLUMNS:
-            columns[f"info.{name}"] = [i.get(name) if i else None for i in infos]
+        for column in _INFO_COLUMNS:
+            key = column.removeprefix("info.")
+            columns[column] = [info.get(key) if info else None for info in infos]
     owners = [each.get("processes", ()) for each in more]
     columns["processes"] = owners
     columns["no_process_reason"] = [
@@ -151,10 +166,10 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     return ColumnBatch(protocol, family, len(rows), columns)
 
 
-def _reason(word: str, more: Mapping[str, Any]) -> str | None:
+def _reason(word: str, more: Mapping[ColumnName, Any]) -> str | None:
     """Return why a row names no process; listings rarely show the reason."""
-    if "told_reason" in more:
-        reason: str | None = more["told_reason"]
+    if "no_process_reason" in more:
+        reason: str | None = more["no_process_reason"]
         return reason
     if more.get("inode") == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
         return reason_without_file(word)
@@ -167,7 +182,7 @@ def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
     return Owner(int(pid), packed, int(fd) if fd is not None else None)
 
 
-def take_user(text: str, more: dict[str, Any]) -> None:
+def take_user(text: str, more: More) -> None:
     """Store a user, which tools print by uid or by name."""
     if text.isdecimal():
         more["uid"] = int(text)
@@ -175,7 +190,7 @@ def take_user(text: str, more: dict[str, Any]) -> None:
         more["user_name"] = text
 
 
-def take_windows_pid(text: str, more: dict[str, Any]) -> None:
+def take_windows_pid(text: str, more: More) -> None:
     """Store a Windows pid; pid 0, the idle process, owns sockets without a process."""
     if text.isdecimal() and len(text) <= 10:
         more["pid"] = int(text)

@@ -6,7 +6,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from tcpstates.parse.saved.rows import owner
+from tcpstates.fields import ColumnName
+from tcpstates.parse.saved.rows import More, owner
 
 # A name may contain quotes, commas and parentheses; the numbers behind it may not.
 # With -Z, the process context precedes the descriptor, and the socket context follows.
@@ -53,7 +54,7 @@ _LAST = {"lastsnd": "last_sent_ms", "lastrcv": "last_received_ms"}
 _LAST |= {"lastack": "last_ack_ms"}
 
 
-def take_details(text: str, more: dict[str, Any]) -> bool:
+def take_details(text: str, more: More) -> bool:
     """Parse the output of -p, -e, -o, -i and -m; True if there was any."""
     before = len(more)
     start, end = text.find(_USERS), text.rfind("))")
@@ -77,16 +78,28 @@ def take_details(text: str, more: dict[str, Any]) -> bool:
     return len(more) > before
 
 
-def _take_fields(fields: dict[str, str], more: dict[str, Any]) -> None:
+_NO_TIMER: tuple[tuple[ColumnName, Any], ...] = (
+    ("timer", "off"),
+    ("timer_ms", 0),
+    ("retransmits", 0),
+)
+# What ss calls a number, its column and its base.
+_NUMBERS: tuple[tuple[str, ColumnName, int], ...] = (
+    ("sk", "cookie", 16),
+    ("fwmark", "mark", 0),
+    ("v6only", "v6only", 10),
+)
+
+
+def _take_fields(fields: dict[str, str], more: More) -> None:
     """Parse details of the form name:value."""
     if fields.get("ino", "").isdecimal():
         uid = fields.get("uid", "0")  # ss omits the uid of root
         more |= {"uid": int(uid) if uid.isdecimal() else None}
         more["inode"] = int(fields["ino"])
-        for name, value in (("timer", "off"), ("timer_ms", 0), ("retransmits", 0)):
+        for name, value in _NO_TIMER:
             more.setdefault(name, value)  # -e prints running timers only
-    numbers = (("sk", "cookie", 16), ("fwmark", "mark", 0), ("v6only", "v6only", 10))
-    for key, name, base in numbers:
+    for key, name, base in _NUMBERS:
         with suppress(ValueError):
             if key in fields:
                 more[name] = int(fields[key], base)

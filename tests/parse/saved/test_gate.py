@@ -218,8 +218,8 @@ LIMITS: list[tuple[dict[str, Any], bool]] = [
     ({"more": {"processes": (Owner(True, None, 2),)}}, False),
     ({"more": {"processes": (Owner(1, "a", 2),)}}, False),  # type: ignore[arg-type]
     ({"more": {"processes": ((1, b"a", 2),)}}, False),
-    ({"more": {"told_reason": "orphan"}}, True),
-    ({"more": {"told_reason": "\u202e"}}, False),
+    ({"more": {"no_process_reason": "orphan"}}, True),
+    ({"more": {"no_process_reason": "\u202e"}}, False),
     ({"more": {"something_new": 1}}, False),
 ]
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from conftest import run_command
 
+from tcpstates.batch import Batch
 from tcpstates.cli.source_options import FROM_FORMATS
 from tcpstates.collect.saved import FileSource, SavedFiles
-from tcpstates.model import Batch, Limitation, Request
+from tcpstates.model import Limitation, Request
 from tcpstates.parse.saved.reader import FORMATS
 from tcpstates.states import TcpState
 
