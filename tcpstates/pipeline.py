@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tcpstates.attribution import attribute, note_other_owners
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import SOURCES, missing_from
@@ -69,9 +68,13 @@ def list_sockets(
         batches = batches if first is None else chain((first,), batches)
     are_reported = request.reported_processes and reading.owners_by is OwnersBy.PID
     if request.processes or are_reported:
+        from tcpstates.attribution import attribute
+
         batches = attribute(batches, reading.owners_by, limitations)
     if selection is not None:
         if selection.needs_processes:
+            from tcpstates.attribution import note_other_owners
+
             batches = note_other_owners(
                 batches, reading.source, reading.owners_by, limitations
             )

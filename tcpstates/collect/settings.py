@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tcpstates.settings import KernelSettings
+if TYPE_CHECKING:  # dataclasses take 2 ms of every start
+    from tcpstates.settings import KernelSettings
+
 
 _FILES = {
     "fin_timeout": "ipv4/tcp_fin_timeout",
@@ -36,6 +38,8 @@ def read_settings(root: str = "/proc/sys/net") -> KernelSettings:
         found["first_port"], found["last_port"] = ports
         reserved = read_text(f"{root}/ipv4/ip_local_reserved_ports")
         found["reserved_ports"] = count_ports(reserved, *ports)
+    from tcpstates.settings import KernelSettings
+
     return KernelSettings(**found)
 
 

@@ -51,7 +51,9 @@ def test_a_kernel_that_refuses_a_program_is_asked_for_everything(
 ) -> None:
     from tcpstates.collect.netlink import NetlinkSource
 
-    request = Request(families=frozenset({"ipv4"}), kernel_filter=b"from a newer kernel")
+    request = Request(
+        families=frozenset({"ipv4"}), kernel_filter=b"from a newer kernel"
+    )
     assert sum(map(len, NetlinkSource().read(request, []))) == 1
     assert refusing == [("tcp", "ipv4"), ("tcp", "ipv4")]
 
