@@ -24,17 +24,10 @@ from tcpstates.columns.tally import Tally
 from tcpstates.columns.tally import count_by as tally_by
 from tcpstates.errors import ArgumentError, ColumnError, chosen
 from tcpstates.fields import FIELDS, TIMER
-from tcpstates.model import (
-    FAMILIES,
-    PROTOCOLS,
-    Limitation,
-    Listing,
-    Names,
-    Owner,
-    Request,
-)
+from tcpstates.model import FAMILIES, Limitation, Listing, Names, Owner, Request
 from tcpstates.origin import Origin, SavedListing, to_origin
 from tcpstates.pipeline import list_sockets, select
+from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 
 
 class Timer(NamedTuple):
@@ -135,7 +128,7 @@ class Snapshot:
 def snapshot(
     filter: str | Sequence[str] = (),  # noqa: A002  (it is called what it is)
     *,
-    protocols: str | Collection[str] = ("tcp",),
+    protocols: str | Collection[str] = DEFAULT_PROTOCOL,
     families: str | Collection[str] = FAMILIES,
     processes: bool = False,
     info: bool = False,
@@ -166,7 +159,7 @@ def snapshot(
 def count_by(
     *columns: str,
     filter: str | Sequence[str] = (),  # noqa: A002
-    protocols: str | Collection[str] = ("tcp",),
+    protocols: str | Collection[str] = DEFAULT_PROTOCOL,
     families: str | Collection[str] = FAMILIES,
     source: str | Origin = "auto",
 ) -> Counts:

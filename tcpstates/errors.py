@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 
 class TcpstatesError(Exception):
@@ -68,7 +68,7 @@ class ArgumentError(TcpstatesError, ValueError):
 
 
 def chosen(
-    what: str, asked: str | Collection[str], known: Sequence[str]
+    what: str, asked: str | Collection[str], known: Collection[str]
 ) -> frozenset[str]:
     """Check the values of an argument; raise ArgumentError for an unknown one."""
     values = frozenset({asked} if isinstance(asked, str) else asked)

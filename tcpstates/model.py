@@ -9,16 +9,16 @@ from typing import NamedTuple, Protocol
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.fields import Needs
+from tcpstates.protocols import DEFAULT_PROTOCOL
 from tcpstates.states import GROUPS, AnyState, TcpState
 
-PROTOCOLS = ("tcp", "udp")
 FAMILIES = ("ipv4", "ipv6")
 
 
 class Request(NamedTuple):
     """What a source is asked for; it may leave out what it cannot tell."""
 
-    protocols: frozenset[str] = frozenset({"tcp"})
+    protocols: frozenset[str] = frozenset({DEFAULT_PROTOCOL})
     families: frozenset[str] = frozenset(FAMILIES)
     states: frozenset[AnyState] = GROUPS["all"]
     unknown_states: bool = True  # also what no word is known for

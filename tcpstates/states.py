@@ -147,14 +147,14 @@ for _state in (*OtherState, *TcpState):  # UNCONN of a TCP socket is CLOSED
         _BY_SPELLING[_word.translate(_WITHOUT_ACCENTS)] = _state
 
 
-def find_state(word: str, protocol: str = "tcp") -> AnyState | None:
+def find_state(word: str, *, has_states: bool = True) -> AnyState | None:
     """Find the state for a system's spelling or code; None if it is unknown.
 
-    Linux's code 07 (ss: UNCONN) means CLOSED for a TCP socket. For a UDP socket it
-    only means that there is no peer, which is not a state of RFC 9293.
+    Linux's code 07 (ss: UNCONN) means CLOSED for a TCP socket. For a protocol without
+    states (UDP) it only means that there is no peer.
     """
     state = _BY_SPELLING.get(reduce_spelling(word))
-    if state is TcpState.CLOSED and protocol == "udp":
+    if state is TcpState.CLOSED and not has_states:
         return OtherState.UNCONN
     return state
 

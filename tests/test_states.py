@@ -103,9 +103,9 @@ def test_other_words(word: str, state: object) -> None:
 
 
 def test_unconn_of_udp_is_no_state() -> None:
-    assert find_state("UNCONN", "udp") is OtherState.UNCONN
-    assert find_state("07", "udp") is OtherState.UNCONN
-    assert find_state("UNCONN", "tcp") is S.CLOSED
+    assert find_state("UNCONN", has_states=False) is OtherState.UNCONN
+    assert find_state("07", has_states=False) is OtherState.UNCONN
+    assert find_state("UNCONN") is S.CLOSED
 
 
 @pytest.mark.parametrize(

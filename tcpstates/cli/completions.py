@@ -69,7 +69,7 @@ def _values(key: str) -> list[tuple[str, str]]:
     if kind is None:
         return []
     from tcpstates.collect.name_lookup import SystemLookup
-    from tcpstates.model import PROTOCOLS
+    from tcpstates.protocols import PROTOCOLS
 
     names = sorted(set(SystemLookup(PROTOCOLS).names(kind)))
     return [(name, kind) for name in names]

@@ -10,8 +10,9 @@ from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.fields import Needs
-from tcpstates.model import PROTOCOLS, Request
+from tcpstates.model import Request
 from tcpstates.pipeline import list_sockets, select
+from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from tcpstates.states import ALL_STATES, LISTENING, tool_words
 
 if TYPE_CHECKING:  # loaded only when needed
@@ -64,7 +65,7 @@ def make_request(options: Options, needs: Collection[Needs]) -> Request:
     else:
         states, unknown = ALL_STATES - LISTENING, True
     values = options._asdict()
-    default = PROTOCOLS if counts_all else ("tcp",)
+    default = list(PROTOCOLS) if counts_all else [DEFAULT_PROTOCOL]
     return Request(
         protocols=frozenset(chosen_protocols(values, default)),
         families=frozenset(chosen_families(values)),

@@ -10,7 +10,8 @@ import click
 from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, value
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
 from tcpstates.cli.types import COLUMN_LIST
-from tcpstates.model import FAMILIES, PROTOCOLS
+from tcpstates.model import FAMILIES
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import STATE_NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -21,6 +21,7 @@ from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.prefetch import read_ahead
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class _Reading:
         if family is None:
             for one in sorted(self._request.families):
                 yield from self._ask(protocol, one)
-        elif protocol == "udp" and self._request.allow_fallback:
+        elif not PROTOCOLS[protocol].is_one_dump and self._request.allow_fallback:
             from tcpstates.collect.procfs import ProcfsSource
 
             only = self._request._replace(
@@ -165,14 +166,14 @@ def _text(error: OSError) -> str:
 
 
 def _dumps(request: Request) -> Iterator[tuple[str, str | None]]:
-    """Yield the dumps to request; one dump covers TCP of both families."""
-    if "tcp" in request.protocols:
-        if len(request.families) > 1:
-            yield "tcp", None
+    """Yield the dumps to request; for TCP, one dump covers both families."""
+    for name, protocol in PROTOCOLS.items():
+        if name not in request.protocols:
+            continue
+        if protocol.is_one_dump and len(request.families) > 1:
+            yield name, None
         else:
-            yield from (("tcp", family) for family in request.families)
-    if "udp" in request.protocols:
-        yield from (("udp", family) for family in sorted(request.families))
+            yield from ((name, family) for family in sorted(request.families))
 
 
 if sys.platform == "linux":

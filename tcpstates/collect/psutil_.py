@@ -19,9 +19,9 @@ from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.processes import Process
-from tcpstates.states import OtherState, TcpState, find_state
+from tcpstates.protocols import BY_SOCKET_TYPE, PROTOCOLS
+from tcpstates.states import TcpState, find_state
 
-_SOCK_STREAM = 1  # the same number on every system
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 
 
@@ -119,11 +119,13 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
 
     groups: dict[tuple[str, str], list[Any]] = {}
     for row in rows:
-        protocol = "tcp" if row.type == _SOCK_STREAM else "udp"
+        protocol = BY_SOCKET_TYPE.get(row.type)
+        if protocol is None:
+            continue  # neither TCP nor UDP
         family = "ipv4" if row.family == AF_INET else "ipv6"
-        groups.setdefault((protocol, family), []).append(row)
-    for (protocol, family), same in groups.items():
-        batch = parse_connections(protocol, family, same)
+        groups.setdefault((protocol.name, family), []).append(row)
+    for (name, family), same in groups.items():
+        batch = parse_connections(name, family, same)
         words = batch.column("state_label")
         wanted = {word: request.includes(word) for word in set(words)}
         yield batch.select(list(map(wanted.__getitem__, words)))
@@ -143,8 +145,9 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
     local = [row.laddr or wildcard for row in rows]
     remote = [row.raddr or wildcard for row in rows]
     raw = [row.status for row in rows]
-    if protocol == "udp":
-        words = [_UDP_WORDS[port != 0] for _, port in remote]
+    by_peer = PROTOCOLS[protocol].labels_by_peer
+    if by_peer is not None:
+        words = [by_peer[port != 0] for _, port in remote]
     else:
         known = {status: _word(str(status)) for status in set(raw)}
         words = list(map(known.__getitem__, raw))
@@ -168,8 +171,6 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
 
 
 _STATES = frozenset(map(str, TcpState))
-# The states of UDP sockets without and with a peer.
-_UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
 
 
 def _word(status: str) -> str:

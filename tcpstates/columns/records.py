@@ -59,15 +59,18 @@ def _of_listeners(batch: Batch, queue: Sequence[Any] | None) -> Sequence[Any] | 
     return [value if label == "LISTEN" else None for label, value in pairs]
 
 
+_NO_TIMER = frozenset({"off", None})
+
+
 def _timer(batch: Batch, names: Names) -> Sequence[Any] | None:
     """Kind, milliseconds and retransmissions of each timer that runs."""
     kinds = batch.get("timer")
-    if kinds is None:
+    if kinds is None or _NO_TIMER.issuperset(kinds):
         return None
     rows = zip(
         kinds, batch.column("timer_ms"), batch.column("retransmits"), strict=True
     )
-    return [None if row[0] in ("off", None) else row for row in rows]
+    return [None if row[0] in _NO_TIMER else row for row in rows]
 
 
 _MADE: dict[str, Maker] = {

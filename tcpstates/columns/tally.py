@@ -7,27 +7,18 @@ socket of several processes is in the group of all their names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, product
 from operator import not_
 from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.columns.registry import FAMILY, PROTOCOL, STATE, Column
-from tcpstates.model import (
-    FAMILIES,
-    PROTOCOLS,
-    Names,
-    Request,
-    reason_without_file,
-)
-from tcpstates.states import OtherState, TcpState
+from tcpstates.model import FAMILIES, Names, Request, reason_without_file
+from tcpstates.protocols import PROTOCOLS
 
 Group = tuple[Any, ...]  # one value per column; None: unknown
 
-# A UDP socket either has a peer or has none.
-UDP_WORDS = (str(TcpState.ESTABLISHED), str(OtherState.UNCONN))
-_NAMED = (str(OtherState.BOUND),)  # reported only on request
 BY_STATE: tuple[Column, ...] = (PROTOCOL, FAMILY, STATE)
 
 
@@ -69,7 +60,7 @@ class Tally:
         if STATE not in self.columns or not set(self.columns) <= set(BY_STATE):
             return
         for protocol, family in kinds(request):
-            known = (*state_rows((protocol,)), *(_NAMED if protocol == "tcp" else ()))
+            known = (*state_rows((protocol,)), *rows_on_request((protocol,)))
             here = [word for word in words if word in known]
             named = {PROTOCOL: [protocol], FAMILY: [family], STATE: here}
             for group in product(*(named[column] for column in self.columns)):
@@ -141,13 +132,17 @@ def kinds(request: Request) -> list[tuple[str, str]]:
 
 def asked_rows(request: Request) -> list[str]:
     """List the names of all requested states."""
-    words = [*state_rows(request.protocols), *_NAMED]
+    words = [*state_rows(request.protocols), *rows_on_request(request.protocols)]
     return [word for word in words if word in request.states]
 
 
-def state_rows(protocols: Iterable[str]) -> list[str]:
+def state_rows(protocols: Collection[str]) -> list[str]:
     """List the names of all states that sockets of these protocols can have."""
-    words = list(map(str, TcpState)) if "tcp" in protocols else []
-    if "udp" in protocols:
-        words += [word for word in UDP_WORDS if word not in words]
-    return words
+    asked = [each for name, each in PROTOCOLS.items() if name in protocols]
+    return list(dict.fromkeys(label for each in asked for label in each.labels))
+
+
+def rows_on_request(protocols: Collection[str]) -> list[str]:
+    """List the names of states that are reported only if they are requested."""
+    asked = [each for name, each in PROTOCOLS.items() if name in protocols]
+    return [label for each in asked for label in each.labels_on_request]

@@ -15,6 +15,7 @@ from tcpstates.filters.conditions import (
     Ranges,
     in_ranges,
 )
+from tcpstates.protocols import PROTOCOLS
 
 
 class User(Condition):
@@ -45,7 +46,7 @@ class User(Condition):
                 else uid in self.uids
                 for uid, name in zip(uids, names, strict=True)
             ]
-        if 0 not in uids or batch.protocol == "udp":
+        if 0 not in uids or not PROTOCOLS[batch.protocol].has_timers:
             return list(map(self.uids.__contains__, uids))
         return [
             uid in self.uids
@@ -89,7 +90,7 @@ class Retransmits(Number):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket; UDP does not retransmit."""
-        if batch.protocol == "udp":
+        if not PROTOCOLS[batch.protocol].has_timers:
             return [False] * len(batch)
         return super().test(batch)
 

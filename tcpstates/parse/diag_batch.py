@@ -17,6 +17,7 @@ from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV4, IPV6
 from tcpstates.parse.diag_states import RAW_WORDS
 from tcpstates.parse.tcp_info import OFFSETS_32, parse_tcp_info
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
 
 # INET_DIAG_* attributes. MD5SIG (18) contains secrets and is never read.
@@ -143,20 +144,20 @@ class DiagBatch(Batch):
         return [RAW_WORDS[code] if code < known else str(code) for code in codes]
 
     def _timer(self) -> list[str | None] | None:
-        if self.protocol == "udp":
+        if not PROTOCOLS[self.protocol].has_timers:
             return None  # kernels have sent uninitialised memory (CVE-2021-47597)
         kinds = self._rows[_TIMER :: self._stride]
         known = len(_TIMERS)
         return [_TIMERS[k] if k < known else f"unknown({k})" for k in kinds]
 
     def _timer_ms(self) -> list[int | None] | None:
-        if self.protocol == "udp":
+        if not PROTOCOLS[self.protocol].has_timers:
             return None
         # Old kernels let an expired timer wrap around to near 2**32.
         return [ms if ms < 1 << 31 else None for ms in self._numbers(_EXPIRES)]
 
     def _retransmits(self) -> list[int] | None:
-        if self.protocol == "udp":
+        if not PROTOCOLS[self.protocol].has_timers:
             return None
         return list(self._rows[_RETRANS :: self._stride])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import AnyState, OtherState, TcpState
 
 _STATES: dict[int, AnyState] = {
@@ -20,7 +21,7 @@ _STATES: dict[int, AnyState] = {
     13: OtherState.BOUND,  # TCP_BOUND_INACTIVE, Linux 6.8: used in requests only
 }
 _ESTABLISHED, _CLOSE, _BOUND_INACTIVE = 1, 7, 13
-_UDP_STATES: dict[int, AnyState] = {
+_BY_PEER: dict[int, AnyState] = {
     _ESTABLISHED: TcpState.ESTABLISHED,
     _CLOSE: OtherState.UNCONN,
 }
@@ -44,7 +45,7 @@ def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) ->
     mask = sum(1 << code for code, state in _STATES.items() if state in states)
     if unknown:
         mask |= 0xFFFFFFFF << (_BOUND_INACTIVE + 1) & 0xFFFFFFFF
-    if protocol == "tcp":
+    if PROTOCOLS[protocol].has_states:
         return mask & ~(1 << _CLOSE)
     mask &= 1 << _ESTABLISHED
     return mask | (1 << _CLOSE if OtherState.UNCONN in states else 0)
@@ -52,10 +53,11 @@ def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) ->
 
 def word_table(protocol: str, *, bound: bool) -> list[str]:
     """Return the displayed state for each of the 256 values of a state byte."""
-    known = _STATES if protocol == "tcp" else _UDP_STATES
+    has_states = PROTOCOLS[protocol].has_states
+    known = _STATES if has_states else _BY_PEER
     words = [f"UNKNOWN({code})" for code in range(256)]
     for code, state in known.items():
         words[code] = str(state)
-    if bound and protocol == "tcp":
+    if bound and has_states:
         words[_CLOSE] = str(OtherState.BOUND)
     return words

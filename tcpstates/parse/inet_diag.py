@@ -23,6 +23,7 @@ from tcpstates.parse.diag_batch import (
     DiagBatch,
 )
 from tcpstates.parse.diag_states import word_table
+from tcpstates.protocols import PROTOCOLS
 
 SOCK_DIAG_BY_FAMILY = 20
 TCPDIAG_GETSOCK = 18  # version 1 of the protocol: family 0 dumps both families
@@ -66,7 +67,7 @@ def encode_request(
         body = pack("=BBBB48xII", 0, 0, 0, extensions, mask, 0)
     else:  # struct inet_diag_req_v2
         kind = SOCK_DIAG_BY_FAMILY
-        number = 6 if protocol == "tcp" else 17
+        number = PROTOCOLS[protocol].number
         body = pack("=BBBBI48x", _FAMILY_NUMBERS[family], number, extensions, 0, mask)
     if program:
         body += pack("=HH", 4 + len(program), _INET_DIAG_REQ_BYTECODE) + program

@@ -19,6 +19,7 @@ from typing import Any
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV6
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState, find_state
 
 _HEX = "([0-9A-F]{1,16})"  # the kernel's numbers have at most 64 bits
@@ -115,7 +116,7 @@ class _Words(dict[str, str]):
         super().__init__()
 
     def __missing__(self, code: str) -> str:
-        state = find_state(code, self._protocol)
+        state = find_state(code, has_states=PROTOCOLS[self._protocol].has_states)
         word = f"UNKNOWN({int(code, 16)})" if state is None else str(state)
         self[code] = word
         return word
@@ -200,12 +201,12 @@ class ProcBatch(Batch):
         ]
 
     def _timer(self) -> list[str] | None:
-        if self.protocol == "udp":
+        if not PROTOCOLS[self.protocol].has_timers:
             return None
         return [_TIMERS.get(code, f"unknown({code})") for code in self._fields[_TIMER]]
 
     def _timer_ms(self) -> list[int] | None:
-        if self.protocol == "udp":
+        if not PROTOCOLS[self.protocol].has_timers:
             return None
         return [ticks * _TICK_MS for ticks in self._hexadecimals(_WHEN)]
 

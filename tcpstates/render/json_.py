@@ -45,6 +45,8 @@ def scalar(value: int | None) -> str:
 def _texts(values: Sequence[Any]) -> Sequence[Any]:
     """Encode texts of which a batch has few different ones."""
     encoded = {value: string(value) for value in set(values)}
+    if len(encoded) == 1:
+        return list(encoded.values()) * len(values)
     return list(map(encoded.__getitem__, values))
 
 

@@ -19,7 +19,8 @@ from tcpstates.cli.options import chosen_families, chosen_protocols, selection_o
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.columns.tally import state_rows
+from tcpstates.columns.tally import rows_on_request, state_rows
+from tcpstates.protocols import DEFAULT_PROTOCOL
 from tcpstates.states import find_group, find_state, find_states, nearest_words
 
 
@@ -196,7 +197,7 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     criticals: tuple[Threshold, ...] = values["critical"]
     if not warnings + criticals:
         raise click.UsageError("no threshold given; use --warning or --critical")
-    protocols = chosen_protocols(values, ("tcp",))
+    protocols = chosen_protocols(values, [DEFAULT_PROTOCOL])
     for limits in (warnings, criticals):
         _refuse_nonsense(limits, protocols)
     counts = _counts(values, protocols, warnings + criticals)
@@ -231,7 +232,7 @@ def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None
         if limit.name in seen:
             raise click.UsageError(f"two thresholds of one severity for '{limit.name}'")
         seen.add(limit.name)
-        known = {*state_rows(protocols), *(("BOUND",) if "tcp" in protocols else ())}
+        known = {*state_rows(protocols), *rows_on_request(protocols)}
         if limit.states is not None and not limit.states & known:
             words = " or ".join(sorted(protocols)).upper()
             raise click.UsageError(f"no {words} socket can be in state '{limit.name}'")

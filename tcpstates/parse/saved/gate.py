@@ -17,8 +17,9 @@ from string import ascii_letters, digits
 from typing import Any
 
 from tcpstates.fields import ColumnName
-from tcpstates.model import FAMILIES, PROTOCOLS, Owner
+from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.rows import MALFORMED, Row
+from tcpstates.protocols import PROTOCOLS
 
 LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
 LONGEST_WORD = 64  # of the name of a state, a timer, a service

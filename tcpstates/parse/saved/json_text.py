@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tcpstates.fields import FIELDS
-from tcpstates.model import FAMILIES, PROTOCOLS, Owner
+from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.powershell import make_row
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row
+from tcpstates.protocols import PROTOCOLS
 
 _MOST = 64 * 1024 * 1024  # characters of one object over several lines
 # The fields that fill one column each.
@@ -132,7 +133,7 @@ def _own_row(found: Mapping[str, Any], endpoints: Endpoints) -> Row:
     if timer:
         more["timer"], more["timer_ms"] = timer["kind"], timer["expires_ms"]
         more["retransmits"] = timer["retransmits"]
-    elif found["protocol"] == "tcp" and found.get("inode") is not None:
+    elif PROTOCOLS[found["protocol"]].has_timers and found.get("inode") is not None:
         more |= {"timer": "off", "timer_ms": 0, "retransmits": 0}
     owners = found.get("processes")
     more["processes"] = None if owners is None else tuple(map(_owner, owners))

@@ -15,6 +15,7 @@ from tcpstates.parse.saved.rows import (
     row_or_malformed,
     take_user,
 )
+from tcpstates.protocols import PROTOCOLS
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
@@ -111,7 +112,7 @@ class LsofFields:
         """Return the pending file; a malformed one does not affect the others."""
         fields, self._file = self._file, {}
         protocol = fields.get("P", "").lower()
-        if protocol not in ("tcp", "udp") or "n" not in fields:
+        if protocol not in PROTOCOLS or "n" not in fields:
             return ()
         return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 

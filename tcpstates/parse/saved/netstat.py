@@ -24,6 +24,7 @@ from tcpstates.parse.saved.rows import (
     take_user,
     take_windows_pid,
 )
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$", re.IGNORECASE)
@@ -197,7 +198,7 @@ def _split_state(after: list[str], protocol: str) -> tuple[str | None, list[str]
     two = " ".join(after[:2])
     if len(after) > 1 and not is_state and state_of(two, protocol):
         return two, after[2:]
-    if is_state or (protocol == "tcp" and _looks_like_state(after[0])):
+    if is_state or (PROTOCOLS[protocol].has_states and _looks_like_state(after[0])):
         return after[0], after[1:]
     return None, after
 
@@ -240,7 +241,7 @@ def _read_windows(
     The remote port identifies a listener if the translated state is unknown.
     """
     raw = None
-    if protocol == "tcp" and after and not after[0].isdecimal():
+    if PROTOCOLS[protocol].has_states and after and not after[0].isdecimal():
         raw, after = after[0], after[1:]
         state = state_of(raw)
         if state is None and remote_port == 0:

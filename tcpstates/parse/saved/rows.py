@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from tcpstates.batch import ColumnBatch
 from tcpstates.fields import ColumnName
 from tcpstates.model import Owner, Reason, reason_without_file
+from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from tcpstates.states import OtherState, TcpState, find_state
 
 # Further columns of a row.
@@ -74,7 +75,6 @@ class Layout(Protocol):
 # Encodings of Windows consoles; they matter for translated state names only.
 _CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
 _STATES = frozenset(map(str, TcpState))
-_UDP_WORDS = (str(OtherState.UNCONN), str(TcpState.ESTABLISHED))
 _INFO_COLUMNS: tuple[ColumnName, ...] = (
     "info.rtt",
     "info.last_sent_ms",
@@ -103,20 +103,23 @@ class Words(dict[str | None, str]):
         return word
 
 
-def state_of(raw: str, protocol: str = "tcp") -> TcpState | OtherState | None:
+def state_of(
+    raw: str, protocol: str = DEFAULT_PROTOCOL
+) -> TcpState | OtherState | None:
     """Translate a tool's state, even if its bytes are not UTF-8."""
-    found = find_state(raw, protocol)
+    has_states = PROTOCOLS[protocol].has_states
+    found = find_state(raw, has_states=has_states)
     if found is not None or raw.isascii():
         return found
     packed = raw.encode("utf-8", "surrogateescape")
     for page in _CODE_PAGES:
-        found = find_state(packed.decode(page, "replace"), protocol)
+        found = find_state(packed.decode(page, "replace"), has_states=has_states)
         if found is not None:
             return found
     return None
 
 
-_WORDS = {protocol: Words(protocol) for protocol in ("tcp", "udp")}
+_WORDS = {protocol: Words(protocol) for protocol in PROTOCOLS}
 
 
 def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
@@ -134,9 +137,10 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
         zip(FIXED, fields[2:9], strict=True)
     )
     known = _WORDS[protocol]
-    if protocol == "udp":
+    by_peer = PROTOCOLS[protocol].labels_by_peer
+    if by_peer is not None:
         words = [
-            known[raw] if raw else _UDP_WORDS[bool(port)]
+            known[raw] if raw else by_peer[bool(port)]
             for raw, port in zip(fields[2], columns["remote_port"], strict=True)
         ]
     else:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
+from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 
 _HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
 # The protocols that ss prints; only TCP and UDP are parsed.
@@ -133,14 +134,14 @@ class Ss:
 
     def _prefix(self, words: list[str]) -> tuple[int, str, str | None] | None:
         """Return the index of the queues, the protocol, and the state if shown."""
-        place, protocol, raw = 0, self._protocol or "tcp", None
+        place, protocol, raw = 0, self._protocol or DEFAULT_PROTOCOL, None
         if self._has_netid is not False and words[0] in _NETIDS:
             protocol, place = words[0], 1
         if self._has_state is not False and len(words) > place:
             if words[place] in _WORDS:
                 raw = words[place]
                 place += 1
-            elif self._has_state and protocol in ("tcp", "udp"):
+            elif self._has_state and protocol in PROTOCOLS:
                 if not _IS_STATE.fullmatch(words[place]) or not _is_rest(words[place:]):
                     return None
                 raw = words[place]  # a state of a future ss
@@ -153,7 +154,7 @@ class Ss:
         if prefix is None:
             return None
         place, protocol, raw = prefix
-        if protocol not in ("tcp", "udp"):
+        if protocol not in PROTOCOLS:
             return _OTHER
         if len(words) < place + 4:
             if raw is not None and len(words) > place and words[place].isdecimal():
@@ -196,7 +197,7 @@ def _is_rest(words: Sequence[str]) -> bool:
     return len(words) > 4 and all(map(str.isdecimal, words[1:3])) and ":" in words[3]
 
 
-_WORDS_OR_PROTOCOLS = _WORDS | {"tcp", "udp"}
+_WORDS_OR_PROTOCOLS = _WORDS | PROTOCOLS.keys()
 
 
 def is_row(line: str) -> bool:
