@@ -194,14 +194,14 @@ def saved(
     take. Raise ArgumentError for what they do not take, and without a path.
     """
     from tcpstates.collect.saved import SavedFiles
-    from tcpstates.parse.saved.reader import FORMATS
+    from tcpstates.parse.saved.layouts import FORMATS
 
     if not paths:
         raise ArgumentError("no file: name at least one, or - for standard input")
     if snapshot is not None and snapshot < 1:
         raise ArgumentError(f"no such snapshot: {snapshot}; they count from 1")
     if format is not None:
-        chosen("format", format, tuple(FORMATS))
+        chosen("format", format, FORMATS)
     chosen("byte order", byte_order, ("little", "big"))
     files = SavedFiles(paths, format, byte_order, snapshot)
     return SavedListing(files, is_held=True)

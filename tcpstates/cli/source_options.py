@@ -8,13 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from tcpstates.cli.option_groups import FORM, value
-from tcpstates.cli.types import SOURCE
+from tcpstates.cli.types import FROM_FORMAT, SOURCE
 from tcpstates.origin import LiveHost, Origin, SavedListing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The formats of `parse.saved.reader`, which is imported only when needed.
-FROM_FORMATS = ("ss", "netstat", "proc", "lsof", "sockstat", "powershell", "json")
 SOURCE_OPTION = value(
     FORM,
     "--source",
@@ -36,7 +34,7 @@ SAVED = (
     value(
         FORM,
         "--from-format",
-        type=click.Choice(FROM_FORMATS),
+        type=FROM_FORMAT,
         text="Set the format of FILE; recognised by default.",
     ),
     value(

@@ -49,6 +49,29 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 SOURCE = SourceName()
 
 
+class FromFormat(click.Choice):  # type: ignore[type-arg,unused-ignore]
+    """A format of saved listings; their parsers are loaded only to name them."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Return the placeholder for the value in --help."""
+        return "FORMAT"
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The names of the formats."""
+        from tcpstates.parse.saved.layouts import FORMATS
+
+        return FORMATS
+
+
+FROM_FORMAT = FromFormat()
+
+
 class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A word of a filter, which is parsed only once it is complete."""
 

@@ -18,7 +18,8 @@ from tcpstates.collect.restrict import restrict_batch
 from tcpstates.errors import FileUnavailable
 from tcpstates.fields import ColumnName
 from tcpstates.model import Limitation, OwnersBy, Request, Source
-from tcpstates.parse.saved.reader import FORMATS, LONGEST, LONGEST_JSON, Reader
+from tcpstates.parse.saved.layouts import FORMATS
+from tcpstates.parse.saved.reader import LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 
 _CHUNK = 1 << 18  # bytes at once

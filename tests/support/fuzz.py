@@ -33,7 +33,8 @@ from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer
 from tcpstates.parse.inet_diag import DiagDecoder, ends_dump
 from tcpstates.parse.proc_net import ProcNetParser
-from tcpstates.parse.saved.reader import FORMATS, Reader
+from tcpstates.parse.saved.layouts import FORMATS
+from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.parse.tcp_info import parse_tcp_info
 

@@ -9,6 +9,7 @@ from typing import Any
 from tcpstates.fields import FIELDS
 from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.powershell import make_row
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row
 from tcpstates.protocols import PROTOCOLS
@@ -23,15 +24,23 @@ _GOES_ON = re.compile(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
 _IS_SOCKET = re.compile(r'\{\s*"protocol"')
 
 
-class OwnJson:
+class OwnJson(Layout):
     """One socket per line, as printed by --jsonl, and by --json between brackets."""
 
     name = "json"
+    formats = ("json", "powershell")
+    is_unmistakable = True
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._pending: list[str] = []
         self._size = 0
+
+    @staticmethod
+    def may_be_row(line: str) -> bool:
+        """Check for an object, or a list, on a line of its own."""
+        text = line.strip()
+        return line[:1] in ("[", "{") and (is_object(text) or is_list(text))
 
     def heading(self, line: str) -> bool:
         """Recognise the first line of an object or list that spans several lines."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
     MalformedLine,
     More,
@@ -28,13 +29,13 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 
 
-class Lsof:
+class Lsof(Layout):
     """The table of lsof."""
 
     name = "lsof"
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    formats = ("lsof",)
+    has_snapshots = True
+    is_unmistakable = True
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -59,18 +60,15 @@ class Lsof:
         name, told = _split_name(found[4])
         return (_row(self._endpoints, found[1], found[3].lower(), name, told, more),)
 
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()
 
-
-class LsofFields:
+class LsofFields(Layout):
     """The output of lsof -F: one field per line, named by its first letter."""
 
     name = "lsof-fields"
+    formats = ("lsof",)
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._process: dict[str, str] = {}
         self._line = 0  # where the fields of the current file began
         self._file: dict[str, str] = {}

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
     MALFORMED,
     MalformedLine,
@@ -51,13 +52,16 @@ _WIDTH = 23  # of an endpoint in net-tools, without -W
 _HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
 
 
-class Netstat:
+class Netstat(Layout):
     """The table of any netstat."""
 
     name = "netstat"
+    formats = ("netstat",)
+    has_snapshots = True
+    is_unmistakable = True
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._after_state: list[str] = []  # the columns that BSD's heading names there
         self._held: Row | None = None  # Windows -b prints its program below it
         self._width = _WIDTH

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
     MalformedLine,
     Row,
@@ -96,13 +97,14 @@ _PROPERTIES = frozenset(
 _CSV_HEADING = re.compile(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
 
 
-class PowershellTable:
+class PowershellTable(Layout):
     """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
+    formats = ("powershell",)
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._names: list[str] = []
         self._spans: list[tuple[int, int]] = []
 
@@ -149,18 +151,15 @@ class PowershellTable:
             fields.setdefault("State", "")
         return fields
 
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()
 
-
-class PowershellList:
+class PowershellList(Layout):
     """Blocks of `Name : value`."""
 
     name = "powershell-list"
+    formats = ("powershell",)
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._fields: dict[str, str] = {}
         self._line = 0  # where the block began
 
@@ -195,13 +194,14 @@ class PowershellList:
         )
 
 
-class PowershellCsv:
+class PowershellCsv(Layout):
     """The output of Export-Csv and ConvertTo-Csv, with or without a #TYPE line."""
 
     name = "powershell-csv"
+    formats = ("powershell",)
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._names: list[str] = []
         self._separator = ","
 
@@ -228,7 +228,3 @@ class PowershellCsv:
             raise MalformedLine(line)
         fields = dict(zip(self._names, values, strict=True))
         return (make_row(self._endpoints, fields),)
-
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from tcpstates.fields import ColumnName
 from tcpstates.parse.proc_net import ProcNetParser
+from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import FIXED, MalformedLine, More, Row
 
 # IP protocols, which raw sockets have in place of a port: ICMP, IGMP, OSPF ...
@@ -17,13 +19,16 @@ _MAYBE_ROW = re.compile(r"^\s*\d+: [0-9A-F]{8}")
 _MORE: tuple[ColumnName, ...] = ("uid", "inode", "timer", "timer_ms", "retransmits")
 
 
-class ProcNet:
+class ProcNet(Layout):
     """The files of a machine of either byte order."""
 
     name = "proc"
+    formats = ("proc",)
+    has_snapshots = True
+    is_unmistakable = True
 
-    def __init__(self, byte_order: str) -> None:
-        self._byte_order = byte_order
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._protocol = "tcp"
         self._may_be_raw = False
         self._parsers: dict[tuple[str, str], ProcNetParser] = {}
@@ -63,7 +68,3 @@ class ProcNet:
         own = (batch.column(name)[0] for name in FIXED)
         more: More = {name: batch.column(name)[0] for name in _MORE}
         return (Row._make((self._protocol, family, *own, more, 0)),)
-
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from tcpstates.parse.saved import lsof, netstat, powershell, proc, sockstat, solaris, ss
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
-from tcpstates.parse.saved.rows import Layout, MalformedLine, Row
+from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.layouts import LAYOUTS
+from tcpstates.parse.saved.rows import MalformedLine, Row
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
@@ -25,40 +26,11 @@ _SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals without sockets
 _JSON = ("[", "{")
 LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
 _WORDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
-_WITH_SNAPSHOTS = ("ss", "netstat", "proc", "lsof", "sockstat", "solaris")
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _MOST_NUMBERS = 5  # of unreadable lines are reported
 
 # Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
 _BROKEN = (MalformedLine, ValueError, OverflowError, RecursionError)
-# The values of --from-format, and the layouts that each selects.
-FORMATS: dict[str, tuple[str, ...]] = {
-    "ss": ("ss",),
-    "netstat": ("netstat", "solaris"),
-    "proc": ("proc",),
-    "lsof": ("lsof", "lsof-fields"),
-    "sockstat": ("sockstat",),
-    "powershell": ("powershell", "powershell-list", "powershell-csv", "json"),
-    "json": ("json",),
-}
-
-
-def _layouts(endpoints: Endpoints, byte_order: str) -> list[Layout]:
-    from tcpstates.parse.saved.json_text import OwnJson
-
-    return [
-        ss.Ss(endpoints),
-        proc.ProcNet(byte_order),
-        powershell.PowershellTable(endpoints),
-        powershell.PowershellList(endpoints),
-        powershell.PowershellCsv(endpoints),
-        lsof.Lsof(endpoints),
-        lsof.LsofFields(endpoints),
-        sockstat.Sockstat(endpoints),
-        solaris.Solaris(endpoints),
-        netstat.Netstat(endpoints),
-        OwnJson(endpoints),
-    ]
 
 
 class Reader:
@@ -74,9 +46,11 @@ class Reader:
     ) -> None:
         """Expect one of FORMATS, or any; read one snapshot, counted from 1, or all."""
         self._endpoints = Endpoints(service)
-        made = _layouts(self._endpoints, byte_order)
-        names = None if format is None else FORMATS[format]
-        self._layouts = [m for m in made if names is None or m.name in names]
+        self._layouts = [
+            layout(self._endpoints, byte_order)
+            for layout in LAYOUTS
+            if format is None or format in layout.formats
+        ]
         self._current: Layout | None = None
         self._headings: set[tuple[str, str]] = set()
         self._is_repeated = False  # whether the current heading has occurred before
@@ -202,7 +176,7 @@ class Reader:
     def _change(self, layout: Layout, heading: str) -> None:
         """Select a layout; a repeated heading may start another snapshot."""
         key = (layout.name, heading.strip())
-        if layout.name in _WITH_SNAPSHOTS:
+        if layout.has_snapshots:
             self._is_repeated = key in self._headings
             self._headings.add(key)
         self._current = layout
@@ -211,9 +185,9 @@ class Reader:
     def _without_heading(self, line: str) -> Sequence[Row] | None:
         """Parse a row that has no heading; None if it is not a row."""
         for layout in self._layouts:
-            if layout is self._current or layout.name not in _ROW_DETECTORS:
+            if layout is self._current or not layout.is_unmistakable:
                 continue
-            if not (self._is_named or _ROW_DETECTORS[layout.name](line)):
+            if not (self._is_named or layout.may_be_row(line)):
                 continue
             found = layout.rows(line)
             if found is not None:
@@ -240,23 +214,3 @@ _PREFIX = re.compile(
     r"|[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ [^\s:]+: "
     r"|\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?|[+-]|\s+|<pre>)"
 )
-
-
-def _is_own_object(line: str) -> bool:
-    from tcpstates.parse.saved.json_text import is_list, is_object
-
-    return line[:1] in _JSON and (is_object(line.strip()) or is_list(line.strip()))
-
-
-def _always(line: str) -> bool:
-    return True
-
-
-# Layouts whose rows are unmistakable, and a quick test that rejects most other lines.
-_ROW_DETECTORS: dict[str, Callable[[str], bool]] = {
-    "ss": ss.is_row,
-    "proc": _always,
-    "lsof": _always,
-    "netstat": _always,
-    "json": _is_own_object,
-}

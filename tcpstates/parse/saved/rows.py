@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tcpstates.batch import ColumnBatch
 from tcpstates.fields import ColumnName
@@ -46,30 +46,12 @@ MALFORMED = Row("", "", None, "", None, "", None)
 
 
 def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
-    """Make the row of a block that began on this line; UNREADABLE if that fails."""
+    """Make the row of a block that began on this line; MALFORMED if that fails."""
     try:
         row = make()
     except (MalformedLine, ValueError, OverflowError):
         row = MALFORMED
     return row._replace(line=line)
-
-
-class Layout(Protocol):
-    """A parser for the output of one tool."""
-
-    name: str  # its name in FORMATS
-
-    def heading(self, line: str) -> bool:
-        """Recognise a heading of this layout."""
-
-    def rows(self, line: str) -> Sequence[Row] | None:
-        """Parse a line; None if it does not belong to this layout.
-
-        Raise Unreadable if it looks like a socket but is malformed.
-        """
-
-    def finish(self) -> Sequence[Row]:
-        """Return the rows that were held back for further lines."""
 
 
 # Encodings of Windows consoles; they matter for translated state names only.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import MalformedLine, Row, owner, take_user
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
@@ -14,13 +14,12 @@ _HEADING = re.compile(r"^USER\s+(COMMAND|PROCESS)\s+PID\s")
 _OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
 
 
-class Sockstat:
+class Sockstat(Layout):
     """Rows of user, command, pid, an optional descriptor, and both endpoints."""
 
     name = "sockstat"
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    formats = ("sockstat",)
+    has_snapshots = True
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -51,7 +50,3 @@ class Sockstat:
             command = " ".join(left[1 : left.index(numbers[0], 2)])
             more["processes"] = (owner(numbers[0], command, fd),)
         return (Row(protocol, family, state, *ends, more=more),)
-
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import Row, owner, state_of
 
 _TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
@@ -14,13 +15,15 @@ _DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
 _UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
 
 
-class Solaris:
+class Solaris(Layout):
     """Rows in sections titled `TCP: IPv4` or `UDP: IPv6`."""
 
     name = "solaris"
+    formats = ("netstat",)
+    has_snapshots = True
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._protocol, self._family = "tcp", "ipv4"
 
     def heading(self, line: str) -> bool:
@@ -67,7 +70,3 @@ class Solaris:
             name = " ".join(owner_words[2:]) or None
             more["processes"] = (owner(owner_words[1], name),)
         return (Row(self._protocol, family, raw, *ends, received, sent, more),)
-
-    def finish(self) -> Sequence[Row]:
-        """Return nothing: every row is one line."""
-        return ()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
@@ -63,19 +64,30 @@ _WORDS = frozenset(
 _OLD_OWNER = re.compile(r'users:\(\("[^"]*",\d')
 
 
-class Ss:
+class Ss(Layout):
     """The table of ss."""
 
     name = "ss"
+    formats = ("ss",)
+    has_snapshots = True
+    is_unmistakable = True
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
+        super().__init__(endpoints, byte_order)
         self._has_netid: bool | None = None
         self._has_state: bool | None = None
         self._protocol: str | None = None  # of a table without Netid, once known
         self._waiting: list[Row] = []
         self._is_old = False  # an old ss, whose star is the wildcard of IPv4
         self._held: Row | None = None  # its second line may follow
+
+    @staticmethod
+    def may_be_row(line: str) -> bool:
+        """Check the first words: a state or a protocol, and what follows them."""
+        words = line.split(None, 3)
+        if len(words) < 4 or words[0] not in _WORDS_OR_PROTOCOLS:
+            return False
+        return (words[0] in _WORDS and words[1].isdecimal()) or words[1] in _WORDS
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -198,11 +210,3 @@ def _is_rest(words: Sequence[str]) -> bool:
 
 
 _WORDS_OR_PROTOCOLS = _WORDS | PROTOCOLS.keys()
-
-
-def is_row(line: str) -> bool:
-    """Check whether a line without a heading may be a row of ss."""
-    words = line.split(None, 3)
-    if len(words) < 4 or words[0] not in _WORDS_OR_PROTOCOLS:
-        return False
-    return (words[0] in _WORDS and words[1].isdecimal()) or words[1] in _WORDS

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Request
-from tcpstates.parse.saved.reader import FORMATS, Reader
+from tcpstates.parse.saved.layouts import FORMATS
+from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 
 DATA = Path(__file__).parents[2] / "data" / "saved"

@@ -13,10 +13,9 @@ import pytest
 from conftest import run_command
 
 from tcpstates.batch import Batch
-from tcpstates.cli.source_options import FROM_FORMATS
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.model import Limitation, Request
-from tcpstates.parse.saved.reader import FORMATS
+from tcpstates.parse.saved.layouts import FORMATS, LAYOUTS
 from tcpstates.states import TcpState
 
 DATA = Path(__file__).parents[2] / "data" / "saved"
@@ -216,7 +215,7 @@ def test_standard_input_and_several_files() -> None:
     [
         (("--from", "/nowhere/file"), 3, "/nowhere/file: cannot be read: No such file"),
         (("--from", "/"), 3, "/: cannot be read: Is a directory"),
-        (("--from", "/dev/null"), 3, "no sockets recognised; tried ss, netstat,"),
+        (("--from", "/dev/null"), 3, "no sockets recognised; tried ss, proc,"),
         (("--from", "x", "--source", "procfs"), 2, "cannot be combined"),
         (("--from-format", "ss"), 2, "--from-format requires --from FILE"),
         (("--from", "x", "--from-format", "sss"), 2, "--from-format"),
@@ -242,4 +241,17 @@ def test_a_named_format_reads_nothing_else() -> None:
 
 
 def test_the_command_line_offers_every_format() -> None:
-    assert tuple(FORMATS) == FROM_FORMATS
+    told = run_command("--from-format", "telex", "--from", "-").stderr
+    assert ", ".join(f"'{name}'" for name in FORMATS) in told
+    for name in FORMATS:
+        told = run_command("--from-format", name).stderr
+        assert (
+            told
+            == "tcpstates: --from-format requires --from FILE; see tcpstates --help\n"
+        )
+
+
+def test_layouts_have_names_of_their_own() -> None:
+    names = [layout.name for layout in LAYOUTS]
+    assert len(set(names)) == len(names)
+    assert not any("[" in name for layout in LAYOUTS for name in layout.formats)
