@@ -16,6 +16,7 @@ from tcpstates.model import (
     reason_without_file,
 )
 from tcpstates.states import TcpState
+from tcpstates.wording import counted
 
 # Whatever the source, no process can own a socket in these.
 _NEVER_OWNED = {
@@ -99,14 +100,14 @@ def _reasons(
 def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
     """Tell how many owners were not found, and what is known about the reason."""
     if unseen == Reason.HIDDEN:
-        are = "1 owner is" if number == 1 else f"{number} owners are"
+        are = counted(number, "owner is", "owners are")
         text = (
             f"{are} hidden, in other users' processes: run as root, or with both"
             " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
         )
     else:
-        were = "1 owner was" if number == 1 else f"{number} owners were"
-        some = "1 process is" if unreadable == 1 else f"{unreadable} processes are"
+        were = counted(number, "owner was", "owners were")
+        some = counted(unreadable, "process is", "processes are")
         text = (
             f"{were} not found: {some} protected even from root; a socket that is"
             " passed between processes has none meanwhile"
@@ -140,6 +141,6 @@ def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator
         batch.set("no_process_reason", reasons)
         yield batch
     if unknown:
-        are = "1 socket has" if unknown == 1 else f"{unknown} sockets have"
+        are = counted(unknown, "socket has", "sockets have")
         text = f"{are} no known process: psutil does not report why"
         limitations.append(Limitation("owners-unknown", text))

@@ -13,6 +13,8 @@ from tcpstates.protocols import DEFAULT_PROTOCOL
 from tcpstates.states import GROUPS, AnyState, TcpState
 
 FAMILIES = ("ipv4", "ipv6")
+WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
+WILDCARDS = frozenset(WILDCARD.values())
 
 
 class Request(NamedTuple):

@@ -22,6 +22,7 @@ from tcpstates.cli.output import (
 )
 from tcpstates.cli.types import FILTER_WORD
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
+from tcpstates.wording import did_you_mean
 
 _EXAMPLES = """\
 \b
@@ -194,7 +195,7 @@ def _usage_text(error: click.UsageError) -> str:
         text = f"unknown option '{error.option_name}'"
         instead = instead_of(error.option_name)
         if instead is None and error.possibilities:
-            instead = f"did you mean {' or '.join(sorted(error.possibilities))}?"
+            instead = did_you_mean(sorted(error.possibilities)).removeprefix("; ")
     else:
         text, instead = " ".join(error.format_message().split()).rstrip("."), None
         text = text[:1].lower() + text[1:]

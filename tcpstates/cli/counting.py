@@ -18,6 +18,7 @@ from tcpstates.columns.tally import (
 )
 from tcpstates.model import Limitation, Listing, Request
 from tcpstates.origin import LiveHost, Origin
+from tcpstates.wording import plural
 
 if TYPE_CHECKING:
     from tcpstates.filters.selection import Selection
@@ -95,7 +96,7 @@ class CountView:
         _, groups, sockets = tally.groups(self._options.limit)
         is_text = not (self._options.is_for_programs or self._options.count_only)
         if groups and not is_text:
-            noun = "group" if groups == 1 else "groups"
+            noun = plural(groups, "group")
             text = f"{groups} more {noun} ({sockets} sockets) not shown: --limit"
             limitation = Limitation("limited", f"{text} {self._options.limit}")
             listing.limitations.append(limitation)

@@ -17,6 +17,7 @@ from tcpstates.collect.names import HostNames
 from tcpstates.columns.registry import choose_columns
 from tcpstates.model import Limitation, Listing
 from tcpstates.prefetch import read_ahead
+from tcpstates.wording import plural
 
 if TYPE_CHECKING:
     from tcpstates.columns.sorting import Arrangement, MakeRows
@@ -75,7 +76,7 @@ class ListingView:
         """Note how many sockets are beyond the limit, once all have been read."""
         left_out = self._arrangement.left_out if self._arrangement else 0
         if left_out:
-            more = "1 more socket" if left_out == 1 else f"{left_out} more sockets"
+            more = f"{left_out} more {plural(left_out, 'socket')}"
             text = f"{more} not shown: --limit {self._options.limit}"
             listing.limitations.append(Limitation("limited", text))
 

@@ -9,6 +9,7 @@ import click
 
 from tcpstates.cli.completions import spelled_like
 from tcpstates.states import TcpState, find_states, nearest_words, state_words
+from tcpstates.wording import did_you_mean, nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,13 +31,10 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if other in self._more:
             return other
         if find_states(word) is None:
-            from difflib import get_close_matches
-
             near = [found.lower() for found in nearest_words(word)]
-            near += get_close_matches(other, self._more, n=1)
-            hint = "for all states: tcpstates explain"
-            hint = f"did you mean {' or '.join(near)}?" if near else hint
-            self.fail(f"unknown state '{value}'; {hint}", param, ctx)
+            near += nearest(other, self._more, most=1)
+            hint = did_you_mean(near, "for all states: tcpstates explain")
+            self.fail(f"unknown state '{value}'{hint}", param, ctx)
         return word
 
     def shell_complete(

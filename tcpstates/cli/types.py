@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcpstates.collect.sources import SOURCES
+from tcpstates.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -29,11 +30,9 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Return a known name; for an unknown one, fail with a suggestion."""
         known = ["auto", *SOURCES]
         if value not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(str(value).lower(), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)}"
-            self.fail(f"unknown source {value!r}; {hint}", param, ctx)
+            near = nearest(str(value), known, most=1)
+            hint = did_you_mean(near, f"choose {', '.join(known)}")
+            self.fail(f"unknown source '{value}'{hint}", param, ctx)
         return str(value)
 
     def shell_complete(

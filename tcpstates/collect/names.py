@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from tcpstates.collect.settings import read_fin_timeout_ms
+from tcpstates.model import WILDCARDS
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _WORKERS = 32  # concurrent lookups
-_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
 
 
 class HostNames:
@@ -77,7 +77,7 @@ class HostNames:
         The threads are daemons, so a name server that does not answer delays neither
         this method nor the exit of the program.
         """
-        unknown = {a for a in addresses if a not in self._hosts} - set(_WILDCARDS)
+        unknown = {a for a in addresses if a not in self._hosts} - WILDCARDS
         if self.numeric or not unknown or seconds <= 0:
             return
         from queue import Empty, SimpleQueue

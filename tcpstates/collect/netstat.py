@@ -20,6 +20,7 @@ from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.states import OtherState
+from tcpstates.wording import plural
 
 _DEADLINE = 15  # seconds
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW, winbase.h
@@ -75,7 +76,7 @@ def parse_listing(
             yield kept
     if reader.unreadable:
         count = reader.unreadable
-        noun = "line" if count == 1 else "lines"
+        noun = plural(count, "line")
         limit = Limitation(
             "rows-skipped", f"skipped {count} unreadable {noun} of netstat"
         )

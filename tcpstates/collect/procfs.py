@@ -12,6 +12,7 @@ from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.proc_net import ProcNetParser
+from tcpstates.wording import plural
 
 _CHUNK = 256 * 1024  # characters per batch, more than a thousand sockets
 
@@ -47,7 +48,7 @@ class ProcfsSource:
                         raise SourceUnavailable(self.name, reason) from error
                 skipped += parser.skipped
         if skipped:
-            noun = "line" if skipped == 1 else "lines"
+            noun = plural(skipped, "line")
             text = f"skipped {skipped} unreadable {noun} of {self._root}/net"
             limitations.append(Limitation("rows-skipped", text))
 

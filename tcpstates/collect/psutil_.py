@@ -17,12 +17,10 @@ from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Limitation, OwnersBy, Request
+from tcpstates.model import WILDCARD, Limitation, OwnersBy, Request
 from tcpstates.processes import Process
 from tcpstates.protocols import BY_SOCKET_TYPE, PROTOCOLS
-from tcpstates.states import TcpState, find_state
-
-_WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
+from tcpstates.states import RFC_STATES, find_state
 
 
 class PsutilSource:
@@ -141,7 +139,7 @@ def _kind(request: Request) -> str:
 
 def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> ColumnBatch:
     """Convert psutil's records to a batch; an empty address is the wildcard."""
-    wildcard = (_WILDCARD[family], 0)
+    wildcard = (WILDCARD[family], 0)
     local = [row.laddr or wildcard for row in rows]
     remote = [row.raddr or wildcard for row in rows]
     raw = [row.status for row in rows]
@@ -151,7 +149,7 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
     else:
         known = {status: _word(str(status)) for status in set(raw)}
         words = list(map(known.__getitem__, raw))
-    states = {word: word if word in _STATES else None for word in set(words)}
+    states = {word: word if word in RFC_STATES else None for word in set(words)}
     return ColumnBatch(
         protocol,
         family,
@@ -168,9 +166,6 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
             "fd": [None if row.fd == -1 else row.fd for row in rows],
         },
     )
-
-
-_STATES = frozenset(map(str, TcpState))
 
 
 def _word(status: str) -> str:

@@ -21,6 +21,7 @@ from tcpstates.model import Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.layouts import FORMATS
 from tcpstates.parse.saved.reader import LONGEST, LONGEST_JSON, Reader
 from tcpstates.parse.saved.rows import Row, to_batches
+from tcpstates.wording import plural
 
 _CHUNK = 1 << 18  # bytes at once
 _AT_ONCE = 2000  # rows per batch, approximately
@@ -165,11 +166,10 @@ def _file_limitations(
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))
         more = " ..." if reader.unreadable > len(reader.numbers) else ""
-        one = reader.unreadable == 1
+        those = plural(reader.unreadable, "line that looks", "lines that look")
         text = (
-            f"{path}: skipped {reader.unreadable} line{'' if one else 's'} that"
-            f" look{'s' if one else ''} like a socket but cannot be parsed:"
-            f" line {places}{more}"
+            f"{path}: skipped {reader.unreadable} {those} like a socket but cannot be"
+            f" parsed: line {places}{more}"
         )
         yield Limitation("rows-skipped", text)
     if reader.snapshots > 1 and files.snapshot is None:

@@ -16,6 +16,7 @@ from tcpstates.columns.values import Cells, Filler
 from tcpstates.errors import ColumnError
 from tcpstates.fields import Needs
 from tcpstates.model import Names
+from tcpstates.wording import did_you_mean, nearest
 
 
 class Column(NamedTuple):
@@ -176,16 +177,10 @@ def find_column(word: str) -> Column:
     key = word.strip().lower().replace("_", "-")
     found = COLUMNS.get(key)
     if found is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, COLUMNS, n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else _every_name()
-        raise ColumnError(f"unknown column {word!r}; {hint}")
+        near = nearest(key, COLUMNS)
+        hint = did_you_mean(near, f"available columns: {' '.join(COLUMNS)}")
+        raise ColumnError(f"unknown column {word!r}{hint}")
     return found
-
-
-def _every_name() -> str:
-    return f"available columns: {' '.join(COLUMNS)}"
 
 
 def find_columns(words: str) -> tuple[Column, ...]:

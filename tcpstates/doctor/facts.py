@@ -17,6 +17,7 @@ from tcpstates.model import KernelCounts, Owner, Reason, reason_without_file
 from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
 from tcpstates.text import format_name, sanitise
+from tcpstates.wording import counted
 
 Port = int | str | None  # str: a service that only the listing's own host knows
 # Local address and port, remote address and port: see `plain`.
@@ -145,7 +146,7 @@ class OwnerGroup(NamedTuple):
         if self.pids:
             text = f"{format_name(self.names[0])}[{self.pids[0]}]"
             more = len(self.pids) - 1
-            others = "1 other process" if more == 1 else f"{more} other processes"
+            others = counted(more, "other process", "other processes")
             return f"{text} and {others}" if more else text
         if self.is_hidden:
             return f"hidden processes of user {sanitise(self.user or '?')}"

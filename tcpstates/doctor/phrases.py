@@ -25,11 +25,6 @@ BAD_PORT_ADVICE = (
 )
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Format a number with its noun: 1 socket, 5,000 sockets."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def percent(part: int, whole: int | None) -> int | None:
     """Compute a share, rounded down; None if the whole is not known."""
     return part * 100 // whole if whole else None

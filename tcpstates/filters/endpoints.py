@@ -22,9 +22,9 @@ from tcpstates.filters.values import (
     Lookup,
     checked,
     compared,
-    nearest,
     read_number,
 )
+from tcpstates.wording import did_you_mean, nearest
 
 _LAST_INDEX = 0x7FFFFFFF  # an interface index is an int in the kernel
 _ANY_HOST = ("*", "any", "all")
@@ -71,7 +71,7 @@ def _port_or_range(text: str, lookup: Lookup, *, ranges: bool = True) -> Ranges:
         return tuple((port, port) for port in sorted(ports))
     if found or "," in text:
         raise BadValue(f"a list or range of ports requires `in`: in {text}")
-    near = nearest(name, lookup.names("service"))
+    near = did_you_mean(nearest(name, lookup.names("service")))
     raise BadValue(f"unknown port or service '{name}'{near}")
 
 
@@ -130,7 +130,7 @@ def read_interface(text: str, lookup: Lookup) -> int:
         return -1  # the names in the file are compared instead
     if index is None:
         if not text.isdecimal():
-            near = nearest(text, lookup.names("interface"))
+            near = did_you_mean(nearest(text, lookup.names("interface")))
             raise BadValue(f"unknown interface '{text}'{near}")
         index = read_number(text)
         if index > _LAST_INDEX:

@@ -41,13 +41,13 @@ from tcpstates.filters.values import (
     BadValue,
     Lookup,
     compared,
-    nearest,
     read_number,
     read_ranges,
     read_size,
     read_time,
 )
 from tcpstates.states import AnyState, find_states, nearest_words, word_list
+from tcpstates.wording import did_you_mean, nearest
 
 # Every spelling of an operator, and its canonical spelling.
 OPERATORS = {
@@ -89,9 +89,9 @@ def read_states(word: str) -> frozenset[AnyState]:
     """Return the states that a name selects; BadValue suggests the nearest ones."""
     found = find_states(word)
     if found is None:
-        near = " or ".join(name.lower() for name in nearest_words(word))
-        hint = f"did you mean {near}?" if near else f"the states are {word_list()}"
-        raise BadValue(f"unknown state '{word}'; {hint}")
+        near = (name.lower() for name in nearest_words(word))
+        hint = did_you_mean(near, f"the states are {word_list()}")
+        raise BadValue(f"unknown state '{word}'{hint}")
     return found
 
 
@@ -168,7 +168,7 @@ def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
         if uid is None and lookup.compares_names:
             continue
         if uid is None or uid > 0xFFFFFFFF:
-            near = nearest(text, lookup.names("user"))
+            near = did_you_mean(nearest(text, lookup.names("user")))
             raise BadValue(f"unknown user '{text}'{near}")
         uids.add(uid)
     return User(frozenset(uids), frozenset(texts))

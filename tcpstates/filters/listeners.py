@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.filters.conditions import Answer, Condition, Ranges, in_ranges
+from tcpstates.model import WILDCARDS
 
 
 class Listener(NamedTuple):
@@ -19,7 +20,7 @@ class Listener(NamedTuple):
 
 
 # The last one is IPv6 and accepts every IPv4-mapped address.
-_WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  (compared, not bound)
+_ANYWHERE = (*WILDCARDS, "::ffff:0.0.0.0")
 
 
 class ListenerCondition(Condition):
@@ -37,7 +38,7 @@ class ListenerCondition(Condition):
         for protocol, family, address, port in self.listeners:
             kind = protocol, family
             self._here.setdefault(kind, set()).add((address, port))
-            if address in _WILDCARDS:
+            if address in _ANYWHERE:
                 self._anywhere.setdefault(kind, set()).add(port)
 
     def with_listeners(self, listeners: Iterable[Listener]) -> ListenerCondition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tcpstates.filters.keys import KEYS, OPERATORS, Key
 from tcpstates.filters.tokens import AND, NOT, OR, Word, Words
 from tcpstates.states import find_states
+from tcpstates.wording import did_you_mean
 
 _MISTYPED = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "~=": "~", "=~": "~"}
 
@@ -39,7 +40,7 @@ def take_operator(words: Words, name: str) -> str | None:
         meant = _MISTYPED.get(places[-1].text + behind.text)
         if meant:
             raise words.error(
-                f"unknown operator; did you mean {meant}?", places[0], behind
+                f"unknown operator{did_you_mean([meant])}", places[0], behind
             )
     if operator not in KEYS[name].operators:
         problem = f"{name} cannot be used with {operator}; expected {allowed}"

@@ -28,8 +28,9 @@ from tcpstates.filters.keys import (
 from tcpstates.filters.operands import next_operator, take_operator, take_values
 from tcpstates.filters.syntax import AllOf, AnyOf, Expression, Not, Term
 from tcpstates.filters.tokens import AND, NOT, OR, Word, Words, quote
-from tcpstates.filters.values import BadValue, Lookup, nearest
+from tcpstates.filters.values import BadValue, Lookup
 from tcpstates.states import ALL_STATES, AnyState, find_states, state_words
+from tcpstates.wording import did_you_mean, nearest
 
 _DEEPEST = 50  # nested parentheses and `not`
 _EXCLUDE = ("exclude", "excl")
@@ -145,10 +146,8 @@ class _Parser:
         if len(parts) > 1 and all(find_states(part) for part in parts):
             return f"a list requires `in`: state in {text}"
         known = {reduce_word(name): name for name in (*state_words(), *KEYS)}
-        near = nearest(reduce_word(text), known)
-        for spelling, meant in known.items():
-            near = near.replace(spelling, meant)
-        hint = near or "; see FILTERS in the man page"
+        near = (known[spelling] for spelling in nearest(reduce_word(text), known))
+        hint = did_you_mean(near, "see FILTERS in the man page")
         return f"unknown state or key '{text}'{hint}"
 
     def _begins_clause(self) -> bool:

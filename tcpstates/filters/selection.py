@@ -35,6 +35,7 @@ from tcpstates.filters.syntax import (
 from tcpstates.filters.values import Lookup
 from tcpstates.model import Limitation, Request
 from tcpstates.states import LISTENING, AnyState
+from tcpstates.wording import plural
 
 
 class Selection:
@@ -150,14 +151,14 @@ class Selection:
         if not self._undecided:
             return
         number = self._undecided
-        one = number == 1
         reasons = []
         if self.needs_processes:
-            reasons.append("its process is hidden" if one else "processes are hidden")
+            hidden = plural(number, "its process is", "processes are")
+            reasons.append(f"{hidden} hidden")
         if self.asks_for(Age):
             reasons.append("the exact age is unknown")
         why = " or ".join(reasons) or "the source does not report enough"
-        more = "1 more socket" if one else f"{number} more sockets"
+        more = f"{number} more {plural(number, 'socket')}"
         yield Limitation("may-match", f"{more} may match: {why}")
 
 

@@ -54,14 +54,6 @@ class Lookup(Protocol):
         """Return the first and last port of the system's ephemeral port range."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?", or an empty string if no known name is close."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), list(known), n=2)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
 def read_number(text: str) -> int:
     """Parse a whole number, decimal or hexadecimal with 0x."""
     if not _NUMBER.fullmatch(text):

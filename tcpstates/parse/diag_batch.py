@@ -15,7 +15,7 @@ from typing import Any
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV4, IPV6
-from tcpstates.parse.diag_states import RAW_WORDS
+from tcpstates.parse.diag_states import RAW_WORDS, TIMERS
 from tcpstates.parse.tcp_info import OFFSETS_32, parse_tcp_info
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
@@ -37,7 +37,6 @@ MEMORY_FIELDS = (
     "drops",
 )
 # idiag_timer, net/ipv4/inet_diag.c; 5 since Linux 7.1
-_TIMERS = ("off", "retransmit", "keepalive", "time-wait", "probe", "delayed-ack")
 
 # Offsets in a message, including its netlink header.
 FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
@@ -147,8 +146,8 @@ class DiagBatch(Batch):
         if not PROTOCOLS[self.protocol].has_timers:
             return None  # kernels have sent uninitialised memory (CVE-2021-47597)
         kinds = self._rows[_TIMER :: self._stride]
-        known = len(_TIMERS)
-        return [_TIMERS[k] if k < known else f"unknown({k})" for k in kinds]
+        known = len(TIMERS)
+        return [TIMERS[k] if k < known else f"unknown({k})" for k in kinds]
 
     def _timer_ms(self) -> list[int | None] | None:
         if not PROTOCOLS[self.protocol].has_timers:

@@ -25,6 +25,8 @@ _BY_PEER: dict[int, AnyState] = {
     _ESTABLISHED: TcpState.ESTABLISHED,
     _CLOSE: OtherState.UNCONN,
 }
+# Timers by their number, in sock_diag and in /proc/net (`idiag_timer`, inet_diag.h).
+TIMERS = ("off", "retransmit", "keepalive", "time-wait", "probe", "delayed-ack")
 # The spellings of ss; `raw_state` of this source.
 # fmt: off
 RAW_WORDS = (

@@ -19,6 +19,7 @@ from typing import Any
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName
 from tcpstates.parse.addresses import IPV6
+from tcpstates.parse.diag_states import TIMERS
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState, find_state
 
@@ -36,8 +37,7 @@ _TIMER, _WHEN, _RETRANSMITS, _UID, _PROBES, _INODE = range(7, 13)
 _IDENTITY = itemgetter(_LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _INODE)
 
 # "tr"; 05 since Linux 7.1
-_TIMERS = {"00": "off", "01": "retransmit", "02": "keepalive", "03": "time-wait"}
-_TIMERS |= {"04": "probe", "05": "delayed-ack"}
+_TIMERS = {f"{code:02}": name for code, name in enumerate(TIMERS)}
 _TICK_MS = 10  # USER_HZ is 100 in this file on every architecture
 _WINDOW = 4096  # sockets in which repeats are detected
 _MOST_REMEMBERED = 20_000

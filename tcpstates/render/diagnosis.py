@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
-from typing import Any
 
 from tcpstates.doctor.findings import Diagnosis, Finding, Severity
 from tcpstates.processes import Process
+from tcpstates.render.paragraphs import LABEL, Whole, lines, paragraph, readable
 from tcpstates.render.styles import DIM, paint, paint_severity
 from tcpstates.states import TcpState
 from tcpstates.text import (
@@ -18,9 +17,8 @@ from tcpstates.text import (
     sanitise,
     sanitise_line,
 )
+from tcpstates.wording import counted
 
-_LABEL = 9
-_WIDEST = 100  # longer lines are hard to read
 _IN_FULL = 8  # findings; any further ones are verdicts only
 _MOST_COMMAND = 200  # characters of a command line
 _MANY_TIME_WAITS = 1000  # from this number on, people ask whether it is normal
@@ -28,30 +26,28 @@ _MANY_TIME_WAITS = 1000  # from this number on, people ask whether it is normal
 
 def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
     """Yield the findings, what was examined, and what could not be examined."""
-    wide = max(40, min(width, _WIDEST))
+    wide = readable(width)
     for number, finding in enumerate(diagnosis.findings):
         yield from _verdict(finding, wide, color=color)
         if number < _IN_FULL and not _is_gone(finding):
             for label, texts in _sections(finding):
-                yield from _paragraph(label, texts, wide)
+                escaped = list(map(_escaped, texts))
+                yield from paragraph(label, escaped, wide, breaks=True)
             yield "\n"
     if len(diagnosis.findings) > _IN_FULL:
         yield "\n"
     for text in _closing_lines(diagnosis):
-        for line in wrap(text, wide, subsequent_indent="  ", **_WHOLE):
+        for line in lines(text, wide, rest="  "):
             yield (paint(DIM, line) if color else line) + "\n"
-
-
-_WHOLE: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 
 def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
     is_gone = _is_gone(finding)
-    word = ("GONE" if is_gone else finding.severity.name).ljust(_LABEL)
+    word = ("GONE" if is_gone else finding.severity.name).ljust(LABEL)
     first = True
     text = sanitise_line(finding.verdict)
-    for line in wrap(text, width - _LABEL, **_WHOLE):
-        head = word if first else " " * _LABEL
+    for line in lines(text, width - LABEL):
+        head = word if first else " " * LABEL
         yield (paint_severity(finding.severity, head) if color else head) + line + "\n"
         first = False
 
@@ -74,14 +70,13 @@ def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
     if finding.evidence:
         yield "evidence", ["; ".join(finding.evidence)]
     yield "means", [finding.means]
-    yield "do", [*map(_Command, finding.commands), *finding.advice]
+    yield "do", [*map(Whole, finding.commands), *finding.advice]
     yield "unless", [finding.unless]
 
 
-class _Command(str):
-    """A line to be copied: it is not wrapped."""
-
-    __slots__ = ()
+def _escaped(text: str) -> str:
+    """Escape what a text quotes; a line to be copied stays one."""
+    return type(text)(sanitise_line(text))
 
 
 def _who(finding: Finding) -> Iterator[str]:
@@ -112,25 +107,6 @@ def _process(process: Process) -> str:
     return ", ".join(parts)
 
 
-def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines, the first one with the label."""
-    head = label.ljust(_LABEL)
-    for text in texts:
-        hanging = " " * (_LABEL + (2 if len(texts) > 1 else 0))
-        if isinstance(text, _Command):
-            lines = [head + sanitise_line(text)]
-        else:
-            lines = wrap(
-                sanitise_line(text),
-                width,
-                initial_indent=head,
-                subsequent_indent=hanging,
-                break_on_hyphens=False,
-            )
-        yield from (line + "\n" for line in lines)
-        head = " " * _LABEL
-
-
 def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield what was examined, what is normal, and what could not be examined."""
     found = diagnosis.findings
@@ -144,10 +120,9 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     sockets = sum(diagnosis.counted.values())
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
-        f"{', '.join(told) or 'nothing stuck'}: examined {sockets:,} TCP"
-        f" {'socket' if sockets == 1 else 'sockets'}{which},"
-        f" {diagnosis.processes:,}"
-        f" {'process' if diagnosis.processes == 1 else 'processes'}"
+        f"{', '.join(told) or 'nothing stuck'}: examined"
+        f" {counted(sockets, 'TCP socket')}{which},"
+        f" {counted(diagnosis.processes, 'process', 'processes')}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
     if found and diagnosis.note is not None:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import fill, wrap
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
 from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.render.paragraphs import filled, lines, paragraph, readable
 from tcpstates.render.styles import paint
 from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState, names_of
-
-_LABEL = 9
-_WIDEST = 92  # longer lines are hard to read
-_WHOLE_WORDS: Any = {"break_on_hyphens": False, "break_long_words": False}
-
 
 _SETTING = re.compile(r"\{(\w+)\}")
 
@@ -84,30 +79,12 @@ def render_state(
     """Yield a heading and the sections of a state."""
     name = paint(state, str(state)) if color else str(state)
     yield f"{name}: {MEANINGS[state].summary}\n\n"
-    wide = max(40, min(width, _WIDEST))
+    wide = readable(width)
     for label, texts in sections(state, settings, systems):
-        yield from _paragraph(label, texts, wide)
+        yield from paragraph(label, texts, wide)
         if not label:
             yield "\n"
-    yield from _paragraph("here", [_told_here(state, here)], wide)
-
-
-def _paragraph(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines, the first one with the label; without a label, do not indent."""
-    indent = " " * _LABEL if label else ""
-    first = label.ljust(_LABEL) if label else ""
-    for text in texts:
-        # Continuation lines are indented further.
-        hanging = indent + ("  " if len(texts) > 1 else "")
-        for line in wrap(
-            text,
-            width,
-            initial_indent=first,
-            subsequent_indent=hanging,
-            **_WHOLE_WORDS,
-        ):
-            yield line + "\n"
-        first = indent
+    yield from paragraph("here", [_told_here(state, here)], wide)
 
 
 def _told_here(state: TcpState, here: Here) -> str:
@@ -122,24 +99,24 @@ def _told_here(state: TcpState, here: Here) -> str:
 
 def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
     """Yield one line for each of the eleven states, with its live count."""
-    wide = max(42, min(width, _WIDEST))
+    wide = readable(width, 42)
     for state in TcpState:
         number = "?" if here.counts is None else str(here.counts.get(str(state), 0))
         padded = f"{state:<13}"
         name = paint(state, padded) if color else padded
-        lines = wrap(MEANINGS[state].summary, wide - 22)
-        yield f"{number:>7}  {name}{lines[0]}\n"
-        for line in lines[1:]:
+        summary = lines(MEANINGS[state].summary, wide - 22)
+        yield f"{number:>7}  {name}{summary[0]}\n"
+        for line in summary[1:]:
             yield " " * 22 + line + "\n"
     listed = "for details of a state: tcpstates explain STATE; other topics: "
-    yield "\n" + fill(listed + ", ".join(TOPICS), wide, **_WHOLE_WORDS) + "\n"
+    yield "\n" + filled(listed + ", ".join(TOPICS), wide)
 
 
 def render_topic(name: str, *, width: int) -> Iterator[str]:
     """Yield the answer to a question."""
-    topic, wide = TOPICS[name], max(40, min(width, _WIDEST))
-    yield fill(f"{name}: {topic.title}", wide, **_WHOLE_WORDS) + "\n"
-    for paragraph in topic.answer.splitlines():
-        yield "\n" + fill(paragraph, wide, **_WHOLE_WORDS) + "\n"
+    topic, wide = TOPICS[name], readable(width)
+    yield filled(f"{name}: {topic.title}", wide)
+    for text in topic.answer.splitlines():
+        yield "\n" + filled(text, wide)
     yield "\n"
-    yield from _paragraph("see", topic.see, wide)
+    yield from paragraph("see", topic.see, wide)

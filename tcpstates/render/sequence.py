@@ -6,10 +6,11 @@ If the scenario is performed, the outer columns show what the kernel reports.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from textwrap import fill, wrap
+from textwrap import wrap
 
 from tcpstates.lifecycle.machine import CALLS, Event
 from tcpstates.lifecycle.scenarios import CLIENT, Moment, Scenario, Seen
+from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.styles import paint, paint_wrong
 from tcpstates.states import TcpState
 
@@ -17,7 +18,6 @@ _STATE = 13  # width of a column of states: SYN_RECEIVED and a space
 _LEAST, _MOST = 20, 52  # width of an arrow
 _SIGNS = ("│", "─", "▶", "◀")
 _ASCII_SIGNS = ("|", "-", ">", "<")
-_WIDEST = 88  # longer lines of text are hard to read
 
 Step = tuple[Moment | None, Seen | None]  # no moment: the start; not seen: not observed
 
@@ -34,7 +34,7 @@ def render_sequence(
 ) -> Iterator[str]:
     """Yield the lines of the drawing, at least 48 characters wide; live, 74."""
     drawing = _Drawing(width, color=color, encoding=encoding, is_live=is_live)
-    yield fill(f"{name}: {scenario.title}", max(48, width)) + "\n\n"
+    yield filled(f"{name}: {scenario.title}", max(48, width)) + "\n"
     yield drawing.heading()
     for moment, seen in steps:
         if moment is None:
@@ -42,7 +42,7 @@ def render_sequence(
             yield drawing.line(str(client), "", str(server), seen, scenario.start)
         else:
             yield from drawing.moment(moment, seen)
-    yield "\n" + fill(scenario.moral, max(48, min(width, _WIDEST))) + "\n"
+    yield "\n" + filled(scenario.moral, readable(width, 48))
 
 
 class _Drawing:

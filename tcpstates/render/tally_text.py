@@ -9,6 +9,7 @@ from tcpstates.columns.tally import Group, Tally, asked_rows, kinds
 from tcpstates.model import KernelCounts, Request
 from tcpstates.render.plain import WIDEST
 from tcpstates.text import format_bytes, sanitise
+from tcpstates.wording import plural
 
 
 def summary_cells(
@@ -76,7 +77,7 @@ def summary_notes(
     """Yield the lines below the table of states."""
     listening = sum(n for (*_, word), n in tally.counts.items() if word == "LISTEN")
     if listening:
-        yield f"{listening} {'listener' if listening == 1 else 'listeners'}"
+        yield f"{listening} {plural(listening, 'listener')}"
     if without_file:
         parts = (f"{number} {reason}" for reason, number in without_file.items())
         yield f"without a process: {', '.join(parts)}"
@@ -113,7 +114,7 @@ def describe_counts(words: Counter[str], width: int) -> str:
     if not total:
         return "no sockets match"
     parts = ", ".join(f"{n} {sanitise(word)}" for word, n in words.most_common())
-    text = f"{total} {'socket' if total == 1 else 'sockets'}: {parts}"
+    text = f"{total} {plural(total, 'socket')}: {parts}"
     return fill(text, max(1, width), break_on_hyphens=False)
 
 
@@ -126,7 +127,7 @@ def group_cells(tally: Tally, most: int | None) -> list[tuple[list[str], int]]:
     rows = [(_texts(group), number) for group, number in groups]
     blank = [""] * (len(tally.columns) - 1)
     if left_groups:
-        noun = "group" if left_groups == 1 else "groups"
+        noun = plural(left_groups, "group")
         rows.append(([f"({left_groups} more {noun})", *blank], left_sockets))
     rows.append((["total", *blank], tally.total))
     return rows

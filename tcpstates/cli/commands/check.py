@@ -22,6 +22,7 @@ from tcpstates.cli.types import FILTER_WORD
 from tcpstates.columns.tally import rows_on_request, state_rows
 from tcpstates.protocols import DEFAULT_PROTOCOL
 from tcpstates.states import find_group, find_state, find_states, nearest_words
+from tcpstates.wording import did_you_mean
 
 
 class Result(IntEnum):
@@ -75,10 +76,8 @@ def parse_threshold(text: str) -> Threshold:
     if name.lower() != "total":
         chosen = find_states(name)
         if chosen is None:
-            near = " or ".join(word.lower() for word in nearest_words(name))
-            hint = (
-                f"; did you mean {near}?" if near else "; use a state, group or total"
-            )
+            near = (word.lower() for word in nearest_words(name))
+            hint = did_you_mean(near, "use a state, group or total")
             raise ValueError(f"unknown state '{name}'{hint}")
         states = frozenset(map(str, chosen))
         single = find_state(name)

@@ -16,7 +16,8 @@ from tcpstates.cli.types import FILTER_WORD, SOURCE
 from tcpstates.doctor.examine import examine
 from tcpstates.doctor.findings import Severity
 from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
-from tcpstates.filters.values import BadValue, nearest, read_number, read_time
+from tcpstates.filters.values import BadValue, read_number, read_time
+from tcpstates.wording import did_you_mean, nearest
 
 
 class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -38,7 +39,8 @@ class ThresholdSetting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         spelled = name.strip().lower().replace("_", "-")
         field = NAMES.get(spelled)
         if field is None:
-            hint = nearest(spelled, NAMES) or f"; choose one of {', '.join(NAMES)}"
+            near = nearest(spelled, NAMES)
+            hint = did_you_mean(near, f"choose one of {', '.join(NAMES)}")
             self.fail(f"unknown threshold '{name}'{hint}", param, ctx)
         if not equals:
             self.fail(f"'{value}': missing value; use {spelled}=VALUE", param, ctx)

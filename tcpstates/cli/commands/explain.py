@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from textwrap import fill
 from typing import Any
 
 import click
@@ -25,6 +24,7 @@ from tcpstates.render.explain import (
     render_topic,
     sections,
 )
+from tcpstates.render.paragraphs import filled, readable
 from tcpstates.states import (
     SYSTEMS,
     OtherState,
@@ -100,7 +100,7 @@ def explain(
     for word in set(words) - set(topics):
         other = find_state(word)
         if isinstance(other, OtherState) and other in _OTHERS and not find_group(word):
-            output.write([fill(_OTHERS[other], max(40, min(width, 92))) + "\n"])
+            output.write([filled(_OTHERS[other], readable(width))])
     for number, state in enumerate(states):
         drawn = render_state(
             state, settings, _here(state, counts), shown, width=width, color=paints

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from textwrap import fill
 from typing import Any
 
 import click
@@ -20,7 +19,9 @@ from tcpstates.lifecycle.scenarios import (
     is_simultaneous,
     walk,
 )
+from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.sequence import Step, render_sequence
+from tcpstates.wording import did_you_mean, nearest
 
 
 class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -34,15 +35,9 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Return the name, or fail and suggest the nearest one."""
         name = str(value).lower().replace("_", "-")
         if name not in SCENARIOS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, SCENARIOS, n=2)
-            hint = (
-                f"did you mean {' or '.join(near)}?"
-                if near
-                else "choose one of " + (", ".join(SCENARIOS))
-            )
-            self.fail(f"unknown sequence '{value}'; {hint}", param, ctx)
+            near = nearest(name, SCENARIOS)
+            hint = did_you_mean(near, f"choose one of {', '.join(SCENARIOS)}")
+            self.fail(f"unknown sequence '{value}'{hint}", param, ctx)
         return name
 
     def shell_complete(
@@ -140,7 +135,7 @@ def _verdict(differing: int, name: str, width: int) -> str:
     result = "behaved as expected at every step"
     if differing:
         result = f"behaved differently at {differing} of the steps, marked !"
-    return "\n" + fill(f"{system} {result}. {how}", max(48, min(width, 88))) + "\n"
+    return "\n" + filled(f"{system} {result}. {how}", readable(width, 48))
 
 
 def _json_of(

@@ -17,7 +17,6 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.phrases import (
-    counted,
     endpoint,
     no_process_note,
     percent,
@@ -25,13 +24,14 @@ from tcpstates.doctor.phrases import (
     resume_commands,
 )
 from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.model import WILDCARDS
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
+from tcpstates.wording import counted
 
 _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
 _COUNTERS = ("ListenOverflows", "ListenDrops")
-_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  (compared, not bound)
 
 # Without all of these, only the length of a queue can be reported.
 _EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
@@ -131,7 +131,7 @@ class AcceptQueueRule(Rule):
         address, port = place
         for (local, own), waiting in self._waiting.items():
             is_here = local == address or (
-                address in _WILDCARDS and (local, own) not in self._listeners
+                address in WILDCARDS and (local, own) not in self._listeners
             )
             if own == port and is_here:
                 yield from waiting

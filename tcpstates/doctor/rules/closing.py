@@ -12,7 +12,6 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.phrases import (
-    counted,
     local_peer_lines,
     no_process_note,
     remote_peers,
@@ -20,6 +19,7 @@ from tcpstates.doctor.phrases import (
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.model import Reason
 from tcpstates.states import TcpState
+from tcpstates.wording import counted
 
 _STATES = (TcpState.FIN_WAIT_1, TcpState.LAST_ACK, TcpState.CLOSING)
 _TRIED = 3  # retries: they take 1.4 s if the first one follows after 0.2 s

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
-from tcpstates.doctor.phrases import counted, percent
+from tcpstates.doctor.phrases import (
+    percent,
+)
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.text import command_line, format_name
+from tcpstates.wording import counted
 
 _NEAR_PERCENT = 95  # of a limit: the next connections fail
 

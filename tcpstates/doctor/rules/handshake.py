@@ -10,7 +10,6 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.phrases import (
-    counted,
     endpoint,
     no_process_note,
     percent,
@@ -19,6 +18,7 @@ from tcpstates.doctor.phrases import (
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
+from tcpstates.wording import counted
 
 _SYN_SENT, _SYN_RECEIVED = str(TcpState.SYN_SENT), str(TcpState.SYN_RECEIVED)
 

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
-from tcpstates.doctor.phrases import BAD_PORT_ADVICE, counted, percent
+from tcpstates.doctor.phrases import (
+    BAD_PORT_ADVICE,
+    percent,
+)
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.text import format_bytes
+from tcpstates.wording import counted
 
 _NEAR_PERCENT = 95  # of a limit: beyond it, connections fail
 

@@ -28,7 +28,6 @@ from tcpstates.doctor.facts import (
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.phrases import (
-    counted,
     local_peer_lines,
     no_process_note,
     owner_filter,
@@ -40,6 +39,7 @@ from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.settings import KernelSettings
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_bytes, format_ms
+from tcpstates.wording import counted
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
 _SENDS = frozenset({_ESTABLISHED, str(TcpState.CLOSE_WAIT)})

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tcpstates.model import WILDCARD
 from tcpstates.parse.saved.rows import MalformedLine, More
 
-_WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  (compared, not bound)
 _ANY = ("*", "")
 _SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _HOST = re.compile(r"[\w.:%*-]*")  # also matches a truncated address
@@ -159,7 +159,7 @@ def joined(
 
 def _spelled_out(address: Address, family: str) -> str:
     if address.text == "*":
-        return _WILDCARD[family]
+        return WILDCARD[family]
     if family == "ipv6" and address.family == "ipv4":
         return f"::ffff:{address.text}"  # net-tools omits this prefix
     return address.text

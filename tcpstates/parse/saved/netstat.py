@@ -17,6 +17,7 @@ from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
     MALFORMED,
+    TIMERS,
     MalformedLine,
     More,
     Row,
@@ -35,7 +36,6 @@ _TIMER = re.compile(
     r"\s(off|on|keepalive|timewait|persist|probe|unkn-\d+)"
     r" \((\d+\.\d+)/(\d+)/(\d+)\)\s*$"
 )
-_TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
 _PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
 _MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
@@ -230,7 +230,7 @@ def _looks_like_state(word: str) -> bool:
 
 def _take_timer(found: re.Match[str], more: More) -> None:
     """Parse the timer of net-tools: kind (seconds left/retransmissions/probes)."""
-    kind = _TIMERS.get(found[1], found[1])
+    kind = TIMERS.get(found[1], found[1])
     more["timer"] = kind
     more["timer_ms"] = round(float(found[2]) * 1000)
     is_probe = kind in ("keepalive", "probe")

@@ -9,7 +9,7 @@ from tcpstates.batch import ColumnBatch
 from tcpstates.fields import ColumnName
 from tcpstates.model import Owner, Reason, reason_without_file
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
-from tcpstates.states import OtherState, TcpState, find_state
+from tcpstates.states import RFC_STATES, OtherState, TcpState, find_state
 
 # Further columns of a row.
 More = dict[ColumnName, Any]
@@ -56,7 +56,6 @@ def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
 
 # Encodings of Windows consoles; they matter for translated state names only.
 _CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
-_STATES = frozenset(map(str, TcpState))
 _INFO_COLUMNS: tuple[ColumnName, ...] = (
     "info.rtt",
     "info.last_sent_ms",
@@ -133,7 +132,7 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
             e.get("state_label", word) for e, word in zip(more, words, strict=True)
         ]
     columns["state_label"] = words
-    columns["state"] = [word if word in _STATES else None for word in words]
+    columns["state"] = [word if word in RFC_STATES else None for word in words]
     for name in dict.fromkeys(
         key for each in more for key in each if key != "state_label"
     ):
@@ -160,6 +159,15 @@ def _reason(word: str, more: Mapping[ColumnName, Any]) -> str | None:
     if more.get("inode") == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
         return reason_without_file(word)
     return Reason.UNKNOWN
+
+
+# The timers as ss and net-tools spell them.
+TIMERS = {
+    "on": "retransmit",
+    "timewait": "time-wait",
+    "persist": "probe",
+    "delack": "delayed-ack",
+}
 
 
 def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from tcpstates.fields import ColumnName
-from tcpstates.parse.saved.rows import More, owner
+from tcpstates.parse.saved.rows import TIMERS, More, owner
 
 # A name may contain quotes, commas and parentheses; the numbers behind it may not.
 # With -Z, the process context precedes the descriptor, and the socket context follows.
@@ -17,8 +17,6 @@ _OWNER = re.compile(
 )
 _USERS = "users:(("
 _TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
-_TIMERS = {"on": "retransmit", "timewait": "time-wait", "persist": "probe"}
-_TIMERS |= {"delack": "delayed-ack"}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|sec|min|hour|hours|day|days)?")
 _SECONDS = {"ms": 0.001, "sec": 1, "min": 60, "hour": 3600, "day": 86400}
 _FIELD = re.compile(
@@ -64,7 +62,7 @@ def take_details(text: str, more: More) -> bool:
         text = text[:start] + text[end + 2 :]
     timer = _TIMER.search(text)
     if timer:
-        more["timer"] = _TIMERS.get(timer[1], timer[1])
+        more["timer"] = TIMERS.get(timer[1], timer[1])
         more["timer_ms"] = _milliseconds(timer[2])
         more["retransmits"] = int(timer[3])
     memory = _SKMEM.search(text)

@@ -1,0 +1,30 @@
+"""Phrases that messages share: suggestions, and numbers with their nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str], most: int = 2) -> list[str]:
+    """Find the known words that are closest to a misspelled one."""
+    from difflib import get_close_matches
+
+    return get_close_matches(word.lower(), list(known), n=most)
+
+
+def did_you_mean(near: Iterable[str], otherwise: str = "") -> str:
+    """Suggest words: "; did you mean X or Y?"; without any, "; OTHERWISE" or nothing."""
+    words = list(near)
+    if words:
+        return f"; did you mean {' or '.join(words)}?"
+    return f"; {otherwise}" if otherwise else ""
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """Pick the form of a noun for a number: socket, sockets."""
+    return noun if number == 1 else nouns or f"{noun}s"
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Write a number with its noun: 1 socket, 5,000 sockets."""
+    return f"{number:,} {plural(number, noun, nouns)}"
