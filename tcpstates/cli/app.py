@@ -112,10 +112,9 @@ def run(arguments: list[str]) -> int:
         pass
     except (click.UsageError, TcpstatesError, OSError) as error:
         text, failure = _explain(error)
-        if arguments[:1] == ["check"]:  # a monitor reads standard output
-            from tcpstates.cli.commands.check import print_unknown
-
-            return print_unknown(text)
+        entry = COMMANDS.get(arguments[0]) if arguments else None
+        if entry is not None and entry.report_failure is not None:
+            return entry.report_failure(text)
         warn(text)
         if isinstance(error, FilterSyntaxError):
             point_at(error.text, error.span)

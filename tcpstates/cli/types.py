@@ -79,10 +79,9 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        """List the words that can come here; for the first one, also the commands."""
+        """List the words that can come here."""
         from click.shell_completion import CompletionItem
 
-        from tcpstates.cli.commands import COMMANDS
         from tcpstates.cli.completions import next_words, spelled_like, split_incomplete
 
         before = [
@@ -95,8 +94,6 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         kept, last = split_incomplete(incomplete)
         before += kept.replace(",", " ").replace("(", "( ").split()
         words = list(next_words(before, in_list=kept.endswith(",")))
-        if not before:
-            words += [(name, entry.summary) for name, entry in COMMANDS.items()]
         spelled = ((spelled_like(word, last), text) for word, text in words)
         return [
             CompletionItem(f"{kept}{word}", help=text) for word, text in spelled if word

@@ -62,15 +62,27 @@ def load_diagram() -> click.Command:
     return diagram
 
 
+def report_check_failure(text: str) -> int:
+    """Report an error as a monitor expects it; return the exit code."""
+    from tcpstates.cli.commands.check import print_unknown
+
+    return print_unknown(text)
+
+
 class Entry(NamedTuple):
     """A command and its summary in --help."""
 
     load: Callable[[], click.Command]
     summary: str
+    report_failure: Callable[[str], int] | None = None  # None: a line on stderr
 
 
 COMMANDS: dict[str, Entry] = {
-    "check": Entry(load_check, "Compare counts with thresholds, for monitors."),
+    "check": Entry(
+        load_check,
+        "Compare counts with thresholds, for monitors.",
+        report_check_failure,
+    ),
     "doctor": Entry(load_doctor, "Find what is stuck and suggest what to do."),
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),

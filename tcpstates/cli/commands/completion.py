@@ -117,7 +117,14 @@ def answer(instruction: str, listing: click.Command, output: Output) -> None:
         kept = ""
     made = kind(command, {"obj": output}, _PROGRAM, VARIABLE)
     lines = []
-    for offer in made.get_completions(arguments, incomplete):
+    offers = made.get_completions(arguments, incomplete)
+    if command is listing and not arguments:
+        offers += [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+    for offer in offers:
         offer.value = f"{kept}{offer.value}"
         if shell != "fish" or "," not in offer.value:  # fish's script splits there
             lines.append(made.format_completion(offer) + "\n")
