@@ -120,13 +120,14 @@ class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """List the completions of the last name in a list."""
         from click.shell_completion import CompletionItem
 
+        from tcpstates.cli.shells import BEGINNING
         from tcpstates.columns.registry import COLUMNS
 
         before, comma, last = incomplete.rpartition(",")
         sign = last[:1] if last[:1] in ("+", "-") else ""
         begun = last[len(sign) :].replace("_", "-")
         return [
-            CompletionItem(f"{before}{comma}{sign}{name}")
+            CompletionItem(f"{before}{comma}{sign}{name}", type=BEGINNING)
             for name in COLUMNS
             if name.startswith(begun)
         ]

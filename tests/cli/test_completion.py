@@ -132,6 +132,65 @@ def test_fish(line: str) -> None:
     assert agrees(line, {value(line, name) for name in names})
 
 
+@needs("fish")
+def test_fish_shows_values_and_help_with_commas() -> None:
+    script = "tcpstates completion fish | source; complete -C '{}'"
+    line = "tcpstates state in close_wait,time"
+    offered = ask(["fish", "--no-config", "-c"], script.format(line))
+    assert {name.partition("\t")[0] for name in offered} == {"close_wait,time_wait"}
+    offered = ask(["fish", "--no-config", "-c"], script.format("tcpstates --time"))
+    assert offered == {"--timers\tTimer, remaining time, retransmissions; age."} or all(
+        "," in found for found in offered
+    )
+
+
+@needs("bash")
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [("--by proces", "--by processX"), ("--source psu", "--source psutil X")],
+)
+def test_bash_adds_a_blank_only_where_a_word_ends(typed: str, becomes: str) -> None:
+    """In an interactive bash: what is typed behind the completed word goes there."""
+    import pty
+
+    folder = str(Path(COMMAND[0]).parent)
+    environment = os.environ | {
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "TERM": "dumb",
+        "PS1": "",
+    }
+    ours, theirs = pty.openpty()
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with subprocess.Popen(
+        shell, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        try:
+            os.write(ours, b'eval "$(tcpstates completion bash)"; echo rea""dy\n')
+            await_output(ours, b"ready")
+            os.write(ours, f"tcpstates {typed}\t".encode())
+            await_output(ours, becomes.removesuffix("X").strip().encode())
+            line_start, line_end = b"\x01", b"\x05"
+            os.write(ours, b"X'" + line_start + b"echo '<'" + b"'" + line_end + b"\n")
+            expected = f"<tcpstates {becomes}".encode()
+            assert expected in await_output(ours, expected)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def await_output(terminal: int, text: bytes) -> bytes:
+    """Read from a terminal until a text comes, for 20 s at most."""
+    import select
+    import time
+
+    found, deadline = b"", time.monotonic() + 20
+    while text not in found and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.5)[0]:
+            found += os.read(terminal, 4096)
+    return found
+
+
 @BY_PROTOCOL
 def test_powershell_as_far_as_it_can_be_tried_without_it(line: str) -> None:
     words = line.split(" ")

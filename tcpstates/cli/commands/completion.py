@@ -1,68 +1,23 @@
 """`tcpstates completion SHELL`: the completion script of a shell.
 
 The script calls tcpstates with a variable in its environment, and click answers. The
-suggestions come from `cli.offers` and from the types of the options.
+suggestions come from `cli.completions` and from the types of the options.
 """
 
 from __future__ import annotations
-
-import os
-from typing import Any
 
 import click
 from click.shell_completion import (
     CompletionItem,
     ShellComplete,
-    add_completion_class,
     get_completion_class,
 )
 
+from tcpstates.cli import shells
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.output import Output
 
 _PROGRAM = "tcpstates"
-
-
-@add_completion_class
-class PowerShellComplete(ShellComplete):
-    """Completion for PowerShell 5.1 and newer, on every system; click lacks it."""
-
-    name = "powershell"
-    source_template = """\
-Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
-    param($word, $command, $position)
-    $before = $command.CommandElements |
-        Where-Object { $_.Extent.StartOffset -lt $position } |
-        ForEach-Object { $_.Extent.Text }
-    $env:COMP_WORDS = $before -join "`n"
-    $env:COMP_WORD = $word
-    $env:%(complete_var)s = "powershell_complete"
-    try {
-        %(prog_name)s | ForEach-Object {
-            $value, $help = $_ -split "`t", 2
-            if (-not $help) { $help = $value }
-            [System.Management.Automation.CompletionResult]::new(
-                $value, $value, "ParameterValue", $help)
-        }
-    } finally {
-        Remove-Item Env:COMP_WORDS, Env:COMP_WORD, Env:%(complete_var)s
-    }
-}
-"""
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the arguments before the incomplete one, and the incomplete one."""
-        words = os.environ.get("COMP_WORDS", "").split("\n")[1:]
-        incomplete = os.environ.get("COMP_WORD", "")
-        if incomplete and words and words[-1] == incomplete:
-            words.pop()
-        return words, incomplete
-
-    def format_completion(self, item: CompletionItem[Any]) -> str:
-        """Format one line of the answer."""
-        return f"{item.value}\t{item.help}" if item.help else str(item.value)
-
-
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
@@ -126,8 +81,9 @@ def answer(instruction: str, listing: click.Command, output: Output) -> None:
         ]
     for offer in offers:
         offer.value = f"{kept}{offer.value}"
-        if shell != "fish" or "," not in offer.value:  # fish's script splits there
-            lines.append(made.format_completion(offer) + "\n")
+        if offer.type == shells.BEGINNING and shell != "bash":
+            offer.type = "plain"
+        lines.append(made.format_completion(offer) + "\n")
     output.write(lines)
 
 
