@@ -28,8 +28,22 @@ def main() -> int:
     except (ImportError, OSError) as error:  # a module cannot be loaded
         code = _fail(f"cannot continue: {error}")
     except Exception as error:  # noqa: BLE001  (users get one line, not a traceback)
-        code = _fail(f"internal error, please report it: {_place(error)}")
+        code = _fail(_report(error))
     os._exit(code)
+
+
+def _report(error: BaseException) -> str:
+    """Write what a report of an internal error needs, except for the command."""
+    text = f"internal error: {_place(error)}; please report this line with the command"
+    text += " and its --source"
+    with suppress(Exception):  # what is broken may be needed here, too
+        from platform import platform, python_version
+
+        from tcpstates import __version__
+
+        system = f"Python {python_version()}, {platform(terse=True)}"
+        text += f" (tcpstates {__version__}, {system})"
+    return text
 
 
 def _place(error: BaseException) -> str:

@@ -199,7 +199,7 @@ def saved(
     if not paths:
         raise ArgumentError("no file: name at least one, or - for standard input")
     if snapshot is not None and snapshot < 1:
-        raise ArgumentError(f"no such snapshot: {snapshot}; they count from 1")
+        raise ArgumentError(f"invalid snapshot {snapshot}; snapshots count from 1")
     if format is not None:
         chosen("format", format, FORMATS)
     chosen("byte order", byte_order, ("little", "big"))

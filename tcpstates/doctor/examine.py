@@ -91,7 +91,7 @@ def examine(
         request = request._replace(families=chosen("family", families, FAMILIES))
     origin = to_origin(source)
     if watch is not None and not watch >= 0:
-        raise ArgumentError(f"no such pause: {watch}; it is a number of seconds")
+        raise ArgumentError(f"invalid pause {watch}; expected a number of seconds")
     question = _Question(
         request=request,
         filter=[filter] if isinstance(filter, str) else list(filter),

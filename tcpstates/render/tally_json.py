@@ -7,7 +7,7 @@ from typing import Any
 
 from tcpstates.columns.tally import Tally
 from tcpstates.model import Listing
-from tcpstates.render.json_ import limitations, opening, scalar, string
+from tcpstates.render.json_ import limitations, opening
 
 
 def render_tally_json(
@@ -20,25 +20,22 @@ def render_tally_json(
 
     `more` holds further members: numbers, texts and None.
     """
+    from json import dumps
+
     if not tally.columns:
         body = f'  "count": {tally.total},\n'
     else:
         groups = ",".join(f"\n    {row}" for row in tally_objects(tally, most))
         body = f'  "counts": [{groups}\n  ],\n  "count": {tally.total},\n'
     for key, value in more.items():
-        body += f'  "{key}": {_member(value)},\n'
+        body += f'  "{key}": {dumps(value)},\n'
     return f"{opening(listing)}{body}{limitations(listing)}}}\n"
 
 
 def tally_objects(tally: Tally, most: int | None) -> Iterator[str]:
     """Yield one JSON object per group."""
+    from json import dumps
+
     keys = [column.key.replace("-", "_") for column in tally.columns]
     for group, number in tally.groups(most)[0]:
-        yield _member(dict(zip((*keys, "count"), (*group, number), strict=True)))
-
-
-def _member(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{string(key)}: {_member(v)}" for key, v in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    return scalar(value) if value is None or isinstance(value, int) else string(value)
+        yield dumps(dict(zip((*keys, "count"), (*group, number), strict=True)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 from conftest import COMMAND, finish, run_command
 
+from tcpstates import __version__
 from tcpstates.cli import foreign_options as hints
 from tcpstates.cli.app import tcpstates
 from tcpstates.cli.exit_codes import ExitCode
@@ -152,8 +154,10 @@ def test_an_interrupt_ends_quietly() -> None:
 
 
 UNEXPECTED = {
-    "ValueError('evil \\x1b[2J\\nrow')": "internal error, please report it: ValueError:"
-    " evil \\x1b[2J\\nrow (<string>, line 4)",
+    "ValueError('evil \\x1b[2J\\nrow')": "internal error: ValueError:"
+    " evil \\x1b[2J\\nrow (<string>, line 4); please report this line with the command"
+    f" and its --source (tcpstates {__version__},"
+    f" Python {platform.python_version()}, {platform.platform(terse=True)})",
     "ImportError('no module')": "cannot continue: no module",
     "MemoryError()": "out of memory",
     "SystemError('error return without exception set')": "out of memory",

@@ -73,16 +73,14 @@ def test_what_is_asked_for_wrongly_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(tcpstates.ArgumentError, match="no file"):
         tcpstates.saved()
     for number in (0, -3):
-        with pytest.raises(
-            tcpstates.ArgumentError, match=f"no such snapshot: {number}"
-        ):
+        with pytest.raises(tcpstates.ArgumentError, match=f"invalid snapshot {number}"):
             tcpstates.saved("x", snapshot=number)
     for arguments, text in (
         ({"families": "ipv7"}, "unknown family 'ipv7'; choose ipv4, ipv6"),
         ({"families": ["ipv4", "inet"]}, "unknown family 'inet'"),
         ({"source": "bogus"}, "unknown source 'bogus'; choose auto, netlink"),
-        ({"watch": -1}, "no such pause: -1"),
-        ({"watch": float("nan")}, "no such pause: nan"),
+        ({"watch": -1}, "invalid pause -1"),
+        ({"watch": float("nan")}, "invalid pause nan"),
     ):
         with pytest.raises(tcpstates.ArgumentError, match=text):
             tcpstates.examine(**arguments)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,9 +13,9 @@ from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.cli.types import FILTER_WORD
-from tcpstates.lifecycle.machine import FIGURE, as_object
 from tcpstates.render.diagram.svg import render_html, render_svg
 from tcpstates.render.diagram.text import render_diagram
+from tcpstates.render.teaching_json import render_machine_json
 from tcpstates.states import TcpState
 
 
@@ -61,7 +60,7 @@ def diagram(
         with output.into(html):
             output.write(page, encoding="utf-8")
     if as_json:
-        output.write(_json(counts))
+        output.write(render_machine_json(counts))
     elif svg is None and html is None:
         drawn = render_diagram(
             counts,
@@ -90,17 +89,3 @@ def _remark(words: tuple[str, ...]) -> str:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     which = f"that match {' '.join(words)}" if words else "of its network namespace"
     return f"TCP sockets {which}, as of {now}."
-
-
-def _json(counts: Mapping[str, int] | None) -> Iterator[str]:
-    import json
-
-    told: dict[str, Any] = {
-        "schema": 1,
-        "states": {
-            str(state): None if counts is None else counts.get(str(state), 0)
-            for state in TcpState
-        },
-        "transitions": [as_object(edge) for edge in FIGURE],
-    }
-    yield json.dumps(told, indent=2) + "\n"

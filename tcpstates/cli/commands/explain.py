@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,25 +11,21 @@ from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.collect.settings import read_settings
-from tcpstates.lifecycle.explanations import MEANINGS
-from tcpstates.lifecycle.machine import as_object, ways_in, ways_out
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
     Here,
-    fill_in_settings,
     render_glance,
     render_state,
     render_topic,
-    sections,
 )
 from tcpstates.render.paragraphs import filled, readable
+from tcpstates.render.teaching_json import render_explanations_json
 from tcpstates.states import (
     SYSTEMS,
     OtherState,
     TcpState,
     find_group,
     find_state,
-    names_of,
 )
 
 _MOST_HOLDERS = 3
@@ -88,7 +82,10 @@ def explain(
     width, paints = output.width, output.wants_color(color)
     if as_json:
         asked = states if words else list(TcpState)
-        output.write(_json(asked, topics, shown, counts))
+        found = counts.by("state")
+        output.write(
+            render_explanations_json(asked, topics, shown, read_settings(), found)
+        )
         return
     if not words:
         output.write(render_glance(_here(None, counts), width=width, color=paints))
@@ -118,40 +115,3 @@ def _here(state: TcpState | None, counts: StateCounts) -> Here:
     owners = counts.by("process", filter=asked) if found is not None else None
     most = owners.most_common(_MOST_HOLDERS) if owners else []
     return Here(found, [(str(name), number) for name, number in most])
-
-
-def _json(
-    states: Sequence[TcpState],
-    topics: Sequence[str],
-    systems: Sequence[str],
-    counts: StateCounts,
-) -> Iterator[str]:
-    import json
-
-    settings = read_settings()
-    here = _here(None, counts)
-    told = []
-    for state in states:
-        meaning = MEANINGS[state]
-        told.append(
-            {
-                "state": str(state),
-                "summary": meaning.summary,
-                "text": meaning.text,
-                "waits": meaning.waits,
-                "side": dict(sections(state, settings, systems))["side"][0],
-                "in": [as_object(edge) for edge in ways_in(state)],
-                "out": [as_object(edge) for edge in ways_out(state)],
-                "lasts": fill_in_settings(meaning.lasts, settings),
-                "trouble": fill_in_settings(meaning.trouble, settings),
-                "remedy": fill_in_settings(meaning.remedy, settings),
-                "names": {key: names_of(state, key) for key in systems},
-                "count": None
-                if here.counts is None
-                else here.counts.get(str(state), 0),
-            }
-        )
-    objects = {"schema": 1, "states": told}
-    if topics:
-        objects["topics"] = {name: asdict(TOPICS[name]) for name in topics}
-    yield json.dumps(objects, indent=2) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -13,14 +13,12 @@ from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.lifecycle.scenarios import (
     SCENARIOS,
-    Moment,
-    Scenario,
-    Seen,
     is_simultaneous,
     walk,
 )
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.sequence import Step, render_sequence
+from tcpstates.render.teaching_json import render_sequences_json
 from tcpstates.wording import did_you_mean, nearest
 
 
@@ -74,7 +72,7 @@ def sequence(
     if name is None:
         if live:
             raise click.UsageError(f"--live requires a name: {', '.join(SCENARIOS)}")
-        output.write(_json_of(SCENARIOS) if as_json else _names())
+        output.write(render_sequences_json(SCENARIOS) if as_json else _names())
         return None
     scenario = SCENARIOS[name]
     steps: Iterable[Step] = [(None, None), *((m, None) for m in walk(scenario))]
@@ -84,7 +82,7 @@ def sequence(
         steps = perform(scenario)
     if as_json:
         steps = list(steps)
-        output.write(_json_of({name: scenario}, steps))
+        output.write(render_sequences_json({name: scenario}, steps))
     else:
         steps = _draw(name, steps, output, color=color, is_live=live)
     differing = [m for m, seen in steps if m and seen and seen.differs(m)]
@@ -136,37 +134,3 @@ def _verdict(differing: int, name: str, width: int) -> str:
     if differing:
         result = f"behaved differently at {differing} of the steps, marked !"
     return "\n" + filled(f"{system} {result}. {how}", readable(width, 48))
-
-
-def _json_of(
-    scenarios: Mapping[str, Scenario], steps: Iterable[Step] | None = None
-) -> Iterator[str]:
-    import json
-
-    told = {}
-    for name, scenario in scenarios.items():
-        client, server = map(str, scenario.start)
-        taken = steps or ((moment, None) for moment in walk(scenario))
-        told[name] = {
-            "title": scenario.title,
-            "start": {"client": client, "server": server},
-            "steps": [_step(moment, seen) for moment, seen in taken if moment],
-            "moral": scenario.moral,
-        }
-    yield json.dumps({"schema": 1, "sequences": told}, indent=2) + "\n"
-
-
-def _step(moment: Moment, seen: Seen | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "party": moment.act.party,
-        "event": None if moment.act.event is None else str(moment.act.event),
-        "sends": moment.segment,
-        "client": str(moment.client),
-        "server": str(moment.server),
-    }
-    if seen is not None:
-        states = {"client": seen.client, "server": seen.server}
-        told["kernel"] = {
-            party: state and str(state) for party, state in states.items()
-        }
-    return told

@@ -9,8 +9,8 @@ import click
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.render.styles import paint
+from tcpstates.render.teaching_json import render_names_json
 from tcpstates.states import (
-    GROUPS,
     STATE_NAMES,
     SYSTEMS,
     AnyState,
@@ -32,7 +32,11 @@ def states(output: Output, /, *, as_json: bool, color: str) -> None:
 
     tcpstates accepts all of these names wherever it accepts a state.
     """
-    output.write(_json() if as_json else _text(color=output.wants_color(color)))
+    output.write(
+        render_names_json(_STATES)
+        if as_json
+        else _text(color=output.wants_color(color))
+    )
 
 
 def _text(*, color: bool) -> Iterator[str]:
@@ -63,22 +67,15 @@ def _text(*, color: bool) -> Iterator[str]:
             if word not in known
         )
         if others:
-            yield f"{state.value:<{widths[0]}}  {', '.join(others)}\n"
+            yield from _wrapped(state.value, ", ".join(others), widths[0])
 
 
-def _json() -> Iterator[str]:
-    import json
+def _wrapped(name: str, text: str, width: int) -> Iterator[str]:
+    """Yield a name and its spellings, in lines of 80 characters."""
+    from textwrap import wrap
 
-    told = {
-        "schema": 1,
-        "states": [
-            {
-                "state": state.value,
-                "is_rfc": isinstance(state, TcpState),
-                "names": {system: names_of(state, system) for system in SYSTEMS},
-            }
-            for state in _STATES
-        ],
-        "groups": {name: sorted(map(str, group)) for name, group in GROUPS.items()},
-    }
-    yield json.dumps(told, indent=2) + "\n"
+    first, rest = f"{name:<{width}}  ", " " * (width + 2)
+    for line in wrap(
+        text, 80, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    ):
+        yield line + "\n"

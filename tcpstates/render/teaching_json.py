@@ -1,0 +1,121 @@
+"""What `explain`, `sequence`, `diagram` and `states` print, as JSON (schema 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tcpstates.lifecycle.explanations import MEANINGS
+from tcpstates.lifecycle.machine import FIGURE, as_object, ways_in, ways_out
+from tcpstates.lifecycle.scenarios import Moment, Scenario, Seen, walk
+from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.render.explain import fill_in_settings, sections
+from tcpstates.render.json_ import SCHEMA
+from tcpstates.render.sequence import Step
+from tcpstates.settings import KernelSettings
+from tcpstates.states import GROUPS, SYSTEMS, AnyState, TcpState, names_of
+
+Counts = Mapping[str, int] | None  # sockets by state; None: they were not counted
+
+
+def _document(members: dict[str, Any]) -> Iterator[str]:
+    import json
+
+    yield json.dumps({"schema": SCHEMA, **members}, indent=2) + "\n"
+
+
+def _count(counts: Counts, state: TcpState) -> int | None:
+    return None if counts is None else counts.get(str(state), 0)
+
+
+def render_explanations_json(
+    states: Sequence[TcpState],
+    topics: Sequence[str],
+    systems: Sequence[str],
+    settings: KernelSettings,
+    counts: Counts,
+) -> Iterator[str]:
+    """Yield the explanations of states and topics."""
+    explained = [_explanation(state, systems, settings, counts) for state in states]
+    members: dict[str, Any] = {"states": explained}
+    if topics:
+        members["topics"] = {name: asdict(TOPICS[name]) for name in topics}
+    return _document(members)
+
+
+def _explanation(
+    state: TcpState, systems: Sequence[str], settings: KernelSettings, counts: Counts
+) -> dict[str, Any]:
+    meaning = MEANINGS[state]
+    return {
+        "state": str(state),
+        "summary": meaning.summary,
+        "text": meaning.text,
+        "waits": meaning.waits,
+        "side": dict(sections(state, settings, systems))["side"][0],
+        "in": [as_object(edge) for edge in ways_in(state)],
+        "out": [as_object(edge) for edge in ways_out(state)],
+        "lasts": fill_in_settings(meaning.lasts, settings),
+        "trouble": fill_in_settings(meaning.trouble, settings),
+        "remedy": fill_in_settings(meaning.remedy, settings),
+        "names": {key: names_of(state, key) for key in systems},
+        "count": _count(counts, state),
+    }
+
+
+def render_machine_json(counts: Counts) -> Iterator[str]:
+    """Yield the state machine with the number of sockets in each state."""
+    return _document(
+        {
+            "states": {str(state): _count(counts, state) for state in TcpState},
+            "transitions": [as_object(edge) for edge in FIGURE],
+        }
+    )
+
+
+def render_names_json(states: Sequence[AnyState]) -> Iterator[str]:
+    """Yield every system's names of states, and the groups."""
+    named = [
+        {
+            "state": state.value,
+            "is_rfc": isinstance(state, TcpState),
+            "names": {system: names_of(state, system) for system in SYSTEMS},
+        }
+        for state in states
+    ]
+    groups = {name: sorted(map(str, group)) for name, group in GROUPS.items()}
+    return _document({"states": named, "groups": groups})
+
+
+def render_sequences_json(
+    scenarios: Mapping[str, Scenario], steps: Iterable[Step] | None = None
+) -> Iterator[str]:
+    """Yield scenarios step by step; `steps` has what was observed live."""
+    sequences = {}
+    for name, scenario in scenarios.items():
+        client, server = map(str, scenario.start)
+        taken = steps or ((moment, None) for moment in walk(scenario))
+        sequences[name] = {
+            "title": scenario.title,
+            "start": {"client": client, "server": server},
+            "steps": [_step(moment, seen) for moment, seen in taken if moment],
+            "moral": scenario.moral,
+        }
+    return _document({"sequences": sequences})
+
+
+def _step(moment: Moment, seen: Seen | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "party": moment.act.party,
+        "event": None if moment.act.event is None else str(moment.act.event),
+        "sends": moment.segment,
+        "client": str(moment.client),
+        "server": str(moment.server),
+    }
+    if seen is not None:
+        states = {"client": seen.client, "server": seen.server}
+        found["kernel"] = {
+            party: state and str(state) for party, state in states.items()
+        }
+    return found
