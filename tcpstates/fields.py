@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 ColumnName = Literal[
-    "state_label",  # str: the state as displayed: an RFC 9293 name, or UNCONN, BOUND ...
+    "state_label",  # str: the state as shown: an RFC 9293 name, or UNCONN, BOUND
     "state",  # str: the RFC 9293 name; None where no state of the RFC equals it
     "raw_state",  # str: the source's own spelling or code
     "local_address",  # str: numeric, without brackets or scope

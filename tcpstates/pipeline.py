@@ -126,7 +126,7 @@ def _note_missing(
 def _not_provided(
     need: Capability, reading: Reading, limitations: list[Limitation]
 ) -> str | None:
-    """Name the sources that provide what a filter needs, where the one used does not."""
+    """Name the sources that provide what a filter needs, if the one used does not."""
     if need not in reading.lacks:
         return None
     others = " and ".join(name for name in SOURCES if need not in missing_from(name))

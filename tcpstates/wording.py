@@ -13,7 +13,7 @@ def nearest(word: str, known: Iterable[str], most: int = 2) -> list[str]:
 
 
 def did_you_mean(near: Iterable[str], otherwise: str = "") -> str:
-    """Suggest words: "; did you mean X or Y?"; without any, "; OTHERWISE" or nothing."""
+    """Suggest words: "; did you mean X?"; without any, "; OTHERWISE" or nothing."""
     words = list(near)
     if words:
         return f"; did you mean {' or '.join(words)}?"

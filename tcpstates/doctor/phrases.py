@@ -65,7 +65,8 @@ def local_peer_lines(
     if not found:
         return []
     who = [
-        f"{number:,} in {state_label} {owner if has_no_process(owner) else f'of {owner}'}"
+        f"{number:,} in {state_label}"
+        f" {owner if has_no_process(owner) else f'of {owner}'}"
         for (owner, state_label), number in found.most_common(2)
     ]
     return [f"the peers are on this host: {', '.join(who)}; {blame}"]

@@ -17,7 +17,8 @@ class Topic:
 TOPICS: dict[str, Topic] = {
     "half-closed": Topic(
         title="half-open and half-closed are different things",
-        answer="Half-open: the handshake is not complete. The server has sent its SYN,ACK"
+        answer="Half-open: the handshake is not complete. The server has sent its"
+        " SYN,ACK"
         " and waits for the last ACK (SYN_RECEIVED). RFC 9293 also calls"
         " a connection half-open if one side has crashed and the other does not know"
         " it: such a connection looks ESTABLISHED until something is sent.\n"
@@ -29,7 +30,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "termination": Topic(
         title="a connection ends with three or four segments",
-        answer="Each direction is closed separately, by a FIN and its ACK. That makes four"
+        answer="Each direction is closed separately, by a FIN and its ACK. That makes"
+        " four"
         " segments when the two sides close one after the other.\n"
         "When the second side closes before it has sent its ACK, the ACK and its own"
         " FIN share one segment. That makes three segments, and the first side goes"
@@ -40,7 +42,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "simultaneous": Topic(
         title="both sides open, or close, at once",
-        answer="Two connects whose SYNs cross make one connection. Both sides go through"
+        answer="Two connects whose SYNs cross make one connection. Both sides go"
+        " through"
         " SYN_RECEIVED: there is no server. Both ports have to be agreed beforehand;"
         " some programs get through address translation this way.\n"
         "Two closes whose FINs cross take both sides through CLOSING into TIME_WAIT."
@@ -52,7 +55,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "unread-data": Topic(
         title="closing with unread data resets the connection",
-        answer="close() on a socket whose receive queue is not empty sends a RST instead"
+        answer="close() on a socket whose receive queue is not empty sends a RST"
+        " instead"
         " of a FIN, on Linux and most other systems (RFC 2525, 2.17, asks for it: the"
         " peer must learn that its data were not read). The socket is CLOSED at"
         " once.\n"
@@ -68,7 +72,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "busy-port": Topic(
         title="why a port stays busy after close",
-        answer="bind() fails with EADDRINUSE while a connection on that port is in any state:"
+        answer="bind() fails with EADDRINUSE while a connection on that port is in any"
+        " state:"
         " mostly TIME_WAIT, for 60 s on Linux. A server that sets SO_REUSEADDR before"
         " bind() is not affected. Two listeners on one port both need SO_REUSEPORT.\n"
         "Other processes that can keep the port: a child that has inherited the"
@@ -82,7 +87,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "whose-fault": Topic(
         title="whose fault is it?",
-        answer="CLOSE_WAIT that stays: the program on this side. The peer has closed, and the"
+        answer="CLOSE_WAIT that stays: the program on this side. The peer has closed,"
+        " and the"
         " kernel has reported it; only the program's close() is missing.\n"
         "FIN_WAIT_2 that stays: the peer's program, whose socket is in CLOSE_WAIT. If"
         " a process here still holds the socket open after shutdown(), that process is"

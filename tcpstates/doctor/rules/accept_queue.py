@@ -178,7 +178,8 @@ class AcceptQueueRule(Rule):
                 "longest_ms": int(queue.longest),
                 **{name.lower(): facts.counters.get(name) for name in _COUNTERS},
             },
-            means="Clients consider themselves connected, but get no answer. Once the queue"
+            means="Clients consider themselves connected, but get no answer. Once the"
+            " queue"
             " is full, new clients hang in SYN_SENT.",
             commands=(
                 *resume_commands(processes),
@@ -244,10 +245,12 @@ def _dropped(number: int, facts: Facts) -> Finding:
         subject="host",
         severity=Severity.WARNING,
         size=number,
-        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during this run",
+        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during"
+        " this run",
         evidence=tuple(_counter_lines(facts)),
         numbers={f"new_{name.lower()}": facts.grown.get(name) for name in _COUNTERS},
-        means="A queue was full for a moment, and had room again when it was examined. A"
+        means="A queue was full for a moment, and had room again when it was examined."
+        " A"
         " client resends its SYN after a second.",
         commands=("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
         unless="a single burst in several days may be harmless",

@@ -140,7 +140,8 @@ class EphemeralPortsRule(Rule):
             subject=f"{local} {where}",
             severity=Severity.CRITICAL if is_grave else Severity.WARNING,
             size=number,
-            verdict=f"ports for {where} run out: {number:,} of {ports:,} in use ({share} %)",
+            verdict=f"ports for {where} run out: {number:,} of {ports:,} in use"
+            f" ({share} %)",
             evidence=tuple(self._evidence(route)),
             numbers={
                 "sockets": self._used[route],
@@ -201,7 +202,8 @@ class EphemeralPortsRule(Rule):
             f" ({share} %)",
             evidence=(),
             numbers={"used": number, "ports": ports, "percent": share},
-            means="A program that binds before it connects, or that listens without a fixed"
+            means="A program that binds before it connects, or that listens without a"
+            " fixed"
             " port, finds no port (EADDRINUSE). Plain connect() shares ports between"
             " destinations.",
             commands=(

@@ -45,13 +45,16 @@ class _Cause:
 _LEAKED = _Cause(
     key="end_read",
     verdict="leaks sockets",
-    means="It has read the end of each stream (Recv-Q is 0), but has not closed the socket.",
-    remedy="in the program: close the socket when recv() returns nothing, on every code path",
+    means="It has read the end of each stream (Recv-Q is 0), but has not closed the"
+    " socket.",
+    remedy="in the program: close the socket when recv() returns nothing, on every code"
+    " path",
 )
 _IGNORED = _Cause(
     key="end_not_read",
     verdict="has not noticed that peers have closed",
-    means="It has not read the end of these streams (Recv-Q is 1): it does not watch them.",
+    means="It has not read the end of these streams (Recv-Q is 1): it does not watch"
+    " them.",
     remedy="in the program: watch idle connections, too, or test them before use",
 )
 _STUCK = _Cause(
@@ -204,7 +207,8 @@ def _close_wait(
             cause.remedy,
             "a restart frees the sockets for now",
         ),
-        unless="a connection pool keeps a few until it next uses them, or a program is still"
+        unless="a connection pool keeps a few until it next uses them, or a program is"
+        " still"
         " preparing its answer; their number then does not grow",
         processes=processes,
         no_process=no_process_note(facts, owner),

@@ -42,7 +42,8 @@ class TimeWaitLimitRule(Rule):
             subject="host",
             severity=Severity.CRITICAL if grown or share >= 100 else Severity.WARNING,
             size=number,
-            verdict=f"TIME_WAIT {'has reached' if grown else 'is near'} its limit: {number:,} of"
+            verdict=f"TIME_WAIT {'has reached' if grown else 'is near'} its limit:"
+            f" {number:,} of"
             f" {limit:,} (tcp_max_tw_buckets)",
             evidence=(
                 (
@@ -51,8 +52,10 @@ class TimeWaitLimitRule(Rule):
                 ),
             ),
             numbers={"sockets": number, "limit": limit, "overflows": overflows},
-            means="Above the limit, the kernel skips TIME_WAIT, so late segments can reach a"
-            " new connection. The cause is short connections that this side closes first.",
+            means="Above the limit, the kernel skips TIME_WAIT, so late segments can"
+            " reach a"
+            " new connection. The cause is short connections that this side closes"
+            " first.",
             commands=("tcpstates -tan time_wait --by remote --limit 10",),
             advice=(
                 "keep connections open, or let the peer close first",
@@ -86,10 +89,12 @@ class OrphanLimitRule(Rule):
             subject="host",
             severity=Severity.CRITICAL if share >= 100 else Severity.WARNING,
             size=number,
-            verdict=f"orphans are near their limit: {number:,} of {limit:,} (tcp_max_orphans)",
+            verdict=f"orphans are near their limit: {number:,} of {limit:,}"
+            " (tcp_max_orphans)",
             evidence=(f"TCPAbortOnMemory {aborted:,} so far (sockets reset)",),
             numbers={"sockets": number, "limit": limit, "aborted": aborted},
-            means="Closed sockets wait for peers that do not finish. Above the limit, the"
+            means="Closed sockets wait for peers that do not finish. Above the limit,"
+            " the"
             " kernel resets them, and data in transit are lost.",
             commands=(
                 (
@@ -131,7 +136,8 @@ class MemoryRule(Rule):
             subject="host",
             severity=Severity.CRITICAL if share >= _NEAR_PERCENT else Severity.WARNING,
             size=used,
-            verdict=f"TCP is short of memory: {format_bytes(used)} of {format_bytes(limit)}",
+            verdict=f"TCP is short of memory: {format_bytes(used)} of"
+            f" {format_bytes(limit)}",
             evidence=(
                 (
                     f"above {format_bytes(pressure)}, the kernel keeps buffers small"
@@ -144,7 +150,8 @@ class MemoryRule(Rule):
                 "limit": limit,
                 "pruned": pruned,
             },
-            means="All connections share this memory. Windows shrink; at the limit, the kernel"
+            means="All connections share this memory. Windows shrink; at the limit, the"
+            " kernel"
             " drops segments and resets sockets.",
             commands=(
                 "tcpstates -tanpm --sort -recv-q --limit 20    # who does not read",

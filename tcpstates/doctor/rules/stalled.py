@@ -167,7 +167,8 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=self._grade(facts, sockets),
             size=number,
-            verdict=f"{owner} sends but gets no answer: {counted(number, 'connection')}",
+            verdict=f"{owner} sends but gets no answer:"
+            f" {counted(number, 'connection')}",
             evidence=(
                 (
                     f"data resent up to {tries} times; {format_bytes(queued)} not"
@@ -176,8 +177,10 @@ class StalledRule(Rule):
                 *local_peer_lines(facts, sockets, "the path between them drops all"),
             ),
             numbers={"sockets": number, "retransmits": tries, "send_q": queued},
-            means="The path is broken, or the peer's host is gone. The kernel gives up after"
-            f" {_tries(self._context.settings)}; only then does the program learn of it.",
+            means="The path is broken, or the peer's host is gone. The kernel gives up"
+            " after"
+            f" {_tries(self._context.settings)}; only then does the program learn of"
+            " it.",
             commands=(
                 "tcpstates -tanpoi retrans '>' 0" + owner_filter(owner),
                 command_line("ip route get {}", unmap_ipv4(sockets[0].remote_address)),
@@ -202,7 +205,8 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=self._grade(facts, sockets) if longest else Severity.NOTICE,
             size=number,
-            verdict=f"{owner} cannot send: the peers of {counted(number, 'connection')} accept"
+            verdict=f"{owner} cannot send: the peers of {counted(number, 'connection')}"
+            " accept"
             f" no data{lasts}",
             evidence=(
                 (
@@ -212,7 +216,8 @@ class StalledRule(Rule):
                 *local_peer_lines(facts, sockets, blame),
             ),
             numbers={"sockets": number, "send_q": queued, "longest_ms": int(longest)},
-            means="The peers' programs do not read the data that have arrived. Their kernels"
+            means="The peers' programs do not read the data that have arrived. Their"
+            " kernels"
             " still answer, so nothing on this host ends the connections.",
             commands=("tcpstates -tanpoi timer = probe" + owner_filter(owner),),
             advice=(
@@ -247,7 +252,8 @@ class StalledRule(Rule):
                 ),
             ),
             numbers={"sockets": number, "recv_q": queued, "longest_ms": int(longest)},
-            means="The data have arrived, but the program does not read all of them: it is"
+            means="The data have arrived, but the program does not read all of them: it"
+            " is"
             " stuck, stopped, busy elsewhere, or has forgotten the connection.",
             commands=(
                 *resume_commands(processes),
@@ -255,7 +261,8 @@ class StalledRule(Rule):
                 *((command_line("cat {}", f"/proc/{pid}/stack"),) if pid else ()),
             ),
             advice=("find out what the reader waits for: a lock, a disk, a database",),
-            unless="a program that reads slowly on purpose, as a proxy does for a slow client;"
+            unless="a program that reads slowly on purpose, as a proxy does for a slow"
+            " client;"
             " then Recv-Q shrinks",
             processes=processes,
             no_process=no_process_note(facts, owner),
@@ -273,7 +280,8 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=Severity.NOTICE,
             size=number,
-            verdict=f"{owner} would not notice lost peers: {counted(number, 'connection')}"
+            verdict=f"{owner} would not notice lost peers:"
+            f" {counted(number, 'connection')}"
             f" idle for up to {format_ms(longest)}, without keepalive",
             evidence=(),
             numbers={"sockets": number, "longest_ms": int(longest)},
