@@ -27,7 +27,7 @@ def section(name: str) -> str:
 
 
 def options() -> set[str]:
-    context = click.Context(command)
+    context = click.Context(command, help_option_names=["-h", "--help"])
     return {
         name
         for parameter in command.get_params(context)
