@@ -39,7 +39,7 @@ class Timer(NamedTuple):
 
 
 class Socket(NamedTuple):
-    """One socket. None is what the source cannot tell or was not asked for."""
+    """One socket. None: not reported by the source, or not requested."""
 
     protocol: str  # tcp, udp
     family: str  # ipv4, ipv6

@@ -60,7 +60,7 @@ def note_other_owners(
 def _by_inode(
     batches: Iterator[Batch], limitations: list[Limitation]
 ) -> Iterator[Batch]:
-    """Add who holds each socket, found by its inode."""
+    """Add the owners of each socket, found by its inode."""
     from tcpstates.collect import owners
 
     held = list(batches)
@@ -88,7 +88,7 @@ def _by_inode(
 def _reasons(
     batch: Batch, processes: list[tuple[Owner, ...]], unseen: str
 ) -> list[str | None]:
-    """Say for each socket without a process why it has none."""
+    """Give the reason for each socket without a process."""
     return [
         None if found else unseen if inode else reason_without_file(word)
         for found, inode, word in zip(
@@ -98,7 +98,7 @@ def _reasons(
 
 
 def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
-    """Tell how many owners were not found, and what is known about the reason."""
+    """Describe how many owners were not found, and what is known about the reason."""
     if unseen == Reason.HIDDEN:
         are = counted(number, "owner is", "owners are")
         text = (
@@ -116,7 +116,7 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
 
 
 def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator[Batch]:
-    """Add who holds each socket, where the source has told the process already."""
+    """Add the owner of each socket from the pid that the source has reported."""
     from tcpstates.collect.psutil_ import read_process_name
 
     names: dict[int, bytes | None] = {}

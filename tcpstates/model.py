@@ -18,12 +18,12 @@ WILDCARDS = frozenset(WILDCARD.values())
 
 
 class Request(NamedTuple):
-    """What a source is asked for; it may leave out what it cannot tell."""
+    """What is requested of a source; it may omit what it does not provide."""
 
     protocols: frozenset[str] = frozenset({DEFAULT_PROTOCOL})
     families: frozenset[str] = frozenset(FAMILIES)
     states: frozenset[AnyState] = GROUPS["all"]
-    unknown_states: bool = True  # also what no word is known for
+    unknown_states: bool = True  # also sockets in states without a known name
     info: bool = False
     memory: bool = False
     processes: bool = False  # find every owner, which may take a scan of /proc
@@ -54,7 +54,7 @@ class Request(NamedTuple):
                 return self.memory
 
     def includes(self, word: str) -> bool:
-        """Tell whether a socket whose state is shown as `word` was asked for."""
+        """Whether a socket whose state is displayed as `word` was requested."""
         if word.startswith("UNKNOWN"):
             return self.unknown_states
         return word in self.states  # members are equal to their names
@@ -65,7 +65,7 @@ class Owner(NamedTuple):
 
     pid: int
     name: bytes | None  # as the kernel has it: any bytes; None: it went away
-    fd: int | None  # None where the source cannot tell
+    fd: int | None  # None: the source does not report it
 
 
 class Reason:
@@ -100,7 +100,7 @@ def reason_without_file(word: str) -> str:
 
 
 class KernelCounts(NamedTuple):
-    """What the kernel counts of TCP itself; None: it does not tell."""
+    """The kernel's own counts of TCP; None: not reported."""
 
     orphans: int | None = None  # sockets without a file, in every namespace
     orphans_limit: int | None = None

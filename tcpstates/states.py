@@ -235,8 +235,8 @@ def nearest_words(word: str) -> list[str]:
     from difflib import get_close_matches
 
     names = {reduce_spelling(n): n for n in (*map(str, TcpState), *GROUPS)}
-    told = (*TcpState, OtherState.UNCONN, OtherState.BOUND)
-    spellings = (s for s, state in _BY_SPELLING.items() if state in told)
+    reported = (*TcpState, OtherState.UNCONN, OtherState.BOUND)
+    spellings = (s for s, state in _BY_SPELLING.items() if state in reported)
     candidates = [*names, *(s for s in spellings if len(s) > 2)]
     found = get_close_matches(reduce_spelling(word), candidates, n=3, cutoff=0.6)
     meant = [names.get(f) or str(_BY_SPELLING[f]) for f in found]

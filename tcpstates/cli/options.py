@@ -54,7 +54,7 @@ class Options(NamedTuple):
 
     @property
     def is_for_programs(self) -> bool:
-        """Tell whether the format is for programs, not for people."""
+        """Whether the format is for programs, not for people."""
         return self.format not in ("auto", "table", "plain")
 
 

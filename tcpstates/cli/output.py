@@ -126,7 +126,7 @@ def warn(text: str) -> None:
     """Print one line on standard error."""
     from tcpstates.text import sanitise_line
 
-    _tell(f"tcpstates: {sanitise_line(text)}\n")
+    _write_error(f"tcpstates: {sanitise_line(text)}\n")
 
 
 def point_at(text: str, span: tuple[int, int]) -> None:
@@ -134,10 +134,10 @@ def point_at(text: str, span: tuple[int, int]) -> None:
     from tcpstates.text import mark_part
 
     line, mark = mark_part(text, span, _DEFAULT_WIDTH - 4)
-    _tell(f"  {line}\n  {mark}\n")
+    _write_error(f"  {line}\n  {mark}\n")
 
 
-def _tell(text: str) -> None:
+def _write_error(text: str) -> None:
     """Write to standard error; ignore a closed one."""
     if sys.stderr is not None:
         try:

@@ -65,11 +65,11 @@ def family(batch: Batch, names: Names) -> Cells:
 
 def user(batch: Batch, names: Names) -> Cells:
     """Show login names, or uids that have no name."""
-    told = batch.get("user_name")
-    if told is not None:
+    reported = batch.get("user_name")
+    if reported is not None:
         return [
             _user_text(uid, names) if name is None else sanitise(name)
-            for uid, name in zip(batch.column("uid"), told, strict=True)
+            for uid, name in zip(batch.column("uid"), reported, strict=True)
         ]
     return [_user_text(uid, names) for uid in batch.column("uid")]
 
@@ -80,9 +80,9 @@ def _user_text(uid: int | None, names: Names) -> str | None:
 
 def interface(batch: Batch, names: Names) -> Cells:
     """Show interface names; None: not bound to an interface."""
-    told = batch.get("interface_name")
-    if told is not None:
-        return [None if name is None else sanitise(name) for name in told]
+    reported = batch.get("interface_name")
+    if reported is not None:
+        return [None if name is None else sanitise(name) for name in reported]
     return [
         sanitise(names.interface(index) or str(index)) if index else None
         for index in batch.column("interface_index")
@@ -91,9 +91,9 @@ def interface(batch: Batch, names: Names) -> Cells:
 
 def cgroup(batch: Batch, names: Names) -> Cells:
     """Show the paths of cgroups."""
-    told = batch.get("cgroup_name")
-    if told is not None:
-        return [None if name is None else sanitise(name) for name in told]
+    reported = batch.get("cgroup_name")
+    if reported is not None:
+        return [None if name is None else sanitise(name) for name in reported]
     return [
         None if number is None else sanitise(names.cgroup(number) or f"id:{number}")
         for number in batch.column("cgroup_id")

@@ -217,10 +217,10 @@ class Device(ColumnCondition):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket."""
-        told = batch.get("interface_name")
-        if told is None:
+        reported = batch.get("interface_name")
+        if reported is None:
             return super().test(batch)
-        return [None if name is None else name in self.names for name in told]
+        return [None if name is None else name in self.names for name in reported]
 
 
 class Mark(ColumnCondition):

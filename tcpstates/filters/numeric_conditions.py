@@ -35,8 +35,8 @@ class User(Condition):
         half-open sockets, and before Linux 6.17 for every socket without a file.
         """
         uids = batch.column("uid")
-        told = batch.get("user_name")
-        if told is not None or None in uids:
+        reported = batch.get("user_name")
+        if reported is not None or None in uids:
             names = batch.column("user_name")
             return [
                 name in self.names

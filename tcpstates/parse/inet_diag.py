@@ -102,8 +102,8 @@ class DiagDecoder:
         self._waiting: dict[tuple[int, int], list[bytes]] = {}  # parts of tables
         self._recent: set[int] = set()
         self._older: set[int] = set()
-        self._told: list[DiagBatch] = []
-        self._told_before: list[DiagBatch] = []
+        self._recent_batches: list[DiagBatch] = []
+        self._older_batches: list[DiagBatch] = []
 
     def decode(self, datagram: bytes) -> list[DiagBatch]:
         """Decode a datagram into batches; drop sockets that were reported before."""
@@ -223,8 +223,8 @@ class DiagDecoder:
         now = set(halves)
         repeats = not (now.isdisjoint(self._recent) and now.isdisjoint(self._older))
         if repeats or len(now) < len(halves):
-            told = (*self._told, *self._told_before)
-            seen = {cookie for before in told for cookie in before.cookies()}
+            reported = (*self._recent_batches, *self._older_batches)
+            seen = {cookie for before in reported for cookie in before.cookies()}
             fresh = []
             for cookie in batch.cookies():
                 fresh.append(cookie not in seen)
@@ -232,10 +232,10 @@ class DiagDecoder:
             batch = batch.select(fresh)
         if len(self._recent) > _WINDOW:
             self._older, self._recent = self._recent, now
-            self._told_before, self._told = self._told, [batch]
+            self._older_batches, self._recent_batches = self._recent_batches, [batch]
         else:
             self._recent |= now
-            self._told.append(batch)
+            self._recent_batches.append(batch)
         return batch
 
 

@@ -112,7 +112,7 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     found = diagnosis.findings
     here = [f for f in found if not _is_gone(f)]
     numbers = [(s, sum(f.severity == s for f in here)) for s in reversed(Severity)]
-    told = [
+    reported = [
         f"{count} {severity.name.lower()}{'s' if count > 1 and severity < 3 else ''}"
         for severity, count in numbers
         if count
@@ -120,7 +120,7 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     sockets = sum(diagnosis.counted.values())
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
-        f"{', '.join(told) or 'nothing stuck'}: examined"
+        f"{', '.join(reported) or 'nothing stuck'}: examined"
         f" {counted(sockets, 'TCP socket')}{which},"
         f" {counted(diagnosis.processes, 'process', 'processes')}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"

@@ -16,7 +16,7 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
     """Render one JSON object."""
     import json
 
-    told = {
+    reported = {
         "schema": SCHEMA,
         "source": diagnosis.source,
         "taken_at": _time(diagnosis.taken_at),
@@ -29,7 +29,7 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
         "not_examined": [asdict(each) for each in diagnosis.not_examined],
         "limitations": [limit._asdict() for limit in diagnosis.limitations],
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(reported, indent=2) + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -47,12 +47,12 @@ def sections(
 
 def _called(state: TcpState, systems: Sequence[str]) -> str:
     """List the names of a state on each system; of several, only differing ones."""
-    told = []
+    reported = []
     for key in systems:
         words = names_of(state, key)
         if words and (len(systems) == 1 or words != [str(state)]):
-            told.append(f"{', '.join(words)} ({SYSTEMS[key]})")
-    return "; ".join(told) or f"{state} on every system"
+            reported.append(f"{', '.join(words)} ({SYSTEMS[key]})")
+    return "; ".join(reported) or f"{state} on every system"
 
 
 def _what(edge: Transition) -> str:
@@ -84,10 +84,10 @@ def render_state(
         yield from paragraph(label, texts, wide)
         if not label:
             yield "\n"
-    yield from paragraph("here", [_told_here(state, here)], wide)
+    yield from paragraph("here", [_live_counts(state, here)], wide)
 
 
-def _told_here(state: TcpState, here: Here) -> str:
+def _live_counts(state: TcpState, here: Here) -> str:
     if here.counts is None:
         return "unknown: no source could be read"
     number = here.counts.get(str(state), 0)

@@ -215,7 +215,7 @@ def test_repeats_are_found_far_back_and_memory_stays_small() -> None:
         rows = b"".join(diag.message(cookie=n) for n in range(start, start + 200))
         told += values(decoded(found, rows), "cookie")
     assert len(told) == len(set(told)) == 40_000
-    assert sum(map(len, found._told + found._told_before)) < 20_000
+    assert sum(map(len, found._recent_batches + found._older_batches)) < 20_000
     repeat = b"".join(diag.message(cookie=n) for n in range(37_000, 37_200))
     assert values(decoded(found, repeat), "cookie") == []
 

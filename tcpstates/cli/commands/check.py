@@ -45,7 +45,7 @@ class Threshold(NamedTuple):
     text: str  # the range, for performance data
 
     def is_crossed(self, number: int) -> bool:
-        """Tell whether to alert on a number."""
+        """Whether a number raises an alert."""
         return (self.low <= number <= self.high) is self.inside
 
     def problem(self, number: int) -> str:
@@ -214,14 +214,17 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
                 result = max(result, grade)
                 word = grade.name.lower()
                 problems[limit.name] = f" ({word}: {limit.problem(number)})"
-    told = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
+    reported = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
     # Crossed thresholds first.
-    told.sort(key=lambda part: not part.endswith(")"))
+    reported.sort(key=lambda part: not part.endswith(")"))
     doubts = [text for kind, text in counts.limitations if kind in _DOUBTS]
     if doubts and result is Result.OK:
         result = Result.UNKNOWN
-    told += [doubt.replace("|", "/") for doubt in doubts]
-    return result, f"{', '.join(told)} | {_performance(numbers, warnings, criticals)}"
+    reported += [doubt.replace("|", "/") for doubt in doubts]
+    return (
+        result,
+        f"{', '.join(reported)} | {_performance(numbers, warnings, criticals)}",
+    )
 
 
 def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None:

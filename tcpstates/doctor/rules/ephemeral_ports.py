@@ -180,16 +180,16 @@ class EphemeralPortsRule(Rule):
             f"from {route[0]}: {waiting:,} in TIME_WAIT,"
             f" {self._used[route] - waiting:,} in other states"
         )
-        told = (
+        reported = (
             f"ports {settings.first_port} to {settings.last_port}, minus reserved ones"
         )
         if lasting == self._used[route]:
             rate = settings.ports / _TIME_WAIT_SECONDS
-            told += (
+            reported += (
                 f": enough for {rate:,.1f} new connections per second, each of which"
                 f" stays in TIME_WAIT for {_TIME_WAIT_SECONDS} s"
             )
-        yield told
+        yield reported
 
     def _of_address(self, local: str, number: int, share: int) -> Finding:
         ports = self._context.settings.ports

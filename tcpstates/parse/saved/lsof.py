@@ -57,8 +57,10 @@ class Lsof(Layout):
         take_user(left[3], more)
         if found[2].isdecimal():
             more["inode"] = int(found[2])
-        name, told = _split_name(found[4])
-        return (_row(self._endpoints, found[1], found[3].lower(), name, told, more),)
+        name, reported = _split_name(found[4])
+        return (
+            _row(self._endpoints, found[1], found[3].lower(), name, reported, more),
+        )
 
 
 class LsofFields(Layout):
@@ -127,9 +129,9 @@ class LsofFields(Layout):
             more["uid"] = int(self._process["u"])
         if fields.get("d", "").isdecimal():
             more["inode"] = int(fields["d"])
-        told = {key[1:]: word for key, word in fields.items() if len(key) > 1}
+        reported = {key[1:]: word for key, word in fields.items() if len(key) > 1}
         kind, name = fields.get("t", ""), fields["n"]
-        return _row(self._endpoints, kind, protocol, name, told, more)
+        return _row(self._endpoints, kind, protocol, name, reported, more)
 
 
 def _split_name(text: str) -> tuple[str, dict[str, str]]:
@@ -137,11 +139,11 @@ def _split_name(text: str) -> tuple[str, dict[str, str]]:
     found = _STATE.search(text)
     if found is None:
         return text, {}
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     for word in (found[1] or found[2]).split():
         key, equals, value = word.rpartition("=")
-        told.setdefault(key if equals else "ST", value)
-    return text[: found.start()], told
+        reported.setdefault(key if equals else "ST", value)
+    return text[: found.start()], reported
 
 
 def _row(
@@ -149,14 +151,14 @@ def _row(
     kind: str,
     protocol: str,
     name: str,
-    told: Mapping[str, str],
+    reported: Mapping[str, str],
     more: More,
 ) -> Row:
-    """Make a row of local->remote; `told` has the state (ST) and queues (QR, QS)."""
+    """Make a row of local->remote; `reported` has the state (ST) and queues (QR, QS)."""
     here, _, there = (name.split() or ("",))[0].partition("->")
     family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
-    raw = told.get("ST")
-    received, sent = (_number(told.get(key)) for key in ("QR", "QS"))
+    raw = reported.get("ST")
+    received, sent = (_number(reported.get(key)) for key in ("QR", "QS"))
     if raw == "LISTEN":
         sent = None
     return Row(protocol, family, raw, *places, received, sent, more | ends)

@@ -139,10 +139,10 @@ class _Canvas:
 def _ways(state: TcpState) -> Iterator[str]:
     """Describe the edges that lead to and from a state."""
     for edge in ways_in(state):
-        yield f"in:  from {edge.source}, {_told(edge)}\n"
+        yield f"in:  from {edge.source}, {_recent_batches(edge)}\n"
     for edge in ways_out(state):
-        yield f"out: to {edge.target}, {_told(edge)}\n"
+        yield f"out: to {edge.target}, {_recent_batches(edge)}\n"
 
 
-def _told(edge: Transition) -> str:
+def _recent_batches(edge: Transition) -> str:
     return f"{edge.event}" + (f", snd {edge.sends}" if edge.sends else "")
