@@ -68,7 +68,7 @@ def test_the_schema_has_these_fields_and_types() -> None:
 
 
 def test_the_man_page_describes_each() -> None:
-    page = (PACKAGE.parent / "man" / "tcpstates.1").read_text()
+    page = (Path(__file__).parents[1] / "man" / "tcpstates.1").read_text()
     formats = page.split(".SH FORMATS")[1].split("\n.SH ")[0]
     tags = re.findall(r"\.TP\n\.BR? (.*)", formats)
     named = [word for tag in tags for word in re.findall(r"\w+", tag)]

@@ -238,7 +238,7 @@ def test_what_a_source_cannot_tell_is_pointed_at(lab: Lab) -> None:
         ("psutil", "recv-q > 0", "does not report queues; netlink and procfs do"),
         ("procfs", "rtt > 1ms", "does not report tcp_info; netlink does"),
         ("psutil", "user = root", "does not report uid; netlink and procfs do"),
-        ("procfs", "dev = lo", "does not tell interface; netlink does"),
+        ("procfs", "dev = lo", "does not report interface; netlink does"),
     ):
         finished = lab.tcpstates("-an", "--source", source, f"estab and {text}")
         assert finished.returncode == 2
