@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import Lab
 
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import find_state
 
 RUNS = 50
@@ -36,7 +37,7 @@ def rows_of_ss(lab: Lab) -> list[Row]:
                 netid,
                 *endpoint(local),
                 *endpoint(remote),
-                str(find_state(word, netid)),
+                str(find_state(word, has_states=PROTOCOLS[netid].has_states)),
                 int(received),
                 int(sent),
                 int(details.get("uid", 0)),

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from conftest import Lab
 
+from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import find_state
 
 needs_ss = pytest.mark.skipif(
@@ -16,10 +17,10 @@ needs_ss = pytest.mark.skipif(
 # ss leaves these out of a listing without -a; netstat, and we, do not.
 _NOT_OF_SS = {"TIME_WAIT", "SYN_RECEIVED"}
 
-ListingView = Counter[tuple[str, str, str]]
+Rows = Counter[tuple[str, str, str]]
 
 
-def ours(lab: Lab, *arguments: str) -> ListingView:
+def ours(lab: Lab, *arguments: str) -> Rows:
     """Return protocol, state and local port of each row of a listing."""
     finished = lab.tcpstates(*arguments, "-n")
     assert finished.returncode == 0, finished.stderr
@@ -27,12 +28,12 @@ def ours(lab: Lab, *arguments: str) -> ListingView:
     return Counter((row[0], row[1], row[4].rpartition(":")[2]) for row in rows)
 
 
-def of_ss(lab: Lab, *arguments: str) -> ListingView:
+def of_ss(lab: Lab, *arguments: str) -> Rows:
     lines = lab.run("ss", "-Hn", *arguments).stdout.splitlines()
-    found: ListingView = Counter()
+    found: Rows = Counter()
     for line in lines:
         netid, word, _, _, local, *_ = line.split()
-        state = find_state(word, netid)
+        state = find_state(word, has_states=PROTOCOLS[netid].has_states)
         found[netid, str(state), local.rpartition(":")[2]] += 1
     return found
 

@@ -154,7 +154,7 @@ def _row(
     reported: Mapping[str, str],
     more: More,
 ) -> Row:
-    """Make a row of local->remote; `reported` has the state (ST) and queues (QR, QS)."""
+    """Make a row of local->remote; `reported` has state (ST) and queues (QR, QS)."""
     here, _, there = (name.split() or ("",))[0].partition("->")
     family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
     raw = reported.get("ST")
