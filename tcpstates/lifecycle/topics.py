@@ -18,35 +18,33 @@ TOPICS: dict[str, Topic] = {
     "half-closed": Topic(
         title="half-open and half-closed are different things",
         answer="Half-open: the handshake is not complete. The server has sent its"
-        " SYN,ACK"
-        " and waits for the last ACK (SYN_RECEIVED). RFC 9293 also calls"
-        " a connection half-open if one side has crashed and the other does not know"
-        " it: such a connection looks ESTABLISHED until something is sent.\n"
-        "Half-closed: the handshake is long complete, and one side has ended its stream"
-        " with a FIN. That side is in FIN_WAIT_2 and still receives; the other is in"
-        " CLOSE_WAIT and may still send. Both states can last as long as both programs"
-        " want: no kernel timer ends them while a process holds the socket open.",
+        " SYN,ACK and waits for the last ACK (SYN_RECEIVED). RFC 9293 also calls a"
+        " connection half-open if one side has crashed and the other does not know"
+        " it: such a connection looks ESTABLISHED until something is"
+        " sent.\nHalf-closed: the handshake is long complete, and one side has ended"
+        " its stream with a FIN. That side is in FIN_WAIT_2 and still receives; the"
+        " other is in CLOSE_WAIT and may still send. Both states can last as long as"
+        " both programs want: no kernel timer ends them while a process holds the"
+        " socket open.",
         see=("tcpstates sequence half-close", "tcpstates explain syn_received"),
     ),
     "termination": Topic(
         title="a connection ends with three or four segments",
         answer="Each direction is closed separately, by a FIN and its ACK. That makes"
-        " four"
-        " segments when the two sides close one after the other.\n"
-        "When the second side closes before it has sent its ACK, the ACK and its own"
-        " FIN share one segment. That makes three segments, and the first side goes"
-        " from FIN_WAIT_1 to TIME_WAIT without passing through FIN_WAIT_2. The side"
-        " that closes first ends in TIME_WAIT; the side that closes second goes"
-        " through CLOSE_WAIT and LAST_ACK.",
+        " four segments when the two sides close one after the other.\nWhen the"
+        " second side closes before it has sent its ACK, the ACK and its own FIN"
+        " share one segment. That makes three segments, and the first side goes from"
+        " FIN_WAIT_1 to TIME_WAIT without passing through FIN_WAIT_2. The side that"
+        " closes first ends in TIME_WAIT; the side that closes second goes through"
+        " CLOSE_WAIT and LAST_ACK.",
         see=("tcpstates sequence close", "tcpstates sequence close-three-way"),
     ),
     "simultaneous": Topic(
         title="both sides open, or close, at once",
         answer="Two connects whose SYNs cross make one connection. Both sides go"
-        " through"
-        " SYN_RECEIVED: there is no server. Both ports have to be agreed beforehand;"
-        " some programs get through address translation this way.\n"
-        "Two closes whose FINs cross take both sides through CLOSING into TIME_WAIT."
+        " through SYN_RECEIVED: there is no server. Both ports have to be agreed"
+        " beforehand; some programs get through address translation this way.\nTwo"
+        " closes whose FINs cross take both sides through CLOSING into TIME_WAIT."
         " This is rare and harmless.",
         see=(
             "tcpstates sequence simultaneous-open",
@@ -56,29 +54,27 @@ TOPICS: dict[str, Topic] = {
     "unread-data": Topic(
         title="closing with unread data resets the connection",
         answer="close() on a socket whose receive queue is not empty sends a RST"
-        " instead"
-        " of a FIN, on Linux and most other systems (RFC 2525, 2.17, asks for it: the"
-        " peer must learn that its data were not read). The socket is CLOSED at"
-        " once.\n"
-        "Data still to be sent are discarded: of 3.9 MB that send() had accepted, a"
-        " peer on loopback received 0.1 MB. On Linux, the peer can still read data"
-        " that had arrived; on other systems the RST may discard those, too. A server"
-        " that answers early and closes (with an error to a large upload, say) loses"
-        " its own answer this way.\n"
-        "Instead, call shutdown(SHUT_WR), read until the end of the stream, with a"
-        " deadline, and then call close(). The kernel counts closes with unread data"
-        " in TcpExtTCPAbortOnClose.",
+        " instead of a FIN, on Linux and most other systems (RFC 2525, 2.17, asks for"
+        " it: the peer must learn that its data were not read). The socket is CLOSED"
+        " at once.\nData still to be sent are discarded: of 3.9 MB that send() had"
+        " accepted, a peer on loopback received 0.1 MB. On Linux, the peer can still"
+        " read data that had arrived; on other systems the RST may discard those,"
+        " too. A server that answers early and closes (with an error to a large"
+        " upload, say) loses its own answer this way.\nInstead, call"
+        " shutdown(SHUT_WR), read until the end of the stream, with a deadline, and"
+        " then call close(). The kernel counts closes with unread data in"
+        " TcpExtTCPAbortOnClose.",
         see=("nstat -az TcpExtTCPAbortOnClose", "tcpstates sequence reset"),
     ),
     "busy-port": Topic(
         title="why a port stays busy after close",
-        answer="bind() fails with EADDRINUSE while a connection on that port is in any"
-        " state:"
-        " mostly TIME_WAIT, for 60 s on Linux. A server that sets SO_REUSEADDR before"
-        " bind() is not affected. Two listeners on one port both need SO_REUSEPORT.\n"
-        "Other processes that can keep the port: a child that has inherited the"
-        " listener, a process that is bound but does not listen, a listener on the"
-        " wildcard address, or a listener on IPv6's wildcard, which accepts IPv4, too.",
+        answer="bind() fails with EADDRINUSE while a connection on that port is in"
+        " any state: mostly TIME_WAIT, for 60 s on Linux. A server that sets"
+        " SO_REUSEADDR before bind() is not affected. Two listeners on one port both"
+        " need SO_REUSEPORT.\nOther processes that can keep the port: a child that"
+        " has inherited the listener, a process that is bound but does not listen, a"
+        " listener on the wildcard address, or a listener on IPv6's wildcard, which"
+        " accepts IPv4, too.",
         see=(
             "tcpstates -tanp 'sport = :8080'",
             "tcpstates -tanp bound",
@@ -88,15 +84,14 @@ TOPICS: dict[str, Topic] = {
     "whose-fault": Topic(
         title="whose fault is it?",
         answer="CLOSE_WAIT that stays: the program on this side. The peer has closed,"
-        " and the"
-        " kernel has reported it; only the program's close() is missing.\n"
-        "FIN_WAIT_2 that stays: the peer's program, whose socket is in CLOSE_WAIT. If"
-        " a process here still holds the socket open after shutdown(), that process is"
-        " at fault: the kernel's timer runs only for sockets without a process.\n"
-        "SYN_SENT that stays: the path to the server, or the server's full queue."
-        " SYN_RECEIVED that stays: the path back, or a flood. FIN_WAIT_1, CLOSING and"
-        " LAST_ACK that stay: the peer is gone, or does not read. TIME_WAIT: nobody's"
-        " fault; it is the normal end.",
+        " and the kernel has reported it; only the program's close() is"
+        " missing.\nFIN_WAIT_2 that stays: the peer's program, whose socket is in"
+        " CLOSE_WAIT. If a process here still holds the socket open after shutdown(),"
+        " that process is at fault: the kernel's timer runs only for sockets without"
+        " a process.\nSYN_SENT that stays: the path to the server, or the server's"
+        " full queue. SYN_RECEIVED that stays: the path back, or a flood. FIN_WAIT_1,"
+        " CLOSING and LAST_ACK that stay: the peer is gone, or does not read."
+        " TIME_WAIT: nobody's fault; it is the normal end.",
         see=("tcpstates -tanp close_wait", "tcpstates -tan --by state,remote-address"),
     ),
 }

@@ -179,8 +179,7 @@ class AcceptQueueRule(Rule):
                 **{name.lower(): facts.counters.get(name) for name in _COUNTERS},
             },
             means="Clients consider themselves connected, but get no answer. Once the"
-            " queue"
-            " is full, new clients hang in SYN_SENT.",
+            " queue is full, new clients hang in SYN_SENT.",
             commands=(
                 *resume_commands(processes),
                 "tcpstates -tanpi listener"
@@ -249,9 +248,8 @@ def _dropped(number: int, facts: Facts) -> Finding:
         " this run",
         evidence=tuple(_counter_lines(facts)),
         numbers={f"new_{name.lower()}": facts.grown.get(name) for name in _COUNTERS},
-        means="A queue was full for a moment, and had room again when it was examined."
-        " A"
-        " client resends its SYN after a second.",
+        means="A queue was full for a moment, and had room again when it was"
+        " examined. A client resends its SYN after a second.",
         commands=("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
         unless="a single burst in several days may be harmless",
     )

@@ -122,8 +122,7 @@ _SILENT = _Words(
     verdict="get no answer to their FIN",
     blame="the path between them drops all",
     means="The peers are gone, or a firewall has forgotten them. The kernel gives up"
-    " orphans"
-    " by itself (tcp_orphan_retries: about a minute or two).",
+    " orphans by itself (tcp_orphan_retries: about a minute or two).",
     remedy="if a firewall or NAT forgets idle connections: shorten the keepalive"
     " interval",
     unless="a server with many mobile clients always has some",
@@ -131,9 +130,8 @@ _SILENT = _Words(
 _FULL = _Words(
     verdict="cannot send their remaining data",
     blame="the side that does not read is at fault",
-    means="The peers accept no data (zero window), so the FIN has to wait. They answer"
-    " every"
-    " probe: their programs do not read.",
+    means="The peers accept no data (zero window), so the FIN has to wait. They"
+    " answer every probe: their programs do not read.",
     remedy="at the peers: tcpstates doctor",
     unless="peers that read slowly on purpose",
 )

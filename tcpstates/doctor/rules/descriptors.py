@@ -57,8 +57,7 @@ def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Findin
         evidence=(f"{sockets:,} of these descriptors are sockets of any kind",),
         numbers={"open": used, "limit": limit, "sockets": sockets, "percent": share},
         means="At the limit, accept() and connect() fail with EMFILE, and so does"
-        " opening a"
-        " file.",
+        " opening a file.",
         commands=(
             command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
             command_line(

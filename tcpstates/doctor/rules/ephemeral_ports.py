@@ -203,9 +203,8 @@ class EphemeralPortsRule(Rule):
             evidence=(),
             numbers={"used": number, "ports": ports, "percent": share},
             means="A program that binds before it connects, or that listens without a"
-            " fixed"
-            " port, finds no port (EADDRINUSE). Plain connect() shares ports between"
-            " destinations.",
+            " fixed port, finds no port (EADDRINUSE). Plain connect() shares ports"
+            " between destinations.",
             commands=(
                 command_line(
                     "tcpstates -tanp src {} --by remote,process --limit 10", local

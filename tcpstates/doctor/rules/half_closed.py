@@ -207,9 +207,8 @@ def _close_wait(
             cause.remedy,
             "a restart frees the sockets for now",
         ),
-        unless="a connection pool keeps a few until it next uses them, or a program is"
-        " still"
-        " preparing its answer; their number then does not grow",
+        unless="a connection pool keeps a few until it next uses them, or a program"
+        " is still preparing its answer; their number then does not grow",
         processes=processes,
         no_process=no_process_note(facts, owner),
         peers=remote_peers(sockets, with_port=_are_clients(context, sockets)),

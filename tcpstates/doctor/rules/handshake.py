@@ -83,8 +83,7 @@ class UnansweredSynRule(Rule):
                     "oldest_ms": int(age),
                 },
                 means="There is no answer, not even a refusal: a firewall drops the"
-                " SYNs, the"
-                " host is gone, or its accept queue is full.",
+                " SYNs, the host is gone, or its accept queue is full.",
                 commands=(
                     command_line(
                         "tcpstates -tanpo syn_sent and dst {}",
@@ -239,9 +238,8 @@ class HalfOpenRule(Rule):
                 *(() if is_flood else (_route_back(next(iter(by_source))),)),
             ),
             advice=("limit SYNs where they enter the network",) if is_flood else (),
-            unless="a listener with TCP_DEFER_ACCEPT keeps connections half-open until"
-            " data"
-            " arrive; clients on lossy links need a second try",
+            unless="a listener with TCP_DEFER_ACCEPT keeps connections half-open"
+            " until data arrive; clients on lossy links need a second try",
             processes=() if owner is None else facts.processes(owner),
             no_process=None if owner is None else no_process_note(facts, owner),
             peers=tuple(Peer(*found) for found in by_source.most_common(3)),

@@ -43,8 +43,7 @@ class TimeWaitLimitRule(Rule):
             severity=Severity.CRITICAL if grown or share >= 100 else Severity.WARNING,
             size=number,
             verdict=f"TIME_WAIT {'has reached' if grown else 'is near'} its limit:"
-            f" {number:,} of"
-            f" {limit:,} (tcp_max_tw_buckets)",
+            f" {number:,} of {limit:,} (tcp_max_tw_buckets)",
             evidence=(
                 (
                     f"TCPTimeWaitOverflow {overflows:,} so far, {grown:,} during this"
@@ -53,9 +52,8 @@ class TimeWaitLimitRule(Rule):
             ),
             numbers={"sockets": number, "limit": limit, "overflows": overflows},
             means="Above the limit, the kernel skips TIME_WAIT, so late segments can"
-            " reach a"
-            " new connection. The cause is short connections that this side closes"
-            " first.",
+            " reach a new connection. The cause is short connections that this side"
+            " closes first.",
             commands=("tcpstates -tan time_wait --by remote --limit 10",),
             advice=(
                 "keep connections open, or let the peer close first",
@@ -94,8 +92,7 @@ class OrphanLimitRule(Rule):
             evidence=(f"TCPAbortOnMemory {aborted:,} so far (sockets reset)",),
             numbers={"sockets": number, "limit": limit, "aborted": aborted},
             means="Closed sockets wait for peers that do not finish. Above the limit,"
-            " the"
-            " kernel resets them, and data in transit are lost.",
+            " the kernel resets them, and data in transit are lost.",
             commands=(
                 (
                     "tcpstates -tano fin_wait_1 fin_wait_2 last_ack closing"
@@ -150,9 +147,8 @@ class MemoryRule(Rule):
                 "limit": limit,
                 "pruned": pruned,
             },
-            means="All connections share this memory. Windows shrink; at the limit, the"
-            " kernel"
-            " drops segments and resets sockets.",
+            means="All connections share this memory. Windows shrink; at the limit,"
+            " the kernel drops segments and resets sockets.",
             commands=(
                 "tcpstates -tanpm --sort -recv-q --limit 20    # who does not read",
                 "tcpstates -tanpm --sort -send-q --limit 20    # whose peers do not",

@@ -177,10 +177,9 @@ class StalledRule(Rule):
                 *local_peer_lines(facts, sockets, "the path between them drops all"),
             ),
             numbers={"sockets": number, "retransmits": tries, "send_q": queued},
-            means="The path is broken, or the peer's host is gone. The kernel gives up"
-            " after"
-            f" {_tries(self._context.settings)}; only then does the program learn of"
-            " it.",
+            means="The path is broken, or the peer's host is gone. The kernel gives"
+            f" up after {_tries(self._context.settings)}; only then does the program"
+            " learn of it.",
             commands=(
                 "tcpstates -tanpoi retrans '>' 0" + owner_filter(owner),
                 command_line("ip route get {}", unmap_ipv4(sockets[0].remote_address)),
@@ -205,9 +204,8 @@ class StalledRule(Rule):
             subject=owner.subject,
             severity=self._grade(facts, sockets) if longest else Severity.NOTICE,
             size=number,
-            verdict=f"{owner} cannot send: the peers of {counted(number, 'connection')}"
-            " accept"
-            f" no data{lasts}",
+            verdict=f"{owner} cannot send: the peers of"
+            f" {counted(number, 'connection')} accept no data{lasts}",
             evidence=(
                 (
                     f"{format_bytes(queued)} wait to be sent; the probe timer runs: the"
@@ -217,8 +215,7 @@ class StalledRule(Rule):
             ),
             numbers={"sockets": number, "send_q": queued, "longest_ms": int(longest)},
             means="The peers' programs do not read the data that have arrived. Their"
-            " kernels"
-            " still answer, so nothing on this host ends the connections.",
+            " kernels still answer, so nothing on this host ends the connections.",
             commands=("tcpstates -tanpoi timer = probe" + owner_filter(owner),),
             advice=(
                 "at the peer: tcpstates -tanp recv-q '>' 0",
@@ -252,18 +249,16 @@ class StalledRule(Rule):
                 ),
             ),
             numbers={"sockets": number, "recv_q": queued, "longest_ms": int(longest)},
-            means="The data have arrived, but the program does not read all of them: it"
-            " is"
-            " stuck, stopped, busy elsewhere, or has forgotten the connection.",
+            means="The data have arrived, but the program does not read all of them:"
+            " it is stuck, stopped, busy elsewhere, or has forgotten the connection.",
             commands=(
                 *resume_commands(processes),
                 "tcpstates -tanpi recv-q '>' 0" + owner_filter(owner),
                 *((command_line("cat {}", f"/proc/{pid}/stack"),) if pid else ()),
             ),
             advice=("find out what the reader waits for: a lock, a disk, a database",),
-            unless="a program that reads slowly on purpose, as a proxy does for a slow"
-            " client;"
-            " then Recv-Q shrinks",
+            unless="a program that reads slowly on purpose, as a proxy does for a"
+            " slow client; then Recv-Q shrinks",
             processes=processes,
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=False),
