@@ -62,8 +62,10 @@ __all__ = [
     "snapshot",
 ]
 
-_OF_EXAMINATIONS = (
-    *(
+__version__ = "0.1.0"
+
+_OF_THE_DOCTOR = frozenset(
+    [
         "Diagnosis",
         "Finding",
         "NotExamined",
@@ -71,30 +73,24 @@ _OF_EXAMINATIONS = (
         "Process",
         "Severity",
         "Thresholds",
-    ),
-    "Trend",
+        "Trend",
+        "examine",
+    ]
 )
-
-__version__ = "0.1.0"
-
-
-_OF_ORIGINS = ("LiveHost", "Origin", "SavedListing")
+_OF_ORIGINS = frozenset({"LiveHost", "Origin", "SavedListing"})
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OF_ORIGINS:
-        from tcpstates import origin
-
-        return getattr(origin, name)
-    if name in (*_OF_EXAMINATIONS, "examine"):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module: Any
+    if name in _OF_THE_DOCTOR:
         from tcpstates.doctor import examine as module
-
-        return getattr(module, name)
-    if name in __all__:
-        from tcpstates import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif name in _OF_ORIGINS:
+        from tcpstates import origin as module
+    else:
+        from tcpstates import api as module
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -43,23 +43,23 @@ class Socket(NamedTuple):
 
     protocol: str  # tcp, udp
     family: str  # ipv4, ipv6
-    state: str | None  # of RFC 9293; None: no state of it, as of most UDP sockets
-    raw_state: str | None  # the source's own word or code
+    state: str | None  # the RFC 9293 name; None: it has none, as for UDP
+    raw_state: str | None  # the source's own spelling or code
     local_address: str  # numeric; the wildcard is 0.0.0.0 or ::
     local_port: int
     remote_address: str
     remote_port: int  # 0: the wildcard
     recv_q: int | None  # bytes; of a LISTEN socket the backlog
     send_q: int | None  # bytes; of a LISTEN socket the backlog's limit
-    backlog: int | None  # connections to be accepted; None but for LISTEN
-    backlog_limit: int | None  # how many may wait; None but for LISTEN
+    backlog: int | None  # connections to be accepted; None except for LISTEN
+    backlog_limit: int | None  # their maximum; None except for LISTEN
     uid: int | None
     user: str | None
     inode: int | None  # 0: no file refers to it
     cookie: int | None  # the kernel's number for it, unique since boot
-    interface: str | None  # that it is bound to
+    interface: str | None  # the one it is bound to
     timer: Timer | None
-    processes: tuple[Owner, ...] | None  # every holder, names as bytes
+    processes: tuple[Owner, ...] | None  # every owner, names as bytes
     no_process_reason: str | None  # why there is none: time-wait, orphan, hidden ...
     truncated: tuple[str, ...] | None  # addresses that a saved listing has cut off
     age_ms: int | None  # in this state at least; most ages take info=True
@@ -68,7 +68,7 @@ class Socket(NamedTuple):
     mark: int | None  # firewall mark
     cgroup: str | None  # path in cgroup v2
     v6only: bool | None  # an IPv6 listener that refuses IPv4
-    shutdown: int | None  # bits: 1 the peer has ended its stream, 2 we have
+    shutdown: int | None  # bits: 1 the peer has ended its stream, 2 this side has
     congestion: str | None  # name of the congestion control
     info: dict[str, int] | None  # tcp_info; microseconds, bytes, or as names say
     memory: dict[str, int] | None  # bytes, and packets for drops
@@ -114,7 +114,7 @@ class Snapshot:
         """Return how many sockets have each value of a column.
 
         Of several columns the keys are tuples. Columns are those of --by. Raise
-        ColumnError for others, and for processes that were not asked for.
+        ColumnError for others, and for columns that were not requested.
         """
         found = _columns(columns)
         for column in found:
@@ -137,11 +137,12 @@ def snapshot(
 ) -> Snapshot:
     """Return the sockets, in every state, that a filter selects.
 
-    `filter` is what the command line takes behind its options, as one text or as a
+    `filter` is what the command line takes after its options, as one string or as a
     sequence of arguments; empty: every socket. `protocols` are "tcp" and "udp",
-    `families` "ipv4" and "ipv6"; one may be given as a text. `processes`, `info` and
-    `memory` ask for what takes longer: who holds each socket, tcp_info and the age,
-    and memory; without them these fields are None. `source` is "auto", a name that
+    `families` "ipv4" and "ipv6"; a single one may be given as a string.
+    `processes`, `info` and `memory` request what takes longer: the owners of each
+    socket, tcp_info and ages, and memory; without them, these fields are None.
+    `source` is "auto", a name that
     --source takes, or what `saved` returns. Raise SourceUnavailable,
     FilterSyntaxError and ArgumentError.
     """
@@ -163,7 +164,7 @@ def count_by(
     families: str | Collection[str] = FAMILIES,
     source: str | Origin = "auto",
 ) -> Counts:
-    """Return the same as `snapshot(...).count_by(...)`, and hold no socket."""
+    """Count like `snapshot(...).count_by(...)`, without holding the sockets."""
     found = _columns(columns)
     needed = {column.needs for column in found}
     request = Request(
@@ -187,11 +188,11 @@ def saved(
     byte_order: str = "little",
     snapshot: int | None = None,
 ) -> SavedListing:
-    """Return files, which other tools have written, to be given as a source.
+    """Name files that other tools have written, to be given as `source`.
 
     `paths` are read in their order; "-" is standard input. `format`, `byte_order` and
     `snapshot` (from 1; None: all) are what --from-format, --byte-order and --snapshot
-    take. Raise ArgumentError for what they do not take, and without a path.
+    take. Raise ArgumentError for other values, and without a path.
     """
     from tcpstates.collect.saved import SavedFiles
     from tcpstates.parse.saved.layouts import FORMATS

@@ -10,6 +10,7 @@ The columns are those of `fields.ColumnName`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from itertools import compress
 from typing import Any, TypeVar
 
@@ -71,6 +72,12 @@ class Batch:
             for name, values in self._columns.items()
         }
         return selected
+
+    def copy(self: B) -> B:
+        """The same sockets, in a batch whose columns can be set independently."""
+        made = copy(self)
+        made._columns = dict(self._columns)
+        return made
 
     def _only(self: B, chosen: Sequence[Any]) -> B:
         """A batch of the chosen sockets that can make their columns again."""

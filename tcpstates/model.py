@@ -29,9 +29,7 @@ class Request(NamedTuple):
     processes: bool = False  # find every owner, which may take a scan of /proc
     reported_processes: bool = False  # owners, where the source reports them anyway
     kernel_filter: bytes = b""  # inet_diag bytecode: what it drops is not wanted
-    allow_fallback: bool = (
-        False  # a source may read elsewhere what it lacks, and say so
-    )
+    allow_fallback: bool = False  # read elsewhere what the source lacks, and say so
 
     def for_columns(self, needs: Collection[Needs]) -> Request:
         """Return the request with what columns need: processes, info, memory."""
@@ -61,7 +59,7 @@ class Request(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """One process that holds a socket through one descriptor."""
+    """One process that owns a socket through one descriptor."""
 
     pid: int
     name: bytes | None  # as the kernel has it: any bytes; None: it went away
@@ -69,14 +67,14 @@ class Owner(NamedTuple):
 
 
 class Reason:
-    """Why a socket has no process; the words are part of the output."""
+    """Why a socket has no process; these texts are part of the output."""
 
     TIME_WAIT = "time-wait"
     REQUEST = "half-open"
     NOT_ACCEPTED = "not accepted"
     ORPHAN = "orphan"
     HIDDEN = "hidden"
-    NOT_FOUND = "not found"  # some processes may not be looked into, even by root
+    NOT_FOUND = "not found"  # some processes cannot be inspected, even by root
     NOT_HERE = "not in this pid namespace"
     UNATTRIBUTED = "unattributed"
     UNKNOWN = "unknown"

@@ -1,8 +1,8 @@
-"""Where sockets are: this host, or listings that somebody has saved.
+"""Where sockets are: on this host, or in listings that somebody has saved.
 
-An origin answers every question that depends on that, so nothing above this module
-asks which kind it has. Whatever holds sockets next (another network namespace, another
-host) is one more class here.
+An origin answers every question whose answer depends on that. Modules above this one
+never ask which kind it is. Another network namespace, or another host, will be one
+more class here.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ if TYPE_CHECKING:  # loaded only where they are needed
 
 
 class Origin(Protocol):
-    """Where sockets are read, with all that is known beside them."""
+    """A place to read sockets from, and to learn names, settings and counters of."""
 
-    label: str  # what every row of it is marked with; "": this host
+    label: str  # `Batch.origin` of its sockets; "": this host
     filters_in_kernel: bool  # a request may carry a kernel filter
-    command_note: str | None  # where the commands are meant for, if not here
+    command_note: str | None  # on which host to run proposed commands; None: this one
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """Read sockets; raise SourceUnavailable if there is nothing to read."""
 
     def pinned(self) -> Origin:
-        """The same origin for several questions about one moment.
+        """A view of the origin that several reads can share.
 
-        Sources that read everything anyway are read once.
+        A source that reads everything at once is read once, and its sockets held.
         """
 
     def taken_at(self) -> float:
-        """When the sockets are, or were, as read; in seconds since the epoch."""
+        """When the sockets were in these states, in seconds since the epoch."""
 
     def missing(self, source: str) -> frozenset[Capability]:
-        """What it does not provide when it is read through that source."""
+        """The capabilities that it lacks when it is read through that source."""
 
     def names(
         self, *, numeric: bool, state_words: Mapping[str, str] | None = None
@@ -67,7 +67,7 @@ class Origin(Protocol):
         """Its settings of TCP; the defaults where they are unknown."""
 
     def kernel_counts(self) -> KernelCounts | None:
-        """What its kernel counts of TCP; None: unknown."""
+        """Its kernel's own counts of TCP; None: unknown."""
 
     def counters(self) -> dict[str, int]:
         """Its kernel's counters of TCP since boot; empty: unknown."""
@@ -75,7 +75,11 @@ class Origin(Protocol):
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
     ) -> ProcessView:
-        """Inspect the owners of sockets: of these inodes, or named by the source."""
+        """Inspect the owners of sockets.
+
+        Sockets are given by inode, or with the owners that the source has named.
+        `sockets`: see `OwnerTable.scan`.
+        """
 
 
 class LiveHost:
@@ -157,7 +161,7 @@ class LiveHost:
 
 
 class SavedListing:
-    """Files that other tools, or we, have written on any machine, at any time."""
+    """Files that tcpstates or other tools have written, on any machine."""
 
     filters_in_kernel = False
     command_note: str | None = (

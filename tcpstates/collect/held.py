@@ -13,7 +13,8 @@ from tcpstates.states import ALL_STATES
 class HeldSource:
     """Sockets held in memory, for whoever asks several times; see `model.Source`.
 
-    All answers are of one moment. Limitations come with each of them.
+    All answers are of one moment. Limitations come with each of them. Batches are
+    copies, because later stages set columns.
     """
 
     def __init__(self, source: Source) -> None:
@@ -35,6 +36,6 @@ class HeldSource:
         batches, found = self._held[protocols]
         limitations += found
         for batch in batches:
-            asked_for = restrict_batch(batch, request)
+            asked_for = restrict_batch(batch.copy(), request)
             if asked_for is not None:
                 yield asked_for

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from tcpstates.batch import Batch
+from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import (
     Ends,
@@ -40,9 +40,6 @@ from tcpstates.pipeline import list_sockets, select
 from tcpstates.processes import Process
 from tcpstates.states import LISTENING, TcpState
 
-if TYPE_CHECKING:
-    from tcpstates.collect.process_view import ProcessView
-
 __all__ = [
     "Diagnosis",
     "Finding",
@@ -56,7 +53,7 @@ __all__ = [
 ]
 
 _DEFAULT = Thresholds()
-# Without a process as well: half-open, and not accepted.
+# The states of half-open and of not yet accepted connections.
 _UNOWNED = frozenset({TcpState.SYN_RECEIVED, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
 
 
@@ -114,7 +111,7 @@ def examine(
 
 
 def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Diagnosis:
-    """Find what there is to find now; `before` are the counters of the beginning."""
+    """Examine the sockets once; `before` has the counters at the start of the run."""
     request = question.request
     listing = list_sockets(request, origin, select(question.filter, origin, request))
     context = _context(question, origin, listing)
@@ -184,9 +181,9 @@ def _other_ends(
     for batch in list_sockets(request, origin).batches:
         if is_second_pass:
             examiner.second_pass(batch)
-        chosen_ones = batch.select([ends in wanted for ends in _ends(batch)])
-        if len(chosen_ones):
-            found.update((s.ends, s) for s in context.sockets(chosen_ones))
+        here = batch.select([ends in wanted for ends in _ends(batch)])
+        if len(here):
+            found.update((s.ends, s) for s in context.sockets(here))
     return found
 
 
@@ -208,17 +205,10 @@ def _facts(
     after: Mapping[str, int],
 ) -> Facts:
     """Collect what is known after the sockets were read."""
+    of_processes = {field.name: getattr(view, field.name) for field in fields(view)}
     return Facts(
+        **of_processes,
         counted=counted,
-        owners=view.owners,
-        unseen=view.unseen,
-        process=view.process,
-        user=view.user,
-        descriptors=view.descriptors,
-        descriptors_limit=view.descriptors_limit,
-        hidden_processes=view.hidden_processes,
-        is_unprivileged=view.is_unprivileged,
-        is_here=view.is_here,
         partners=partners,
         counters=after,
         grown={n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},

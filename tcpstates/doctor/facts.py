@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
+from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.fields import PORT, SERVICE, SIDES_OF_A_SOCKET, ColumnName
 from tcpstates.model import KernelCounts, Owner, Reason, reason_without_file
@@ -20,7 +21,7 @@ from tcpstates.text import format_name, sanitise
 from tcpstates.wording import counted
 
 Port = int | str | None  # str: a service that only the listing's own host knows
-# Local address and port, remote address and port: see `plain`.
+# Local address and port, remote address and port: see `unmap_ipv4`.
 Ends = tuple[str, Port, str, Port]
 
 _MAPPED = "::ffff:"
@@ -156,19 +157,10 @@ class OwnerGroup(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(ProcessView):
     """Facts that are gathered after the sockets are read."""
 
     counted: Mapping[str, int]  # sockets by state
-    owners: Callable[[int], tuple[Owner, ...]]  # by inode
-    unseen: str  # why a socket with a file has no known owner
-    process: Callable[[int], Process]
-    user: Callable[[int | None], str | None]  # the name of a uid
-    descriptors: Mapping[int, tuple[int, int]]  # by pid: open, and sockets among these
-    descriptors_limit: Callable[[int], int | None]  # by pid
-    hidden_processes: int  # those whose descriptors cannot be read
-    is_unprivileged: bool  # root would see more
-    is_here: Callable[[int], bool]  # whether a process is in this network namespace
     partners: Mapping[Ends, FlaggedSocket]  # the peers' sockets on this host
     counters: Mapping[str, int]  # kernel counters since boot
     grown: Mapping[str, int]  # their growth since the first scan began

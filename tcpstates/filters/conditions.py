@@ -239,7 +239,7 @@ class Mark(ColumnCondition):
         return None if value is None else value & self.mask == self.mark
 
     def test(self, batch: Batch) -> Answer:
-        """Test each socket; CannotTell if the kernel hides the marks."""
+        """Test each socket; Undecidable if the kernel hides the marks."""
         answers = super().test(batch)
         is_known = batch.get(self.column) is not None
         if is_known and len(batch) and answers.count(None) == len(answers):

@@ -120,7 +120,7 @@ class ProcessPattern(ProcessNameCondition):
         self._seconds = _PATTERN_SECONDS  # the time that remains
 
     def test(self, batch: Batch) -> Answer:
-        """Test each socket; CannotTell if the pattern takes too long.
+        """Test each socket; Undecidable if the pattern takes too long.
 
         Names in a file may be long, and crafted to make a pattern backtrack. So all
         names share one time limit; each new name adds the time that a simple pattern

@@ -153,9 +153,9 @@ MEANINGS: dict[TcpState, Meaning] = {
     ),
     S.CLOSED: Meaning(
         summary="no connection",
-        text="Every connection begins and ends here. In the RFC, CLOSED is not a"
-        " state of a connection, but means that there is none. Linux shows it, as"
-        " UNCONN, for UDP sockets without a peer, which wait for datagrams.",
+        text="Every connection begins and ends here. In the RFC, CLOSED stands for the"
+        " absence of a connection. Linux shows UDP sockets without a peer in this"
+        " state, as UNCONN; they wait for datagrams.",
         waits="Neither side waits.",
         lasts="a TCP socket in this state has not been connected yet, or is already"
         " gone",

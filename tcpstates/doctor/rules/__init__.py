@@ -13,14 +13,16 @@ from tcpstates.doctor.rules.ephemeral_ports import EphemeralPortsRule
 from tcpstates.doctor.rules.half_closed import HalfClosedRule
 from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
-from tcpstates.doctor.rules.stalled import StalledRule
+from tcpstates.doctor.rules.neglected import NeglectedRule
+from tcpstates.doctor.rules.unresponsive import UnresponsivePeerRule
 
-# In this order what could not be examined is reported.
+# The order in which rules report what could not be examined.
 RULES: tuple[type[Rule], ...] = (
     HalfClosedRule,
     ClosingRule,
     UnansweredSynRule,
-    StalledRule,
+    UnresponsivePeerRule,
+    NeglectedRule,
     AcceptQueueRule,
     HalfOpenRule,
     EphemeralPortsRule,

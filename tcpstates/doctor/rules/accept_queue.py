@@ -33,7 +33,7 @@ _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
 _COUNTERS = ("ListenOverflows", "ListenDrops")
 
-# Without all of these, only the length of a queue can be reported.
+# Where one of these is missing, only the length of a queue is evidence.
 _EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
 
 Place = tuple[str, Port]

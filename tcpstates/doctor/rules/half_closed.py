@@ -4,7 +4,7 @@ Only the program, or keepalive, ends these states. In CLOSE_WAIT, Recv-Q shows t
 cause. The FIN counts as one byte until the program reads the end of the stream
 (`tcp_recvmsg`, net/ipv4/tcp.c). 0 means that the end was read, 1 that it was never
 read, and more than 1 that data before the end are unread. A socket that still has data
-to send is not a leak: see `blocked`.
+to send is not a leak: see `unresponsive`.
 """
 
 from __future__ import annotations
