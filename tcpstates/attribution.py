@@ -109,8 +109,8 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
         were = counted(number, "owner was", "owners were")
         some = counted(unreadable, "process is", "processes are")
         text = (
-            f"{were} not found: {some} protected even from root; a socket that is"
-            " passed between processes has none meanwhile"
+            f"{were} not found: {some} protected even from root; a socket in transit"
+            " between two processes has no owner"
         )
     return Limitation("owners-hidden", text)
 

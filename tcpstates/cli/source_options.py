@@ -35,7 +35,8 @@ SAVED = (
         FORM,
         "--from-format",
         type=FROM_FORMAT,
-        text="Set the format of FILE; recognised by default.",
+        text="Set the format of FILE: ss, proc, powershell, lsof, sockstat,"
+        " netstat or json; recognised by default.",
     ),
     value(
         FORM,

@@ -92,8 +92,8 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             1,
             Reason.NOT_FOUND,
             (
-                "1 owner was not found: 1 process is protected even from root; a socket that"
-                " is passed between processes has none meanwhile"
+                "1 owner was not found: 1 process is protected even from root; a socket in"
+                " transit between two processes has no owner"
             ),
         ),
         (
@@ -102,7 +102,7 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             Reason.NOT_FOUND,
             (
                 "3 owners were not found: 2 processes are protected even from root; a socket"
-                " that is passed between processes has none meanwhile"
+                " in transit between two processes has no owner"
             ),
         ),
     ],

@@ -251,6 +251,12 @@ def test_the_command_line_offers_every_format() -> None:
         )
 
 
+def test_help_names_every_format() -> None:
+    text = " ".join(run_command("--help").stdout.split())
+    sentence = text.split("Set the format of FILE: ")[1].split(";")[0]
+    assert sentence.replace(" or ", ", ").split(", ") == list(FORMATS)
+
+
 def test_layouts_have_names_of_their_own() -> None:
     names = [layout.name for layout in LAYOUTS]
     assert len(set(names)) == len(names)
