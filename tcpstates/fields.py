@@ -1,6 +1,6 @@
-"""THE table of a socket's fields: what JSON, the API, the schema and the readers share.
+"""The one table of a socket's fields, for JSON, the API, the schema and the readers.
 
-Two lists, because a batch holds what sources report, and a record what people read:
+There are two lists: batches hold what sources report, records what people read.
 
 - `ColumnName`: the columns of a batch. Every value may be None where the source does
   not report it; zero and the empty string are real values. An unknown name is an error,
@@ -165,9 +165,11 @@ def fields_shown(
     *, times: bool, extended: bool, info: bool, memory: bool
 ) -> list[Field]:
     """The fields that the options of a listing show."""
-    groups: set[ShownWith] = {"always"}
-    groups |= {"times"} if times else set()
-    groups |= {"extended"} if extended else set()
-    groups |= {"info"} if info else set()
-    groups |= {"memory"} if memory else set()
-    return [field for field in FIELDS if field.shown_with in groups]
+    is_shown: dict[ShownWith, bool] = {
+        "always": True,
+        "times": times,
+        "extended": extended,
+        "info": info,
+        "memory": memory,
+    }
+    return [field for field in FIELDS if is_shown[field.shown_with]]

@@ -21,7 +21,7 @@ class Transport(NamedTuple):
     socket_type: int  # SOCK_*, the same number on every system
     labels: tuple[str, ...]  # every state label of its sockets, in display order
     labels_on_request: tuple[str, ...]  # reported only if requested by name
-    # Only whether it has a peer is known of a socket: the labels without and with one.
+    # For a protocol without states: the labels of sockets without and with a peer.
     # None: its sockets have the states of RFC 9293.
     labels_by_peer: tuple[str, str] | None
     has_timers: bool

@@ -13,7 +13,8 @@ def restrict_batch(batch: Batch, request: Request) -> Batch | None:
     if batch.protocol not in request.protocols or batch.family not in request.families:
         return None
     labels = batch.column("state_label")
-    # BOUND is listed with all states only where somebody has written it down.
+    # A live source reports BOUND only if it is named; in a listing it is a state like
+    # the others.
     every = request.states >= ALL_STATES
     wanted = {
         label: request.includes(label) or (every and label == OtherState.BOUND)

@@ -19,19 +19,20 @@ def field_values(field: Field, batch: Batch, names: Names) -> Sequence[Any] | No
     if make is not None:
         return make(batch, names)
     if field.named is not None:
-        numbers = named_values(field, batch, names)
-        if numbers is not None:
-            return list(map(numbers[1].__getitem__, numbers[0]))
-        return batch.get(field.named)
+        named = named_values(field, batch, names)
+        if named is None:
+            return batch.get(field.named)
+        numbers, texts = named
+        return list(map(texts.__getitem__, numbers))
     return None if field.column is None else batch.get(field.column)
 
 
 def named_values(
     field: Field, batch: Batch, names: Names
 ) -> tuple[Sequence[int | None], dict[int | None, str | None]] | None:
-    """The numbers of a field, and the name of each; None: look at `field.named`.
+    """The numbers of a field, and the name of each distinct one.
 
-    A batch of few users or interfaces is quicker by what is different in it.
+    None: the field has no numbers here, but maybe names, in the column `field.named`.
     """
     if field.named is None or field.column is None:
         return None
