@@ -90,8 +90,8 @@ def _reasons(
 ) -> list[str | None]:
     """Give the reason for each socket without a process."""
     return [
-        None if found else unseen if inode else reason_without_file(word)
-        for found, inode, word in zip(
+        None if found else unseen if inode else reason_without_file(label)
+        for found, inode, label in zip(
             processes, batch.column("inode"), batch.column("state_label"), strict=True
         )
     ]

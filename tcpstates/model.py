@@ -51,11 +51,11 @@ class Request(NamedTuple):
             case "memory":
                 return self.memory
 
-    def includes(self, word: str) -> bool:
-        """Whether a socket whose state is displayed as `word` was requested."""
-        if word.startswith("UNKNOWN"):
+    def includes(self, label: str) -> bool:
+        """Whether a socket whose state is displayed as `label` was requested."""
+        if label.startswith("UNKNOWN"):
             return self.unknown_states
-        return word in self.states  # members are equal to their names
+        return label in self.states  # members are equal to their names
 
 
 class Owner(NamedTuple):
@@ -92,9 +92,9 @@ _REASONS_WITHOUT_FILE: dict[str, str] = {
 }
 
 
-def reason_without_file(word: str) -> str:
+def reason_without_file(label: str) -> str:
     """Say why a socket in that state, which no file refers to, is there."""
-    return _REASONS_WITHOUT_FILE.get(word, Reason.UNATTRIBUTED)
+    return _REASONS_WITHOUT_FILE.get(label, Reason.UNATTRIBUTED)
 
 
 class KernelCounts(NamedTuple):
@@ -152,7 +152,7 @@ class Names(Protocol):
     """Names for numbers; every method returns None where there is none."""
 
     numeric: bool  # hosts, services and users are not looked up
-    state_words: Mapping[str, str]  # another tool's, by the state; RFC 9293's: empty
+    state_names: Mapping[str, str]  # another tool's, by the state; RFC 9293's: empty
 
     def __hash__(self) -> int:
         """Hash by identity: renderers cache per instance."""

@@ -56,7 +56,7 @@ class Origin(Protocol):
         """The capabilities that it lacks when it is read through that source."""
 
     def names(
-        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> HostNames:
         """Names for its numbers; see `model.Names`."""
 
@@ -120,12 +120,12 @@ class LiveHost:
         return frozenset(missing_from(source))
 
     def names(
-        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> HostNames:
         """See `Origin`."""
         from tcpstates.collect.names import SystemNames
 
-        return SystemNames(numeric=numeric, state_words=state_words)
+        return SystemNames(numeric=numeric, state_names=state_names)
 
     def lookup(self, protocols: Collection[str]) -> Lookup:
         """See `Origin`."""
@@ -205,12 +205,12 @@ class SavedListing:
         return missing_in(self._source) | host
 
     def names(
-        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> HostNames:
         """See `Origin`; users and interfaces are another machine's."""
         from tcpstates.collect.names import HostNames
 
-        return HostNames(numeric=numeric, state_words=state_words)
+        return HostNames(numeric=numeric, state_names=state_names)
 
     def lookup(self, protocols: Collection[str]) -> Lookup:
         """See `Origin`."""

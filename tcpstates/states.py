@@ -121,39 +121,39 @@ _NAMES: dict[AnyState, dict[str, str]] = {
 _PREFIXES = ("MIBTCPSTATE", "BPFTCP", "TCPS", "TCP", "CONN")
 
 
-def reduce_spelling(word: str) -> str:
+def reduce_spelling(spelling: str) -> str:
     """Normalise a spelling: no case, accents, separators or known prefix."""
-    if not word.isascii():
+    if not spelling.isascii():
         import unicodedata
 
-        decomposed = unicodedata.normalize("NFKD", word)
-        word = "".join(c for c in decomposed if not unicodedata.combining(c))
-    word = word.strip().upper()
+        decomposed = unicodedata.normalize("NFKD", spelling)
+        spelling = "".join(c for c in decomposed if not unicodedata.combining(c))
+    spelling = spelling.strip().upper()
     for separator in "-_ .":
-        word = word.replace(separator, "")
+        spelling = spelling.replace(separator, "")
     for prefix in _PREFIXES:
-        rest = word.removeprefix(prefix)
-        if rest != word and rest in _BY_SPELLING:
+        rest = spelling.removeprefix(prefix)
+        if rest != spelling and rest in _BY_SPELLING:
             return rest
-    return word
+    return spelling
 
 
 # Enough for the table above; other texts are decomposed by `unicodedata`.
 _WITHOUT_ACCENTS = str.maketrans("ÖÄÁÍÚÇŘ", "OAAIUCR", "-_ ")
 _BY_SPELLING: dict[str, AnyState] = {}
 for _state in (*OtherState, *TcpState):  # UNCONN of a TCP socket is CLOSED
-    _words = ", ".join((_state.value, *_NAMES.get(_state, {}).values()))
-    for _word in _words.upper().split(", "):
-        _BY_SPELLING[_word.translate(_WITHOUT_ACCENTS)] = _state
+    _names = ", ".join((_state.value, *_NAMES.get(_state, {}).values()))
+    for _name in _names.upper().split(", "):
+        _BY_SPELLING[_name.translate(_WITHOUT_ACCENTS)] = _state
 
 
-def find_state(word: str, *, has_states: bool = True) -> AnyState | None:
+def find_state(spelling: str, *, has_states: bool = True) -> AnyState | None:
     """Find the state for a system's spelling or code; None if it is unknown.
 
     Linux's code 07 (ss: UNCONN) means CLOSED for a TCP socket. For a protocol without
     states (UDP) it only means that there is no peer.
     """
-    state = _BY_SPELLING.get(reduce_spelling(word))
+    state = _BY_SPELLING.get(reduce_spelling(spelling))
     if state is TcpState.CLOSED and not has_states:
         return OtherState.UNCONN
     return state
@@ -187,9 +187,9 @@ GROUPS: dict[str, frozenset[AnyState]] = {
 _GROUPS_BY_SPELLING = {name.replace("_", "").upper(): name for name in GROUPS}
 
 
-def find_group(word: str) -> str | None:
+def find_group(spelling: str) -> str | None:
     """Find a group by its spelling; None if there is none."""
-    return _GROUPS_BY_SPELLING.get(reduce_spelling(word))
+    return _GROUPS_BY_SPELLING.get(reduce_spelling(spelling))
 
 
 def names_of(state: AnyState, system: str) -> list[str]:
@@ -203,34 +203,34 @@ def names_of(state: AnyState, system: str) -> list[str]:
 STATE_NAMES = ("rfc", "ss", "netstat", "windows", "bsd")
 
 
-def tool_words(tool: str) -> dict[str, str]:
+def names_in_tool(tool: str) -> dict[str, str]:
     """Map each state to its spelling in one of STATE_NAMES, if it differs."""
-    words = {}
+    by_state = {}
     for state in (*TcpState, OtherState.BOUND):
         names = names_of(state, "linux" if tool in ("ss", "netstat") else tool)
         if tool == "netstat":
             names = [name for name in names if name.upper() == name and "-" not in name]
             names = names[-1:]
         if tool != "rfc" and names and names[0] != state.value:
-            words[state.value] = names[0]
-    return words
+            by_state[state.value] = names[0]
+    return by_state
 
 
-def find_states(word: str) -> frozenset[AnyState] | None:
+def find_states(spelling: str) -> frozenset[AnyState] | None:
     """Return the states of a group or state name; None if the name is unknown.
 
     CLOSED and UNCONN select the same sockets, as `closed` and `unconnected` do in ss.
     """
-    group = find_group(word)
+    group = find_group(spelling)
     if group is not None:
         return GROUPS[group]
-    state = find_state(word)
+    state = find_state(spelling)
     if state is TcpState.CLOSED:
         return frozenset({TcpState.CLOSED, OtherState.UNCONN})
     return None if state is None else frozenset({state})
 
 
-def nearest_words(word: str) -> list[str]:
+def nearest_states(spelling: str) -> list[str]:
     """Return the states and groups whose names are closest to a misspelled one."""
     from difflib import get_close_matches
 
@@ -238,18 +238,18 @@ def nearest_words(word: str) -> list[str]:
     reported = (*TcpState, OtherState.UNCONN, OtherState.BOUND)
     spellings = (s for s, state in _BY_SPELLING.items() if state in reported)
     candidates = [*names, *(s for s in spellings if len(s) > 2)]
-    found = get_close_matches(reduce_spelling(word), candidates, n=3, cutoff=0.6)
+    found = get_close_matches(reduce_spelling(spelling), candidates, n=3, cutoff=0.6)
     meant = [names.get(f) or str(_BY_SPELLING[f]) for f in found]
     return list(dict.fromkeys(meant))
 
 
-def state_words() -> tuple[str, ...]:
+def state_names() -> tuple[str, ...]:
     """Return every state and group, in the spelling used by messages."""
     others = (OtherState.UNCONN, OtherState.BOUND)
     return (*(str(s).lower() for s in (*TcpState, *others)), *GROUPS)
 
 
-def word_list() -> str:
+def joined_state_names() -> str:
     """List the states of RFC 9293 and the groups, for a message."""
     states = " ".join(str(s).lower() for s in TcpState)
     return f"{states}; groups: {' '.join(GROUPS)}"

@@ -74,7 +74,7 @@ def sanitise_line(text: str) -> str:
 _UNQUOTED = frozenset(ascii_letters + digits + "_@%+,./:-")
 
 
-def quote_word(text: str) -> str:
+def quote_argument(text: str) -> str:
     """Quote a text as one word for bash, zsh and fish.
 
     In single quotes, a backslash is an escape in fish but not in the other shells. So
@@ -96,9 +96,9 @@ def quote_word(text: str) -> str:
 _IN_DOUBLE_QUOTES = {ord("\\"): "\\\\"}
 
 
-def command_line(template: str, *words: object) -> str:
+def command_line(template: str, *arguments: object) -> str:
     """Format a command for copying into a shell: each {} becomes one quoted word."""
-    return template.format(*(quote_word(str(word)) for word in words))
+    return template.format(*(quote_argument(str(argument)) for argument in arguments))
 
 
 def mark_part(text: str, span: tuple[int, int], width: int) -> tuple[str, str]:

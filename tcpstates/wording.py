@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str], most: int = 2) -> list[str]:
+def nearest(name: str, known: Iterable[str], most: int = 2) -> list[str]:
     """Find the known words that are closest to a misspelled one."""
     from difflib import get_close_matches
 
-    return get_close_matches(word.lower(), list(known), n=most)
+    return get_close_matches(name.lower(), list(known), n=most)
 
 
 def did_you_mean(near: Iterable[str], otherwise: str = "") -> str:
     """Suggest words: "; did you mean X?"; without any, "; OTHERWISE" or nothing."""
-    words = list(near)
-    if words:
-        return f"; did you mean {' or '.join(words)}?"
+    names = list(near)
+    if names:
+        return f"; did you mean {' or '.join(names)}?"
     return f"; {otherwise}" if otherwise else ""
 
 

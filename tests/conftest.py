@@ -15,14 +15,13 @@ from typing import Any
 
 import pytest
 
-SUPPORT = Path(__file__).parent / "support"
+from support import CANNOT
+
+TESTS = Path(__file__).parent
 # The installed command, not the source that may lie around it.
 # Its folder goes into PATH, which shells take as it is, so without "..".
 COMMAND = (os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "tcpstates"),)
 PATIENCE = 60  # seconds that any script or command may take
-# How a script of `support` ends where the machine lacks what it needs; the same as
-# `lab.CANNOT`, which only POSIX can import.
-CANNOT = 77
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -31,6 +30,12 @@ def finish(command: Sequence[str], **settings: Any) -> Finished:
     if "stdout" not in settings:
         settings["capture_output"] = True
     return subprocess.run(command, text=True, timeout=PATIENCE, check=False, **settings)
+
+
+def program(name: str) -> list[str]:
+    """Return how to run a program of `support`, as "labs.lab", in whatever folder."""
+    path = f"PYTHONPATH={TESTS}"
+    return ["env", path, sys.executable, "-m", f"support.{name}"]
 
 
 def run_command(*arguments: str, **settings: Any) -> Finished:
@@ -89,8 +94,8 @@ class Lab:
         return found
 
 
-def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
-    """Start a script of `support` in a new namespace; end it afterwards."""
+def enter_lab(name: str, *arguments: str) -> Iterator[Lab]:
+    """Start a program of `support/labs` in a new namespace; end it afterwards."""
     if not sys.platform.startswith("linux"):
         pytest.skip("private network namespaces are Linux's")
     for needed in ("unshare", "nsenter"):
@@ -98,7 +103,7 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
             pytest.skip(f"{needed} is missing (Debian: util-linux)")
     is_root = os.geteuid() == 0
     make = ["unshare", "-n"] if is_root else ["unshare", "-r", "-n"]
-    command = [*make, sys.executable, str(SUPPORT / script), *arguments]
+    command = [*make, *program(f"labs.{name}"), *arguments]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -106,7 +111,7 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
     assert process.stdout is not None
     try:
         if not select([process.stdout], [], [], PATIENCE)[0]:
-            pytest.fail(f"{script} does not get ready")
+            pytest.fail(f"{name} does not get ready")
         line = process.stdout.readline()
         ended = None if line else process.wait(10)
         if ended == 1 and subprocess.run([*make, "true"], check=False).returncode:
@@ -130,22 +135,22 @@ def enter_lab(script: str, *arguments: str) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Return a laboratory that the tests of one file share."""
-    yield from enter_lab("lab.py")
+    yield from enter_lab("lab")
 
 
 @pytest.fixture
 def fresh_lab() -> Iterator[Lab]:
     """Return one of a test's own, of which the kernel has ended nothing yet."""
-    yield from enter_lab("lab.py")
+    yield from enter_lab("lab")
 
 
 @pytest.fixture(scope="session")
 def states() -> Iterator[Lab]:
     """Return a laboratory with sockets in every state; one test waits for their end."""
-    yield from enter_lab("statelab.py")
+    yield from enter_lab("statelab")
 
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = TESTS / "golden"
 Golden = Callable[[str, str], None]
 
 

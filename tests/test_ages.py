@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batches import batch
+from support.fakes.batches import batch
 from tcpstates.ages import UNKNOWN, age_bounds_ms, idle_ms
 
 TIMES = ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms")

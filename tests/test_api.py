@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab
 
 import tcpstates
+from conftest import Lab
 
 PACKAGE = Path(tcpstates.__file__).parent
 

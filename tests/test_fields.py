@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import tcpstates
-from batches import batch
+from support.fakes.batches import batch
 from tcpstates.api import Timer
 from tcpstates.batch import ColumnBatch
 from tcpstates.columns.records import _LOOKUPS, _MADE

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fuzz
+from support.tools import fuzz
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 _INSERTED = (b"\0", b"\n", b"\x1b[", b"9" * 30, b"\xff", b" ", b"::", b"%", b"--", b"'")

@@ -174,10 +174,12 @@ def test_the_language_of_filters_is_described() -> None:
 
 
 def test_states_are_explained() -> None:
-    from man_states import lines
+    from support.tools.man_states import lines
 
     expected = "\n".join(lines())
-    assert expected in PAGE.read_text(), "tests/support/man_states.py prints it anew"
+    assert expected in PAGE.read_text(), (
+        "tests/support/tools/man_states.py prints it anew"
+    )
     from tcpstates.lifecycle.topics import TOPICS
     from tcpstates.states import SYSTEMS
 

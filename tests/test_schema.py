@@ -8,9 +8,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import run_command
 
 import tcpstates
+from conftest import run_command
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.topics import TOPICS
 

@@ -10,9 +10,9 @@ from tcpstates.states import (
     TcpState,
     find_state,
     find_states,
-    nearest_words,
-    tool_words,
-    word_list,
+    joined_state_names,
+    names_in_tool,
+    nearest_states,
 )
 
 S = TcpState
@@ -173,7 +173,7 @@ def test_closed_and_unconn_select_the_same() -> None:
     ],
 )
 def test_nearest_words(word: str, near: str) -> None:
-    assert nearest_words(word)[0] == near
+    assert nearest_states(word)[0] == near
 
 
 def test_a_state_is_printed_as_its_name() -> None:
@@ -181,17 +181,17 @@ def test_a_state_is_printed_as_its_name() -> None:
 
 
 def test_what_a_wrong_word_may_have_meant() -> None:
-    assert nearest_words("clse_wait") == ["CLOSE_WAIT", "TIME_WAIT"]
-    assert nearest_words("LISTNE") == ["LISTEN"]
-    assert nearest_words("estblished") == ["ESTABLISHED"]
-    assert nearest_words("fin_wat") == ["fin_wait", "FIN_WAIT_2"]
-    assert nearest_words("xyzzy") == []
-    assert nearest_words("0") == []
-    assert nearest_words("idel") == []  # of Solaris: no state that can be selected
+    assert nearest_states("clse_wait") == ["CLOSE_WAIT", "TIME_WAIT"]
+    assert nearest_states("LISTNE") == ["LISTEN"]
+    assert nearest_states("estblished") == ["ESTABLISHED"]
+    assert nearest_states("fin_wat") == ["fin_wait", "FIN_WAIT_2"]
+    assert nearest_states("xyzzy") == []
+    assert nearest_states("0") == []
+    assert nearest_states("idel") == []  # of Solaris: no state that can be selected
 
 
 def test_the_list_of_words() -> None:
-    assert word_list() == (
+    assert joined_state_names() == (
         "listen syn_sent syn_received established fin_wait_1 fin_wait_2 close_wait"
         " closing last_ack time_wait closed; groups: all connected synchronized bucket"
         " big fin_wait half_open"
@@ -213,4 +213,4 @@ def test_the_list_of_words() -> None:
     ],
 )  # fmt: skip
 def test_what_tools_call_the_states(tool: str, words: dict[str, str]) -> None:
-    assert tool_words(tool) == words
+    assert names_in_tool(tool) == words

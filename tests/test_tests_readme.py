@@ -15,7 +15,7 @@ ABSENT = "does not exist here"
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[f"{p}-{n}" for p, n in NAMED])
 def test_what_is_named_exists(path: str, name: str) -> None:
-    places = [folder / path for folder in (TESTS, TESTS / "support", TESTS / "live")]
+    places = [folder / path for folder in (TESTS, TESTS / "support")]
     found = [place for place in places if place.is_file()]
     assert found or (TESTS.parent / "tcpstates" / path).is_file()
     if name:

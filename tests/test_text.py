@@ -18,7 +18,7 @@ from tcpstates.text import (
     format_name,
     format_rate,
     mark_part,
-    quote_word,
+    quote_argument,
     sanitise,
     sanitise_all,
 )
@@ -183,7 +183,7 @@ def test_a_column_is_escaped_as_its_texts_are() -> None:
     ],
 )
 def test_words_for_a_shell(word: str, quoted: str) -> None:
-    assert quote_word(word) == quoted
+    assert quote_argument(word) == quoted
     assert command_line("ip route get {} {}", word, 5) == f"ip route get {quoted} 5"
 
 

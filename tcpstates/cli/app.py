@@ -20,7 +20,7 @@ from tcpstates.cli.output import (
     point_at,
     warn,
 )
-from tcpstates.cli.types import FILTER_WORD
+from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
 from tcpstates.wording import did_you_mean
 
@@ -75,7 +75,7 @@ class ListingCommand(click.Command):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @listing_options
-@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.version_option(
     __version__,
     "-V",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tcpstates.filters.keys import KEYS, OPERATORS, TIMERS, find_key, reduce_word
-from tcpstates.states import find_states, state_words
+from tcpstates.filters.keys import KEYS, OPERATORS, TIMERS, find_key, reduce_name
+from tcpstates.states import find_states, state_names
 
 # The symbols would have to be quoted in a shell.
 _OPERATOR_WORDS = {"=": "=", "!=": "!=", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
@@ -22,7 +22,7 @@ def split_incomplete(text: str) -> tuple[str, str]:
     return (text[: found.end()], text[found.end() :]) if found else ("", text)
 
 
-def next_words(
+def completions_after(
     before: Sequence[str], *, in_list: bool = False
 ) -> Iterable[tuple[str, str]]:
     """List words that may follow, and their kinds; `in_list`: after a comma."""
@@ -32,7 +32,7 @@ def next_words(
         return _values(found[-1]) if found else ()
     last = before[-1].lower().rstrip(":") if before else ""
     if before and not last:  # the colon of a port
-        return next_words(before[:-1])
+        return completions_after(before[:-1])
     if last in ("state", "exclude", "excl"):
         return _states()
     if last in OPERATORS and len(before) > 1:
@@ -48,7 +48,7 @@ def next_words(
 
 
 def _states() -> list[tuple[str, str]]:
-    return [(word, "state") for word in state_words()]
+    return [(word, "state") for word in state_names()]
 
 
 def _conditions(*, is_first: bool) -> list[tuple[str, str]]:
@@ -82,6 +82,6 @@ def spelled_like(word: str, incomplete: str) -> str | None:
     """
     if "-" in incomplete:
         word = word.replace("_", "-")
-    if not any(w.startswith(incomplete.lower()) for w in (word, reduce_word(word))):
+    if not any(w.startswith(incomplete.lower()) for w in (word, reduce_name(word))):
         return None
     return word.upper() if incomplete.isupper() else word

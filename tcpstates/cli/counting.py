@@ -12,9 +12,9 @@ from tcpstates.cli.output import Output
 from tcpstates.columns.tally import (
     BY_STATE,
     Tally,
-    asked_rows,
     count_by,
     count_without_file,
+    requested_rows,
 )
 from tcpstates.model import Limitation, Listing, Request
 from tcpstates.origin import LiveHost, Origin
@@ -39,7 +39,7 @@ class CountView:
         self.needs = frozenset(column.needs for column in self._columns)
         self._without_file: Counter[str] = Counter()
         self._origin: Origin = LiveHost()
-        self._words: Mapping[str, str] = {}  # states in another tool's spelling
+        self._tool_names: Mapping[str, str] = {}  # states in another tool's spelling
 
     def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the counts."""
@@ -51,9 +51,9 @@ class CountView:
         tally = count_by(batches, self._columns, names)
         self._add_zeros(tally, listing.request, answer.selection)
         if options.summary:
-            self._words = names.state_words
+            self._tool_names = names.state_names
         elif options.format not in ("json", "jsonl", "openmetrics"):
-            tally = tally.renamed(names.state_words)
+            tally = tally.renamed(names.state_names)
         most = options.limit
         self._note_left_out(tally, listing, output)
         match options.format:
@@ -89,7 +89,7 @@ class CountView:
         if named and not is_complete:
             tally.add_zeros(request, list(map(str, named)))
         elif is_complete:
-            tally.add_zeros(request, asked_rows(request), in_order=True)
+            tally.add_zeros(request, requested_rows(request), in_order=True)
 
     def _note_left_out(self, tally: Tally, listing: Listing, output: Output) -> None:
         """Note how many groups are beyond the limit, unless a row shows it."""
@@ -147,7 +147,9 @@ class CountView:
         options = self._options
         header = not options.no_header
         headings, rows = summary_cells(tally, request)
-        rows = [(self._words.get(word, word), numbers) for word, numbers in rows]
+        rows = [
+            (self._tool_names.get(label, label), numbers) for label, numbers in rows
+        ]
         plain = render_summary_plain(headings, rows, header=header)
         fits = max(map(len, plain.splitlines())) <= output.width
         if output.is_terminal and not fits:  # nothing is cut

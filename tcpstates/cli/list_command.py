@@ -13,7 +13,7 @@ from tcpstates.fields import Needs
 from tcpstates.model import Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
-from tcpstates.states import ALL_STATES, LISTENING, tool_words
+from tcpstates.states import ALL_STATES, LISTENING, names_in_tool
 
 if TYPE_CHECKING:  # loaded only when needed
     from tcpstates.cli.counting import CountView
@@ -25,11 +25,11 @@ def show(options: Options, output: Output) -> None:
     shown = _load_shown(options)
     request = make_request(options, shown.needs)
     origin = chosen_origin(options._asdict())
-    selection = select(options.words, origin, request)
+    selection = select(options.expression, origin, request)
     with output.into(options.output):
         listing = list_sockets(request, origin, selection)
         names = origin.names(
-            numeric=options.numeric, state_words=tool_words(options.state_names)
+            numeric=options.numeric, state_names=names_in_tool(options.state_names)
         )
         # Programs read the same bytes in every locale.
         encoding = "utf-8" if options.is_for_programs else None

@@ -124,9 +124,9 @@ class ListingView:
         if not options.numeric:
             seconds = _PATIENT_SECONDS if options.resolve else _HOST_SECONDS
             batches = _with_host_names(batches, names, seconds)
-        words: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         if is_terminal:
-            batches = _counted(batches, words)
+            batches = _counted(batches, counts)
         filled = self._filled(batches, names)
         is_table = options.format == "table"
         wants_table = is_table or (is_terminal and options.format == "auto")
@@ -149,7 +149,7 @@ class ListingView:
         if is_terminal:
             from tcpstates.render.tally_text import describe_counts
 
-            yield describe_counts(words, output.width) + "\n"
+            yield describe_counts(counts, output.width) + "\n"
 
     def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
         """Render all rows as a table; None: it would be nearly all blanks.
@@ -215,10 +215,10 @@ def _take(
     return taken, True
 
 
-def _counted(batches: Iterable[Batch], words: Counter[str]) -> Iterator[Batch]:
+def _counted(batches: Iterable[Batch], counts: Counter[str]) -> Iterator[Batch]:
     """Pass batches through and count their states."""
     for batch in batches:
-        words.update(batch.column("state_label"))
+        counts.update(batch.column("state_label"))
         yield batch
 
 

@@ -50,7 +50,7 @@ class Options(NamedTuple):
     from_format: str | None
     byte_order: str | None
     snapshot: int | None
-    words: tuple[str, ...]
+    expression: tuple[str, ...]
 
     @property
     def is_for_programs(self) -> bool:

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from tcpstates.cli.completions import spelled_like
-from tcpstates.states import TcpState, find_states, nearest_words, state_words
+from tcpstates.states import TcpState, find_states, nearest_states, state_names
 from tcpstates.wording import did_you_mean, nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class StateName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A state or a group in any system's spelling, or one of a few other words."""
 
     name = "state"
@@ -26,16 +26,16 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return a known word; for an unknown one, fail with suggestions."""
-        word = str(value)
-        other = word.lower().replace("_", "-")
+        name = str(value)
+        other = name.lower().replace("_", "-")
         if other in self._more:
             return other
-        if find_states(word) is None:
-            near = [found.lower() for found in nearest_words(word)]
+        if find_states(name) is None:
+            near = [found.lower() for found in nearest_states(name)]
             near += nearest(other, self._more, most=1)
             hint = did_you_mean(near, "for all states: tcpstates explain")
             self.fail(f"unknown state '{value}'{hint}", param, ctx)
-        return word
+        return name
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -43,14 +43,14 @@ class StateWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """List the words that begin this way."""
         from click.shell_completion import CompletionItem
 
-        words = (*state_words(), *self._more)
-        spelled = (spelled_like(word, incomplete) for word in words)
-        return [CompletionItem(word) for word in spelled if word]
+        names = (*state_names(), *self._more)
+        spelled = (spelled_like(name, incomplete) for name in names)
+        return [CompletionItem(name) for name in spelled if name]
 
 
-def states_of(word: str) -> list[TcpState]:
+def states_of(name: str) -> list[TcpState]:
     """List the states of RFC 9293 that a word means, in their order."""
-    meant = find_states(word) or frozenset()
+    meant = find_states(name) or frozenset()
     return [state for state in TcpState if state in meant]
 
 

@@ -71,7 +71,7 @@ class FromFormat(click.Choice):  # type: ignore[type-arg,unused-ignore]
 FROM_FORMAT = FromFormat()
 
 
-class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class FilterArgument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A word of a filter, which is parsed only once it is complete."""
 
     name = "filter"
@@ -82,25 +82,29 @@ class FilterWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """List the words that can come here."""
         from click.shell_completion import CompletionItem
 
-        from tcpstates.cli.completions import next_words, spelled_like, split_incomplete
+        from tcpstates.cli.completions import (
+            completions_after,
+            spelled_like,
+            split_incomplete,
+        )
 
         before = [
             word
-            for argument in ctx.params.get("words") or ()
+            for argument in ctx.params.get("expression") or ()
             for word in str(argument).split()
         ]
         # Inside quotation marks, earlier words are part of this one. So are the colon
         # before a port, and the items of a list before the last one.
         kept, last = split_incomplete(incomplete)
         before += kept.replace(",", " ").replace("(", "( ").split()
-        words = list(next_words(before, in_list=kept.endswith(",")))
+        words = list(completions_after(before, in_list=kept.endswith(",")))
         spelled = ((spelled_like(word, last), text) for word, text in words)
         return [
             CompletionItem(f"{kept}{word}", help=text) for word, text in spelled if word
         ]
 
 
-FILTER_WORD = FilterWord()
+FILTER_ARGUMENT = FilterArgument()
 
 
 class ColumnList(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -38,8 +38,8 @@ def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
 def parse_sockstat(text: str) -> dict[str, int]:
     """Parse the line that begins with TCP (`net/ipv4/proc.c`)."""
     found = _LINE.search(text)
-    words = found[1].split() if found else []
-    pairs = zip(words[::2], words[1::2], strict=False)
+    fields = found[1].split() if found else []
+    pairs = zip(fields[::2], fields[1::2], strict=False)
     return {name: int(number) for name, number in pairs if number.isdecimal()}
 
 

@@ -27,10 +27,10 @@ class HostNames:
     """
 
     def __init__(
-        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> None:
         self.numeric = numeric
-        self.state_words = state_words or {}
+        self.state_names = state_names or {}
         self._services: dict[tuple[int, str], str] | None = None
         self._hosts: dict[str, str | None] = {}
 
@@ -120,9 +120,9 @@ class SystemNames(HostNames):
     """
 
     def __init__(
-        self, *, numeric: bool, state_words: Mapping[str, str] | None = None
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(numeric=numeric, state_words=state_words)
+        super().__init__(numeric=numeric, state_names=state_names)
         self._fin_timeouts: list[float | None] = []  # has one item once it is read
         self._users: dict[int, str | None] = {}
         self._interfaces: dict[int, str | None] = {0: None}
@@ -196,13 +196,13 @@ def read_services() -> dict[tuple[int, str], list[str]]:
     services: dict[tuple[int, str], list[str]] = {}
     with suppress(OSError), open(path, encoding="ascii", errors="replace") as lines:
         for line in lines:
-            words = line.partition("#")[0].split()
-            if len(words) < 2:
+            fields = line.partition("#")[0].split()
+            if len(fields) < 2:
                 continue
-            port, _, protocol = words[1].partition("/")
+            port, _, protocol = fields[1].partition("/")
             if port.isdecimal():
                 names = services.setdefault((int(port), protocol), [])
-                names += [words[0], *words[2:]]
+                names += [fields[0], *fields[2:]]
     return services
 
 

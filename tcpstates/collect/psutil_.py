@@ -124,9 +124,9 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
         groups.setdefault((protocol.name, family), []).append(row)
     for (name, family), same in groups.items():
         batch = parse_connections(name, family, same)
-        words = batch.column("state_label")
-        wanted = {word: request.includes(word) for word in set(words)}
-        yield batch.select(list(map(wanted.__getitem__, words)))
+        labels = batch.column("state_label")
+        wanted = {label: request.includes(label) for label in set(labels)}
+        yield batch.select(list(map(wanted.__getitem__, labels)))
 
 
 def _kind(request: Request) -> str:
@@ -145,18 +145,18 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
     raw = [row.status for row in rows]
     by_peer = PROTOCOLS[protocol].labels_by_peer
     if by_peer is not None:
-        words = [by_peer[port != 0] for _, port in remote]
+        labels = [by_peer[port != 0] for _, port in remote]
     else:
-        known = {status: _word(str(status)) for status in set(raw)}
-        words = list(map(known.__getitem__, raw))
-    states = {word: word if word in RFC_STATES else None for word in set(words)}
+        known = {status: _label(str(status)) for status in set(raw)}
+        labels = list(map(known.__getitem__, raw))
+    states = {label: label if label in RFC_STATES else None for label in set(labels)}
     return ColumnBatch(
         protocol,
         family,
         len(rows),
         {
-            "state_label": words,
-            "state": list(map(states.__getitem__, words)),
+            "state_label": labels,
+            "state": list(map(states.__getitem__, labels)),
             "raw_state": list(map(str, raw)),
             "local_address": [address for address, _ in local],
             "local_port": [port for _, port in local],
@@ -168,7 +168,7 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
     )
 
 
-def _word(status: str) -> str:
+def _label(status: str) -> str:
     """Return the displayed state for psutil's status of a TCP socket."""
     state = find_state(status)
     return f"UNKNOWN({status})" if state is None else str(state)

@@ -44,7 +44,7 @@ class Column(NamedTuple):
 # fmt: off
 PROTOCOL = Column("protocol", "Proto", fill.protocol, varied=False, known=True)
 STATE = Column("state", "State", fill.states, width=12, varied=False, known=True,
-               group=fill.words)
+               group=fill.state_labels)
 RECV_Q = Column("recv-q", "Recv-Q", fill.column("recv_q"), right=True, varied=False)
 SEND_Q = Column("send-q", "Send-Q", fill.column("send_q"), right=True, varied=False)
 LOCAL = Column("local", "Local address", places.endpoints("local"), width=21,
@@ -169,33 +169,33 @@ def choose_columns(
     return tuple(chosen)
 
 
-def find_column(word: str) -> Column:
+def find_column(name: str) -> Column:
     """Find a column by name; ColumnError suggests similar names.
 
     Underscores count as hyphens, and case is ignored.
     """
-    key = word.strip().lower().replace("_", "-")
+    key = name.strip().lower().replace("_", "-")
     found = COLUMNS.get(key)
     if found is None:
         near = nearest(key, COLUMNS)
         hint = did_you_mean(near, f"available columns: {' '.join(COLUMNS)}")
-        raise ColumnError(f"unknown column {word!r}{hint}")
+        raise ColumnError(f"unknown column {name!r}{hint}")
     return found
 
 
-def find_columns(words: str) -> tuple[Column, ...]:
+def find_columns(text: str) -> tuple[Column, ...]:
     """Parse a comma-separated list of columns; drop repeats."""
-    return tuple(dict.fromkeys(find_column(word) for word in words.split(",")))
+    return tuple(dict.fromkeys(find_column(name) for name in text.split(",")))
 
 
-def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
+def change_columns(text: str, default: Iterable[Column]) -> tuple[Column, ...]:
     """Parse a list of columns, or apply +NAME and -NAME to the default columns."""
-    parts = words.split(",")
+    parts = text.split(",")
     changes = [part for part in parts if part[:1] in ("+", "-")]
     if not changes:
-        return find_columns(words)
+        return find_columns(text)
     if len(changes) < len(parts):
-        raise ColumnError(f"cannot combine column names with +NAME and -NAME: {words}")
+        raise ColumnError(f"cannot combine column names with +NAME and -NAME: {text}")
     chosen = list(default)
     for change in changes:
         column = find_column(change[1:])
@@ -204,5 +204,5 @@ def change_columns(words: str, default: Iterable[Column]) -> tuple[Column, ...]:
         elif column not in chosen:
             chosen.append(column)
     if not chosen:
-        raise ColumnError(f"no columns left: {words}")
+        raise ColumnError(f"no columns left: {text}")
     return tuple(chosen)

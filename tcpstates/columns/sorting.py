@@ -25,14 +25,14 @@ class SortKey(NamedTuple):
     descending: bool
 
 
-def find_sort_keys(words: str) -> tuple[SortKey, ...]:
+def find_sort_keys(text: str) -> tuple[SortKey, ...]:
     """Parse sort keys such as `state,-recv-q`, where - sorts in descending order.
 
     Raise ColumnError for an unknown column.
     """
     return tuple(
-        SortKey(find_column(word.removeprefix("-")), word.startswith("-"))
-        for word in map(str.strip, words.split(","))
+        SortKey(find_column(name.removeprefix("-")), name.startswith("-"))
+        for name in map(str.strip, text.split(","))
     )
 
 

@@ -50,7 +50,7 @@ class Tally:
         return groups, len(rest), sum(number for _, number in rest)
 
     def add_zeros(
-        self, request: Request, words: Sequence[str], *, in_order: bool = False
+        self, request: Request, labels: Sequence[str], *, in_order: bool = False
     ) -> None:
         """Add groups for those of these states that have no sockets.
 
@@ -61,22 +61,22 @@ class Tally:
             return
         for protocol, family in kinds(request):
             known = (*state_rows((protocol,)), *rows_on_request((protocol,)))
-            here = [word for word in words if word in known]
+            here = [label for label in labels if label in known]
             named = {PROTOCOL: [protocol], FAMILY: [family], STATE: here}
             for group in product(*(named[column] for column in self.columns)):
                 self.counts.setdefault(group, 0)
                 if in_order:
                     self._order.setdefault(group, len(self._order))
 
-    def renamed(self, words: Mapping[str, str]) -> Tally:
+    def renamed(self, labels: Mapping[str, str]) -> Tally:
         """Return the same tally with other names for states."""
-        if STATE not in self.columns or not words:
+        if STATE not in self.columns or not labels:
             return self
         place = self.columns.index(STATE)
 
         def rename(group: Group) -> Group:
-            word = words.get(group[place], group[place])
-            return (*group[:place], word, *group[place + 1 :])
+            label = labels.get(group[place], group[place])
+            return (*group[:place], label, *group[place + 1 :])
 
         counts: Counter[Group] = Counter()
         for group, number in self.counts.items():
@@ -114,9 +114,9 @@ def count_without_file(
     for batch in batches:
         inodes = batch.get("inode")
         if inodes is not None and 0 in inodes:
-            words = compress(batch.column("state_label"), map(not_, inodes))
-            for word, number in Counter(words).items():
-                counts[reason_without_file(word)] += number
+            labels = compress(batch.column("state_label"), map(not_, inodes))
+            for label, number in Counter(labels).items():
+                counts[reason_without_file(label)] += number
         yield batch
 
 
@@ -130,10 +130,10 @@ def kinds(request: Request) -> list[tuple[str, str]]:
     ]
 
 
-def asked_rows(request: Request) -> list[str]:
+def requested_rows(request: Request) -> list[str]:
     """List the names of all requested states."""
-    words = [*state_rows(request.protocols), *rows_on_request(request.protocols)]
-    return [word for word in words if word in request.states]
+    labels = [*state_rows(request.protocols), *rows_on_request(request.protocols)]
+    return [label for label in labels if label in request.states]
 
 
 def state_rows(protocols: Collection[str]) -> list[str]:

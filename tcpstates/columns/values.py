@@ -37,7 +37,7 @@ def text(name: ColumnName) -> Filler:
     return cells
 
 
-def words(batch: Batch, names: Names) -> Cells:
+def state_labels(batch: Batch, names: Names) -> Cells:
     """Show state names of RFC 9293, or other names where it has none."""
     found = batch.column("state_label")
     return found if _WORDS.issuperset(found) else list(map(sanitise, found))
@@ -48,9 +48,9 @@ _WORDS = frozenset(map(str, (*TcpState, *OtherState)))
 
 def states(batch: Batch, names: Names) -> Cells:
     """Show states, in the spelling of another tool if requested."""
-    found = words(batch, names)
-    known = names.state_words
-    return [known.get(word, word) for word in found] if known else found
+    found = state_labels(batch, names)
+    known = names.state_names
+    return [known.get(label, label) for label in found] if known else found
 
 
 def protocol(batch: Batch, names: Names) -> Cells:
@@ -181,8 +181,8 @@ def info(batch: Batch, names: Names) -> Cells:
         None
         if info is None
         # A listener has no peer, so its numbers are meaningless.
-        else format_info({} if word == "LISTEN" else info, congestion)
-        for info, congestion, word in zip(
+        else format_info({} if label == "LISTEN" else info, congestion)
+        for info, congestion, label in zip(
             batch.column("info"),
             batch.column("congestion"),
             batch.column("state_label"),

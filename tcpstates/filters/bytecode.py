@@ -56,7 +56,7 @@ class _TooLongError(Exception):
 
 def compile_filter(expression: Expression) -> bytes:
     """Compile the part that the kernel can decide; empty if there is none."""
-    expression = replace(expression, _in_the_kernels_words)
+    expression = replace(expression, _as_the_kernel_compares)
     weakened = relax(expression, lambda condition: isinstance(condition, _DECIDED))
     if is_everything(weakened):
         return b""
@@ -68,7 +68,7 @@ def compile_filter(expression: Expression) -> bytes:
     return program.to_bytes()
 
 
-def _in_the_kernels_words(condition: Condition) -> Expression:
+def _as_the_kernel_compares(condition: Condition) -> Expression:
     """Return the nearest weaker condition that the kernel supports."""
     if isinstance(condition, ListenerCondition):
         # An accepted connection has the local port of its listener.

@@ -46,7 +46,7 @@ from tcpstates.filters.values import (
     read_size,
     read_time,
 )
-from tcpstates.states import AnyState, find_states, nearest_words, word_list
+from tcpstates.states import AnyState, find_states, joined_state_names, nearest_states
 from tcpstates.wording import did_you_mean, nearest
 
 # Every spelling of an operator, and its canonical spelling.
@@ -85,13 +85,13 @@ def _states(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     return InStates(chosen.union(*map(read_states, texts)), unknown=False)
 
 
-def read_states(word: str) -> frozenset[AnyState]:
+def read_states(text: str) -> frozenset[AnyState]:
     """Return the states that a name selects; BadValue suggests the nearest ones."""
-    found = find_states(word)
+    found = find_states(text)
     if found is None:
-        near = (name.lower() for name in nearest_words(word))
-        hint = did_you_mean(near, f"the states are {word_list()}")
-        raise BadValue(f"unknown state '{word}'{hint}")
+        near = (name.lower() for name in nearest_states(text))
+        hint = did_you_mean(near, f"the states are {joined_state_names()}")
+        raise BadValue(f"unknown state '{text}'{hint}")
     return found
 
 
@@ -191,7 +191,7 @@ TIMERS = tuple(dict.fromkeys(_TIMER_WORDS.values()))
 def _timer(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     kinds = set()
     for text in texts:
-        kind = _TIMER_WORDS.get(reduce_word(text))
+        kind = _TIMER_WORDS.get(reduce_name(text))
         if kind is None:
             raise BadValue(f"unknown timer '{text}'; the timers are {' '.join(TIMERS)}")
         kinds.add(kind)
@@ -268,15 +268,15 @@ ALIASES = {
 }
 
 
-def reduce_word(word: str) -> str:
+def reduce_name(text: str) -> str:
     """Normalise a spelling: lower case, without hyphens and underscores."""
-    return word.lower().replace("-", "").replace("_", "")
+    return text.lower().replace("-", "").replace("_", "")
 
 
-_BY_SPELLING = {reduce_word(name): name for name in KEYS}
-_BY_SPELLING |= {reduce_word(alias): name for alias, name in ALIASES.items()}
+_BY_SPELLING = {reduce_name(name): name for name in KEYS}
+_BY_SPELLING |= {reduce_name(alias): name for alias, name in ALIASES.items()}
 
 
-def find_key(word: str) -> str | None:
+def find_key(text: str) -> str | None:
     """Look up a key by any of its spellings; None if there is none."""
-    return _BY_SPELLING.get(reduce_word(word))
+    return _BY_SPELLING.get(reduce_name(text))

@@ -52,9 +52,9 @@ class User(Condition):
             uid in self.uids
             if uid or inode
             else False
-            if timer == "time-wait" or word == "SYN_RECEIVED"
+            if timer == "time-wait" or state_label == "SYN_RECEIVED"
             else None
-            for uid, inode, timer, word in batch.rows(
+            for uid, inode, timer, state_label in batch.rows(
                 "uid", "inode", "timer", "state_label"
             )
         ]

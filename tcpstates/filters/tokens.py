@@ -34,7 +34,7 @@ NOT, AND, OR = ("!", "not"), ("&", "&&", "and"), ("|", "||", "or")
 _JOINING = frozenset({*NOT, *AND, *OR})
 
 
-class Word(NamedTuple):
+class Token(NamedTuple):
     """A token of the filter, and its position in the whole text."""
 
     text: str
@@ -49,72 +49,76 @@ class Word(NamedTuple):
         return not self.quoted and self.text.lower() in spellings
 
 
-class Words:
+class TokenStream:
     """The tokens of a filter, consumed one by one."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.text = " ".join(arguments)  # which every position refers to
-        self._words: list[Word] = []
+        self._tokens: list[Token] = []
         self._next = 0
         start = 0
         for argument in arguments:
-            self._words += self._split(argument, start)
+            self._tokens += self._split(argument, start)
             start += len(argument) + 1
 
-    def peek(self, ahead: int = 0) -> Word | None:
+    def peek(self, ahead: int = 0) -> Token | None:
         """Return a later token without consuming it; None after the last one."""
         place = self._next + ahead
-        return self._words[place] if place < len(self._words) else None
+        return self._tokens[place] if place < len(self._tokens) else None
 
     def comes(self, spellings: Sequence[str], ahead: int = 0) -> bool:
         """Check whether the next token has one of these spellings."""
-        word = self.peek(ahead)
-        return word is not None and word.among(spellings)
+        token = self.peek(ahead)
+        return token is not None and token.among(spellings)
 
-    def take(self) -> Word:
+    def take(self) -> Token:
         """Consume the next token."""
         self._next += 1
-        return self._words[self._next - 1]
+        return self._tokens[self._next - 1]
 
-    def take_argument(self, argument: str) -> list[Word]:
+    def take_argument(self, argument: str) -> list[Token]:
         """Consume all tokens of the argument that the next token begins."""
-        words = [self.take()]
-        end = words[0].start + len(argument)
-        while (word := self.peek()) is not None and word.start < end:
-            words.append(self.take())
-        return words
+        tokens = [self.take()]
+        end = tokens[0].start + len(argument)
+        while (token := self.peek()) is not None and token.start < end:
+            tokens.append(self.take())
+        return tokens
 
     def start_again(self) -> None:
         """Go back to the first token."""
         self._next = 0
 
-    def error(self, problem: str, *words: Word | None) -> FilterSyntaxError:
+    def error(self, problem: str, *tokens: Token | None) -> FilterSyntaxError:
         """Build an error that points at tokens; None points behind the last one."""
-        first, last = words[0], words[-1]
+        first, last = tokens[0], tokens[-1]
         if first is None or last is None:
             end = len(self.text)
             return FilterSyntaxError(problem, self.text, (end, end + 1))
         return FilterSyntaxError(problem, self.text, (first.start, last.end))
 
-    def _split(self, argument: str, offset: int) -> list[Word]:
-        words: list[Word] = []
+    def _split(self, argument: str, offset: int) -> list[Token]:
+        tokens: list[Token] = []
         for found in _TOKEN.finditer(argument):
             start, end = offset + found.start(), offset + found.end()
             whole = argument if not found.start() else None
             match found.lastgroup:
                 case "symbol":
-                    word = Word(found.group(), start, end, symbol=True, argument=whole)
-                    words.append(word)
+                    token = Token(
+                        found.group(), start, end, symbol=True, argument=whole
+                    )
+                    tokens.append(token)
                 case "bare":
                     text = re.sub(r"\\(.)", r"\1", found.group(), flags=re.DOTALL)
                     escaped = text != found.group()
-                    words.append(Word(text, start, end, quoted=escaped, argument=whole))
+                    tokens.append(
+                        Token(text, start, end, quoted=escaped, argument=whole)
+                    )
                 case "double":
                     text = unescape(found["double"])
-                    words.append(Word(text, start, end, quoted=True, argument=whole))
+                    tokens.append(Token(text, start, end, quoted=True, argument=whole))
                 case "single":
                     text = found["single"]
-                    words.append(Word(text, start, end, quoted=True, argument=whole))
+                    tokens.append(Token(text, start, end, quoted=True, argument=whole))
                 case "open":
                     raise FilterSyntaxError(
                         f"unterminated quote: {found.group()}",
@@ -122,10 +126,10 @@ class Words:
                         (start, end),
                     )
                 case "rest":  # a backslash at the very end
-                    words.append(Word(found.group(), start, end, quoted=True))
+                    tokens.append(Token(found.group(), start, end, quoted=True))
                 case _:
                     pass  # white space
-        return words
+        return tokens
 
 
 def unescape(text: str) -> str:

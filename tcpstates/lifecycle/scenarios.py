@@ -34,7 +34,7 @@ class Scenario(NamedTuple):
     moral: str
 
 
-class Moment(NamedTuple):
+class StepResult(NamedTuple):
     """The states of both parties after an act, and the segment that it sends."""
 
     act: Act
@@ -43,16 +43,16 @@ class Moment(NamedTuple):
     segment: str | None
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """The states that the kernel reports after a step; None: party not examined."""
 
     client: TcpState | None
     server: TcpState | None
     left_ms: int | None = None  # until TIME_WAIT ends, which is not awaited
 
-    def differs(self, moment: Moment) -> bool:
+    def differs(self, result: StepResult) -> bool:
         """Check whether the states differ from those that the scenario expects."""
-        pairs = ((self.client, moment.client), (self.server, moment.server))
+        pairs = ((self.client, result.client), (self.server, result.server))
         return any(seen not in (None, expected) for seen, expected in pairs)
 
 
@@ -189,7 +189,7 @@ def is_simultaneous(scenario: Scenario) -> bool:
     return first.event is second.event and first.party != second.party
 
 
-def walk(scenario: Scenario) -> Iterator[Moment]:
+def walk(scenario: Scenario) -> Iterator[StepResult]:
     """Yield the moments of a scenario; KeyError if the table does not allow a step."""
     states = dict(zip((CLIENT, SERVER), scenario.start, strict=True))
     for act in scenario.acts:
@@ -200,4 +200,4 @@ def walk(scenario: Scenario) -> Iterator[Moment]:
             segment = segment or edge.sends
         if segment == NOTHING:
             segment = None
-        yield Moment(act, states[CLIENT], states[SERVER], segment)
+        yield StepResult(act, states[CLIENT], states[SERVER], segment)

@@ -23,9 +23,9 @@ from tcpstates.lifecycle.scenarios import (
     CLIENT,
     SERVER,
     Act,
-    Moment,
+    Observation,
     Scenario,
-    Seen,
+    StepResult,
     is_simultaneous,
     walk,
 )
@@ -51,7 +51,7 @@ class CannotPerform(TcpstatesError):
     """A scenario cannot be performed here."""
 
 
-def perform(scenario: Scenario) -> Iterator[tuple[Moment | None, Seen]]:
+def perform(scenario: Scenario) -> Iterator[tuple[StepResult | None, Observation]]:
     """Yield the states at the start, without a moment, and then at every step.
 
     This may move the process permanently into a network namespace of its own. Raise
@@ -74,8 +74,8 @@ def perform(scenario: Scenario) -> Iterator[tuple[Moment | None, Seen]]:
         stage = _Stage(stack, scenario)
         yield None, stage.look()
         moments = list(walk(scenario))
-        for number, moment in enumerate(moments, start=1):
-            yield moment, stage.step(moment, [m.act for m in moments[number:]])
+        for number, result in enumerate(moments, start=1):
+            yield result, stage.step(result, [m.act for m in moments[number:]])
 
 
 class _Stage:
@@ -101,7 +101,7 @@ class _Stage:
                 self._sockets[SERVER] = stack.enter_context(accepted)
         self._move_gates(scenario.acts)
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         """Observe the states that the kernel reports now."""
         port = self._end[1]
         rows = snapshot(f"sport = :{port} or dport = :{port}").sockets
@@ -113,11 +113,11 @@ class _Stage:
         is_waiting = timer is not None and timer.kind == "time-wait"
         left = timer.expires_ms if timer and is_waiting else None
         self._repeated = (timer.retransmits or 0) if timer and not is_waiting else 0
-        return Seen(_state(client), _state(server), left)
+        return Observation(_state(client), _state(server), left)
 
-    def step(self, moment: Moment, later: Sequence[Act]) -> Seen:
+    def step(self, result: StepResult, later: Sequence[Act]) -> Observation:
         """Perform a step; return the states when it is complete or has timed out."""
-        act = moment.act
+        act = result.act
         if act.event is Event.TWO_MSL:
             seen = self.look()._replace(client=None)
             return seen._replace(server=None) if self._is_alone else seen
@@ -125,9 +125,9 @@ class _Stage:
         self._receive(act)
         self._move_gates(later, passing if act.sends in ("data", "ACK") else {})
         self._do(act)
-        seen = self._wait(moment)
+        seen = self._wait(result)
         self._move_gates(later)
-        return self._masked(seen, moment)
+        return self._masked(seen, result)
 
     def _receive(self, act: Act) -> None:
         """Record that a party may receive these segments, now and later."""
@@ -195,19 +195,19 @@ class _Stage:
             time.sleep(_LOOK_EVERY)
             self.look()
 
-    def _wait(self, moment: Moment) -> Seen:
+    def _wait(self, result: StepResult) -> Observation:
         """Observe until the states are as expected, or the time is up."""
         end = time.monotonic() + _PATIENCE
         seen = self.look()
-        while self._masked(seen, moment).differs(moment) and time.monotonic() < end:
+        while self._masked(seen, result).differs(result) and time.monotonic() < end:
             time.sleep(_LOOK_EVERY)
             seen = self.look()
         return seen
 
-    def _masked(self, seen: Seen, moment: Moment) -> Seen:
+    def _masked(self, seen: Observation, result: StepResult) -> Observation:
         """Hide the state of a single socket while the parties should differ."""
-        if self._is_alone and moment.client is not moment.server:
-            return Seen(None, None)
+        if self._is_alone and result.client is not result.server:
+            return Observation(None, None)
         return seen
 
 

@@ -55,7 +55,7 @@ _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 class DiagBatch(Batch):
     """Rows of equal length, as the kernel sent them; columns are sliced on demand."""
 
-    __slots__ = ("_first", "_is_uniform", "_rows", "_stride", "_words")
+    __slots__ = ("_first", "_is_uniform", "_labels", "_rows", "_stride")
 
     def __init__(
         self, protocol: str, family: str, rows: bytes, stride: int, words: list[str]
@@ -64,7 +64,7 @@ class DiagBatch(Batch):
         super().__init__(protocol, family)
         self._rows = rows
         self._stride = stride
-        self._words = words
+        self._labels = words
         self._first: dict[int, tuple[int, int]] | None = None  # of the first row
         self._is_uniform = False  # whether all rows have attributes at these offsets
 
@@ -75,7 +75,7 @@ class DiagBatch(Batch):
         rows, stride = self._rows, self._stride
         starts = compress(range(0, len(rows), stride), chosen)
         kept = b"".join([rows[start : start + stride] for start in starts])
-        return DiagBatch(self.protocol, self.family, kept, stride, self._words)
+        return DiagBatch(self.protocol, self.family, kept, stride, self._labels)
 
     def cookie_halves(self) -> list[int]:
         """Return the lower 32 bits of the socket cookies."""
@@ -131,8 +131,8 @@ class DiagBatch(Batch):
         packed = chain.from_iterable(layout.iter_unpack(self._rows))
         return list(map(IPV6.__getitem__, packed))
 
-    def _word(self) -> list[str]:
-        return list(map(self._words.__getitem__, self._rows[_STATE :: self._stride]))
+    def _state_labels(self) -> list[str]:
+        return list(map(self._labels.__getitem__, self._rows[_STATE :: self._stride]))
 
     def _state(self) -> list[str | None]:
         return list(map(_KNOWN_WORDS.get, self.column("state_label")))
@@ -244,7 +244,7 @@ _NUMBERS: dict[ColumnName, int] = {
     "interface_index": _IF,
 }
 _MAKERS: dict[ColumnName, Any] = {
-    "state_label": DiagBatch._word,
+    "state_label": DiagBatch._state_labels,
     "state": DiagBatch._state,
     "raw_state": DiagBatch._raw_state,
     "local_port": lambda batch: batch._ports(_SPORT),

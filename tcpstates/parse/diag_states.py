@@ -53,13 +53,13 @@ def states_mask(protocol: str, states: frozenset[AnyState], *, unknown: bool) ->
     return mask | (1 << _CLOSE if OtherState.UNCONN in states else 0)
 
 
-def word_table(protocol: str, *, bound: bool) -> list[str]:
+def label_table(protocol: str, *, bound: bool) -> list[str]:
     """Return the displayed state for each of the 256 values of a state byte."""
     has_states = PROTOCOLS[protocol].has_states
     known = _STATES if has_states else _BY_PEER
-    words = [f"UNKNOWN({code})" for code in range(256)]
+    labels = [f"UNKNOWN({code})" for code in range(256)]
     for code, state in known.items():
-        words[code] = str(state)
+        labels[code] = str(state)
     if bound and has_states:
-        words[_CLOSE] = str(OtherState.BOUND)
-    return words
+        labels[_CLOSE] = str(OtherState.BOUND)
+    return labels

@@ -22,7 +22,7 @@ from tcpstates.parse.diag_batch import (
     WITH_MEMORY,
     DiagBatch,
 )
-from tcpstates.parse.diag_states import word_table
+from tcpstates.parse.diag_states import label_table
 from tcpstates.protocols import PROTOCOLS
 
 SOCK_DIAG_BY_FAMILY = 20
@@ -96,7 +96,7 @@ class DiagDecoder:
         self.changed = False
         self.port_id = 0
         self._sequence = sequence
-        self._words = word_table(protocol, bound=bound)
+        self._labels = label_table(protocol, bound=bound)
         self._lengths: dict[int, None] = {}
         self._pattern = _length_pattern(())
         self._waiting: dict[tuple[int, int], list[bytes]] = {}  # parts of tables
@@ -183,7 +183,7 @@ class DiagDecoder:
                 rows = b"".join(self._waiting.pop((stride, number)))
                 family = _FAMILY_NAMES.get(number)
                 if family is not None:
-                    yield DiagBatch(self.protocol, family, rows, stride, self._words)
+                    yield DiagBatch(self.protocol, family, rows, stride, self._labels)
 
     def _split(self, datagram: bytes) -> list[bytes]:
         """Split a datagram into messages, each with the padding that follows it.

@@ -53,7 +53,7 @@ class ProcNetParser:
         protocol: str,
         family: str,
         byte_order: Any,
-        wants: Callable[[str], bool] = lambda word: True,
+        wants: Callable[[str], bool] = lambda label: True,
     ) -> None:
         """Take the file's protocol and family, and the byte order of its host.
 
@@ -63,7 +63,7 @@ class ProcNetParser:
         self.family = family
         self.skipped = 0
         self._wants = wants
-        self._words = _Words(protocol)
+        self._labels = _StateLabels(protocol)
         self._addresses = _Addresses(byte_order)
         self._recent: set[Row] = set()
         self._older: set[Row] = set()
@@ -75,12 +75,12 @@ class ProcNetParser:
         self.skipped += lines - len(rows)
         rows = self._without_repeats(rows)
         codes = [row[_STATE] for row in rows]
-        wanted = {code: self._wants(self._words[code]) for code in set(codes)}
+        wanted = {code: self._wants(self._labels[code]) for code in set(codes)}
         if not all(wanted.values()):
             rows = list(compress(rows, map(wanted.__getitem__, codes)))
         fields = list(zip(*rows, strict=True)) or [()] * 13
         return ProcBatch(
-            self.protocol, self.family, fields, self._words, self._addresses
+            self.protocol, self.family, fields, self._labels, self._addresses
         )
 
     def _without_repeats(self, rows: list[Row]) -> list[Row]:
@@ -108,7 +108,7 @@ class ProcNetParser:
         return rows
 
 
-class _Words(dict[str, str]):
+class _StateLabels(dict[str, str]):
     """Displayed states by code; an unknown code is shown as its number."""
 
     def __init__(self, protocol: str) -> None:
@@ -117,9 +117,9 @@ class _Words(dict[str, str]):
 
     def __missing__(self, code: str) -> str:
         state = find_state(code, has_states=PROTOCOLS[self._protocol].has_states)
-        word = f"UNKNOWN({int(code, 16)})" if state is None else str(state)
-        self[code] = word
-        return word
+        label = f"UNKNOWN({int(code, 16)})" if state is None else str(state)
+        self[code] = label
+        return label
 
 
 class _Addresses(dict[str, str]):
@@ -144,19 +144,19 @@ class _Addresses(dict[str, str]):
 class ProcBatch(Batch):
     """Rows of one file as text; each column is converted on demand."""
 
-    __slots__ = ("_addresses", "_fields", "_words")
+    __slots__ = ("_addresses", "_fields", "_labels")
 
     def __init__(
         self,
         protocol: str,
         family: str,
         fields: list[tuple[str, ...]],
-        words: _Words,
+        words: _StateLabels,
         addresses: _Addresses,
     ) -> None:
         super().__init__(protocol, family)
         self._fields = fields
-        self._words = words
+        self._labels = words
         self._addresses = addresses
 
     def __len__(self) -> int:
@@ -165,7 +165,7 @@ class ProcBatch(Batch):
     def _only(self, chosen: Sequence[Any]) -> ProcBatch:
         fields = [tuple(compress(field, chosen)) for field in self._fields]
         return ProcBatch(
-            self.protocol, self.family, fields, self._words, self._addresses
+            self.protocol, self.family, fields, self._labels, self._addresses
         )
 
     def _make(self, name: ColumnName) -> Sequence[Any] | None:
@@ -181,21 +181,21 @@ class ProcBatch(Batch):
     def _text(self, field: int) -> list[str]:
         return list(map(self._addresses.__getitem__, self._fields[field]))
 
-    def _word(self) -> list[str]:
-        return list(map(self._words.__getitem__, self._fields[_STATE]))
+    def _state_labels(self) -> list[str]:
+        return list(map(self._labels.__getitem__, self._fields[_STATE]))
 
     def _state(self) -> list[str | None]:
         known = {
-            word: None if word in _STATELESS or word.startswith("UNKNOWN") else word
-            for word in set(self.column("state_label"))
+            label: None if label in _STATELESS or label.startswith("UNKNOWN") else label
+            for label in set(self.column("state_label"))
         }
         return list(map(known.__getitem__, self.column("state_label")))
 
     def _send_q(self) -> list[int | None]:
         """Return bytes; None for LISTEN, whose backlog limit is not printed."""
         return [
-            None if word == "LISTEN" else number
-            for word, number in zip(
+            None if label == "LISTEN" else number
+            for label, number in zip(
                 self.column("state_label"), self._hexadecimals(_TX), strict=True
             )
         ]
@@ -225,7 +225,7 @@ class ProcBatch(Batch):
 
 _STATELESS = frozenset(map(str, OtherState))
 _MAKERS: dict[ColumnName, Callable[[ProcBatch], Sequence[Any] | None]] = {
-    "state_label": ProcBatch._word,
+    "state_label": ProcBatch._state_labels,
     "state": ProcBatch._state,
     "raw_state": lambda batch: batch._fields[_STATE],
     "local_address": lambda batch: batch._text(_LOCAL),

@@ -43,11 +43,11 @@ def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterat
 
 def _verdict(finding: Finding, width: int, *, color: bool) -> Iterator[str]:
     is_gone = _is_gone(finding)
-    word = ("GONE" if is_gone else finding.severity.name).ljust(LABEL)
+    label = ("GONE" if is_gone else finding.severity.name).ljust(LABEL)
     first = True
     text = sanitise_line(finding.verdict)
     for line in lines(text, width - LABEL):
-        head = word if first else " " * LABEL
+        head = label if first else " " * LABEL
         yield (paint_severity(finding.severity, head) if color else head) + line + "\n"
         first = False
 

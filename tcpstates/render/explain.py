@@ -17,7 +17,7 @@ from tcpstates.states import SYSTEMS, TcpState, names_of
 _SETTING = re.compile(r"\{(\w+)\}")
 
 
-class Here(NamedTuple):
+class HostCounts(NamedTuple):
     """The current counts on this host; None: they are not available."""
 
     counts: Mapping[str, int] | None
@@ -49,9 +49,9 @@ def _called(state: TcpState, systems: Sequence[str]) -> str:
     """List the names of a state on each system; of several, only differing ones."""
     reported = []
     for key in systems:
-        words = names_of(state, key)
-        if words and (len(systems) == 1 or words != [str(state)]):
-            reported.append(f"{', '.join(words)} ({SYSTEMS[key]})")
+        names = names_of(state, key)
+        if names and (len(systems) == 1 or names != [str(state)]):
+            reported.append(f"{', '.join(names)} ({SYSTEMS[key]})")
     return "; ".join(reported) or f"{state} on every system"
 
 
@@ -70,7 +70,7 @@ def _what(edge: Transition) -> str:
 def render_state(
     state: TcpState,
     settings: KernelSettings,
-    here: Here,
+    here: HostCounts,
     systems: Sequence[str],
     *,
     width: int,
@@ -87,7 +87,7 @@ def render_state(
     yield from paragraph("here", [_live_counts(state, here)], wide)
 
 
-def _live_counts(state: TcpState, here: Here) -> str:
+def _live_counts(state: TcpState, here: HostCounts) -> str:
     if here.counts is None:
         return "unknown: no source could be read"
     number = here.counts.get(str(state), 0)
@@ -97,7 +97,7 @@ def _live_counts(state: TcpState, here: Here) -> str:
     return f"{number} now" + (f"; owners: {holders}" if holders else "")
 
 
-def render_glance(here: Here, *, width: int, color: bool) -> Iterator[str]:
+def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]:
     """Yield one line for each of the eleven states, with its live count."""
     wide = readable(width, 42)
     for state in TcpState:

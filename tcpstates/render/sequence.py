@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from tcpstates.lifecycle.machine import CALLS, Event
-from tcpstates.lifecycle.scenarios import CLIENT, Moment, Scenario, Seen
+from tcpstates.lifecycle.scenarios import CLIENT, Observation, Scenario, StepResult
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.styles import paint, paint_wrong
 from tcpstates.states import TcpState
@@ -19,7 +19,9 @@ _LEAST, _MOST = 20, 52  # width of an arrow
 _SIGNS = ("│", "─", "▶", "◀")
 _ASCII_SIGNS = ("|", "-", ">", "<")
 
-Step = tuple[Moment | None, Seen | None]  # no moment: the start; not seen: not observed
+Step = tuple[
+    StepResult | None, Observation | None
+]  # no moment: the start; not seen: not observed
 
 
 def render_sequence(
@@ -36,12 +38,12 @@ def render_sequence(
     drawing = _Drawing(width, color=color, encoding=encoding, is_live=is_live)
     yield filled(f"{name}: {scenario.title}", max(48, width)) + "\n"
     yield drawing.heading()
-    for moment, seen in steps:
-        if moment is None:
+    for result, seen in steps:
+        if result is None:
             client, server = scenario.start
             yield drawing.line(str(client), "", str(server), seen, scenario.start)
         else:
-            yield from drawing.moment(moment, seen)
+            yield from drawing.result(result, seen)
     yield "\n" + filled(scenario.moral, readable(width, 48))
 
 
@@ -72,7 +74,7 @@ class _Drawing:
         left: str,
         middle: str,
         right: str,
-        seen: Seen | None = None,
+        seen: Observation | None = None,
         expected: tuple[TcpState, TcpState] | None = None,
     ) -> str:
         """Format a line of three columns, with the observed states outside of them."""
@@ -90,7 +92,7 @@ class _Drawing:
         return paint(text, padded) if self._color else padded
 
     def _seen(
-        self, seen: Seen | None, expected: tuple[TcpState, TcpState] | None
+        self, seen: Observation | None, expected: tuple[TcpState, TcpState] | None
     ) -> tuple[str, str]:
         """Format the two cells of states that the kernel reports."""
         if seen is None or expected is None:
@@ -106,22 +108,22 @@ class _Drawing:
             cells[0] = f"{f'{seen.left_ms / 1000:.0f} s left':<{_STATE}}"
         return cells[0], cells[1]
 
-    def moment(self, moment: Moment, seen: Seen | None) -> Iterator[str]:
+    def result(self, result: StepResult, seen: Observation | None) -> Iterator[str]:
         """Yield the lines of an act, if it has a text, and then of its result."""
         bar = self._signs[0]
-        is_client = moment.act.party == CLIENT
-        for text in wrap(_words(moment), self._arrow):
+        is_client = result.act.party == CLIENT
+        for text in wrap(_description(result), self._arrow):
             if is_client:
                 yield self.line("", text, bar)
             else:
                 yield self.line(bar, text.rjust(self._arrow), "")
-        arrow = self._arrow_of(moment.segment, to_the_right=is_client)
+        arrow = self._arrow_of(result.segment, to_the_right=is_client)
         left = right = bar
-        if moment.act.event is not None and is_client:
-            left = str(moment.client)
-        elif moment.act.event is not None:
-            right = str(moment.server)
-        yield self.line(left, arrow, right, seen, (moment.client, moment.server))
+        if result.act.event is not None and is_client:
+            left = str(result.client)
+        elif result.act.event is not None:
+            right = str(result.server)
+        yield self.line(left, arrow, right, seen, (result.client, result.server))
 
     def _arrow_of(self, segment: str | None, *, to_the_right: bool) -> str:
         """Format the arrow of a segment; empty if no segment is sent."""
@@ -140,9 +142,9 @@ def _without_end(text: str) -> str:
     return stripped
 
 
-def _words(moment: Moment) -> str:
+def _description(result: StepResult) -> str:
     """Describe an act that its segment alone does not explain."""
-    act = moment.act
+    act = result.act
     if act.text:
         return act.text
     if act.event is Event.TWO_MSL:

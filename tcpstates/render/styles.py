@@ -41,16 +41,16 @@ _RICH = {
 }
 
 
-def paint(word: str, padded: str) -> str:
+def paint(label: str, padded: str) -> str:
     """Colour a padded state name."""
-    codes = _codes(word)
+    codes = _codes(label)
     return f"\x1b[{codes}m{padded}\x1b[0m" if codes else padded
 
 
-def _codes(word: str) -> str:
+def _codes(label: str) -> str:
     """Look up the colour of a state, also in the spelling of another tool."""
-    codes = _SGR.get(word)
-    return _SGR.get(str(find_state(word)), "") if codes is None else codes
+    codes = _SGR.get(label)
+    return _SGR.get(str(find_state(label)), "") if codes is None else codes
 
 
 def paint_wrong(text: str) -> str:
@@ -64,6 +64,6 @@ def paint_severity(severity: int, text: str) -> str:
     return f"\x1b[{codes}m{text}\x1b[0m"
 
 
-def rich_style(word: str) -> str:
+def rich_style(label: str) -> str:
     """Look up the colour of a state as a style of rich."""
-    return _RICH[_codes(word)]
+    return _RICH[_codes(label)]

@@ -207,11 +207,11 @@ def render_summary(
     table.add_column(Text("state"))
     for heading in headings:
         table.add_column(Text(heading), justify="right")
-    for word, numbers in rows:
-        if word == "total":
+    for label, numbers in rows:
+        if label == "total":
             table.add_section()
         cells = [Text(str(n), style="" if n else "dim") for n in numbers]
-        table.add_row(Text(word, style=rich_style(word)), *cells)
+        table.add_row(Text(label, style=rich_style(label)), *cells)
     console = _console(screen)
     console.print(table)
     return _printed(console)

@@ -55,7 +55,7 @@ _HOLDER = re.compile(r'(?:^|(?<=,))(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')
 Cells = dict[Column, Sequence[str]]
 
 
-class Fit(NamedTuple):
+class TableLayout(NamedTuple):
     """The layout of a table for one width."""
 
     beside: list[Column]
@@ -64,7 +64,7 @@ class Fit(NamedTuple):
     processes: list[str]  # cells of that column, with line breaks where they wrap
 
 
-def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
+def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> TableLayout:
     """Compute the layout; `wide` keeps all columns beside, whatever the width."""
     lengths = {
         column: max([len(column.heading) * header, *map(cell_length, filled)])
@@ -72,7 +72,7 @@ def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
     }
     processes = list(cells.get(PROCESS, ()))
     if wide:
-        return Fit(list(cells), [], _width(lengths), processes)
+        return TableLayout(list(cells), [], _width(lengths), processes)
     whole = lengths.get(PROCESS, 0)
     if PROCESS in cells:
         items = [item for cell in processes for item in split_holders(cell)]
@@ -89,7 +89,7 @@ def fit_table(cells: Cells, width: int, *, header: bool, wide: bool) -> Fit:
         beside[PROCESS] = min(whole, beside[PROCESS] + width - _width(beside))
         processes = [wrap_holders(cell, beside[PROCESS]) for cell in processes]
     below = [column for column in cells if column not in beside]
-    return Fit(list(beside), below, _width(beside), processes)
+    return TableLayout(list(beside), below, _width(beside), processes)
 
 
 def _width(lengths: dict[Column, int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from tcpstates.columns.tally import Group, Tally, asked_rows, kinds
+from tcpstates.columns.tally import Group, Tally, kinds, requested_rows
 from tcpstates.model import KernelCounts, Request
 from tcpstates.render.plain import WIDEST
 from tcpstates.text import format_bytes, sanitise
@@ -20,11 +20,11 @@ def summary_cells(
     The tally has to be by protocol, family and state.
     """
     asked = kinds(request)
-    words = asked_rows(request)
-    words += sorted({group[-1] for group in tally.counts} - set(words))
+    labels = requested_rows(request)
+    labels += sorted({group[-1] for group in tally.counts} - set(labels))
     table = [
-        (word, _with_total([tally.counts[p, f, word] for p, f in asked]))
-        for word in words
+        (label, _with_total([tally.counts[p, f, label] for p, f in asked]))
+        for label in labels
     ]
     sums = [
         sum(column) for column in zip(*(numbers for _, numbers in table), strict=True)
@@ -44,14 +44,14 @@ def render_summary_plain(
     """Render the table as aligned text."""
     names = [heading.replace(" ", "-") for heading in headings]
     lines = [("state", *names)] if header else []
-    lines += [(word, *map(str, numbers)) for word, numbers in rows]
+    lines += [(label, *map(str, numbers)) for label, numbers in rows]
     first = max(len(line[0]) for line in lines)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)][1:]
     return "".join(
-        f"{word:<{first}}"
+        f"{label:<{first}}"
         + "".join(f"  {n:>{w}}" for n, w in zip(numbers, widths, strict=True))
         + "\n"
-        for word, *numbers in lines
+        for label, *numbers in lines
     )
 
 
@@ -59,13 +59,13 @@ def render_summary_narrow(
     headings: Sequence[str], rows: Sequence[tuple[str, list[int]]]
 ) -> str:
     """Render the columns of the table below each other, for a narrow terminal."""
-    width = max(len(word) for word, _ in rows)
+    width = max(len(label) for label, _ in rows)
     columns = zip(*(numbers for _, numbers in rows), strict=True)
     return "".join(
         f"{heading}\n"
         + "".join(
-            f"  {word:<{width}}  {number}\n"
-            for (word, _), number in zip(rows, column, strict=True)
+            f"  {label:<{width}}  {number}\n"
+            for (label, _), number in zip(rows, column, strict=True)
         )
         for heading, column in zip(headings, columns, strict=True)
     )
@@ -75,7 +75,7 @@ def summary_notes(
     tally: Tally, without_file: Mapping[str, int], kernel: KernelCounts | None
 ) -> Iterator[str]:
     """Yield the lines below the table of states."""
-    listening = sum(n for (*_, word), n in tally.counts.items() if word == "LISTEN")
+    listening = sum(n for (*_, label), n in tally.counts.items() if label == "LISTEN")
     if listening:
         yield f"{listening} {plural(listening, 'listener')}"
     if without_file:
@@ -106,14 +106,14 @@ def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
         yield text
 
 
-def describe_counts(words: Counter[str], width: int) -> str:
+def describe_counts(labels: Counter[str], width: int) -> str:
     """Format the line below a table: the number of sockets, in total and by state."""
     from textwrap import fill
 
-    total = words.total()
+    total = labels.total()
     if not total:
         return "no sockets match"
-    parts = ", ".join(f"{n} {sanitise(word)}" for word, n in words.most_common())
+    parts = ", ".join(f"{n} {sanitise(label)}" for label, n in labels.most_common())
     text = f"{total} {plural(total, 'socket')}: {parts}"
     return fill(text, max(1, width), break_on_hyphens=False)
 

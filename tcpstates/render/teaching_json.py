@@ -8,7 +8,7 @@ from typing import Any
 
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import FIGURE, as_object, ways_in, ways_out
-from tcpstates.lifecycle.scenarios import Moment, Scenario, Seen, walk
+from tcpstates.lifecycle.scenarios import Observation, Scenario, StepResult, walk
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import fill_in_settings, sections
 from tcpstates.render.json_ import SCHEMA
@@ -95,23 +95,23 @@ def render_sequences_json(
     sequences = {}
     for name, scenario in scenarios.items():
         client, server = map(str, scenario.start)
-        taken = steps or ((moment, None) for moment in walk(scenario))
+        taken = steps or ((result, None) for result in walk(scenario))
         sequences[name] = {
             "title": scenario.title,
             "start": {"client": client, "server": server},
-            "steps": [_step(moment, seen) for moment, seen in taken if moment],
+            "steps": [_step(result, seen) for result, seen in taken if result],
             "moral": scenario.moral,
         }
     return _document({"sequences": sequences})
 
 
-def _step(moment: Moment, seen: Seen | None) -> dict[str, Any]:
+def _step(result: StepResult, seen: Observation | None) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "party": moment.act.party,
-        "event": None if moment.act.event is None else str(moment.act.event),
-        "sends": moment.segment,
-        "client": str(moment.client),
-        "server": str(moment.server),
+        "party": result.act.party,
+        "event": None if result.act.event is None else str(result.act.event),
+        "sends": result.segment,
+        "client": str(result.client),
+        "server": str(result.server),
     }
     if seen is not None:
         states = {"client": seen.client, "server": seen.server}

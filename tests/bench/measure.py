@@ -28,11 +28,11 @@ from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).parents[1] / "support"))
+sys.path.append(str(Path(__file__).parents[1]))
 
 from population import Population
 
-from lab import loopback_up
+from support.labs.lab import loopback_up
 
 LIMIT = 200  # seconds for one command
 QUADRATIC = 100_000  # above it `ss -p` and `netstat -p` do not end

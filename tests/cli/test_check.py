@@ -6,8 +6,8 @@ import os
 import re
 
 import pytest
-from conftest import COMMAND, Lab, finish, run_command
 
+from conftest import COMMAND, Lab, finish, run_command
 from tcpstates.cli.commands.check import Result, parse_threshold
 
 

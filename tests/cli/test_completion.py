@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, finish, run_command
 
+from conftest import COMMAND, finish, run_command
 from tcpstates.cli.commands.completion import SHELLS
 from tcpstates.cli.exit_codes import ExitCode
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import COMMAND, finish, run_command
 
+from conftest import COMMAND, finish, run_command
 from tcpstates import __version__
 from tcpstates.cli import foreign_options as hints
 from tcpstates.cli.app import tcpstates
@@ -212,7 +212,7 @@ def test_any_environment_will_do(name: str) -> None:
 @pytest.mark.parametrize("option", sorted(hints._INSTEAD))
 def test_every_option_of_other_tools_leads_on(option: str) -> None:
     """The listing takes some of them itself; the others say what to type instead."""
-    from inprocess import told
+    from support.tools.inprocess import told
 
     if option in {name for p in tcpstates.params for name in p.opts}:
         return
@@ -236,7 +236,7 @@ def test_the_options_of_other_tools_that_are_known() -> None:
 
 
 def test_the_headings_of_help() -> None:
-    from inprocess import told
+    from support.tools.inprocess import told
 
     _, text, _ = told(["--help"])
     headings = [
@@ -250,16 +250,16 @@ def test_the_headings_of_help() -> None:
 def test_a_wrong_state_gets_one_other_word_at_most() -> None:
     import click
 
-    from tcpstates.cli.state_argument import StateWord
+    from tcpstates.cli.state_argument import StateName
 
     with pytest.raises(click.UsageError) as raised:
-        StateWord(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)
+        StateName(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)
     text = "unknown state 'zebra-on'; did you mean zebra-one?"
     assert raised.value.message == text
-    assert StateWord(["zebra-one"]).convert("ZEBRA_ONE", None, None) == "zebra-one"
-    assert StateWord().convert("SYN_RCVD", None, None) == "SYN_RCVD"
+    assert StateName(["zebra-one"]).convert("ZEBRA_ONE", None, None) == "zebra-one"
+    assert StateName().convert("SYN_RCVD", None, None) == "SYN_RCVD"
     with pytest.raises(click.UsageError, match="for all states: tcpstates explain"):
-        StateWord().convert("xyzzy", None, None)
+        StateName().convert("xyzzy", None, None)
 
 
 def test_click_81_asks_for_a_metavar_without_a_context() -> None:

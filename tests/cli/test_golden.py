@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Golden
 
-from hostile_saved import OWN
-from inprocess import told
+from conftest import Golden
+from support.fakes.hostile_saved import OWN
+from support.tools.inprocess import told
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.settings import KernelSettings

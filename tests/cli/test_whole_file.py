@@ -17,14 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, PATIENCE, finish, run_command
 
+from conftest import COMMAND, PATIENCE, finish, run_command
 from tcpstates.cli.exit_codes import ExitCode
 
 if sys.platform == "win32":
     pytest.skip("owners and modes as Unix has them", allow_module_level=True)
 
-from swapper import STRANGER, swapping
+from support.labs.swapper import STRANGER, swapping
 from tcpstates.cli.atomic_file import whole_file
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be robbed")

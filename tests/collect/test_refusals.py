@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import diag
+from support.fakes import diag
 from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.collect import netlink, psutil_
 from tcpstates.collect import sources as choosing

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab
 
 import tcpstates
-from batches import batch
+from conftest import Lab
+from support.fakes.batches import batch
 from tcpstates.batch import Batch
 from tcpstates.collect import psutil_
 from tcpstates.collect.owners import OwnerTable

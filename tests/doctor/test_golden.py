@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import Golden
 
-from batches import batch
-from ordinary import KERNEL, MB, context, facts
+from conftest import Golden
+from support.fakes.batches import batch
+from support.fakes.ordinary import KERNEL, MB, context, facts
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import SOURCES, missing_from
 from tcpstates.doctor.examiner import Examiner

@@ -12,9 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import PATIENCE, Lab, enter_lab
 
 import tcpstates
+from conftest import PATIENCE, Lab, enter_lab
 
 Finding = dict[str, Any]
 SECONDS = 20  # that a trouble may take to show
@@ -32,7 +32,7 @@ needs_tun = pytest.mark.skipif(
 
 @contextmanager
 def situation(name: str) -> Iterator[Lab]:
-    yield from enter_lab("trouble.py", name)
+    yield from enter_lab("trouble", name)
 
 
 def diagnose(lab: Lab, *arguments: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from batches import batch
-from ordinary import KERNEL, MB, context, facts
+from support.fakes.batches import batch
+from support.fakes.ordinary import KERNEL, MB, context, facts
 from tcpstates.ages import probed_ms
 from tcpstates.collect.kernel_counts import parse_counters
 from tcpstates.collect.settings import count_ports

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batches import batch
-from diag_program import audit, run
-from lookups import FixedLookup
+from support.fakes.batches import batch
+from support.fakes.diag_program import audit, run
+from support.fakes.lookups import FixedLookup
 from tcpstates.filters.bytecode import compile_filter
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from batches import batch
-from lookups import FixedLookup
+from support.fakes.batches import batch
+from support.fakes.lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.patience import TooLongError, time_limit

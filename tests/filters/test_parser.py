@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batches import batch
-from lookups import FixedLookup
+from support.fakes.batches import batch
+from support.fakes.lookups import FixedLookup
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer, possible_states, to_text
 from tcpstates.states import ALL_STATES, GROUPS, AnyState, OtherState, TcpState

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batches import batch
-from lookups import FixedLookup
+from support.fakes.batches import batch
+from support.fakes.lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.keys import KEYS, OPERATORS
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.syntax import answer, to_text
-from tcpstates.states import state_words
+from tcpstates.states import state_names
 
 LOOKUP = FixedLookup()
 
@@ -154,7 +154,7 @@ def test_long_chains_are_not_deep() -> None:
     assert to_text(parse_filter([text], LOOKUP)[0]) == text
 
 
-PIECES = [*KEYS, *OPERATORS, *state_words(), "not", "and", "or", "&&", "||", "!"]
+PIECES = [*KEYS, *OPERATORS, *state_names(), "not", "and", "or", "&&", "||", "!"]
 PIECES += ["(", ")", ",", "443", ":22", "https", "10/8", "[::1]:1", "lo", "5m", "1M"]
 PIECES += ["1-9", "nginx", '"a b"', "'", "\\", "peer.example", "0x1/0x2", "root", "*"]
 

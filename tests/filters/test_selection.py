@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from batches import batch
-from lookups import FixedLookup
+from support.fakes.batches import batch
+from support.fakes.lookups import FixedLookup
 from tcpstates.filters.selection import read_selection
 from tcpstates.model import Limitation, Reason, Request
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from conftest import Lab, run_command
 
+from conftest import Lab, run_command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.lifecycle.machine import FIGURE, ways_in, ways_out
 from tcpstates.render.diagram.layout import (

@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import astuple
 
 import pytest
-from conftest import Lab, run_command
 
+from conftest import Lab, run_command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
-    Here,
+    HostCounts,
     fill_in_settings,
     render_state,
     render_topic,
@@ -26,7 +26,7 @@ from tcpstates.render.explain import (
 from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState
 
-NOTHING = Here({}, ())
+NOTHING = HostCounts({}, ())
 
 
 def test_settings_are_seconds_and_ports() -> None:

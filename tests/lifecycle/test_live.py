@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from conftest import COMMAND, Lab, run_command
 
+from conftest import COMMAND, Lab, run_command
 from tcpstates.cli import app
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.lifecycle.scenarios import SCENARIOS, Seen, is_simultaneous, walk
+from tcpstates.lifecycle.scenarios import SCENARIOS, Observation, is_simultaneous, walk
 from tcpstates.live import perform as performing
 from tcpstates.live.perform import CannotPerform, perform
 from tcpstates.live.segment_filter import DATA, let_through
@@ -100,8 +100,12 @@ def test_what_differs_is_marked_and_found(
     monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     moments = list(walk(SCENARIOS["reset"]))
-    wrong = Seen(S.CLOSED, S.CLOSE_WAIT)
-    steps = [(None, None), (moments[0], wrong), (moments[1], Seen(S.CLOSED, S.CLOSED))]
+    wrong = Observation(S.CLOSED, S.CLOSE_WAIT)
+    steps = [
+        (None, None),
+        (moments[0], wrong),
+        (moments[1], Observation(S.CLOSED, S.CLOSED)),
+    ]
     monkeypatch.setattr(performing, "perform", lambda _: iter(steps))
     assert app.run(["sequence", "reset", "--live"]) == ExitCode.FOUND
     text = capsysbinary.readouterr().out.decode()
@@ -156,7 +160,7 @@ def test_a_late_step_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = performing.let_through
     monkeypatch.setattr(performing, "let_through", lambda gated, _: closed(gated, ()))
     told = list(perform(SCENARIOS["close"]))
-    assert told[1][1] == Seen(S.FIN_WAIT_1, S.ESTABLISHED)
+    assert told[1][1] == Observation(S.FIN_WAIT_1, S.ESTABLISHED)
     moment, seen = told[2]
     assert moment is not None
     assert seen.differs(moment)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import run_command
 
+from conftest import run_command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.lifecycle.machine import (
     BEYOND,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import diag
+from support.fakes import diag
 from tcpstates.errors import ParseError
 from tcpstates.parse.diag_batch import _MAKERS, _NUMBERS, DiagBatch
 from tcpstates.parse.diag_states import states_mask

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batches import FixedNames, batch
+from support.fakes.batches import FixedNames, batch
 from tcpstates import attribution
 from tcpstates.columns.registry import STATE, USER
 from tcpstates.columns.tally import BY_STATE, count_by

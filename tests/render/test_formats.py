@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from batches import FixedNames, batch
+from support.fakes.batches import FixedNames, batch
 from tcpstates.columns.registry import (
     BASIC,
     COLUMNS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches import FixedNames, batch
+from support.fakes.batches import FixedNames, batch
 from tcpstates.batch import ColumnBatch
 from tcpstates.columns.registry import STATE, UID
 from tcpstates.columns.tally import count_by

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches import FixedNames, batch
+from support.fakes.batches import FixedNames, batch
 from tcpstates.columns.registry import choose_columns
 from tcpstates.model import Owner
 from tcpstates.render.plain import render_plain

@@ -7,8 +7,8 @@ import shutil
 from typing import Any
 
 import pytest
-from conftest import Lab
 
+from conftest import Lab
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import find_state
 

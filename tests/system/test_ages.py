@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from conftest import Lab, enter_lab
 
 TOLERANCE = 200  # milliseconds
@@ -15,7 +16,7 @@ TOLERANCE = 200  # milliseconds
 
 @pytest.fixture(scope="module")
 def stopwatch() -> Iterator[Lab]:
-    yield from enter_lab("trouble.py", "stopwatch")
+    yield from enter_lab("trouble", "stopwatch")
 
 
 def read(lab: Lab, part: str, *words: str) -> tuple[dict[str, Any], float, float]:

@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, SUPPORT, Lab, enter_lab, finish, run_command
 
-from forger import FORGED
-from hostile_saved import strange_in
-from lab import SECRET
+from conftest import COMMAND, Lab, enter_lab, finish, program, run_command
+from support.fakes.hostile_saved import strange_in
+from support.labs.forger import FORGED
+from support.labs.lab import SECRET
 from tcpstates.collect.names import cgroup_mount
 
 needs_root = pytest.mark.skipif(
@@ -33,7 +33,7 @@ FORMATS = ["-tanpei", "--json -tapei", "--csv -tapei", "--source procfs -tanpe",
 @needs_strace
 def test_another_process_cannot_answer_for_the_kernel(lab: Lab) -> None:
     expected = {row["cookie"] for row in lab.sockets("-ta")}
-    forger = [sys.executable, str(SUPPORT / "forger.py"), *COMMAND, "-ta", "--json"]
+    forger = [*program("labs.forger"), *COMMAND, "-ta", "--json"]
     finished = lab.run(*forger)
     assert finished.returncode == 0, finished.stderr
     told = json.loads(finished.stdout)
@@ -65,9 +65,9 @@ def test_modules_and_programs_that_lie_around_are_not_run(tmp_path: Path) -> Non
             f"open({str(told)!r}, 'w')\nraise ValueError"
         )
     for name in ("ss", "netstat", "lsof", "ip", "sh"):
-        program = tmp_path / name
-        program.write_text(f"#!/bin/sh\necho > {told}\n")
-        program.chmod(0o755)
+        planted = tmp_path / name
+        planted.write_text(f"#!/bin/sh\necho > {told}\n")
+        planted.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     for arguments in ("-tanp", "--json", "doctor", "--source psutil -ta", "-s"):
         finished = finish(
@@ -105,7 +105,7 @@ def test_addresses_of_the_kernel_are_not_shown(lab: Lab) -> None:
 @pytest.fixture(scope="module")
 def hidden() -> Iterator[Lab]:
     """Return a laboratory with sockets that no process has as a descriptor."""
-    yield from enter_lab("out_of_sight.py")
+    yield from enter_lab("out_of_sight")
 
 
 HONEST = {"unattributed", "not found", "not in this pid namespace"}
@@ -152,7 +152,7 @@ def test_a_name_server_cannot_write_on_the_terminal(
     resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     order = tmp_path / "nsswitch.conf"
     order.write_text("hosts: dns\n")
-    server = [sys.executable, str(SUPPORT / "name_server.py"), name.hex()]
+    server = [*program("labs.name_server"), name.hex()]
     script = (
         f"mount --bind {resolver} /etc/resolv.conf &&"
         f" {{ [ ! -e /etc/nsswitch.conf ] || mount --bind {order} /etc/nsswitch.conf; }} &&"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import PATIENCE, Lab, enter_lab
 
-from churn import STAYING
+from conftest import PATIENCE, Lab, enter_lab
+from support.labs.churn import STAYING
 
 LOOKS = 12
 
@@ -23,7 +23,7 @@ def churn(request: pytest.FixtureRequest) -> Iterator[Lab]:
     is_small = request.param == "few buckets"
     if is_small and (not hasattr(os, "geteuid") or os.geteuid() != 0):
         pytest.skip("only root can give a namespace a small hash")
-    yield from enter_lab("churn.py", *(["--few-buckets"] if is_small else []))
+    yield from enter_lab("churn", *(["--few-buckets"] if is_small else []))
 
 
 @pytest.mark.parametrize("source", ["netlink", "procfs"])

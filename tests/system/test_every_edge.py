@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Lab, enter_lab
 
+from conftest import Lab, enter_lab
 from tcpstates.lifecycle.machine import FIGURE, TRANSITIONS, Event, Transition, step
 from tcpstates.states import TcpState
 
@@ -19,7 +19,7 @@ SOURCES = ("netlink", "procfs", "psutil")
 @pytest.fixture(scope="module")
 def walker() -> Iterator[Lab]:
     """Return a laboratory that walks, with no sockets of its own."""
-    yield from enter_lab("statelab.py", "--bare")
+    yield from enter_lab("statelab", "--bare")
 
 
 # How a socket gets to where an edge begins.

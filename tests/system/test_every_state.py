@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab, run_command
 
-from tcpstates.states import TcpState, tool_words
+from conftest import Lab, run_command
+from tcpstates.states import TcpState, names_in_tool
 
 S = TcpState
 KINDS = ("ipv4", "ipv6", "mapped", "link-local")
@@ -108,7 +108,7 @@ def test_tables_in_the_words_of_every_tool(
     states: Lab, rows: list[dict[str, Any]]
 ) -> None:
     for tool in ("rfc", "ss", "netstat", "windows", "bsd"):
-        words = tool_words(tool)
+        words = names_in_tool(tool)
         lines = states.tcpstates("-tanHW", "--state-names", tool).stdout.splitlines()
         found = Counter((words_[1], words_[5]) for words_ in map(str.split, lines))
         expected = Counter(

@@ -19,9 +19,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import COMMAND, Lab, enter_lab, finish, run_command
 
 import tcpstates
+from conftest import COMMAND, Lab, enter_lab, finish, run_command
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.columns.registry import COLUMNS
 
@@ -38,7 +38,7 @@ def needs(tool: str, package: str = "") -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Lab]:
-    yield from enter_lab("crowd.py", "3")
+    yield from enter_lab("crowd", "3")
 
 
 def cookies(rows: Any) -> list[int]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import COMMAND, Finished, Lab, enter_lab, finish
 
-from hoarder import UNKNOWN_USER
+from conftest import COMMAND, Finished, Lab, enter_lab, finish
+from support.labs.hoarder import UNKNOWN_USER
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is missing (Debian: strace)"
@@ -26,7 +26,7 @@ needs_root = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def hoard() -> Iterator[Lab]:
     """Return a laboratory with a process that keeps all it gets."""
-    yield from enter_lab("hoarder.py")
+    yield from enter_lab("hoarder")
 
 
 def failing(lab: Lab, call: str, fault: str, *arguments: str) -> Finished:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from conftest import COMMAND, Lab, enter_lab
 
 EXPRESSIONS = 200
@@ -35,7 +36,7 @@ needs_root = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Lab]:
     """Return some hundred sockets that differ in all that ss can filter by."""
-    yield from enter_lab("crowd.py", str(SEED))
+    yield from enter_lab("crowd", str(SEED))
 
 
 def cookies_of_ss(lab: Lab, words: list[str]) -> set[int]:

@@ -6,15 +6,15 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from conftest import Lab, enter_lab
 
-from hostile import NAMES
-from terminal import on_terminal
+from conftest import Lab, enter_lab
+from support.labs.hostile import NAMES
+from support.tools.terminal import on_terminal
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    yield from enter_lab("hostile.py")
+    yield from enter_lab("hostile")
 
 
 def assert_harmless(text: str) -> None:

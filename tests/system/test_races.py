@@ -8,14 +8,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import COMMAND, PATIENCE, SUPPORT, Lab, enter_lab, finish
 
-from races import IMPOSTOR, NAMES
+from conftest import COMMAND, PATIENCE, Lab, enter_lab, finish, program
+from support.labs.races import IMPOSTOR, NAMES
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0,
@@ -26,13 +25,13 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def flipping() -> Iterator[Lab]:
     """Return a laboratory with a process that changes its name all the time."""
-    yield from enter_lab("races.py", "rename")
+    yield from enter_lab("races", "rename")
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 def test_a_pid_that_another_process_gets_names_nobody_else() -> None:
     namespaces = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc"]
-    script = [sys.executable, str(SUPPORT / "races.py"), "reuse"]
+    script = [*program("labs.races"), "reuse"]
     finished = finish([*namespaces, *script])
     told = json.loads(finished.stdout)
     assert told["reused"], "the kernel gave another pid"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Lab
 
 import tcpstates
-from inprocess import told
+from conftest import TESTS, Lab
+from support.tools.inprocess import told
 
-SAMPLES = Path(__file__).parents[1] / "data" / "saved"
+SAMPLES = TESTS / "data" / "saved"
 FILES = sorted(
     p
     for p in SAMPLES.rglob("*")
@@ -21,7 +22,7 @@ FILES = sorted(
 # Run in the laboratory, because the API reads its own network namespace.
 PROGRAM = """
 import json, tcpstates
-from records import as_json
+from support.fakes.records import as_json
 taken = tcpstates.snapshot("exclude time-wait", protocols=("tcp", "udp"),
                            processes=True, info=True, memory=True)
 print(json.dumps([as_json(one) for one in taken]))
@@ -34,7 +35,7 @@ MOVING = ("age_ms", "age_max_ms", "idle_ms", "timer", "info")
     "path", FILES, ids=lambda path: path.relative_to(SAMPLES).as_posix()
 )
 def test_of_every_sample(path: Path) -> None:
-    from records import as_json
+    from support.fakes.records import as_json
 
     code, text, errors = told(["-tuapeoim", "--json", "--from", str(path)])
     assert code == 0, errors
@@ -47,11 +48,7 @@ def test_of_every_sample(path: Path) -> None:
 
 
 def test_of_live_sockets(lab: Lab) -> None:
-    import sys
-
-    support = Path(__file__).parents[1] / "support"
-    script = f"import sys; sys.path.insert(0, {str(support)!r})\n{PROGRAM}"
-    finished = lab.run(sys.executable, "-c", script)
+    finished = lab.run("env", f"PYTHONPATH={TESTS}", sys.executable, "-c", PROGRAM)
     assert finished.returncode == 0, finished.stderr
     asked = ("-tuapeoim", "exclude", "time-wait")
     found, expected = (

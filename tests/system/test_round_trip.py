@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import Lab, finish, run_command
 
 Socket = dict[str, Any]

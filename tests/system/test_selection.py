@@ -6,8 +6,8 @@ import shutil
 from collections import Counter
 
 import pytest
-from conftest import Lab
 
+from conftest import Lab
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import find_state
 

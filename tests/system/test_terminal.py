@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Lab
 
-from terminal import on_terminal
+from conftest import Lab
+from support.tools.terminal import on_terminal
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

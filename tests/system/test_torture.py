@@ -1,7 +1,7 @@
 """Every system call of every kind fails once, and no answer is wrong.
 
 This is the quick form, some calls of each kind. The full one, all calls with all
-errors, is `tests/support/torture.py` run by hand: see tests/README.md.
+errors, is `tests/support/tools/torture.py` run by hand: see tests/README.md.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
-from conftest import SUPPORT
 
-from judge import Ended, Judge
+from conftest import program
+from support.tools.judge import Ended, Judge
 
 
 @pytest.mark.skipif(
@@ -29,7 +28,7 @@ from judge import Ended, Judge
 )
 def test_whatever_a_call_does_no_answer_is_wrong(options: str, runs: int) -> None:
     namespaces = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc"]
-    script = [sys.executable, str(SUPPORT / "torture.py")]
+    script = program("tools.torture")
     finished = subprocess.run(
         [*namespaces, *script, *options.split()],
         capture_output=True,

@@ -18,10 +18,10 @@ from tcpstates.api import Counts, count_by
 from tcpstates.cli.options import chosen_families, chosen_protocols, selection_options
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.source_options import chosen_origin
-from tcpstates.cli.types import FILTER_WORD
+from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.columns.tally import rows_on_request, state_rows
 from tcpstates.protocols import DEFAULT_PROTOCOL
-from tcpstates.states import find_group, find_state, find_states, nearest_words
+from tcpstates.states import find_group, find_state, find_states, nearest_states
 from tcpstates.wording import did_you_mean
 
 
@@ -76,7 +76,7 @@ def parse_threshold(text: str) -> Threshold:
     if name.lower() != "total":
         chosen = find_states(name)
         if chosen is None:
-            near = (word.lower() for word in nearest_words(name))
+            near = (word.lower() for word in nearest_states(name))
             hint = did_you_mean(near, "use a state, group or total")
             raise ValueError(f"unknown state '{name}'{hint}")
         states = frozenset(map(str, chosen))
@@ -148,7 +148,7 @@ _THRESHOLD = ThresholdType()
 @click.option(
     "-c", "--critical", multiple=True, type=_THRESHOLD, help="Exit 2 if outside RANGE."
 )
-@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.pass_obj
 def check(output: Output, /, **values: Any) -> int:
     """Compare counts with thresholds, as a plugin for Nagios, Icinga and others.
@@ -236,8 +236,10 @@ def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None
         seen.add(limit.name)
         known = {*state_rows(protocols), *rows_on_request(protocols)}
         if limit.states is not None and not limit.states & known:
-            words = " or ".join(sorted(protocols)).upper()
-            raise click.UsageError(f"no {words} socket can be in state '{limit.name}'")
+            kinds = " or ".join(sorted(protocols)).upper()
+            raise click.UsageError(
+                f"no {kinds} socket can be in state '{limit.name}'"
+            )
 
 
 def _performance(
@@ -260,14 +262,14 @@ def _counts(
     values: dict[str, Any], protocols: set[str], limits: tuple[Threshold, ...]
 ) -> Counts:
     """Count the sockets in each state, and print the limitations of the counts."""
-    words = list(values["words"])
+    expression = list(values["expression"])
     if any(limit.states and "BOUND" in limit.states for limit in limits):
         # The kernel reports these only if the request names the state.
         every = ["state", "all", "state", "bound"]
-        words = [*every, "(", *words, ")"] if words else every
+        expression = [*every, "(", *expression, ")"] if expression else every
     counts = count_by(
         "state",
-        filter=words,
+        filter=expression,
         protocols=protocols,
         families=chosen_families(values),
         source=chosen_origin(values),

@@ -10,9 +10,9 @@ import click
 
 from tcpstates.cli.output import Output
 from tcpstates.cli.source_options import chosen_origin, saved_options
-from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
+from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
-from tcpstates.cli.types import FILTER_WORD
+from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.render.diagram.svg import render_html, render_svg
 from tcpstates.render.diagram.text import render_diagram
 from tcpstates.render.teaching_json import render_machine_json
@@ -20,9 +20,9 @@ from tcpstates.states import TcpState
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.option(
-    "--state", type=StateWord(), metavar="STATE", help="Highlight its transitions."
+    "--state", type=StateName(), metavar="STATE", help="Highlight its transitions."
 )
 @click.option("--svg", metavar="FILE", help="Write an SVG; - is standard output.")
 @click.option("--html", metavar="FILE", help="Write a page; - is standard output.")
@@ -33,7 +33,7 @@ from tcpstates.states import TcpState
 def diagram(
     output: Output,
     /,
-    words: tuple[str, ...],
+    expression: tuple[str, ...],
     *,
     state: str | None,
     svg: str | None,
@@ -49,13 +49,13 @@ def diagram(
     if [svg == "-", html == "-", as_json].count(True) > 1:
         raise click.UsageError("--svg -, --html - and --json cannot be combined")
     highlight = _one_state(state)
-    counts = StateCounts(chosen_origin(values)).by("state", filter=words)
+    counts = StateCounts(chosen_origin(values)).by("state", filter=expression)
     if svg is not None:
         with output.into(svg):
             output.write(render_svg(counts, highlight=highlight), encoding="utf-8")
     if html is not None:
         page = render_html(
-            counts, heading=_heading(), remark=_remark(words), highlight=highlight
+            counts, heading=_heading(), remark=_remark(expression), highlight=highlight
         )
         with output.into(html):
             output.write(page, encoding="utf-8")
@@ -71,12 +71,12 @@ def diagram(
         output.write(drawn)
 
 
-def _one_state(word: str | None) -> TcpState | None:
-    if word is None:
+def _one_state(name: str | None) -> TcpState | None:
+    if name is None:
         return None
-    meant = states_of(word)
+    meant = states_of(name)
     if len(meant) != 1:
-        text = f"--state: '{word}' is not one state of RFC 9293"
+        text = f"--state: '{name}' is not one state of RFC 9293"
         raise click.UsageError(f"{text}, but {', '.join(meant) or 'none'}")
     return meant[0]
 
@@ -85,7 +85,11 @@ def _heading() -> str:
     return f"TCP states on {socket.gethostname()}"
 
 
-def _remark(words: tuple[str, ...]) -> str:
+def _remark(expression: tuple[str, ...]) -> str:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    which = f"that match {' '.join(words)}" if words else "of its network namespace"
+    which = (
+        f"that match {' '.join(expression)}"
+        if expression
+        else "of its network namespace"
+    )
     return f"TCP sockets {which}, as of {now}."

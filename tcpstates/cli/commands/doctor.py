@@ -12,7 +12,7 @@ from tcpstates.cli.options import chosen_families
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import color_option, json_option
-from tcpstates.cli.types import FILTER_WORD, SOURCE
+from tcpstates.cli.types import FILTER_ARGUMENT, SOURCE
 from tcpstates.doctor.examine import examine
 from tcpstates.doctor.findings import Severity
 from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
@@ -67,7 +67,7 @@ def _read_value(field: str, text: str) -> float:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("words", nargs=-1, type=FILTER_WORD, metavar="[FILTER]...")
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.option(
     "--watch",
     type=click.FloatRange(min=0.1, max=86_400),
@@ -105,7 +105,7 @@ def doctor(output: Output, /, **values: Any) -> int:
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
         warn(f"scanning twice, {watch:g} s apart")
     diagnosis = examine(
-        values["words"],
+        values["expression"],
         families=frozenset(chosen_families(values)),
         source=chosen_origin(values),
         thresholds=Thresholds(**dict(values["settings"])),

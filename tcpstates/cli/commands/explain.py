@@ -8,12 +8,12 @@ import click
 
 from tcpstates.cli.output import Output
 from tcpstates.cli.source_options import chosen_origin, saved_options
-from tcpstates.cli.state_argument import StateWord, color_option, json_option, states_of
+from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import (
-    Here,
+    HostCounts,
     render_glance,
     render_state,
     render_topic,
@@ -46,7 +46,7 @@ _OTHERS = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("words", nargs=-1, type=StateWord(TOPICS), metavar="[STATE]...")
+@click.argument("names", nargs=-1, type=StateName(TOPICS), metavar="[STATE]...")
 @click.option(
     "--os",
     "systems",
@@ -61,7 +61,7 @@ _OTHERS = {
 def explain(
     output: Output,
     /,
-    words: tuple[str, ...],
+    names: tuple[str, ...],
     *,
     systems: tuple[str, ...],
     as_json: bool,
@@ -75,28 +75,28 @@ def explain(
     sockets. half-closed, termination, simultaneous, unread-data, busy-port and
     whose-fault explain topics that concern more than one state.
     """
-    topics = [word for word in words if word in TOPICS]
-    states = [state for word in words for state in states_of(word)]
+    topics = [name for name in names if name in TOPICS]
+    states = [state for name in names for state in states_of(name)]
     shown = systems or tuple(SYSTEMS)
     counts = StateCounts(chosen_origin(values).pinned())
     width, paints = output.width, output.wants_color(color)
     if as_json:
-        asked = states if words else list(TcpState)
+        asked = states if names else list(TcpState)
         found = counts.by("state")
         output.write(
             render_explanations_json(asked, topics, shown, read_settings(), found)
         )
         return
-    if not words:
+    if not names:
         output.write(render_glance(_here(None, counts), width=width, color=paints))
         return
     settings = read_settings()
     for number, topic in enumerate(topics):
         output.write(["\n"] if number else [])
         output.write(render_topic(topic, width=width))
-    for word in set(words) - set(topics):
-        other = find_state(word)
-        if isinstance(other, OtherState) and other in _OTHERS and not find_group(word):
+    for name in set(names) - set(topics):
+        other = find_state(name)
+        if isinstance(other, OtherState) and other in _OTHERS and not find_group(name):
             output.write([filled(_OTHERS[other], readable(width))])
     for number, state in enumerate(states):
         drawn = render_state(
@@ -106,12 +106,12 @@ def explain(
         output.write(drawn)
 
 
-def _here(state: TcpState | None, counts: StateCounts) -> Here:
+def _here(state: TcpState | None, counts: StateCounts) -> HostCounts:
     """Count what is here now: one state by process, else every state."""
     if state is None:
-        return Here(counts.by("state"), ())
+        return HostCounts(counts.by("state"), ())
     asked = ["state", str(state)]
     found = counts.by("state", filter=asked)
     owners = counts.by("process", filter=asked) if found is not None else None
     most = owners.most_common(_MOST_HOLDERS) if owners else []
-    return Here(found, [(str(name), number) for name, number in most])
+    return HostCounts(found, [(str(name), number) for name, number in most])

@@ -16,8 +16,8 @@ from tcpstates.states import (
     AnyState,
     OtherState,
     TcpState,
+    names_in_tool,
     names_of,
-    tool_words,
 )
 
 _STATES: tuple[AnyState, ...] = (*TcpState, OtherState.BOUND, OtherState.DELETE_TCB)
@@ -41,12 +41,12 @@ def states(output: Output, /, *, as_json: bool, color: str) -> None:
 
 def _text(*, color: bool) -> Iterator[str]:
     """Yield a table of each tool's spelling, then every other known spelling."""
-    tools = [(tool, tool_words(tool)) for tool in STATE_NAMES[1:]]
+    tools = [(tool, names_in_tool(tool)) for tool in STATE_NAMES[1:]]
     heads = ["RFC 9293", *(tool for tool, _ in tools), "/proc"]
     rows = []
     for state in _STATES:
-        words = [known.get(state.value, state.value) for _, known in tools]
-        rows.append([state.value, *words, ",".join(names_of(state, "proc")) or "-"])
+        names = [known.get(state.value, state.value) for _, known in tools]
+        rows.append([state.value, *names, ",".join(names_of(state, "proc")) or "-"])
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
         padded = [f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)]
@@ -57,14 +57,14 @@ def _text(*, color: bool) -> Iterator[str]:
     for state in _STATES:
         known = {
             state.value,
-            *(word for _, w in tools for word in [w.get(state.value)]),
+            *(name for _, w in tools for name in [w.get(state.value)]),
         }
         others = dict.fromkeys(
-            word
+            name
             for system in SYSTEMS
             if system != "proc"
-            for word in names_of(state, system)
-            if word not in known
+            for name in names_of(state, system)
+            if name not in known
         )
         if others:
             yield from _wrapped(state.value, ", ".join(others), widths[0])

@@ -72,7 +72,7 @@ class ClosingRule(Rule):
             yield self._finding(facts, "closing-full", self._full, _FULL)
 
     def _finding(
-        self, facts: Facts, rule: str, sockets: list[FlaggedSocket], words: _Words
+        self, facts: Facts, rule: str, sockets: list[FlaggedSocket], words: _Texts
     ) -> Finding:
         number = len(sockets)
         states = Counter(socket.state_label for socket in sockets)
@@ -108,7 +108,7 @@ class ClosingRule(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Words:
+class _Texts:
     """The texts for one of the problems."""
 
     verdict: str
@@ -118,7 +118,7 @@ class _Words:
     unless: str
 
 
-_SILENT = _Words(
+_SILENT = _Texts(
     verdict="get no answer to their FIN",
     blame="the path between them drops all",
     means="The peers are gone, or a firewall has forgotten them. The kernel gives up"
@@ -127,7 +127,7 @@ _SILENT = _Words(
     " interval",
     unless="a server with many mobile clients always has some",
 )
-_FULL = _Words(
+_FULL = _Texts(
     verdict="cannot send their remaining data",
     blame="the side that does not read is at fault",
     means="The peers accept no data (zero window), so the FIN has to wait. They"

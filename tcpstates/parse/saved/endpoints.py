@@ -31,10 +31,10 @@ class Address(NamedTuple):
 Endpoint = tuple[Address, "int | str"]  # str: a service whose port is unknown here
 
 
-Places = tuple[str, "int | None", str, "int | None"]
+EndpointPair = tuple[str, "int | None", str, "int | None"]
 # Both endpoints in the form of `Row`: the family, addresses and ports, further columns.
 # Not a named tuple, because a million of those cost 0.3 s.
-Ends = tuple[str, Places, More]
+Ends = tuple[str, EndpointPair, More]
 
 
 class Endpoints:
@@ -49,10 +49,16 @@ class Endpoints:
         self._ports: dict[str, int | str] = {}
 
     def ends(
-        self, here: str, there: str, family: str | None = None, stars: str = "ipv4"
+        self,
+        here: str,
+        there: str,
+        family: str | None = None,
+        wildcard_family: str = "ipv4",
     ) -> Ends:
-        """Parse two texts of the form `address:port`; for `stars`, see `joined`."""
-        return joined(self.with_colon(here), self.with_colon(there), family, stars)
+        """Parse two texts of the form `address:port`; for `wildcard_family`, see `joined`."""
+        return joined(
+            self.with_colon(here), self.with_colon(there), family, wildcard_family
+        )
 
     def split(self, text: str) -> Endpoint:
         """Parse an address and port with a colon or a dot between them."""
@@ -128,18 +134,21 @@ def _read_address(text: str) -> Address:
 
 
 def joined(
-    local: Endpoint, remote: Endpoint, family: str | None = None, stars: str = "ipv4"
+    local: Endpoint,
+    remote: Endpoint,
+    family: str | None = None,
+    wildcard_family: str = "ipv4",
 ) -> Ends:
     """Combine both endpoints of a socket, and spell wildcards out as addresses.
 
     If `family` is None, it is taken from the addresses; if both are wildcards, it is
-    `stars`.
+    `wildcard_family`.
     """
     near, far = local[0], remote[0]
     if family is None:
         family = near.family or far.family
     if family is None:
-        family = stars if near.text == far.text == "*" else "ipv4"
+        family = wildcard_family if near.text == far.text == "*" else "ipv4"
     more: More = {}
     scope = near.scope or far.scope
     if scope:

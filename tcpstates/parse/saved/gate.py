@@ -62,7 +62,7 @@ def _addresses(values: Column) -> bool:
     )
 
 
-def _words(values: Column) -> bool:
+def _valid_labels(values: Column) -> bool:
     """Check that texts are short and printable; bytes that are not UTF-8 may occur."""
     texts = _texts(values)
     return texts is not None and all(
@@ -150,7 +150,7 @@ def _is_owner(value: Any) -> bool:
 _FIXED: tuple[Check, ...] = (
     _one_of(*PROTOCOLS),
     _one_of(*FAMILIES),
-    _words,  # the state
+    _valid_labels,  # the state
     _addresses,
     _ports,
     _addresses,
@@ -159,27 +159,27 @@ _FIXED: tuple[Check, ...] = (
     _numbers,
 )
 _MORE: dict[ColumnName, Check] = {
-    "state_label": _words,
+    "state_label": _valid_labels,
     "uid": _ids,
     "user_name": _names,
     "inode": _numbers,
     "cookie": _numbers,
     "interface_name": _names,
     "cgroup_name": _names,
-    "local_service": _words,
-    "remote_service": _words,
-    "timer": _words,
+    "local_service": _valid_labels,
+    "remote_service": _valid_labels,
+    "timer": _valid_labels,
     "timer_ms": _numbers,
     "retransmits": _bytes,
     "mark": _ids,
     "v6only": _truths,
     "shutdown": _bits,
-    "congestion": _words,
+    "congestion": _valid_labels,
     "info": _infos,
     "memory": _counters,
     "pid": _ids,
     "processes": _owners,
-    "no_process_reason": _words,
+    "no_process_reason": _valid_labels,
     "truncated": _sides,
 }
 

@@ -100,8 +100,8 @@ class LsofFields(Layout):
         elif kind in "cLuRg":
             self._process[kind] = value
         elif kind == "T":
-            key, _, word = value.partition("=")
-            self._file[f"T{key}"] = word
+            key, _, text = value.partition("=")
+            self._file[f"T{key}"] = text
         elif kind in "faltGdoPnD":
             self._file[kind] = value
         else:
@@ -129,7 +129,7 @@ class LsofFields(Layout):
             more["uid"] = int(self._process["u"])
         if fields.get("d", "").isdecimal():
             more["inode"] = int(fields["d"])
-        reported = {key[1:]: word for key, word in fields.items() if len(key) > 1}
+        reported = {key[1:]: text for key, text in fields.items() if len(key) > 1}
         kind, name = fields.get("t", ""), fields["n"]
         return _row(self._endpoints, kind, protocol, name, reported, more)
 
@@ -140,8 +140,8 @@ def _split_name(text: str) -> tuple[str, dict[str, str]]:
     if found is None:
         return text, {}
     reported: dict[str, str] = {}
-    for word in (found[1] or found[2]).split():
-        key, equals, value = word.rpartition("=")
+    for text in (found[1] or found[2]).split():
+        key, equals, value = text.rpartition("=")
         reported.setdefault(key if equals else "ST", value)
     return text[: found.start()], reported
 

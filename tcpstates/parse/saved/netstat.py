@@ -72,11 +72,11 @@ class Netstat(Layout):
         """Recognise the heading."""
         if not _HEADING.match(line) or "REFCNT" in line.upper():
             return False
-        words = line.lower().split()
+        fields = line.lower().split()
         self._after_state = []
-        self._has_counters = bool(_COUNTERS & set(words))
-        if _BSD_STATE in words:
-            self._after_state = words[words.index(_BSD_STATE) + 1 :]
+        self._has_counters = bool(_COUNTERS & set(fields))
+        if _BSD_STATE in fields:
+            self._after_state = fields[fields.index(_BSD_STATE) + 1 :]
             start = line.find("Local")
             end = line.find("Foreign")
             self._width = end - start - 1 if 0 <= start < end else _WIDTH
@@ -84,10 +84,10 @@ class Netstat(Layout):
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; hold it back for one line, because its program may follow."""
-        words = line.split()
+        fields = line.split()
         held = self._held
         try:
-            row = self._row(line, words) if words else None
+            row = self._row(line, fields) if fields else None
         except MalformedLine:
             if held is None:
                 raise
@@ -104,26 +104,26 @@ class Netstat(Layout):
             self._held = _with_program(held, found[1])
             return ()
         # -b: a component, or a note that permission is missing
-        is_known = line.startswith(" ") or len(words) == 1 or _NO_OWNER in line
-        return () if words and is_known else None
+        is_known = line.startswith(" ") or len(fields) == 1 or _NO_OWNER in line
+        return () if fields and is_known else None
 
     def finish(self) -> Sequence[Row]:
         """Return the row that was held back."""
         held, self._held = self._held, None
         return (held,) if held else ()
 
-    def _row(self, line: str, words: list[str]) -> Row | None:
-        found = next(filter(None, map(_PROTOCOL.match, words[:3])), None)
+    def _row(self, line: str, fields: list[str]) -> Row | None:
+        found = next(filter(None, map(_PROTOCOL.match, fields[:3])), None)
         if found is None:
             return None
-        start = words.index(found.string) + 1
-        numbers = list(map(int, takewhile(str.isdecimal, words[start:])))
+        start = fields.index(found.string) + 1
+        numbers = list(map(int, takewhile(str.isdecimal, fields[start:])))
         rest = start + len(numbers)
-        if len(words) < rest + 2:
-            if len(words) > 2 and any(c in words[-1] for c in ":."):
+        if len(fields) < rest + 2:
+            if len(fields) > 2 and any(c in fields[-1] for c in ":."):
                 raise MalformedLine(line)
             return None
-        texts = words[rest : rest + 2]
+        texts = fields[rest : rest + 2]
         try:
             local, remote = map(self._endpoints.split, texts)
         except MalformedLine:
@@ -135,7 +135,7 @@ class Netstat(Layout):
             raise
         protocol = found[1].lower()
         family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
-        after = words[rest + 2 :]
+        after = fields[rest + 2 :]
         is_windows = self._is_windows = not numbers and found.string.isupper()
         if is_windows:
             raw = _read_windows(after, protocol, remote[1], more)
@@ -218,13 +218,13 @@ def _queues(numbers: list[int], raw: str | None) -> tuple[int | None, int | None
     return numbers[0], None if is_listener else numbers[1]
 
 
-def _looks_like_state(word: str) -> bool:
+def _looks_like_state(field: str) -> bool:
     """Check whether an unknown word has the form of a state, not of a process."""
     return (
-        word != "-"
-        and "/" not in word
-        and word.upper() == word
-        and not word[0].isdigit()
+        field != "-"
+        and "/" not in field
+        and field.upper() == field
+        and not field[0].isdigit()
     )
 
 

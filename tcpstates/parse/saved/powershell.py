@@ -110,27 +110,27 @@ class PowershellTable(Layout):
 
     def heading(self, line: str) -> bool:
         """Recognise the line of column names."""
-        words = line.split()
-        is_heading = {"LocalAddress", "LocalPort"} <= set(words)
-        if not is_heading or len(words) > _MOST_COLUMNS:
+        fields = line.split()
+        is_heading = {"LocalAddress", "LocalPort"} <= set(fields)
+        if not is_heading or len(fields) > _MOST_COLUMNS:
             return False
-        self._names = words
+        self._names = fields
         self._spans = [found.span() for found in re.finditer(r"\S+", line)]
         return True
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; the dashes show the width of each column."""
-        words = line.split()
-        if words and set(line.strip()) <= {"-", " "}:
-            if len(words) == len(self._names):
+        fields = line.split()
+        if fields and set(line.strip()) <= {"-", " "}:
+            if len(fields) == len(self._names):
                 self._spans = [found.span() for found in re.finditer(r"\S+", line)]
             return ()
-        if len(words) < 2:
+        if len(fields) < 2:
             return None
-        fields = self._by_column(line)
-        if not str(fields.get("LocalPort", "")).isdecimal():
+        values = self._by_column(line)
+        if not str(values.get("LocalPort", "")).isdecimal():
             return None
-        return (make_row(self._endpoints, fields),)
+        return (make_row(self._endpoints, values),)
 
     def _by_column(self, line: str) -> dict[str, str]:
         """Return the values by column; a value may be empty or contain blanks."""

@@ -25,7 +25,7 @@ _QUOTED = re.compile(r"^ *(?:>[ ]?)+")
 _SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals without sockets
 _JSON = ("[", "{")
 LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
-_WORDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
+_FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _MOST_NUMBERS = 5  # of unreadable lines are reported
 
@@ -106,7 +106,7 @@ class Reader:
         """Read a line, or join it to the previous one, which may have been wrapped."""
         torn, self._torn = self._torn, None
         if torn is not None:
-            is_rest = len(line.split()) < _WORDS_OF_A_ROW
+            is_rest = len(line.split()) < _FIELDS_OF_A_ROW
             if is_rest and self._is_row(f"{torn} {line.strip()}"):
                 return
             self._count(self._line - 1)

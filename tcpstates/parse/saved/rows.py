@@ -64,7 +64,7 @@ _INFO_COLUMNS: tuple[ColumnName, ...] = (
 )
 
 
-class Words(dict[str | None, str]):
+class StateLabels(dict[str | None, str]):
     """Displayed states by the tool's spelling; an unknown one is kept."""
 
     def __init__(self, protocol: str) -> None:
@@ -75,13 +75,13 @@ class Words(dict[str | None, str]):
         """Translate a spelling; the bound keeps untrusted text from filling memory."""
         state = None if raw is None else state_of(raw, self._protocol)
         if state is None:
-            word = "UNKNOWN" if raw is None else f"UNKNOWN({raw})"
+            label = "UNKNOWN" if raw is None else f"UNKNOWN({raw})"
         else:
-            word = str(state)
+            label = str(state)
         if len(self) > 1000:
             self.clear()
-        self[raw] = word
-        return word
+        self[raw] = label
+        return label
 
 
 def state_of(
@@ -100,7 +100,7 @@ def state_of(
     return None
 
 
-_WORDS = {protocol: Words(protocol) for protocol in PROTOCOLS}
+_STATE_NAMES = {protocol: StateLabels(protocol) for protocol in PROTOCOLS}
 
 
 def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
@@ -117,22 +117,22 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     columns: dict[ColumnName, Sequence[Any]] = dict(
         zip(FIXED, fields[2:9], strict=True)
     )
-    known = _WORDS[protocol]
+    known = _STATE_NAMES[protocol]
     by_peer = PROTOCOLS[protocol].labels_by_peer
     if by_peer is not None:
-        words = [
+        labels = [
             known[raw] if raw else by_peer[bool(port)]
             for raw, port in zip(fields[2], columns["remote_port"], strict=True)
         ]
     else:
-        words = list(map(known.__getitem__, fields[2]))
+        labels = list(map(known.__getitem__, fields[2]))
     more = [each or {} for each in fields[9]]
     if any("state_label" in each for each in more):
-        words = [
-            e.get("state_label", word) for e, word in zip(more, words, strict=True)
+        labels = [
+            e.get("state_label", label) for e, label in zip(more, labels, strict=True)
         ]
-    columns["state_label"] = words
-    columns["state"] = [word if word in RFC_STATES else None for word in words]
+    columns["state_label"] = labels
+    columns["state"] = [label if label in RFC_STATES else None for label in labels]
     for name in dict.fromkeys(
         key for each in more for key in each if key != "state_label"
     ):
@@ -145,19 +145,19 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     owners = [each.get("processes", ()) for each in more]
     columns["processes"] = owners
     columns["no_process_reason"] = [
-        None if found else _reason(word, each)
-        for found, word, each in zip(owners, words, more, strict=True)
+        None if found else _reason(label, each)
+        for found, label, each in zip(owners, labels, more, strict=True)
     ]
     return ColumnBatch(protocol, family, len(rows), columns)
 
 
-def _reason(word: str, more: Mapping[ColumnName, Any]) -> str | None:
+def _reason(label: str, more: Mapping[ColumnName, Any]) -> str | None:
     """Return why a row names no process; listings rarely show the reason."""
     if "no_process_reason" in more:
         reason: str | None = more["no_process_reason"]
         return reason
-    if more.get("inode") == 0 or word in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
-        return reason_without_file(word)
+    if more.get("inode") == 0 or label in (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED):
+        return reason_without_file(label)
     return Reason.UNKNOWN
 
 

@@ -27,24 +27,26 @@ class Sockstat(Layout):
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row."""
-        words = line.split()
+        fields = line.split()
         # A user, a command, which may contain anything, and a pid precede the protocol.
-        places = [i for i, word in enumerate(words) if i > 2 and _PROTOCOL.match(word)]
+        places = [
+            i for i, field in enumerate(fields) if i > 2 and _PROTOCOL.match(field)
+        ]
         if not places:
             return () if _OTHER.search(line) else None
-        place = places[-1] if len(words) > places[-1] + 2 else places[0]
-        if len(words) < place + 3:
+        place = places[-1] if len(fields) > places[-1] + 2 else places[0]
+        if len(fields) < place + 3:
             raise MalformedLine(line)
-        protocol, digits = words[place][:3], words[place][3:]
-        here, there = words[place + 1 : place + 3]
+        protocol, digits = fields[place][:3], fields[place][3:]
+        here, there = fields[place + 1 : place + 3]
         family, ends, more = self._endpoints.ends(here, there, _FAMILIES.get(digits))
-        state = words[place + 3] if len(words) > place + 3 else None
+        state = fields[place + 3] if len(fields) > place + 3 else None
         if state is not None and not state.replace("_", "").isalpha():
             state = None  # FreeBSD's -U prints a number there
-        left = words[:place]
+        left = fields[:place]
         if left[0] != "?":
             take_user(left[0], more)
-        numbers = [word for word in left[2:] if word.isdecimal()]
+        numbers = [field for field in left[2:] if field.isdecimal()]
         if numbers:
             fd = numbers[1] if len(numbers) > 1 else None
             command = " ".join(left[1 : left.index(numbers[0], 2)])

@@ -36,17 +36,17 @@ class Solaris(Layout):
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row: both addresses, the columns of -u if any, windows, the state."""
-        words = line.split()
-        if not words or not _DOTTED.search(words[0]):
+        fields = line.split()
+        if not fields or not _DOTTED.search(fields[0]):
             return None
         if self._protocol == "sctp":
             return ()
-        has_remote = len(words) > 1 and _DOTTED.search(words[1]) is not None
+        has_remote = len(fields) > 1 and _DOTTED.search(fields[1]) is not None
         local, remote = map(
-            self._endpoints.split, (words[0], words[1] if has_remote else "*.*")
+            self._endpoints.split, (fields[0], fields[1] if has_remote else "*.*")
         )
         family, ends, more = joined(local, remote, self._family)
-        after = words[2:] if has_remote else words[1:]
+        after = fields[2:] if has_remote else fields[1:]
         received = sent = None
         if self._protocol == "tcp":
             place = next((i for i, w in enumerate(after) if state_of(w)), len(after))
@@ -58,15 +58,15 @@ class Solaris(Layout):
                 received = int(numbers[3])
                 # For a listener it prints 0 rather than the backlog limit.
                 sent = None if raw == "LISTEN" else int(numbers[1])
-            owner_words = after[: place - 4]
+            owner_fields = after[: place - 4]
         else:
             place = next((i for i, w in enumerate(after) if w in _UDP_STATES), 0)
             raw = after[place] if after and after[place] in _UDP_STATES else None
             if raw:
                 more["state_label"] = _UDP_STATES[raw]
-            owner_words = after[:place]
-        if len(owner_words) > 1 and owner_words[1].isdecimal():  # -u
-            more["user_name"] = owner_words[0]
-            name = " ".join(owner_words[2:]) or None
-            more["processes"] = (owner(owner_words[1], name),)
+            owner_fields = after[:place]
+        if len(owner_fields) > 1 and owner_fields[1].isdecimal():  # -u
+            more["user_name"] = owner_fields[0]
+            name = " ".join(owner_fields[2:]) or None
+            more["processes"] = (owner(owner_fields[1], name),)
         return (Row(self._protocol, family, raw, *ends, received, sent, more),)

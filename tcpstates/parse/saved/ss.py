@@ -42,7 +42,7 @@ _NETIDS = frozenset(
         "ti_st",
     ]
 )
-_WORDS = frozenset(
+_STATE_NAMES = frozenset(
     [
         "LISTEN",
         "ESTAB",
@@ -84,19 +84,21 @@ class Ss(Layout):
     @staticmethod
     def may_be_row(line: str) -> bool:
         """Check the first words: a state or a protocol, and what follows them."""
-        words = line.split(None, 3)
-        if len(words) < 4 or words[0] not in _WORDS_OR_PROTOCOLS:
+        fields = line.split(None, 3)
+        if len(fields) < 4 or fields[0] not in _STATE_NAMES_OR_PROTOCOLS:
             return False
-        return (words[0] in _WORDS and words[1].isdecimal()) or words[1] in _WORDS
+        return (fields[0] in _STATE_NAMES and fields[1].isdecimal()) or fields[
+            1
+        ] in _STATE_NAMES
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
         if not _HEADING.search(line):
             return False
-        words = line.split()
+        fields = line.split()
         # ss -i prints the keys of TCP-MD5 before the first word, without a blank.
-        self._has_netid = words[0].endswith("Netid")
-        self._has_state = "State" in words or words[0].endswith("State")
+        self._has_netid = fields[0].endswith("Netid")
+        self._has_state = "State" in fields or fields[0].endswith("State")
         self._protocol = None
         return True
 
@@ -144,43 +146,47 @@ class Ss(Layout):
         rows = list(self._decided(held)) if held else []
         return [*rows, *self._let_go()] if self._waiting else rows
 
-    def _prefix(self, words: list[str]) -> tuple[int, str, str | None] | None:
+    def _prefix(self, fields: list[str]) -> tuple[int, str, str | None] | None:
         """Return the index of the queues, the protocol, and the state if shown."""
         place, protocol, raw = 0, self._protocol or DEFAULT_PROTOCOL, None
-        if self._has_netid is not False and words[0] in _NETIDS:
-            protocol, place = words[0], 1
-        if self._has_state is not False and len(words) > place:
-            if words[place] in _WORDS:
-                raw = words[place]
+        if self._has_netid is not False and fields[0] in _NETIDS:
+            protocol, place = fields[0], 1
+        if self._has_state is not False and len(fields) > place:
+            if fields[place] in _STATE_NAMES:
+                raw = fields[place]
                 place += 1
             elif self._has_state and protocol in PROTOCOLS:
-                if not _IS_STATE.fullmatch(words[place]) or not _is_rest(words[place:]):
+                if not _IS_STATE.fullmatch(fields[place]) or not _is_rest(
+                    fields[place:]
+                ):
                     return None
-                raw = words[place]  # a state of a future ss
+                raw = fields[place]  # a state of a future ss
                 place += 1
         return place, protocol, raw
 
     def _row(self, line: str) -> Row | None:
-        words = line.split(None, 6)
-        prefix = self._prefix(words) if words else None
+        fields = line.split(None, 6)
+        prefix = self._prefix(fields) if fields else None
         if prefix is None:
             return None
         place, protocol, raw = prefix
         if protocol not in PROTOCOLS:
             return _OTHER
-        if len(words) < place + 4:
-            if raw is not None and len(words) > place and words[place].isdecimal():
+        if len(fields) < place + 4:
+            if raw is not None and len(fields) > place and fields[place].isdecimal():
                 raise MalformedLine(line)
             return None
-        received, sent, here, there = words[place : place + 4]
+        received, sent, here, there = fields[place : place + 4]
         if not (received.isdecimal() and sent.isdecimal()):
             return None
         # Since iproute2 4.15, two stars mean a socket that accepts both families.
         if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
             self._is_old = True
-        stars = "ipv4" if self._is_old else "ipv6"
-        family, places, more = self._endpoints.ends(here, there, stars=stars)
-        if len(words) > place + 4:
+        wildcard_family = "ipv4" if self._is_old else "ipv6"
+        family, places, more = self._endpoints.ends(
+            here, there, wildcard_family=wildcard_family
+        )
+        if len(fields) > place + 4:
             is_same = here == there
             parts = line.rsplit(there, 1) if is_same else line.split(there, 1)
             take_details(parts[1], more)
@@ -204,9 +210,9 @@ _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 _IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")
 
 
-def _is_rest(words: Sequence[str]) -> bool:
+def _is_rest(fields: Sequence[str]) -> bool:
     """Check whether queues and endpoints follow the first word."""
-    return len(words) > 4 and all(map(str.isdecimal, words[1:3])) and ":" in words[3]
+    return len(fields) > 4 and all(map(str.isdecimal, fields[1:3])) and ":" in fields[3]
 
 
-_WORDS_OR_PROTOCOLS = _WORDS | PROTOCOLS.keys()
+_STATE_NAMES_OR_PROTOCOLS = _STATE_NAMES | PROTOCOLS.keys()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inprocess import told
+from support.tools.inprocess import told
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import Row
 
@@ -85,7 +85,7 @@ def test_a_bracket_in_a_listing_swallows_nothing() -> None:
 def test_json_between_other_listings(tmp_path: Path) -> None:
     import json
 
-    from hostile_saved import OWN
+    from support.fakes.hostile_saved import OWN
 
     path = tmp_path / "mixed"
     row = "ESTAB 0 0 1.1.1.1:{} 2.2.2.2:2\n"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import run_command
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Request

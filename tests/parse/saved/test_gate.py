@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import finish, run_command
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from hostile_saved import (
+from conftest import finish, run_command
+from support.fakes.hostile_saved import (
     OWN,
     POISONS,
     VALUES,
@@ -29,7 +29,7 @@ from hostile_saved import (
     strange_in,
     wrong_rows,
 )
-from inprocess import told
+from support.tools.inprocess import told
 from tcpstates.model import Owner
 from tcpstates.parse.saved.gate import LONGEST_ADDRESS, LONGEST_NAME, refused
 from tcpstates.parse.saved.reader import Reader

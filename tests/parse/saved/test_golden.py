@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Golden
 
+from conftest import Golden
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import Row, to_batches
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_command
 
+from conftest import run_command
 from tcpstates.batch import Batch
 from tcpstates.collect.saved import FileSource, SavedFiles
 from tcpstates.model import Limitation, Request

@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from lab import (
+from support.labs.lab import (
     HELD,
     in_child,
     listener,

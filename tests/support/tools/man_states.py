@@ -1,6 +1,6 @@
 """Print what the man page says of states and topics, made of the tables.
 
-    python tests/support/man_states.py
+    cd tests && python -m support.tools.man_states
 
 A test holds the page against it: after a change of the tables, paste this over what
 stands there, from `.SS The eleven states` to the end of `.SS More to know`.

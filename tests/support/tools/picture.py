@@ -1,8 +1,8 @@
 """Make the pictures in the README: real runs on real sockets, as SVG.
 
-    unshare -n python tests/support/picture.py .github
+    cd tests && unshare -n python -m support.tools.picture ../.github
 
-Run it as root from the top folder. The programs are children that carry the names
+Run it as root. The programs are children that carry the names
 of well-known servers; the addresses are those for documentation (RFC 5737).
 """
 
@@ -19,8 +19,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from lab import HELD, connected, in_child, loopback_up, rename
-from terminal import on_terminal
+from support.labs.lab import HELD, connected, in_child, loopback_up, rename
+from support.tools.terminal import on_terminal
 
 WIDTH = 118
 HOST = "192.0.2.10"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lab import in_child, listener, loopback_up, port, tell_and_wait
+from support.labs.lab import in_child, listener, loopback_up, port, tell_and_wait
 
 NAMES = (
     b"\x1b[31mRED\x1b]0;x\x07",

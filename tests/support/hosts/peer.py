@@ -18,8 +18,8 @@ import threading
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lab import CANNOT
-from packets import ACK, RST, SYN, Segment, pack, unpack
+from support import CANNOT
+from support.hosts.packets import ACK, RST, SYN, Segment, pack, unpack
 
 HERE, THERE = "10.9.0.1", "10.9.0.2"  # the kernel, and this host
 HERE_V6, THERE_V6 = "fd09::1", "fd09::2"

@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 
-from lab import HELD, listener, loopback_up, port, tell_and_wait
+from support.labs.lab import HELD, listener, loopback_up, port, tell_and_wait
 
 _IO_URING_SETUP, _IO_URING_REGISTER = 425, 427  # the same on every architecture
 _IORING_REGISTER_FILES = 2  # linux/io_uring.h

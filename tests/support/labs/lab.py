@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-CANNOT = 77  # how a program ends where the machine lacks something: tests are skipped
+from support import CANNOT
+
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _CLONE_FILES = 1, 15, 0x400
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TCP_DEFER_ACCEPT, _TCP_MD5SIG = 9, 14

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from diag import message, netlink
+from support.fakes.diag import message, netlink
 
 FORGED = 0xF0F0F0F0  # the cookie of the forged row
 _SOCK_DIAG, _DONE = 4, 3

@@ -15,7 +15,7 @@ import socket
 import sys
 from contextlib import suppress
 
-from lab import HELD, in_child, loopback_up
+from support.labs.lab import HELD, in_child, loopback_up
 from tcpstates.collect.name_lookup import SystemLookup
 from tcpstates.filters.selection import read_selection
 from tcpstates.model import Request

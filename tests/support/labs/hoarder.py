@@ -7,7 +7,7 @@ import resource
 import socket
 from contextlib import suppress
 
-from lab import HELD, in_child, listener, loopback_up, port, tell_and_wait
+from support.labs.lab import HELD, in_child, listener, loopback_up, port, tell_and_wait
 
 _WANTED = 100_000
 UNKNOWN_USER = 54321

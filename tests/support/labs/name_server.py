@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 
-from lab import loopback_up
+from support.labs.lab import loopback_up
 
 _PTR, _IN = 12, 1
 

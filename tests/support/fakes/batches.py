@@ -47,7 +47,7 @@ class FixedNames:
 
     def __init__(self, *, numeric: bool = True) -> None:
         self.numeric = numeric
-        self.state_words: dict[str, str] = {}
+        self.state_names: dict[str, str] = {}
 
     def user(self, uid: int) -> str | None:
         return None if self.numeric else {0: "root", 33: "www-data"}.get(uid)

@@ -10,8 +10,8 @@ import socket
 import struct
 from typing import Any
 
-from packets import ACK, FIN, RST, SYN
-from peer import (
+from support.hosts.packets import ACK, FIN, RST, SYN
+from support.hosts.peer import (
     DEVICE,
     HERE,
     HERE_LOCAL,

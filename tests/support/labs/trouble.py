@@ -17,7 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab import (
+from support.hosts.peer import DEAD, HERE, KIND, MUTE, THERE, Peer
+from support.labs.lab import (
     HELD,
     connected,
     in_child,
@@ -29,7 +30,6 @@ from lab import (
     tell_and_wait,
     wait_until,
 )
-from peer import DEAD, HERE, KIND, MUTE, THERE, Peer
 
 MANY = 8  # sockets, where a few are too few
 

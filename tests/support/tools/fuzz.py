@@ -3,7 +3,7 @@
 `test_fuzz.py` feeds them a bounded number of inputs. To go on for as long as wanted, with
 inputs that follow the code's branches (pip install atheris):
 
-    python tests/support/fuzz.py TARGET -max_total_time=600 [FOLDER]
+    cd tests && python -m support.tools.fuzz TARGET -max_total_time=600 [FOLDER]
 
 An input that was found to be wrong is left in the current folder.
 """
@@ -19,10 +19,10 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-import diag
-from batches import batch
-from hostile_saved import own_rows, strange_in
-from lookups import FixedLookup
+from support.fakes import diag
+from support.fakes.batches import batch
+from support.fakes.hostile_saved import own_rows, strange_in
+from support.fakes.lookups import FixedLookup
 from tcpstates.batch import Batch
 from tcpstates.cli.app import run
 from tcpstates.collect.names import SystemNames
@@ -40,7 +40,7 @@ from tcpstates.parse.tcp_info import parse_tcp_info
 
 Target = Callable[[bytes], None]
 _LOOKUP, _NAMES = FixedLookup(), SystemNames(numeric=True)
-SAMPLES = Path(__file__).parents[1] / "data"
+SAMPLES = Path(__file__).parents[2] / "data"
 
 
 def _look_at(found: Batch) -> None:

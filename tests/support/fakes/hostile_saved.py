@@ -16,7 +16,7 @@ from typing import Any
 
 from tcpstates.states import TcpState
 
-SAMPLES = Path(__file__).parents[1] / "data" / "saved"
+SAMPLES = Path(__file__).parents[2] / "data" / "saved"
 # Escape sequences, control characters of both kinds, text that runs backwards, invisible
 # characters, bytes that are no UTF-8, shell syntax, formulas, markup, and much.
 POISONS = (

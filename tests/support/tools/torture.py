@@ -1,6 +1,6 @@
 """Runs commands again and again, each time with another system call failing.
 
-    unshare -n -p -f --kill-child --mount-proc python tests/support/torture.py \\
+    cd tests && unshare -n -p -f --kill-child --mount-proc python -m support.tools.torture \\
         [--most N] [--seconds N] [--interrupt] [-- COMMAND...]
 
 Every call that a command makes after its interpreter has started is made to fail by
@@ -31,8 +31,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from judge import Ended, Judge, lines_of
-from lab import HELD, connected, in_child, listener, loopback_up, port, reach
+from support.labs.lab import (
+    HELD,
+    connected,
+    in_child,
+    listener,
+    loopback_up,
+    port,
+    reach,
+)
+from support.tools.judge import Ended, Judge, lines_of
 
 TCPSTATES = str(Path(sys.executable).with_name("tcpstates"))
 INTERRUPT = "SIGINT"  # instead of an error: the call is made, then comes the signal

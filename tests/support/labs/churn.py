@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import HELD, connected, listener, loopback_up, port, setting
+from support.labs.lab import HELD, connected, listener, loopback_up, port, setting
 
 STAYING = 100  # connections, so twice as many sockets
 _AT_MOST = 300  # seconds
@@ -76,6 +76,6 @@ def main() -> None:
 if __name__ == "__main__":
     if "--few-buckets" in sys.argv:
         setting("ipv4/tcp_child_ehash_entries", "16")  # since Linux 6.1
-        here = [sys.executable, __file__]
+        here = [sys.executable, "-m", "support.labs.churn"]
         os.execvp("unshare", ["unshare", "-n", *here])
     main()

@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lab import loopback_up, setting
-from packets import ACK, PSH
-from peer import Peer
+from support.hosts.packets import ACK, PSH
+from support.hosts.peer import Peer
+from support.hosts.walker import KINDS, Walker
+from support.labs.lab import loopback_up, setting
 from tcpstates import snapshot
 from tcpstates.lifecycle.machine import TRANSITIONS, Event
 from tcpstates.parse.tcp_info import parse_tcp_info
 from tcpstates.states import TcpState
-from walker import KINDS, Walker
 
 E, S = Event, TcpState
 SOURCES = ("netlink", "procfs", "psutil")
