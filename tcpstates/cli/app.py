@@ -30,7 +30,7 @@ Examples:
   tcpstates doctor            what is stuck, and what to do
   tcpstates -ltpn             who listens on which port
   tcpstates -tulpen           the same, with UDP, users, inodes and cgroups
-  tcpstates -tanp close_wait  sockets that their process has not closed
+  tcpstates -tanp close_wait  closed by the peer, but not by the process
   tcpstates -tan dport = :443 dst 10.0.0.0/8
   tcpstates -tanp close_wait and process = nginx
   tcpstates -ta --by process,state
@@ -38,11 +38,12 @@ Examples:
   tcpstates -tac established  one number, for a script
 
 \b
-FILTER: ss's expressions, with more keys. States, in any system's spelling;
-groups: all connected synchronized bucket big fin_wait half_open; keys: src dst
-host sport dport port listener autobound dev fwmark cgroup process pid user
-inode recv-q send-q retrans timer age idle rtt; = != < <= > >= in ~; not, and,
-or, parentheses.
+FILTER: an expression of ss, with more keys. Quote it for the shell.
+  States:     any system's spelling: close_wait, CLOSE-WAIT, SYN_RECV
+  Groups:     all connected synchronized bucket big fin_wait half_open
+  Keys:       src dst host sport dport port listener autobound dev fwmark
+              cgroup process pid user inode recv-q send-q retrans timer age idle rtt
+  Operators:  = != < <= > >= in ~ !~, not, and, or, parentheses
 
 The program of the same name in bcc is a different tool: it traces changes of
 state as they happen. This one shows the current states.

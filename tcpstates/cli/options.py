@@ -64,20 +64,20 @@ FORMATS = ("auto", "table", "plain", "json", "jsonl", "csv", "openmetrics")
 
 # The options of every command that counts or lists sockets.
 _KINDS = (
-    flag(SELECTION, "-t", "--tcp", text="List TCP sockets (the default)."),
-    flag(SELECTION, "-u", "--udp", text="List UDP sockets."),
-    flag(SELECTION, "-4", "--ipv4", "ipv4", text="List only IPv4 sockets."),
-    flag(SELECTION, "-6", "--ipv6", "ipv6", text="List only IPv6 sockets."),
+    flag(SELECTION, "-t", "--tcp", text="Select TCP sockets (the default)."),
+    flag(SELECTION, "-u", "--udp", text="Select UDP sockets."),
+    flag(SELECTION, "-4", "--ipv4", "ipv4", text="Select only IPv4 sockets."),
+    flag(SELECTION, "-6", "--ipv6", "ipv6", text="Select only IPv6 sockets."),
 )
 _DECORATORS = (
-    flag(SELECTION, "-a", "--all", "all_states", text="List every state."),
+    flag(SELECTION, "-a", "--all", "all_states", text="List sockets in every state."),
     flag(SELECTION, "-l", "--listening", text="List only listening sockets."),
     *_KINDS,
     flag(
         SHOWN,
         "-p",
         "--processes",
-        text="Show every owning process, or why there is none.",
+        text="Show every owning process, or why none is shown.",
     ),
     flag(
         SHOWN,
@@ -89,17 +89,17 @@ _DECORATORS = (
         SHOWN,
         "-o",
         "--timers",
-        text="Show timer, remaining time, retransmits and age.",
+        text="Show timer, time left, retransmits and time in state.",
     ),
     flag(
         SHOWN,
         "-i",
         "--info",
-        text="Show TCP internals: rtt, window, bytes, last activity, age.",
+        text="Show TCP internals: rtt, window, bytes, last activity.",
     ),
     flag(SHOWN, "-m", "--memory", text="Show socket memory in bytes."),
     flag(SHOWN, "-n", "--numeric", text="Do not look up names."),
-    flag(SHOWN, "-r", "--resolve", text="Wait up to 10 seconds for host names, not 1."),
+    flag(SHOWN, "-r", "--resolve", text="Wait 10 seconds for host names instead of 1."),
     flag(
         FORM,
         "-c",
@@ -151,7 +151,7 @@ _DECORATORS = (
         text="Write to FILE, completely or not at all.",
     ),
     flag(FORM, "-H", "--no-header", text="Print no heading."),
-    flag(FORM, "-W", "--wide", text="Print whole lines, beyond the terminal width."),
+    flag(FORM, "-W", "--wide", text="Do not wrap lines to the terminal width."),
     value(
         FORM,
         "--color",
@@ -164,7 +164,7 @@ _DECORATORS = (
         "--state-names",
         type=click.Choice(STATE_NAMES),
         default="rfc",
-        text="Set which state names text and CSV use.",
+        text="Set the state names used in text and CSV.",
     ),
     SOURCE_OPTION,
     *SAVED,

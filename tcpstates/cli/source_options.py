@@ -13,12 +13,13 @@ from tcpstates.origin import LiveHost, Origin, SavedListing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SOURCE_HELP = "Set the source: auto, netlink, procfs, psutil or netstat."
 SOURCE_OPTION = value(
     FORM,
     "--source",
     type=SOURCE,
     default="auto",
-    text="Set the source: auto, netlink, procfs, psutil or netstat.",
+    text=SOURCE_HELP,
 )
 # The options for saved listings, of every command that reads sockets.
 SAVED = (
@@ -36,7 +37,7 @@ SAVED = (
         "--from-format",
         type=FROM_FORMAT,
         text="Set the format of FILE: ss, proc, powershell, lsof, sockstat,"
-        " netstat or json; recognised by default.",
+        " netstat or json; default: detected.",
     ),
     value(
         FORM,

@@ -155,8 +155,8 @@ def check(output: Output, /, **values: Any) -> int:
 
     Print one line with performance data. Exit codes: 0 OK, 1 WARNING, 2 CRITICAL,
     3 UNKNOWN. NAME is a state, a group or total, counted among all sockets or those
-    that FILTER selects. RANGE is 50 (0 to 50), 10: (10 and more), 10:20, or @10:20
-    (alert inside the range). < and > can replace =.
+    that FILTER selects. RANGE is 50 (0 to 50), 10: (10 or more), 10:20, or @10:20
+    (alert inside the range). NAME<N alerts below N, NAME>N above N.
 
     \b
       tcpstates check -w close_wait=50 -c close_wait=500
@@ -237,9 +237,7 @@ def _refuse_nonsense(limits: tuple[Threshold, ...], protocols: set[str]) -> None
         known = {*state_rows(protocols), *rows_on_request(protocols)}
         if limit.states is not None and not limit.states & known:
             kinds = " or ".join(sorted(protocols)).upper()
-            raise click.UsageError(
-                f"no {kinds} socket can be in state '{limit.name}'"
-            )
+            raise click.UsageError(f"no {kinds} socket can be in state '{limit.name}'")
 
 
 def _performance(

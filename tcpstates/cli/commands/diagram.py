@@ -22,10 +22,13 @@ from tcpstates.states import TcpState
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.option(
-    "--state", type=StateName(), metavar="STATE", help="Highlight its transitions."
+    "--state",
+    type=StateName(),
+    metavar="STATE",
+    help="Highlight the transitions of STATE.",
 )
 @click.option("--svg", metavar="FILE", help="Write an SVG; - is standard output.")
-@click.option("--html", metavar="FILE", help="Write a page; - is standard output.")
+@click.option("--html", metavar="FILE", help="Write HTML; - is standard output.")
 @saved_options
 @json_option
 @color_option

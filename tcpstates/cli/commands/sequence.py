@@ -56,7 +56,7 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--live",
     is_flag=True,
-    help="Perform it on loopback and show the kernel's states.",
+    help="Perform the sequence on loopback; show the kernel's states.",
 )
 @json_option
 @color_option
@@ -64,9 +64,9 @@ class ScenarioName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 def sequence(
     output: Output, /, name: str | None, *, live: bool, as_json: bool, color: str
 ) -> int | None:
-    """Draw the segments that client and server send, and both states at every step.
+    """Draw the segments of client and server, and the state of each at every step.
 
-    Without NAME, list the names. --live requires Linux and no privileges, and takes a
+    Without NAME, list the names. --live requires Linux but no privileges, and takes a
     few seconds. It exits with 1 if the kernel reports a state other than RFC 9293's.
     """
     if name is None:

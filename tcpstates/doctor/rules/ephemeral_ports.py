@@ -141,7 +141,7 @@ class EphemeralPortsRule(Rule):
             severity=Severity.CRITICAL if is_grave else Severity.WARNING,
             size=number,
             verdict=f"ports for {where} run out: {number:,} of {ports:,} in use"
-            f" ({share} %)",
+            f" ({share}%)",
             evidence=tuple(self._evidence(route)),
             numbers={
                 "sockets": self._used[route],
@@ -199,7 +199,7 @@ class EphemeralPortsRule(Rule):
             severity=Severity.NOTICE,
             size=number,
             verdict=f"nearly all ports of {local} are in use: {number:,} of {ports:,}"
-            f" ({share} %)",
+            f" ({share}%)",
             evidence=(),
             numbers={"used": number, "ports": ports, "percent": share},
             means="A program that binds before it connects, or that listens without a"

@@ -180,7 +180,9 @@ def _close_wait(
             f" {numbers['end_not_read']:,}, data not read: {numbers['data_not_read']:,}"
         )
     if limit and share:
-        evidence.append(f"they use {share} % of its limit of {limit:,} descriptors")
+        evidence.append(
+            f"these sockets use {share}% of its limit of {limit:,} descriptors"
+        )
     blame = "the CLOSE_WAIT end is at fault: it has not closed"
     verdict = _UNKNOWN.verdict if severity is Severity.NOTICE else cause.verdict
     return Finding(

@@ -55,7 +55,7 @@ class Endpoints:
         family: str | None = None,
         wildcard_family: str = "ipv4",
     ) -> Ends:
-        """Parse two texts of the form `address:port`; for `wildcard_family`, see `joined`."""
+        """Parse two texts `address:port`; for `wildcard_family`, see `joined`."""
         return joined(
             self.with_colon(here), self.with_colon(there), family, wildcard_family
         )

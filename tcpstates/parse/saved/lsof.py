@@ -140,8 +140,8 @@ def _split_name(text: str) -> tuple[str, dict[str, str]]:
     if found is None:
         return text, {}
     reported: dict[str, str] = {}
-    for text in (found[1] or found[2]).split():
-        key, equals, value = text.rpartition("=")
+    for part in (found[1] or found[2]).split():
+        key, equals, value = part.rpartition("=")
         reported.setdefault(key if equals else "ST", value)
     return text[: found.start()], reported
 
