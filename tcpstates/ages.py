@@ -22,11 +22,12 @@ retry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import repeat
 from math import inf
+from typing import Any
 
 from tcpstates.batch import Batch
-from tcpstates.fields import ColumnName
+from tcpstates.fields import InfoColumn
 from tcpstates.states import TcpState
 
 Bounds = tuple[float, float]
@@ -38,7 +39,7 @@ _FIN_WAIT_2 = str(TcpState.FIN_WAIT_2)
 _TIME_WAIT_MS = 60_000
 _FIRST_RETRY_MS = 1000  # TCP_TIMEOUT_INIT, net/tcp.h
 _SHORTEST_PROBE_MS, _LONGEST_PROBE_MS = 200, 120_000  # TCP_RTO_MIN, TCP_RTO_MAX
-_TIMES: tuple[ColumnName, ...] = (
+_TIMES: tuple[InfoColumn, ...] = (
     "info.last_sent_ms",
     "info.last_received_ms",
     "info.last_ack_ms",
@@ -59,44 +60,68 @@ _WITH_DATA = frozenset(
 UNKNOWN: Bounds = (0, inf)
 
 
-def idle_ms(batch: Batch) -> Iterator[float | None]:
-    """Yield the time without data sent or received; None if it is not a connection."""
-    for word, sent, received in batch.rows(
-        "state_label", "info.last_sent_ms", "info.last_received_ms"
-    ):
-        known = sent is not None and word in _WITH_DATA
-        yield min(sent, received) if known else None
+def idle_ms(batch: Batch) -> list[float | None]:
+    """The time without data sent or received; None if it is not a connection."""
+    sent = batch.column("info.last_sent_ms")
+    received = batch.column("info.last_received_ms")
+    labels = batch.column("state_label")
+    if None not in sent and _WITH_DATA.issuperset(labels):
+        return list(map(min, sent, received))
+    return [
+        min(s, r) if s is not None and label in _WITH_DATA else None
+        for label, s, r in zip(labels, sent, received, strict=True)
+    ]
 
 
-def age_bounds_ms(batch: Batch, fin_timeout_ms: float | None) -> Iterator[Bounds]:
-    """Yield the bounds of each socket's age, as in the table above.
+def age_bounds_ms(batch: Batch, fin_timeout_ms: int | None) -> list[Bounds]:
+    """The bounds of each socket's age, as in the table above.
 
     `fin_timeout_ms` is the system's tcp_fin_timeout, or None if it has no such setting.
     """
-    for word, timer, left, retries, sent, received, ack in batch.rows(
-        "state_label", "timer", "timer_ms", "retransmits", *_TIMES
-    ):
-        if word == _ESTABLISHED:
-            if ack is None:
-                yield UNKNOWN
-            else:
-                yield max(sent, received, ack), inf
-        elif word == _TIME_WAIT and left is not None:
-            age = max(0, _TIME_WAIT_MS - left)
-            yield age, age
-        elif word == _SYN_SENT and retries is not None:
-            yield retries * _FIRST_RETRY_MS, (2 ** (retries + 1) - 1) * _FIRST_RETRY_MS
-        elif word == _FIN_WAIT_2 and timer == "time-wait":
-            known = fin_timeout_ms is not None and left is not None
-            yield (max(0, fin_timeout_ms - left) if known else 0), inf
-        elif ack is None:
-            yield UNKNOWN
-        elif word == _CLOSE_WAIT:
-            yield min(ack, received), received
-        elif word == _FIN_WAIT_2:
-            yield min(ack, sent), sent
-        else:
-            yield UNKNOWN
+    labels = batch.column("state_label")
+    sent, received, ack = (batch.column(name) for name in _TIMES)
+    # Most sockets are ESTABLISHED, so that is done without Python code for each row.
+    if None in ack:
+        found, others = [UNKNOWN] * len(batch), list(range(len(batch)))
+    else:
+        found = list(zip(map(max, sent, received, ack), repeat(inf)))
+        others = [i for i, label in enumerate(labels) if label != _ESTABLISHED]
+    if others:
+        rows = list(batch.rows("timer", "timer_ms", "retransmits"))
+        for i in others:
+            timer, left, retries = rows[i]
+            times = sent[i], received[i], ack[i]
+            found[i] = _bounds(labels[i], timer, left, retries, times, fin_timeout_ms)
+    return found
+
+
+def _bounds(
+    label: str,
+    timer: str | None,
+    left: int | None,
+    retries: int | None,
+    times: tuple[Any, Any, Any],
+    fin_timeout_ms: int | None,
+) -> Bounds:
+    sent, received, ack = times
+    if label == _TIME_WAIT and left is not None:
+        age = max(0, _TIME_WAIT_MS - left)
+        return age, age
+    if label == _SYN_SENT and retries is not None:
+        return retries * _FIRST_RETRY_MS, (2 ** (retries + 1) - 1) * _FIRST_RETRY_MS
+    if label == _FIN_WAIT_2 and timer == "time-wait":
+        if fin_timeout_ms is None or left is None:
+            return UNKNOWN
+        return max(0, fin_timeout_ms - left), inf
+    if ack is None:
+        return UNKNOWN
+    if label == _ESTABLISHED:
+        return max(sent, received, ack), inf
+    if label == _CLOSE_WAIT:
+        return min(ack, received), received
+    if label == _FIN_WAIT_2:
+        return min(ack, sent), sent
+    return UNKNOWN
 
 
 def probed_ms(info: dict[str, int]) -> float:

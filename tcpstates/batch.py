@@ -14,7 +14,7 @@ from copy import copy
 from itertools import compress
 from typing import Any, TypeVar
 
-from tcpstates.fields import COLUMN_NAMES, ColumnName
+from tcpstates.fields import COLUMN_NAMES, ColumnName, InfoColumn
 
 B = TypeVar("B", bound="Batch")
 
@@ -55,6 +55,14 @@ class Batch:
     def rows(self, *names: ColumnName) -> Iterator[tuple[Any, ...]]:
         """Iterate over the sockets, as tuples of these columns."""
         return zip(*map(self.column, names), strict=True)
+
+    def info_columns(self) -> tuple[InfoColumn, ...] | None:
+        """The fields of tcp_info that every socket has; (): no socket has tcp_info.
+
+        None if sockets differ in their fields, or if the source does not know: then
+        only the column `info` shows which fields a socket has.
+        """
+        return None
 
     def set(self, name: ColumnName, values: Sequence[Any]) -> None:
         """Add a column that another stage has determined."""
@@ -110,7 +118,11 @@ class ColumnBatch(Batch):
         return self._count
 
     def _make(self, name: ColumnName) -> Sequence[Any] | None:
-        return None
+        infos = self._columns.get("info")
+        if infos is None or not name.startswith("info."):
+            return None
+        key = name.removeprefix("info.")
+        return [info.get(key) if info else None for info in infos]
 
     def _only(self, chosen: Sequence[Any]) -> ColumnBatch:
         count = sum(map(bool, chosen))

@@ -13,7 +13,29 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
+# fmt: off
+# One field of tcp_info, int: see `parse.tcp_info`. None also where it has no limit.
+InfoColumn = Literal[
+    "info.congestion_state", "info.retransmits", "info.probes", "info.backoff",
+    "info.options", "info.rto", "info.ato", "info.send_mss", "info.receive_mss",
+    "info.unacked", "info.sacked", "info.lost", "info.retransmitting",
+    "info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms", "info.path_mtu",
+    "info.receive_ssthresh", "info.rtt", "info.rtt_variance", "info.send_ssthresh",
+    "info.congestion_window", "info.advertised_mss", "info.reordering",
+    "info.receive_rtt", "info.receive_space", "info.total_retransmits",
+    "info.pacing_rate", "info.max_pacing_rate", "info.bytes_acked",
+    "info.bytes_received", "info.segments_out", "info.segments_in",
+    "info.not_sent_bytes", "info.min_rtt", "info.data_segments_in",
+    "info.data_segments_out", "info.delivery_rate", "info.busy_time",
+    "info.receive_window_limited", "info.send_buffer_limited", "info.delivered",
+    "info.delivered_ce", "info.bytes_sent", "info.bytes_retransmitted",
+    "info.dsack_duplicates", "info.reordering_seen", "info.out_of_order_packets",
+    "info.send_window", "info.receive_window", "info.rehash", "info.send_window_scale",
+    "info.receive_window_scale",
+]
+# fmt: on
 ColumnName = Literal[
+    InfoColumn,
     "state_label",  # str: the state as shown: an RFC 9293 name, or UNCONN, BOUND
     "state",  # str: the RFC 9293 name; None where no state of the RFC equals it
     "raw_state",  # str: the source's own spelling or code
@@ -38,10 +60,6 @@ ColumnName = Literal[
     "info",  # dict of int: see `parse.tcp_info`
     "memory",  # dict of int: see `parse.diag_batch.MEMORY_FIELDS`
     "info.packed",  # bytes: tcp_info as the kernel sends it
-    "info.rtt",  # int: one field of tcp_info, in microseconds; None: no tcp_info
-    "info.last_sent_ms",  # int: as info.rtt, in milliseconds, as are the next two
-    "info.last_received_ms",
-    "info.last_ack_ms",
     "processes",  # tuple of Owner: None where they were not looked up
     "no_process_reason",  # str: why `processes` is empty; see `model.Reason`
     "pid",  # int: the one process that a source reports
@@ -55,6 +73,7 @@ ColumnName = Literal[
     "truncated",  # tuple of str: the addresses that the tool has cut off
 ]
 COLUMN_NAMES: frozenset[str] = frozenset(get_args(ColumnName))
+INFO_COLUMNS: tuple[InfoColumn, ...] = get_args(InfoColumn)
 
 # Columns of which each side of a socket has one.
 Side = Literal["local", "remote"]

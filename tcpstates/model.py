@@ -169,7 +169,7 @@ class Names(Protocol):
     def netns(self) -> int | None:
         """The number of the network namespace that is examined."""
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         """The system's tcp_fin_timeout in milliseconds; None: it has none."""
 
     def service(self, port: int, protocol: str) -> str | None:

@@ -7,13 +7,15 @@ that escapes characters which could move a cursor, break a row or reverse text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import inf
 from string import ascii_letters, digits
+from typing import Any, TypeVar
 
 _MOST_CHARACTERS = 4096  # PATH_MAX: the path of a cgroup may be long
 _HARMLESS = bytes(range(0x20, 0x7F)).replace(b"\\", b"")
+_MOST_TEXTS = 10_000  # in one cache
 _SAME_AGE_MS = 100  # bounds closer than this are shown as one time
 # Invisible characters that are not control characters in Unicode: fillers, the blank of
 # Braille, joiners and variation selectors (Default_Ignorable_Code_Point).
@@ -155,6 +157,27 @@ def format_name(name: bytes | None) -> str:
     if text and _PLAIN_NAME.issuperset(text):
         return text
     return '"' + text.replace('"', '\\"') + '"'
+
+
+T = TypeVar("T", bound="str | None")
+
+
+class Texts(dict[Any, T]):
+    """Texts by value, each made when it is first looked up; a bounded cache.
+
+    `map(texts.__getitem__, column)` takes 30 ns per value that is already known.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        super().__init__()
+
+    def __missing__(self, value: Any) -> T:
+        """Make the text of a new value."""
+        if len(self) >= _MOST_TEXTS:
+            self.clear()
+        text = self[value] = self._make(value)
+        return text
 
 
 def format_ms(milliseconds: float) -> str:

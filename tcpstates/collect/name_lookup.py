@@ -94,7 +94,7 @@ class HostLookup:
             return [entry.pw_name for entry in pwd.getpwall()]
         return ()
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
         return read_fin_timeout_ms()
 

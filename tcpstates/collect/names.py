@@ -50,7 +50,7 @@ class HostNames:
         """See `model.Names`."""
         return None
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         """See `model.Names`."""
         return None
 
@@ -123,7 +123,7 @@ class SystemNames(HostNames):
         self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(numeric=numeric, state_names=state_names)
-        self._fin_timeouts: list[float | None] = []  # has one item once it is read
+        self._fin_timeouts: list[int | None] = []  # has one item once it is read
         self._users: dict[int, str | None] = {}
         self._interfaces: dict[int, str | None] = {0: None}
         self._cgroups: dict[int, str] | None = None
@@ -156,7 +156,7 @@ class SystemNames(HostNames):
             return os.stat("/proc/self/ns/net").st_ino
         return None
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
         if not self._fin_timeouts:
             self._fin_timeouts.append(read_fin_timeout_ms())

@@ -43,7 +43,7 @@ def read_settings(root: str = "/proc/sys/net") -> KernelSettings:
     return KernelSettings(**found)
 
 
-def read_fin_timeout_ms(root: str = "/proc/sys/net") -> float | None:
+def read_fin_timeout_ms(root: str = "/proc/sys/net") -> int | None:
     """Return how long a closed socket stays in FIN_WAIT_2; None if unknown."""
     seconds = read_numbers(f"{root}/{_FILES['fin_timeout']}")
     return seconds[0] * 1000 if seconds else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
 
 from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
 from tcpstates.batch import Batch
 from tcpstates.columns.values import Cells
 from tcpstates.model import Names
-from tcpstates.text import format_age, format_ms, sanitise
+from tcpstates.text import Texts, format_age, format_ms, sanitise
 
 
 def timer(batch: Batch, names: Names) -> Cells:
@@ -17,17 +16,16 @@ def timer(batch: Batch, names: Names) -> Cells:
     kinds = batch.get("timer")
     if kinds is None:
         return [None] * len(batch)
-    return [
-        None
-        if kind in ("off", None)
-        else f"{sanitise(kind)}({'?' if ms is None else format_ms(ms)},{retransmits})"
-        for kind, ms, retransmits in zip(
-            kinds,
-            batch.column("timer_ms"),
-            batch.column("retransmits"),
-            strict=True,
-        )
-    ]
+    rows = batch.rows("timer", "timer_ms", "retransmits")
+    return [None if row[0] in ("off", None) else _TIMER_TEXTS[row] for row in rows]
+
+
+def _timer_text(row: tuple[str, int | None, int | None]) -> str:
+    kind, ms, retransmits = row
+    return f"{sanitise(kind)}({'?' if ms is None else format_ms(ms)},{retransmits})"
+
+
+_TIMER_TEXTS = Texts(_timer_text)
 
 
 def timer_kind(batch: Batch, names: Names) -> Cells:
@@ -43,13 +41,16 @@ def timer_ms(batch: Batch, names: Names) -> Cells:
     return [None if kind in ("off", None) else ms for kind, ms in running]
 
 
-def _age_bounds(batch: Batch, names: Names) -> Iterator[Bounds]:
+def _age_bounds(batch: Batch, names: Names) -> list[Bounds]:
     return age_bounds_ms(batch, names.fin_timeout_ms())
 
 
 def age(batch: Batch, names: Names) -> Cells:
     """Show how long sockets have been in their states, as far as it is known."""
-    return [format_age(*bounds) for bounds in _age_bounds(batch, names)]
+    return list(map(_AGE_TEXTS.__getitem__, _age_bounds(batch, names)))
+
+
+_AGE_TEXTS = Texts(lambda bounds: format_age(*bounds))
 
 
 def age_min(batch: Batch, names: Names) -> Cells:
@@ -66,4 +67,4 @@ def age_max(batch: Batch, names: Names) -> Cells:
 
 def idle(batch: Batch, names: Names) -> Cells:
     """Show for how many milliseconds connections have transferred no data."""
-    return list(idle_ms(batch))
+    return idle_ms(batch)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tcpstates.batch import Batch
-from tcpstates.columns.details import format_info, format_memory
+from tcpstates.columns.details import format_memory, info_texts
 from tcpstates.fields import ColumnName
 from tcpstates.model import Names, Owner, Reason
 from tcpstates.states import OtherState, TcpState
@@ -177,18 +177,7 @@ def _holder(name: bytes | None, pid: int) -> str:
 
 def info(batch: Batch, names: Names) -> Cells:
     """Show the readable part of tcp_info."""
-    return [
-        None
-        if info is None
-        # A listener has no peer, so its numbers are meaningless.
-        else format_info({} if label == "LISTEN" else info, congestion)
-        for info, congestion, label in zip(
-            batch.column("info"),
-            batch.column("congestion"),
-            batch.column("state_label"),
-            strict=True,
-        )
-    ]
+    return info_texts(batch)
 
 
 def memory(batch: Batch, names: Names) -> Cells:

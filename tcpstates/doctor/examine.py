@@ -7,11 +7,10 @@ flagged sockets are looked up, and their other ends, if these are on the same ho
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 
-from tcpstates.batch import Batch
 from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import (
@@ -19,6 +18,7 @@ from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
     RuleContext,
+    ends_of,
     ports_of,
     unmap_ipv4,
 )
@@ -33,7 +33,6 @@ from tcpstates.doctor.findings import (
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
 from tcpstates.errors import ArgumentError, chosen
-from tcpstates.fields import ENDPOINTS
 from tcpstates.model import FAMILIES, Listing, Request
 from tcpstates.origin import Origin, to_origin
 from tcpstates.pipeline import list_sockets, select
@@ -181,20 +180,10 @@ def _other_ends(
     for batch in list_sockets(request, origin).batches:
         if is_second_pass:
             examiner.second_pass(batch)
-        here = batch.select([ends in wanted for ends in _ends(batch)])
+        here = batch.select(list(map(wanted.__contains__, ends_of(batch))))
         if len(here):
             found.update((s.ends, s) for s in context.sockets(here))
     return found
-
-
-def _ends(batch: Batch) -> Iterator[Ends]:
-    """Yield both endpoints of each socket, as `FlaggedSocket.ends`."""
-    local, remote = (
-        {address: unmap_ipv4(address) for address in set(values)}
-        for values in (batch.column("local_address"), batch.column("remote_address"))
-    )
-    for near, own, far, port in batch.rows(*ENDPOINTS):
-        yield local[near], own, remote[far], port
 
 
 def _facts(

@@ -12,7 +12,7 @@ from tcpstates.doctor.facts import (
     FlaggedSocket,
     RuleContext,
     spell_services,
-    unmap_ipv4,
+    unmapped,
 )
 from tcpstates.doctor.findings import Finding, NotExamined
 from tcpstates.doctor.rule import Outcome, Rule
@@ -43,7 +43,7 @@ class Examiner:
             spell_services(batch)
             labels = batch.column("state_label")
             self.counted.update(labels)
-            self.addresses.update(map(unmap_ipv4, set(batch.column("local_address"))))
+            self.addresses.update(unmapped(batch, "local"))
             present = dict.fromkeys(labels)  # keeps their order, for the output
             for label in present:
                 same = batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
@@ -13,7 +13,14 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.thresholds import Thresholds
-from tcpstates.fields import PORT, SERVICE, SIDES_OF_A_SOCKET, ColumnName
+from tcpstates.fields import (
+    ADDRESS,
+    PORT,
+    SERVICE,
+    SIDES_OF_A_SOCKET,
+    ColumnName,
+    Side,
+)
 from tcpstates.model import KernelCounts, Owner, Reason, reason_without_file
 from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
@@ -34,6 +41,22 @@ def unmap_ipv4(address: str) -> str:
     """
     is_mapped = address.startswith(_MAPPED) and "." in address
     return address.removeprefix(_MAPPED) if is_mapped else address
+
+
+def unmapped(batch: Batch, side: Side) -> Sequence[str]:
+    """The addresses of one side, IPv4-mapped ones as IPv4."""
+    addresses = batch.column(ADDRESS[side])
+    if batch.family == "ipv4":
+        return addresses
+    shown = {address: unmap_ipv4(address) for address in set(addresses)}
+    return list(map(shown.__getitem__, addresses))
+
+
+def ends_of(batch: Batch) -> Iterator[Ends]:
+    """Iterate over both endpoints of each socket, as `FlaggedSocket.ends`."""
+    own, far = batch.column("local_port"), batch.column("remote_port")
+    near, remote = unmapped(batch, "local"), unmapped(batch, "remote")
+    return zip(near, own, remote, far, strict=True)
 
 
 def spell_services(batch: Batch) -> None:
@@ -93,7 +116,7 @@ class RuleContext:
     settings: KernelSettings
     kernel: KernelCounts | None
     listening: frozenset[Port]
-    fin_timeout_ms: float | None
+    fin_timeout_ms: int | None
     missing: frozenset[Capability]  # what the source does not provide
     is_filtered: bool  # only some of the sockets are examined
     is_watched: bool = False  # a second scan follows

@@ -146,7 +146,7 @@ class Age(Condition):
 
     needs = (Capability.TCP_INFO, Capability.TIMERS)
 
-    def __init__(self, ranges: Ranges, fin_timeout_ms: float | None) -> None:
+    def __init__(self, ranges: Ranges, fin_timeout_ms: int | None) -> None:
         """Take one range in milliseconds, and the system's tcp_fin_timeout."""
         ((self.low, self.high),) = ranges
         self.fin_timeout_ms = fin_timeout_ms

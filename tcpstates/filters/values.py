@@ -47,7 +47,7 @@ class Lookup(Protocol):
     def names(self, kind: str) -> Iterable[str]:
         """Return all known names of a kind: service, interface, user."""
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""
 
     def port_range(self) -> tuple[int, int]:

@@ -7,7 +7,10 @@ absent from the result; fields that this module does not know are ignored.
 from __future__ import annotations
 
 from functools import lru_cache
-from struct import Struct, calcsize, unpack_from
+from struct import Struct, calcsize, pack
+from typing import NamedTuple
+
+from tcpstates.fields import InfoColumn
 
 # In the kernel's order. Times are in microseconds unless the name gives a unit, rates
 # in bytes per second. A field whose name starts with "_" is skipped.
@@ -45,16 +48,35 @@ def _offsets() -> list[tuple[str, str, int, int]]:
 
 
 _LAYOUT = _offsets()
-# Offsets of the 32-bit fields, for reading a whole column at once.
-OFFSETS_32 = {name: start for name, code, start, _ in _LAYOUT if code == "=I"}
+_SCALES_AT = 6  # the byte with both window scales
 
 
-def _scales(packed: bytes) -> dict[str, int]:
-    """Return both window scales; the order of bit-fields depends on the byte order."""
-    little = unpack_from("=H", b"\1\0")[0] == 1
-    low, high = packed[6] & 15, packed[6] >> 4
-    send, receive = (low, high) if little else (high, low)
-    return {"send_window_scale": send, "receive_window_scale": receive}
+class Place(NamedTuple):
+    """Where tcp_info has a field, for reading the field of many sockets at once."""
+
+    start: int  # bytes
+    end: int
+    unlimited: int | None  # the value that means "no limit"
+
+
+PLACES: dict[InfoColumn, Place] = {
+    f"info.{name}": Place(start, end, _UNLIMITED.get(name))  # type: ignore[misc]
+    for name, _, start, end in _LAYOUT
+    if not name.startswith("_")
+}
+# The order of bit-fields in a byte depends on the byte order.
+_IS_LITTLE = pack("=H", 1) == b"\1\0"
+SHIFTS: dict[InfoColumn, int] = {
+    "info.send_window_scale": 0 if _IS_LITTLE else 4,
+    "info.receive_window_scale": 4 if _IS_LITTLE else 0,
+}
+PLACES |= dict.fromkeys(SHIFTS, Place(_SCALES_AT, _SCALES_AT + 1, None))
+
+
+@lru_cache(maxsize=8)
+def columns_within(length: int) -> tuple[InfoColumn, ...]:
+    """Return the fields that fit into so many bytes, in the order of `PLACES`."""
+    return tuple(name for name, place in PLACES.items() if place.end <= length)
 
 
 @lru_cache(maxsize=8)
@@ -76,8 +98,9 @@ def parse_tcp_info(packed: bytes) -> dict[str, int]:
     """Return the known fields, except those whose value means "no limit"."""
     layout, names = _reader(len(packed))
     fields: dict[str, int] = dict(zip(names, layout.unpack_from(packed), strict=True))
-    if len(packed) >= 7:
-        fields |= _scales(packed)
+    if len(packed) > _SCALES_AT:
+        for column, shift in SHIFTS.items():
+            fields[column.removeprefix("info.")] = packed[_SCALES_AT] >> shift & 15
     for name, unlimited in _UNLIMITED.items():
         if fields.get(name) == unlimited:
             del fields[name]

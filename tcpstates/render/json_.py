@@ -24,6 +24,7 @@ from tcpstates.fields import (
     TIMER,
     TRUTH,
     Field,
+    InfoColumn,
     Kind,
 )
 from tcpstates.model import Listing, Names, Owner
@@ -45,8 +46,6 @@ def scalar(value: int | None) -> str:
 def _texts(values: Sequence[Any]) -> Sequence[Any]:
     """Encode texts of which a batch has few different ones."""
     encoded = {value: string(value) for value in set(values)}
-    if len(encoded) == 1:
-        return list(encoded.values()) * len(values)
     return list(map(encoded.__getitem__, values))
 
 
@@ -118,30 +117,71 @@ _ENCODERS: dict[Kind, Callable[[Sequence[Any]], Sequence[Any]]] = {
 }
 
 
-def _encoded(field: Field, batch: Batch, names: Names) -> Sequence[Any] | None:
-    """Encode a field of each socket; None: all are null."""
+Encoded = tuple[str, list[Sequence[Any]]]  # a template for `%`, and its columns
+
+
+def _encoded(field: Field, batch: Batch, names: Names) -> Encoded:
+    """Encode a field of each socket."""
+    if field.column == "info":
+        fields = batch.info_columns()
+        if fields is not None:
+            return _info(batch, fields)
     named = named_values(field, batch, names)
     if named is not None:  # each name is encoded once
         numbers, texts = named
         encoded = {number: string(text) for number, text in texts.items()}
-        return list(map(encoded.__getitem__, numbers))
+        return _column(list(map(encoded.__getitem__, numbers)))
     values = field_values(field, batch, names)
-    return None if values is None else _ENCODERS[field.kind](values)
+    return ("null", []) if values is None else _column(_ENCODERS[field.kind](values))
+
+
+def _column(values: Sequence[Any], label: str = "", end: str = "") -> Encoded:
+    """Make the template of a column: many a column has one value in a whole batch.
+
+    Finding that out takes 4 ns per socket, formatting a value 60 ns.
+    """
+    first = values[0]
+    if first == values[-1] and values.count(first) == len(values):
+        return f"{label}{first}{end}".replace("%", "%%"), []
+    return f"{label}%s{end}", [values]
+
+
+def _info(batch: Batch, fields: Sequence[InfoColumn]) -> Encoded:
+    """Encode tcp_info without a dictionary per socket, which would take 15 us.
+
+    A field that has no limit is left out. The last field always has a value.
+    """
+    if not fields:
+        return "null", []
+    template, columns = "", []
+    for column in fields:
+        values = batch.column(column)
+        label = f'"{column.removeprefix("info.")}": '
+        if None in values:
+            texts = ["" if n is None else f"{label}{n}, " for n in values]
+            text, varied = _column(texts)
+        else:
+            text, varied = _column(values, label, ", ")
+        template += text
+        columns += varied
+    return "{" + template.removesuffix(", ") + "}", columns
 
 
 def row_maker(fields: Sequence[Field], names: Names) -> Callable[[Batch], list[str]]:
     """Return a function that makes each socket of a batch a JSON object."""
 
     def rows(batch: Batch) -> list[str]:
-        parts, columns = [], []
+        if not len(batch):
+            return []
+        parts: list[str] = []
+        columns: list[Sequence[Any]] = []
         for field in fields:
-            values = _encoded(field, batch, names)
-            if values is None:
-                parts.append(f'"{field.name}": null')
-            else:
-                parts.append(f'"{field.name}": %s')
-                columns.append(values)
+            template, values = _encoded(field, batch, names)
+            parts.append(f'"{field.name}": {template}')
+            columns += values
         row = "{" + ", ".join(parts) + "}"
+        if not columns:
+            return [row % ()] * len(batch)
         return list(map(row.__mod__, zip(*columns, strict=True)))
 
     return rows

@@ -12,15 +12,17 @@ import tcpstates
 from conftest import Lab
 from support.fakes.batches import batch
 from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.collect import psutil_
 from tcpstates.collect.owners import OwnerTable
 from tcpstates.collect.process_view import is_here, view_listed, view_table
 from tcpstates.collect.saved import SavedFiles, missing_in
 from tcpstates.collect.sources import missing_from
 from tcpstates.doctor import examine as examination
-from tcpstates.doctor.examine import Thresholds, _ends, examine
+from tcpstates.doctor.examine import Thresholds, examine
+from tcpstates.doctor.facts import ends_of
 from tcpstates.doctor.findings import Diagnosis
-from tcpstates.model import Limitation, Owner, Reading, Request
+from tcpstates.model import Limitation, Owner, OwnersBy, Reading, Request
 from tcpstates.origin import SavedListing
 from tcpstates.processes import Process
 
@@ -87,15 +89,15 @@ class Told:
     """A source that tells of some columns."""
 
     name = "file"
+    lacks: tuple[Capability, ...] = ()
+    owners_by = OwnersBy.ROW
+    reads_everything = True
 
     def __init__(self, *batches: Batch) -> None:
         self._batches = batches
 
     def read(self, request: Request, limitations: list[Limitation]) -> Any:
         yield from self._batches
-
-    def taken_at(self) -> float | None:
-        return None
 
 
 NOTHING = {"timer": None, "recv_q": None, "inode": None}
@@ -123,7 +125,7 @@ def test_what_a_listing_does_not_tell(
 
 def test_places_are_both_ends_without_mapping() -> None:
     one = {"local_address": "::ffff:192.0.2.1", "remote_address": "::ffff:192.0.2.9"}
-    assert list(_ends(batch(one, {}))) == [
+    assert list(ends_of(batch(one, {}, family="ipv6"))) == [
         ("192.0.2.1", 443, "192.0.2.9", 51234),
         ("192.0.2.1", 443, "198.51.100.7", 51234),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,14 @@ def test_fields_stand_where_the_kernel_has_them() -> None:
     assert info["delivery_rate"] == 10**9
     assert info["bytes_sent"] == 77
     assert info["send_window"] == 65535
+
+
+def test_both_window_scales_share_a_byte() -> None:
+    """FULL has 0x79 there: a bit-field starts at the low end, or at the high one."""
+    low_first = sys.byteorder == "little"
+    info = parse_tcp_info(FULL)
+    assert info["send_window_scale"] == (9 if low_first else 7)
+    assert info["receive_window_scale"] == (7 if low_first else 9)
 
 
 def test_no_limit_is_not_a_number() -> None:

@@ -7,11 +7,12 @@ net/ipv4/inet_hashtables.c).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import compress
 
 from tcpstates.batch import Batch
-from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
+from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmapped
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.phrases import (
     BAD_PORT_ADVICE,
@@ -20,7 +21,6 @@ from tcpstates.doctor.phrases import (
     percent,
 )
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.fields import ENDPOINTS
 from tcpstates.states import TcpState
 from tcpstates.text import command_line
 
@@ -41,7 +41,9 @@ class EphemeralPortsRule(Rule):
         self._used: Counter[Route] = Counter()
         self._waiting: Counter[Route] = Counter()  # those in TIME_WAIT
         self._sample: dict[Route, list[FlaggedSocket]] = {}
-        self._own: dict[str, set[int]] = {}  # ports by local address
+        self._own: defaultdict[str, set[int]] = defaultdict(
+            set
+        )  # ports by local address
         self._crowded: frozenset[Route] | None = None  # once all were counted
 
     def observe(self, state_label: str, batch: Batch) -> None:
@@ -50,12 +52,17 @@ class EphemeralPortsRule(Rule):
             return
         settings, listening = self._context.settings, self._context.listening
         first, last = settings.first_port, settings.last_port
-        routes = []
-        for local, own, remote, port in batch.rows(*ENDPOINTS):
-            if own is not None and first <= own <= last and own not in listening:
-                routes.append((unmap_ipv4(local), unmap_ipv4(remote), port))
-                self._own.setdefault(unmap_ipv4(local), set()).add(own)
+        ports, local = batch.column("local_port"), unmapped(batch, "local")
+        chosen = [
+            port is not None and first <= port <= last and port not in listening
+            for port in ports
+        ]
+        if not any(chosen):
+            return
+        routes = list(compress(_routes(batch), chosen))
         self._used.update(routes)
+        for address, port in compress(zip(local, ports, strict=True), chosen):
+            self._own[address].add(port)
         if state_label == _TIME_WAIT:
             self._waiting.update(routes)
 
@@ -91,10 +98,9 @@ class EphemeralPortsRule(Rule):
         """Collect a sample of the sockets to crowded destinations."""
         crowded = self.crowded()
         chosen = [
-            state_label != _TIME_WAIT
-            and (unmap_ipv4(local), unmap_ipv4(remote), port) in crowded
-            for state_label, local, remote, port in batch.rows(
-                "state_label", "local_address", "remote_address", "remote_port"
+            state_label != _TIME_WAIT and route in crowded
+            for state_label, route in zip(
+                batch.column("state_label"), _routes(batch), strict=True
             )
         ]
         if any(chosen):
@@ -221,3 +227,8 @@ class EphemeralPortsRule(Rule):
 
 def _reuse_advice(reuse: int) -> tuple[str, ...]:
     return () if reuse == 1 else ("set net.ipv4.tcp_tw_reuse=1",)
+
+
+def _routes(batch: Batch) -> Iterator[Route]:
+    far = batch.column("remote_port")
+    return zip(unmapped(batch, "local"), unmapped(batch, "remote"), far, strict=True)

@@ -210,7 +210,7 @@ def _close_wait(
             "a restart frees the sockets for now",
         ),
         unless="a connection pool keeps a few until it next uses them, or a program"
-        " is still preparing its answer; their number then does not grow",
+        " is still preparing its answer; the number of sockets then does not grow",
         processes=processes,
         no_process=no_process_note(facts, owner),
         peers=remote_peers(sockets, with_port=_are_clients(context, sockets)),

@@ -56,12 +56,6 @@ def row_or_malformed(make: Callable[[], Row], line: int) -> Row:
 
 # Encodings of Windows consoles; they matter for translated state names only.
 _CODE_PAGES = ("cp850", "cp1252", "cp852", "cp1250", "cp437", "cp866")
-_INFO_COLUMNS: tuple[ColumnName, ...] = (
-    "info.rtt",
-    "info.last_sent_ms",
-    "info.last_received_ms",
-    "info.last_ack_ms",
-)
 
 
 class StateLabels(dict[str | None, str]):
@@ -137,11 +131,6 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
         key for each in more for key in each if key != "state_label"
     ):
         columns[name] = [each.get(name) for each in more]
-    if "info" in columns:
-        infos = columns["info"]
-        for column in _INFO_COLUMNS:
-            key = column.removeprefix("info.")
-            columns[column] = [info.get(key) if info else None for info in infos]
     owners = [each.get("processes", ()) for each in more]
     columns["processes"] = owners
     columns["no_process_reason"] = [
