@@ -152,6 +152,7 @@ def snapshot(
         processes=processes,
         info=info,
         memory=memory,
+        owners_for_filter=True,
     )
     origin = to_origin(source)
     return Snapshot(_listing(filter, request, origin), origin.names(numeric=False))
@@ -170,6 +171,7 @@ def count_by(
     request = Request(
         protocols=chosen("protocol", protocols, PROTOCOLS),
         families=chosen("family", families, FAMILIES),
+        owners_for_filter=True,
     ).for_columns(needed)
     origin = to_origin(source)
     listing = _listing(filter, request, origin)

@@ -5,10 +5,11 @@ By inode all rows are held, because the pass over /proc has to know what it look
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tcpstates.batch import Batch
 from tcpstates.model import (
+    FEW_EXAMINED,
     Limitation,
     Owner,
     OwnersBy,
@@ -26,16 +27,19 @@ _NEVER_OWNED = {
 
 
 def attribute(
-    batches: Iterator[Batch], owners_by: OwnersBy, limitations: list[Limitation]
+    batches: Iterator[Batch],
+    owners_by: OwnersBy,
+    limitations: list[Limitation],
+    pids: Collection[int] | None = None,
 ) -> Iterator[Batch]:
-    """Yield the batches with the owners of each socket."""
+    """Yield the batches with the owners of each socket; `pids`: only among these."""
     match owners_by:
         case OwnersBy.ROW:  # they are there
             return batches
         case OwnersBy.PID:
             return _by_pid(batches, limitations)
         case OwnersBy.INODE:
-            return _by_inode(batches, limitations)
+            return _by_inode(batches, limitations, pids)
 
 
 def note_other_owners(
@@ -58,18 +62,24 @@ def note_other_owners(
 
 
 def _by_inode(
-    batches: Iterator[Batch], limitations: list[Limitation]
+    batches: Iterator[Batch],
+    limitations: list[Limitation],
+    pids: Collection[int] | None,
 ) -> Iterator[Batch]:
     """Add the owners of each socket, found by its inode."""
     from tcpstates.collect import owners
+    from tcpstates.collect.owner_table import OwnerTable
 
     held = list(batches)
-    table = owners.OwnerTable(n for b in held for n in b.column("inode"))
-    table.scan()
+    table = OwnerTable(n for b in held for n in b.column("inode"))
+    is_complete = pids is None or not owners.scan_only(table, pids)
+    if is_complete:
+        owners.scan(table)
     if not table.available:
         text = "/proc has no processes to look at: owners are unknown"
         limitations.append(Limitation("no-process-information", text))
-    unseen = table.unseen_reason()
+    # Sockets that the few examined processes do not have are of no interest.
+    unseen = table.unseen_reason() if is_complete else Reason.UNATTRIBUTED
     hidden = 0
     held.reverse()
     while held:  # each batch can be forgotten once it is on its way
@@ -83,6 +93,10 @@ def _by_inode(
         yield batch
     if hidden:
         limitations.append(_hidden(hidden, table.unreadable, unseen))
+    if not is_complete:
+        text = "only the processes in the filter were examined: others may own the"
+        text += " same sockets, and are not shown"
+        limitations.append(Limitation(FEW_EXAMINED, text))
 
 
 def _reasons(

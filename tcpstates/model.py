@@ -28,6 +28,9 @@ class Request(NamedTuple):
     memory: bool = False
     processes: bool = False  # find every owner, which may take a scan of /proc
     reported_processes: bool = False  # owners, where the source reports them anyway
+    # Owners are wanted for a filter only: enough to know which sockets it selects.
+    owners_for_filter: bool = False
+    pids: frozenset[int] | None = None  # the only processes to examine; None: all
     kernel_filter: bytes = b""  # inet_diag bytecode: what it drops is not wanted
     allow_fallback: bool = False  # read elsewhere what the source lacks, and say so
 
@@ -107,6 +110,9 @@ class KernelCounts(NamedTuple):
     memory_bytes: int | None = None  # of every TCP socket, in every namespace
     memory_pressure_bytes: int | None = None  # from here on buffers are kept small
     memory_limit_bytes: int | None = None
+
+
+FEW_EXAMINED = "few-examined"  # the kind of a limitation that only records show
 
 
 class Limitation(NamedTuple):

@@ -78,7 +78,7 @@ class Origin(Protocol):
         """Inspect the owners of sockets.
 
         Sockets are given by inode, or with the owners that the source has named.
-        `sockets`: see `OwnerTable.scan`.
+        `sockets`: see `owners.scan`.
         """
 
 

@@ -70,7 +70,7 @@ def list_sockets(
     if request.processes or are_reported:
         from tcpstates.attribution import attribute
 
-        batches = attribute(batches, reading.owners_by, limitations)
+        batches = attribute(batches, reading.owners_by, limitations, request.pids)
     if selection is not None:
         if selection.needs_processes:
             from tcpstates.attribution import note_other_owners

@@ -10,7 +10,7 @@ from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.fields import Needs
-from tcpstates.model import Request
+from tcpstates.model import FEW_EXAMINED, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from tcpstates.states import ALL_STATES, LISTENING, names_in_tool
@@ -40,7 +40,8 @@ def show(options: Options, output: Output) -> None:
         finally:
             output.flush()
     for limitation in listing.limitations:
-        warn(limitation.text)
+        if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
+            warn(limitation.text)
 
 
 def _load_shown(options: Options) -> CountView | ListingView:
@@ -71,4 +72,5 @@ def make_request(options: Options, needs: Collection[Needs]) -> Request:
         families=frozenset(chosen_families(values)),
         states=states,
         unknown_states=unknown,
+        owners_for_filter=not options.is_for_programs,
     ).for_columns(needs)

@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-DIRECTORY = os.O_RDONLY | getattr(os, "ODIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_PROC_PID_INIT_INO = 0xEFFFFFFC  # linux/proc_ns.h: the host's own pid namespace
+DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+# linux/proc_ns.h: the host's own namespaces.
+_PROC_PID_INIT_INO, _PROC_TIME_INIT_INO = 0xEFFFFFFC, 0xEFFFFFFA
 _START = 19  # index among the fields behind the name
-_CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 2, 19
+# linux/capability.h
+_CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE, _CAP_SYS_ADMIN = 2, 19, 21
+_CAP_PERFMON, _CAP_BPF = 38, 39
 
 
 def list_in(directory: int, path: str) -> Iterator[str]:
@@ -20,6 +23,13 @@ def list_in(directory: int, path: str) -> Iterator[str]:
             yield from os.listdir(descriptor)
         finally:
             os.close(descriptor)
+
+
+def count_descriptors(pid: int, root: str = "/proc") -> int | None:
+    """Return how many descriptors a process has open; None if that is hidden."""
+    with suppress(OSError):
+        return len(os.listdir(f"{root}/{pid}/fd"))
+    return None
 
 
 def read_name(process: int) -> bytes | None:
@@ -55,18 +65,35 @@ def sees_all_processes(root: str = "/proc") -> bool:
 
     Both capabilities are required: one to open the directory, one to follow the links.
     """
+    return _has(root, _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE)
+
+
+def may_trace_by_bpf(root: str = "/proc") -> bool:
+    """Check whether we have the privileges for BPF programs that read the kernel."""
+    return _has(root, _CAP_SYS_ADMIN) or _has(root, _CAP_BPF, _CAP_PERFMON)
+
+
+def _has(root: str, *capabilities: int) -> bool:
     with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("CapEff:"):
                 held = int(line.split()[1], 16)
-                needed = 1 << _CAP_DAC_READ_SEARCH | 1 << _CAP_SYS_PTRACE
-                return held & needed == needed
+                return all(held & 1 << capability for capability in capabilities)
     return False
 
 
 def in_first_pid_namespace(root: str = "/proc") -> bool:
     """Check whether this is the host's own pid namespace, which has all processes."""
+    return _in_namespace(f"{root}/self/ns/pid", _PROC_PID_INIT_INO)
+
+
+def in_first_time_namespace(root: str = "/proc") -> bool:
+    """Check whether times since boot are the host's own (before Linux 5.6: always)."""
+    return _in_namespace(f"{root}/self/ns/time", _PROC_TIME_INIT_INO)
+
+
+def _in_namespace(path: str, first: int) -> bool:
     try:
-        return os.stat(f"{root}/self/ns/pid").st_ino == _PROC_PID_INIT_INO
+        return os.stat(path).st_ino == first
     except OSError:
         return True

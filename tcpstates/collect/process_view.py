@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from tcpstates.collect import owners
 from tcpstates.collect.names import SystemNames
-from tcpstates.collect.owners import OwnerTable
-from tcpstates.collect.proc_files import sees_all_processes
+from tcpstates.collect.owner_table import OwnerTable
+from tcpstates.collect.proc_files import count_descriptors, sees_all_processes
 from tcpstates.model import Owner, Reason
 from tcpstates.processes import Process
 
@@ -32,9 +33,9 @@ class ProcessView:
 
 
 def view_live(inodes: Iterable[int], sockets: int | None) -> ProcessView:
-    """Scan /proc for the owners of sockets; see `OwnerTable.scan` for `sockets`."""
+    """Scan /proc for the owners of sockets; see `owners.scan` for `sockets`."""
     table = OwnerTable(inodes)
-    table.scan(sockets=sockets)
+    owners.scan(table, sockets=sockets)
     return view_table(table)
 
 
@@ -50,7 +51,8 @@ def view_table(table: OwnerTable) -> ProcessView:
         if not table.is_same(pid):  # the pid belongs to another process by now
             return Process(pid=pid, name=table.name(pid))
         used = table.usage.get(pid)
-        return found if used is None else replace(found, descriptors=used[0])
+        number = used[0] if used else count_descriptors(pid)
+        return found if number is None else replace(found, descriptors=number)
 
     def user(uid: int | None) -> str | None:
         return None if uid is None else names.user(uid) or str(uid)

@@ -18,6 +18,7 @@ from tcpstates.filters.conditions import (
     in_ranges,
 )
 from tcpstates.filters.patience import TooLongError, time_limit
+from tcpstates.filters.syntax import AllOf, Expression, Term
 from tcpstates.model import Owner, Reason
 
 
@@ -60,6 +61,7 @@ _OUT_OF_SIGHT = (
     Reason.UNKNOWN,
     "other pid namespace",  # in listings saved by version 0.1
 )
+_FEW_PIDS = 64
 _PATTERN_SECONDS = 1.0
 _NAME_SECONDS = 5e-5  # a simple pattern takes 1 to 2 us per name
 _COMM_LENGTH = 15  # TASK_COMM_LEN without its final zero, linux/sched.h
@@ -144,3 +146,25 @@ class ProcessPattern(ProcessNameCondition):
         """Search a name for the pattern."""
         text = name.decode("utf-8", "surrogateescape")
         return self._pattern.search(text) is not None
+
+
+def required_pids(expression: Expression) -> frozenset[int] | None:
+    """Return pids of which one must own each selected socket; None: any process may."""
+    match expression:
+        case Term(meaning):
+            return required_pids(meaning)
+        case AllOf(parts):
+            found = (required_pids(part) for part in parts)
+            return next((pids for pids in found if pids is not None), None)
+        case ProcessId():
+            return _few(expression.ranges)
+        case _:
+            return None
+
+
+def _few(ranges: Ranges) -> frozenset[int] | None:
+    if sum(most - least + 1 for least, most in ranges) > _FEW_PIDS:
+        return None
+    return frozenset(
+        pid for least, most in ranges for pid in range(int(least), int(most) + 1)
+    )

@@ -21,7 +21,7 @@ from tcpstates.filters.conditions import (
 from tcpstates.filters.listeners import Listener, ListenerCondition
 from tcpstates.filters.numeric_conditions import Age
 from tcpstates.filters.parser import parse_filter
-from tcpstates.filters.process_conditions import ProcessCondition
+from tcpstates.filters.process_conditions import ProcessCondition, required_pids
 from tcpstates.filters.syntax import (
     Expression,
     answer,
@@ -83,7 +83,9 @@ class Selection:
             states = states & self._default.states
             unknown = unknown and self._default.unknown
         needs = {need for c in conditions(self._expression) for need in c.needs}
+        is_for_filter = request.owners_for_filter and not request.processes
         return request._replace(
+            pids=required_pids(self._expression) if is_for_filter else None,
             states=states,
             unknown_states=unknown,
             info=request.info or Capability.TCP_INFO in needs,

@@ -1,0 +1,136 @@
+"""The types of the running kernel: BTF, `linux/btf.h`, from /sys/kernel/btf/vmlinux.
+
+Members of structures move with every kernel and its configuration, so their offsets
+are looked up in the kernel that runs, never in a table.
+"""
+
+from __future__ import annotations
+
+from array import array
+from struct import Struct, error, unpack_from
+
+VMLINUX = "/sys/kernel/btf/vmlinux"
+_MAGIC = 0xEB9F
+STRUCT, FUNCTION = 4, 12  # BTF_KIND_STRUCT, BTF_KIND_FUNC
+_UNION, _ENUM, _PROTOTYPE, _SECTION, _ENUM64 = 5, 6, 13, 15, 19
+_INTEGER, _ARRAY, _VARIABLE, _TAG = 1, 3, 14, 17
+# The bytes of a type by its kind: a fixed number, and some for each member.
+_FIXED = [12] * 32
+_FIXED[_ARRAY] = 24
+for _kind in (_INTEGER, _VARIABLE, _TAG):
+    _FIXED[_kind] = 16
+_PER_MEMBER = [0] * 32
+for _kind in (STRUCT, _UNION, _SECTION, _ENUM64):
+    _PER_MEMBER[_kind] = 12
+for _kind in (_ENUM, _PROTOTYPE):
+    _PER_MEMBER[_kind] = 8
+_AT_ONCE = 4096  # types
+_HEAD = Struct("=II")  # name, info
+_MEMBER = Struct("=III")
+
+
+def _member(packed: bytes, place: int) -> tuple[int, int, int]:
+    """Decode a member: name, type, offset in bits."""
+    name, kind, bits = _MEMBER.unpack_from(packed, place)
+    return name, kind, bits
+
+
+class MissingType(Exception):
+    """The kernel lacks a type or member, or its BTF cannot be understood."""
+
+
+class KernelTypes:
+    """The types of the kernel, numbered as far as they are needed.
+
+    A type has no fixed length, so its number is found by a walk: 0.3 us per type.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        """Take the contents of VMLINUX; MissingType if it is not BTF."""
+        try:
+            magic, _, _, header, types, length, names, names_length = unpack_from(
+                "=HBBIIIII", packed
+            )
+        except error as reason:
+            raise MissingType("no BTF") from reason
+        if magic != _MAGIC:
+            raise MissingType("no BTF")
+        self._packed = packed
+        self._names = packed[header + names : header + names + names_length]
+        self._end = header + types + length
+        self._next: int = header + types  # where the walk goes on
+        # By number; type 0 is "void", and not in the data.
+        self._starts, self._name_of = array("I", [0]), array("I", [0])
+
+    def find(self, kind: int, name: bytes) -> int:
+        """Return the number of a type; MissingType if there is none."""
+        place = self._names.find(b"\0" + name + b"\0") + 1
+        first = 1
+        while place:
+            try:
+                first = self._name_of.index(place, first) + 1
+            except ValueError:
+                first = len(self._starts)
+                if not self._walk():
+                    break
+            else:
+                _, info = _HEAD.unpack_from(self._packed, self._starts[first - 1])
+                if info >> 24 & 31 == kind:
+                    return first - 1
+        raise MissingType(name.decode())
+
+    def offset(self, structure: int, member: bytes) -> int:
+        """Return where a structure has a member, in bytes; MissingType if nowhere.
+
+        Members of structures without a name belong to the structure around them.
+        """
+        found = self._offset(structure, member)
+        if found is None:
+            raise MissingType(member.decode())
+        return found
+
+    def _offset(self, structure: int, member: bytes) -> int | None:
+        start = self._start(structure)
+        _, info = _HEAD.unpack_from(self._packed, start)
+        if info >> 24 & 31 not in (STRUCT, _UNION):
+            return None
+        has_bit_fields = info >> 31
+        for index in range(info & 0xFFFF):
+            place = start + 12 * (index + 1)
+            name, kind, bits = _member(self._packed, place)
+            if has_bit_fields:
+                bits &= 0xFFFFFF
+            if name:
+                if self._name(name) == member:
+                    return bits // 8
+            else:
+                inner = self._offset(kind, member)
+                if inner is not None:
+                    return bits // 8 + inner
+        return None
+
+    def _name(self, place: int) -> bytes:
+        return self._names[place : self._names.index(0, place)]
+
+    def _start(self, number: int) -> int:
+        """Return where a type begins; IndexError if there is no such type."""
+        while number >= len(self._starts) and self._walk():
+            pass
+        return self._starts[number]
+
+    def _walk(self) -> bool:
+        """Number some thousand more types; False if there are no more."""
+        packed, place, end = self._packed, self._next, self._end
+        head, fixed, per_member = _HEAD.unpack_from, _FIXED, _PER_MEMBER
+        add, add_name = self._starts.append, self._name_of.append
+        for _ in range(_AT_ONCE):
+            if place >= end:
+                break
+            add(place)
+            name, info = head(packed, place)
+            add_name(name)
+            kind = info >> 24 & 31
+            place += fixed[kind] + per_member[kind] * (info & 0xFFFF)
+        is_more = place > self._next
+        self._next = place
+        return is_more

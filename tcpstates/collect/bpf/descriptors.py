@@ -1,0 +1,138 @@
+"""Every descriptor of every process, by the BPF iterator `task_file`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+
+from tcpstates.collect.bpf.btf import (
+    FUNCTION,
+    STRUCT,
+    VMLINUX,
+    KernelTypes,
+    MissingType,
+)
+from tcpstates.collect.bpf.instructions import (
+    FRAME,
+    R0,
+    R1,
+    R2,
+    R3,
+    R6,
+    R7,
+    R8,
+    R9,
+    SEQ_WRITE,
+    SOCK_FROM_FILE,
+    add,
+    call,
+    jump,
+    jump_if_less,
+    jump_if_set,
+    jump_if_zero,
+    leave,
+    load32,
+    load64,
+    move,
+    number,
+    store32,
+    store64,
+    zero64,
+)
+from tcpstates.collect.bpf.program import iterate
+
+# pid, thread, descriptor; the socket's inode, or 0; start of the process in
+# nanoseconds since boot; its name.
+_RECORD = Struct("=IIIxxxxQQ16s")
+Record = tuple[int, int, int, int, int, bytes]
+# Where the record is built, below the frame's end.
+_PID, _THREAD, _DESCRIPTOR, _INODE, _START, _NAME = -48, -44, -40, -32, -24, -16
+_STANDARD = 3  # descriptors that nearly every process has
+# struct bpf_iter__task_file, kernel/bpf/task_iter.c; `meta` begins with the output.
+_META, _TASK, _FD, _FILE = 0, 8, 16, 24
+
+
+def read_descriptors(*, only_sockets: bool) -> Iterator[list[Record]]:
+    """Yield the descriptors of all processes, some hundred at a time.
+
+    With `only_sockets`, other files are reported only if their descriptor is below
+    _STANDARD, which shows that the process has been visited. A descriptor of a thread
+    is reported if the thread has a table of its own. Pids are those of the host.
+    OSError if the kernel does not allow this or lacks something.
+    """
+    try:
+        with open(VMLINUX, "rb") as file:
+            types = KernelTypes(file.read())
+        program = _program(types, only_sockets=only_sockets)
+        function = types.find(FUNCTION, b"bpf_iter_task_file")
+    except (MissingType, IndexError, ValueError) as error:
+        raise OSError(f"BTF: {error}") from error
+    for printed in iterate(program, function):
+        yield list(_RECORD.iter_unpack(printed))
+
+
+def _program(types: KernelTypes, *, only_sockets: bool) -> bytes:
+    """Assemble the program, which is called for each descriptor of each task."""
+    task, file, inode = (
+        types.find(STRUCT, name) for name in (b"task_struct", b"file", b"inode")
+    )
+
+    def of_task(member: bytes) -> int:
+        return types.offset(task, member)
+
+    find_inode = (
+        load64(R1, R7, types.offset(file, b"f_inode")),
+        load64(R1, R1, types.offset(inode, b"i_ino")),
+        store64(_INODE, R1),
+    )
+    write = (
+        load64(R9, R8, of_task(b"group_leader")),
+        load32(R1, R8, of_task(b"tgid")),
+        store32(_PID, R1),
+        load32(R1, R8, of_task(b"pid")),
+        store32(_THREAD, R1),
+        load32(R1, R6, _FD),
+        store32(_DESCRIPTOR, R1),
+        load64(R1, R9, of_task(b"start_boottime")),
+        store64(_START, R1),
+        load64(R1, R9, of_task(b"comm")),
+        store64(_NAME, R1),
+        load64(R1, R9, of_task(b"comm") + 8),
+        store64(_NAME + 8, R1),
+        load64(R1, R6, _META),
+        load64(R1, R1, 0),
+        move(R2, FRAME),
+        add(R2, _PID),
+        number(R3, _RECORD.size),
+        call(SEQ_WRITE),
+    )
+    if only_sockets:
+        choose: tuple[bytes, ...] = (
+            jump_if_set(R0, 3),
+            load32(R1, R6, _FD),
+            jump_if_less(R1, _STANDARD, 1 + len(find_inode)),
+            jump(len(find_inode) + len(write)),
+        )
+    else:
+        choose = (jump_if_zero(R0, len(find_inode)),)
+    body = (
+        zero64(_DESCRIPTOR),
+        zero64(_INODE),
+        move(R1, R7),
+        call(SOCK_FROM_FILE),
+        *choose,
+        *find_inode,
+        *write,
+    )
+    return b"".join(
+        (
+            move(R6, R1),
+            load64(R7, R6, _FILE),
+            jump_if_zero(R7, len(body) + 2),
+            load64(R8, R6, _TASK),
+            jump_if_zero(R8, len(body)),
+            *body,
+            number(R0, 0),
+            leave(),
+        )
+    )
