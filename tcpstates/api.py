@@ -141,7 +141,8 @@ def snapshot(
     sequence of arguments; empty: every socket. `protocols` are "tcp" and "udp",
     `families` "ipv4" and "ipv6"; a single one may be given as a string.
     `processes`, `info` and `memory` request what takes longer: the owners of each
-    socket, tcp_info and ages, and memory; without them, these fields are None.
+    socket, tcp_info and ages, and memory; without them, these fields are None. (A
+    filter by pid or process finds owners, too; by pid, only those in the filter.)
     `source` is "auto", a name that
     --source takes, or what `saved` returns. Raise SourceUnavailable,
     FilterSyntaxError and ArgumentError.

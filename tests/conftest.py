@@ -86,11 +86,11 @@ class Lab:
             pytest.skip("another user cannot read this installation")
         return [*switch, *COMMAND]
 
-    def sockets(self, *arguments: str) -> list[dict[str, object]]:
+    def sockets(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the sockets that tcpstates reports as JSON."""
         finished = self.tcpstates("--json", *arguments)
         assert finished.returncode == 0, finished.stderr
-        found: list[dict[str, object]] = json.loads(finished.stdout)["sockets"]
+        found: list[dict[str, Any]] = json.loads(finished.stdout)["sockets"]
         return found
 
 

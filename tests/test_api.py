@@ -79,7 +79,7 @@ def test_errors_say_what_is_missing() -> None:
         tcpstates.snapshot("listen").count_by("process")
     for arguments in ({"protocols": "tpc"}, {"families": ["inet"]}, {"source": "x"}):
         with pytest.raises(tcpstates.ArgumentError, match=r"unknown .*; choose "):
-            tcpstates.snapshot(**arguments)  # type: ignore[arg-type]
+            tcpstates.snapshot(**arguments)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tcpstates.nothing  # noqa: B018
 
@@ -164,3 +164,34 @@ def test_queues_of_a_listener_are_its_backlog(tmp_path: Path) -> None:
     assert (listener.recv_q, listener.send_q) == (3, 128)
     assert (connection.backlog, connection.backlog_limit) == (None, None)
     assert (connection.recv_q, connection.send_q) == (5, 6)
+
+
+def test_a_filter_by_pid_examines_that_process_only(lab: Lab) -> None:
+    """Which sockets are selected is the same; other owners are said to be unknown."""
+    pid = lab.parts["main"]
+    program = f"""
+few = tcpstates.snapshot("pid = {pid}")
+every = tcpstates.snapshot("pid = {pid}", processes=True)
+print(json.dumps([
+    sorted(s.cookie for s in few) == sorted(s.cookie for s in every),
+    len(few), [limit.kind for limit in few.limitations],
+    sorted({{owner.pid for s in few for owner in s.processes}}),
+    [limit.kind for limit in every.limitations]]))
+"""
+    same, number, few, pids, every = in_lab(lab, program)
+    assert same
+    assert number > 10
+    assert "few-examined" in few
+    assert pids == [pid]
+    assert "few-examined" not in every
+
+
+def test_texts_that_show_no_owners_do_not_mention_them(lab: Lab) -> None:
+    pid = str(lab.parts["main"])
+    shown = lab.tcpstates("-tan", "pid", "=", pid)
+    assert shown.stderr == ""
+    assert len(shown.stdout.splitlines()) == 1 + len(
+        lab.sockets("-ta", "pid", "=", pid)
+    )
+    hidden = lab.run(*lab.nobody(), "-tan", "pid", "=", pid)
+    assert "may match" in hidden.stderr

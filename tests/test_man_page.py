@@ -155,11 +155,11 @@ def test_examples_in_help_and_page_are_understood(tmp_path: Path) -> None:
 def test_the_language_of_filters_is_described() -> None:
     keys = section("FILTERS").split(".SS Keys")[1].split(".PP\n")[0]
     entries = re.findall(r"\.TP\n\.BR? ([^\n]+)\n(.*?)(?=\.TP|$)", keys, re.DOTALL)
-    described = {}
+    described: dict[str, str | None] = {}
     for names, text in entries:
-        takes = re.findall(r"^Operators: (.*)\.$", text, re.MULTILINE)
+        found = re.findall(r"^Operators: (.*)\.$", text, re.MULTILINE)
         for name in re.findall(r"[\w-]+", names):
-            described[name] = takes[0] if takes else None
+            described[name] = found[0] if found else None
     assert {find_key(name) for name in described} == set(KEYS)
     assert set(KEYS) <= set(described)
     every = tuple(o for o in dict.fromkeys(OPERATORS.values()) if "~" not in o)

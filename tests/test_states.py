@@ -147,18 +147,15 @@ def test_groups_are_those_of_ss() -> None:
     assert GROUPS["synchronized"] & tcp == tcp - {S.LISTEN, S.CLOSED, S.SYN_SENT}
     assert GROUPS["bucket"] == {S.SYN_RECEIVED, S.TIME_WAIT}
     assert GROUPS["big"] & tcp == tcp - {S.SYN_RECEIVED, S.TIME_WAIT}
-    assert find_states("FIN-WAIT") == {S.FIN_WAIT_1, S.FIN_WAIT_2}
-    assert find_states("half-open") == {S.SYN_RECEIVED}
+    assert find_states("FIN-WAIT") == frozenset({S.FIN_WAIT_1, S.FIN_WAIT_2})
+    assert find_states("half-open") == frozenset({S.SYN_RECEIVED})
 
 
 def test_closed_and_unconn_select_the_same() -> None:
     assert (
         find_states("closed")
         == find_states("unconn")
-        == {
-            S.CLOSED,
-            OtherState.UNCONN,
-        }
+        == frozenset({S.CLOSED, OtherState.UNCONN})
     )
 
 

@@ -8,7 +8,6 @@ be used, /proc is read, with the same result.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from tcpstates.collect.owner_table import NOT_WANTED, OwnerTable
@@ -20,7 +19,7 @@ from tcpstates.collect.proc_files import (
 )
 from tcpstates.collect.proc_scan import ProcScan
 
-_TICK = 10**9  # nanoseconds in a second
+_TICK = 10**9 // 100  # nanoseconds; USER_HZ is 100 wherever `program` knows bpf(2)
 Own = tuple[int, int, int]  # pid, descriptor and inode in a thread's own table
 
 
@@ -50,7 +49,6 @@ def _take(table: OwnerTable, *, counts_usage: bool) -> tuple[set[int], list[Own]
     """Take the descriptors of processes; return their pids, and what threads have."""
     from tcpstates.collect.bpf.descriptors import read_descriptors
 
-    ticks = _TICK // os.sysconf("SC_CLK_TCK")
     threads: list[Own] = []
     holders, names, started = table.holders, table.names, table.started
     visited: set[int] = set()
@@ -63,7 +61,7 @@ def _take(table: OwnerTable, *, counts_usage: bool) -> tuple[set[int], list[Own]
             if before is not NOT_WANTED:
                 if pid not in names:
                     names[pid] = name.partition(b"\0")[0]
-                    started[pid] = start // ticks
+                    started[pid] = start // _TICK
                 if thread != pid:
                     threads.append((pid, descriptor, inode))
                 elif before is None:
@@ -71,7 +69,7 @@ def _take(table: OwnerTable, *, counts_usage: bool) -> tuple[set[int], list[Own]
                 else:
                     table.add(inode, pid << 32 | descriptor)
             if counts_usage and thread == pid:
-                started.setdefault(pid, start // ticks)
+                started.setdefault(pid, start // _TICK)
                 opened[pid] = opened.get(pid, 0) + 1
                 if inode:
                     sockets[pid] = sockets.get(pid, 0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 
 import psutil
@@ -90,7 +91,7 @@ def test_macos_tells_everybody_through_netstat(monkeypatch: pytest.MonkeyPatch) 
     assert run.commands == [["/usr/sbin/netstat", "-anv"]]
     assert batch.column("processes")[0][0].pid == 412
     monkeypatch.setattr(psutil, "net_connections", denied)
-    monkeypatch.setattr(psutil_.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("tcpstates.collect.netstat.run_program", run)
     limitations: list[Limitation] = []
     (batch,) = psutil_.PsutilSource().read(Request(), limitations)

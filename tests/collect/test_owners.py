@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tcpstates.collect import owners as owners_module
+from tcpstates.collect import owners, proc_scan
 from tcpstates.collect.forked_scan import ForkedScan
-from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_files import sees_all_processes
 from tcpstates.model import Owner
 
@@ -44,7 +44,7 @@ def proc(tmp_path: Path) -> FakeProc:
 
 def scan(proc: FakeProc, *inodes: int) -> OwnerTable:
     table = OwnerTable(inodes, str(proc.root))
-    table.scan()
+    owners.scan(table)
     return table
 
 
@@ -97,7 +97,7 @@ def test_a_process_without_a_name_went_away(proc: FakeProc) -> None:
 def test_a_holder_whose_name_nobody_read_is_still_listed(proc: FakeProc) -> None:
     proc.process(3, fd4="socket:[5]")
     table = scan(proc, 5)
-    table._names.clear()  # as after a helper that ended in the middle of its answer
+    table.names.clear()  # as after a helper that ended in the middle of its answer
     assert table.owners([5])[0] == (Owner(3, None, 4),)
 
 
@@ -111,7 +111,7 @@ def test_a_broken_table_does_not_stop_the_others(proc: FakeProc) -> None:
 def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "missing"):
         table = OwnerTable([5], str(root))
-        table.scan()
+        owners.scan(table)
         assert not table.available
         assert table.owners([5])[0] == ()
 
@@ -127,14 +127,17 @@ def test_a_helper_changes_nothing(
         proc.process(pid, b"p%d\n" % pid, fd9=f"socket:[{1000 + pid}]", **shared)
     inodes = [3, 4, 5, 77, *range(1001, 1200)]
     alone = scan(proc, *inodes).owners(inodes)
-    monkeypatch.setattr(owners_module, "_WORTH_HELP", 0)
+    monkeypatch.setattr(proc_scan, "_WORTH_HELP", 0)
     if dies:
         monkeypatch.setattr(ForkedScan, "answer", lambda *_: os._exit(1))
-    started = []
+    started: list[ForkedScan | None] = []
     start = ForkedScan.start
-    monkeypatch.setattr(
-        ForkedScan, "start", lambda pids: started.append(start(pids)) or started[-1]
-    )
+
+    def start_and_note(pids: list[int]) -> ForkedScan | None:
+        started.append(start(pids))
+        return started[-1]
+
+    monkeypatch.setattr(ForkedScan, "start", start_and_note)
     assert scan(proc, *inodes).owners(inodes) == alone
     assert len(alone[0]) == 199
     assert len(started) == 1
@@ -143,7 +146,7 @@ def test_a_helper_changes_nothing(
 
 def test_no_wanted_socket_needs_no_scan(tmp_path: Path) -> None:
     table = OwnerTable([0, 0], str(tmp_path / "missing"))
-    table.scan()
+    owners.scan(table)
     assert table.available
 
 

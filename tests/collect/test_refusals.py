@@ -14,17 +14,17 @@ import pytest
 
 from support.fakes import diag
 from tcpstates.batch import Batch, ColumnBatch
-from tcpstates.collect import netlink, psutil_
+from tcpstates.collect import netlink, owners, psutil_
 from tcpstates.collect import sources as choosing
 from tcpstates.collect.netlink import NetlinkSource
 from tcpstates.collect.netstat import parse_listing
-from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_files import in_first_pid_namespace
 from tcpstates.collect.procfs import ProcfsSource
 from tcpstates.collect.psutil_ import PsutilSource, _kind
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Owner, OwnersBy, Reason, Request
-from tcpstates.states import OtherState, TcpState
+from tcpstates.states import AnyState, OtherState, TcpState
 
 TCP4 = Request(families=frozenset({"ipv4"}))
 
@@ -102,8 +102,8 @@ def test_only_udp_is_read_elsewhere_and_only_if_it_may(
     monkeypatch: pytest.MonkeyPatch, protocol: str, allow_fallback: bool
 ) -> None:
     def refuse(*_: object) -> Iterator[Batch]:
+        yield from ()
         raise netlink._Refused("netlink", "why not")
-        yield
 
     def read(
         self: object, request: Request, limitations: list[Limitation]
@@ -229,13 +229,13 @@ def test_without_root_macos_tells_what_one_may_see(
         raise psutil.AccessDenied
 
     def fail(request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
+        yield from ()
         raise SourceUnavailable("netstat", "it is missing")
-        yield
 
     from tcpstates.collect import netstat
 
     monkeypatch.setattr(psutil, "net_connections", deny)
-    monkeypatch.setattr(psutil_.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(netstat, "read_macos", fail)
     monkeypatch.setattr(psutil_, "_own_rows", lambda kind: [Row(pid=7, raddr=())])
     limitations: list[Limitation] = []
@@ -267,8 +267,8 @@ class Fails:
         self.name = name
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
+        yield from ()
         raise SourceUnavailable(self.name, "no")
-        yield
 
 
 class Works:
@@ -278,10 +278,10 @@ class Works:
     reads_everything = True
 
     def __init__(self) -> None:
-        self.asked: Request | None = None
+        self.asked: list[Request] = []
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        self.asked = request
+        self.asked.append(request)
         yield ColumnBatch("tcp", "ipv4", 1, {"state_label": ["LISTEN"]})
 
 
@@ -306,10 +306,9 @@ def test_a_fallback_names_what_failed_and_what_is_lost(
         " interface, cgroup, mark"
     )
     assert limitations == [Limitation("fell-back", text)]
-    assert works.asked is not None
-    assert works.asked.allow_fallback
+    assert [request.allow_fallback for request in works.asked] == [True]
     choosing.read_sockets("psutil", Request(), [])
-    assert not works.asked.allow_fallback
+    assert [request.allow_fallback for request in works.asked] == [True, False]
     with pytest.raises(SourceUnavailable) as raised:
         choosing.read_sockets("netlink", Request(), [])
     assert str(raised.value) == "source netlink: no"
@@ -342,7 +341,7 @@ def test_an_odd_name_hides_no_other_descriptor(tmp_path: Path) -> None:
     )
     table = OwnerTable([5], str(tmp_path))
     before = os.listdir("/dev/fd")
-    table.scan(sockets=1)
+    owners.scan(table, sockets=1)
     assert table.of_inode(5) == (Owner(7, b"prog", 3),)
     assert table.usage == {7: (5, 3)}
     assert os.listdir("/dev/fd") == before
@@ -354,7 +353,7 @@ def test_threads_are_looked_at_and_closed(tmp_path: Path) -> None:
     (folder / "task" / "8" / "fd" / "1").symlink_to("socket:[5]")
     before = os.listdir("/dev/fd")
     table = OwnerTable([5, 6], str(tmp_path))
-    table.scan()
+    owners.scan(table)
     assert table.of_inode(5) == (Owner(7, b"prog", 1),)
     assert os.listdir("/dev/fd") == before
 
@@ -362,7 +361,7 @@ def test_threads_are_looked_at_and_closed(tmp_path: Path) -> None:
 def test_a_process_that_is_another_one_is_noticed(tmp_path: Path) -> None:
     folder = process(tmp_path, 7, "socket:[5]", started=1234)
     table = OwnerTable([5], str(tmp_path))
-    table.scan()
+    owners.scan(table)
     assert table.is_same(7)
     assert table.name(7) == b"prog"
     assert table.is_same(8)  # it was not looked at
@@ -379,7 +378,7 @@ def test_processes_without_wanted_sockets_are_known_where_use_matters(
     for sockets, same in ((None, True), (1, False)):
         table = OwnerTable([5], str(tmp_path))
         (folder / "stat").write_text(f"7 (prog) S {'0 ' * 18}5 0 0\n")
-        table.scan(sockets=sockets)
+        owners.scan(table, sockets=sockets)
         (folder / "stat").write_text(f"7 (prog) S {'0 ' * 18}6 0 0\n")
         assert table.is_same(7) == same
 
@@ -410,10 +409,10 @@ def test_why_no_process_was_found(
     is_host: bool,
     reason: str,
 ) -> None:
-    from tcpstates.collect import owners
+    from tcpstates.collect import owner_table
 
-    monkeypatch.setattr(owners, "sees_all_processes", lambda: sees_all)
-    monkeypatch.setattr(owners, "in_first_pid_namespace", lambda: is_host)
+    monkeypatch.setattr(owner_table, "sees_all_processes", lambda: sees_all)
+    monkeypatch.setattr(owner_table, "in_first_pid_namespace", lambda: is_host)
     table = OwnerTable([5])
     table.available, table.unreadable = available, unreadable
     assert table.unseen_reason() == reason
@@ -421,7 +420,7 @@ def test_why_no_process_was_found(
 
 def test_bound_is_refused_alone_and_noted_among_others(proc: Path) -> None:
     heading(proc / "net/tcp")
-    states = frozenset({TcpState.LISTEN, OtherState.BOUND})
+    states: frozenset[AnyState] = frozenset({TcpState.LISTEN, OtherState.BOUND})
     limitations: list[Limitation] = []
     list(ProcfsSource(str(proc)).read(TCP4._replace(states=states), limitations))
     text = (

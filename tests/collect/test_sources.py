@@ -272,12 +272,12 @@ def test_errors_come_through_the_thread() -> None:
         yield from range(10)
         raise ValueError("here")
 
-    found = []
+    found: list[int] = []
     with pytest.raises(ValueError, match="here"):
         found.extend(read_ahead(broken(), alone=2, ahead=2))
     items = read_ahead(broken(), alone=2, ahead=2)
     assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
-    items.close()  # type: ignore[attr-defined]
+    items.close()
 
 
 def test_a_reader_that_leaves_ends_the_thread() -> None:
@@ -285,5 +285,5 @@ def test_a_reader_that_leaves_ends_the_thread() -> None:
 
     items = read_ahead(iter(range(10_000)), alone=1, ahead=1)
     assert [next(items) for _ in range(3)] == [0, 1, 2]
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert "read-ahead" not in {thread.name for thread in threading.enumerate()}

@@ -14,7 +14,7 @@ from support.fakes.batches import batch
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect import psutil_
-from tcpstates.collect.owners import OwnerTable
+from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.process_view import is_here, view_listed, view_table
 from tcpstates.collect.saved import SavedFiles, missing_in
 from tcpstates.collect.sources import missing_from

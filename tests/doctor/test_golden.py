@@ -98,8 +98,8 @@ def many(
 
 
 CLOSE_WAIT = many(6, "CLOSE_WAIT")
-RETRYING = {"timer": "retransmit", "timer_ms": 900, "send_q": 2048}
-PROBING = {"timer": "probe", "timer_ms": 900, "send_q": 4096}
+RETRYING: dict[str, Any] = {"timer": "retransmit", "timer_ms": 900, "send_q": 2048}
+PROBING: dict[str, Any] = {"timer": "probe", "timer_ms": 900, "send_q": 4096}
 FROM_HERE = {"local_port": 45_000}
 PORTS = tuple(
     socket("ESTABLISHED", local_port=40_000 + n, remote_port=5432) for n in range(60)
@@ -360,7 +360,7 @@ def test_the_other_ends_are_on_this_host(name: str, golden: Golden) -> None:
     golden(f"doctor/partners-{name}.txt", text)
 
 
-TRENDS = {
+TRENDS: dict[str, tuple[list[int], list[int], dict[str, Any]]] = {
     "grows": ([5], [6], {}),
     "grows-urgently": (
         [5],

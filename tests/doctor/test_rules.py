@@ -150,8 +150,8 @@ def test_a_leak_is_told_from_a_pool(
 def test_one_lost_peer_of_very_many_is_only_noted(
     established: int, port: int, severity: Severity
 ) -> None:
-    lost = {"state_label": "ESTABLISHED", "timer": "retransmit", "retransmits": 5}
-    lost["local_port"] = port  # type: ignore[assignment]
+    lost: dict[str, Any] = {"state_label": "ESTABLISHED", "local_port": port}
+    lost |= {"timer": "retransmit", "retransmits": 5}
     rows = [lost, *({"state_label": "ESTABLISHED"} for _ in range(established - 1))]
     found, _ = findings(*rows)
     assert [(f.rule, f.severity) for f in found] == [("silent-peer", severity)]
@@ -170,7 +170,10 @@ def test_sources_that_tell_less() -> None:
 
 
 def test_a_process_that_ends_meanwhile_is_no_reason_to_fail() -> None:
-    gone = {"descriptors": {70: (900, 800)}, "process": lambda pid: Process(pid=pid)}
+    gone: dict[str, Any] = {
+        "descriptors": {70: (900, 800)},
+        "process": lambda pid: Process(pid=pid),
+    }
     found, _ = findings(**gone)
     assert [(f.rule, f.size) for f in found] == [("descriptors", 900)]
 
@@ -265,7 +268,10 @@ def test_trends(
 
 
 def test_growth_is_a_warning_where_nothing_goes_on() -> None:
-    staying = {"is_urgent_when_growing": True, "ages": (1.0, *(2500.0,) * 5)}
+    staying: dict[str, Any] = {
+        "is_urgent_when_growing": True,
+        "ages": (1.0, *(2500.0,) * 5),
+    }
     (found,) = compare([finding(size=5)], [finding(size=6, **staying)], 2.0)
     assert found.severity == Severity.WARNING
     changing = staying | {"ages": (1.0,) * 6}  # others than before
@@ -320,6 +326,7 @@ def test_names_are_harmless_and_lines_fit() -> None:
         descriptors_limit=None,
     )
     peer = finding(processes=(process,))
+    text = ""
     for width in (40, 80, 200):
         text = "".join(render_diagnosis(diagnosis(peer), width=width, color=False))
         assert "\x1b" not in text

@@ -204,7 +204,7 @@ def test_udp_has_no_retransmissions() -> None:
     ],
 )
 def test_a_hidden_process_may_be_any(reason: str, expected: bool | None) -> None:
-    columns = {"processes": (), "no_process_reason": reason}
+    columns: dict[str, Any] = {"processes": (), "no_process_reason": reason}
     assert found("process = nginx", **columns) is expected
     assert found("process != nginx", **columns) is (None if expected is None else True)
 

@@ -15,7 +15,7 @@ from support.fakes.lookups import FixedLookup
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.parser import parse_filter
 from tcpstates.filters.patience import TooLongError, time_limit
-from tcpstates.filters.process_conditions import ProcessPattern
+from tcpstates.filters.process_conditions import ProcessPattern, required_pids
 from tcpstates.filters.syntax import answer
 from tcpstates.model import Owner
 
@@ -85,7 +85,7 @@ def test_many_names_are_no_reason_to_give_up() -> None:
     expression, text = parse_filter(["process", "~", "w1$"], FixedLookup())
     for start in range(0, 100_000, 5_000):
         names = (b"worker-w%d" % n for n in range(start, start + 5_000))
-        found = list(answer(expression, held_by(*names), text))
+        found: list[Any] = list(answer(expression, held_by(*names), text))
         assert sum(found) == (start == 0)
 
 
@@ -112,3 +112,29 @@ def test_an_alarm_of_somebody_else_goes_on() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pid = 5", {5}),
+        ("pid in 5,7-9", {5, 7, 8, 9}),
+        ("close_wait and pid = 5 and sport = :80", {5}),
+        ("pid = 5 or pid = 6", None),
+        ("not pid = 5", None),
+        ("pid != 5", None),
+        ("pid > 5", None),
+        ("pid < 500", None),
+        ("pid in 1-64", set(range(1, 65))),
+        ("pid in 1-65", None),
+        ("process = nginx", None),
+        ("process = nginx and pid = 5", {5}),
+        ("close_wait", None),
+    ],
+)
+def test_the_pids_of_which_one_must_own_a_socket(
+    text: str, expected: set[int] | None
+) -> None:
+    expression, _ = parse_filter([text], FixedLookup())
+    found = required_pids(expression)
+    assert found == (None if expected is None else frozenset(expected))

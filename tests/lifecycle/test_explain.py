@@ -157,9 +157,9 @@ def test_topics(name: str) -> None:
     assert told["states"] == []
     assert told["topics"][name]["title"] == TOPICS[name].title
     for command in TOPICS[name].see:
-        program, *words = shlex.split(command)
+        program, *arguments = shlex.split(command)
         if program == "tcpstates":
-            assert run_command(*words).returncode == ExitCode.DONE
+            assert run_command(*arguments).returncode == ExitCode.DONE
 
 
 def test_a_close_with_unread_data_loses_what_was_to_be_sent() -> None:

@@ -157,8 +157,9 @@ def test_a_late_step_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(performing, "enter_private_namespace", stay)
     monkeypatch.setattr(performing, "_PATIENCE", 0.3)
-    closed = performing.let_through
-    monkeypatch.setattr(performing, "let_through", lambda gated, _: closed(gated, ()))
+    monkeypatch.setattr(
+        performing, "let_through", lambda gated, _: let_through(gated, ())
+    )
     told = list(perform(SCENARIOS["close"]))
     assert told[1][1] == Observation(S.FIN_WAIT_1, S.ESTABLISHED)
     moment, seen = told[2]

@@ -218,6 +218,8 @@ class _Finder:
             case str() | bytes():
                 more = "XX" if isinstance(node.value, str) else b"XX"
                 yield self._replaced("text", node, repr(more + node.value))  # type: ignore[operator]
+            case _:
+                pass  # None, an ellipsis or a complex number
 
     def _call(self, node: ast.Call) -> Iterator[Change]:
         # `strict` guards against mistakes of ours that no input can bring about.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from support.fakes import diag
 from tcpstates.errors import ParseError
+from tcpstates.fields import ColumnName
 from tcpstates.parse.diag_batch import _MAKERS, _NUMBERS, DiagBatch
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
@@ -29,7 +30,7 @@ def decoded(found: DiagDecoder, datagram: bytes) -> list[DiagBatch]:
     return found.decode(datagram) + found.decode(diag.done())
 
 
-def values(batches: list[DiagBatch], column: str) -> list[Any]:
+def values(batches: list[DiagBatch], column: ColumnName) -> list[Any]:
     return [value for batch in batches for value in batch.column(column)]
 
 
@@ -85,7 +86,7 @@ def test_every_column_of_a_socket() -> None:
     )
     (batch,) = decoded(decoder(), message)
     assert (batch.protocol, batch.family, len(batch)) == ("tcp", "ipv6", 1)
-    expected = {
+    expected: dict[ColumnName, Any] = {
         "state_label": "ESTABLISHED",
         "state": "ESTABLISHED",
         "raw_state": "ESTAB",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcpstates.fields import ColumnName
 from tcpstates.parse.proc_net import ProcBatch, ProcNetParser
 
 DATA = Path(__file__).parents[1] / "data" / "procfs"
@@ -57,7 +59,7 @@ def test_a_row_is_what_it_says() -> None:
         "  1000        2 4242 1 0000000000000000 20 4 30 10 -1"
     )
     batch = parse(ProcNetParser("tcp", "ipv4", "little"), line)
-    expected = {
+    expected: dict[ColumnName, Any] = {
         "state_label": "CLOSE_WAIT",
         "raw_state": "08",
         "local_address": "127.0.0.1",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import random
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
@@ -15,6 +17,8 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from support.fakes.batches import FixedNames, batch
+from tcpstates.batch import Batch
+from tcpstates.columns import sorting
 from tcpstates.columns.registry import (
     BASIC,
     COLUMNS,
@@ -32,7 +36,8 @@ from tcpstates.columns.registry import (
 from tcpstates.columns.sorting import Arrangement, find_sort_keys
 from tcpstates.columns.tally import BY_STATE, Tally, count_by, state_rows
 from tcpstates.errors import ColumnError
-from tcpstates.model import KernelCounts, Owner, Request
+from tcpstates.fields import ColumnName
+from tcpstates.model import KernelCounts, Names, Owner, Request
 from tcpstates.render.csv_ import render_csv, render_tally_csv, row_maker
 from tcpstates.render.openmetrics import MOST_SERIES, render_openmetrics
 from tcpstates.render.tally_text import render_group_numbers, render_groups_plain
@@ -153,7 +158,7 @@ def test_states_that_are_named_have_their_zeros() -> None:
 
 def metrics(found: Tally, kernel: KernelCounts | None = None) -> dict[str, Any]:
     text = "".join(render_openmetrics(found, kernel, None))
-    families = {family.name: family for family in parse_openmetrics(text)}
+    families = {family.name: family for family in parse_openmetrics(text)}  # type: ignore[no-untyped-call]
     assert families.keys() == {family.name for family in parse_text(text)}
     return families
 
@@ -188,7 +193,7 @@ def test_series_have_a_cap_and_add_up() -> None:
 
 
 def arranged(
-    sort: str, limit: int | None, *batches: Any, column: str = "local_port"
+    sort: str, limit: int | None, *batches: Any, column: ColumnName = "local_port"
 ) -> tuple[list[Any], int]:
     keys = find_sort_keys(sort) if sort else ()
     arrangement = Arrangement(keys, limit)
@@ -207,6 +212,37 @@ def test_rows_in_order_across_batches() -> None:
     assert arranged("", 4, *batches) == ([5, 30, 1, 4], 2)
     assert arranged("", 0, *batches) == ([], 6)
     assert arranged("", None, *batches) == ([5, 30, 1, 4, 2, 200], 0)
+
+
+@pytest.mark.parametrize("sort", ["recv-q", "-recv-q", "state,-recv-q", "-local-port"])
+@pytest.mark.parametrize("limit", [0, 1, 7, 5000])
+def test_a_limit_keeps_few_rows_and_the_order_of_sorting(
+    sort: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows as sorting everything would give, rows that are equal included."""
+    monkeypatch.setattr(sorting, "_AT_ONCE", 40)
+    order = random.Random(limit)
+    states = ("LISTEN", "CLOSED")
+    rows = [
+        {
+            "recv_q": order.choice((None, 0, 0, 5, order.randrange(99))),
+            "local_port": number,
+            "state_label": order.choice(states),
+        }
+        for number in range(900)
+    ]
+    batches = [batch(*rows[start : start + 30]) for start in range(0, 900, 30)]
+    held: list[int] = []
+    order_of = Arrangement._order
+
+    def counted(self: Arrangement, some: Sequence[Batch], names: Names) -> list[int]:
+        held.append(sum(map(len, some)))
+        return order_of(self, some, names)
+
+    every, _ = arranged(sort, None, *batches)
+    monkeypatch.setattr(Arrangement, "_order", counted)
+    assert arranged(sort, limit, *batches) == (every[:limit], max(0, 900 - limit))
+    assert max(held) <= max(2 * limit + 40 + 30, 30)
 
 
 def test_sorting_by_several_columns_and_what_is_unknown() -> None:

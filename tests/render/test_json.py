@@ -81,7 +81,10 @@ def test_a_socket() -> None:
 
 
 def test_a_listeners_queues_have_names() -> None:
-    rows = [{"state_label": "LISTEN", "recv_q": 3, "send_q": 128}, {"recv_q": 9}]
+    rows: list[dict[str, Any]] = [
+        {"state_label": "LISTEN", "recv_q": 3, "send_q": 128},
+        {"recv_q": 9},
+    ]
     listener, other = loaded(batch(*rows))["sockets"]
     assert (listener["backlog"], listener["backlog_limit"]) == (3, 128)
     assert (other["backlog"], other["backlog_limit"]) == (None, None)

@@ -85,7 +85,7 @@ def test_a_file_in_the_way_is_no_socket(lab: Lab, tmp_path: Path) -> None:
     name = tmp_path / f"socket:[{inode}]"
     with name.open("w"):
         told = lab.sockets("-ltp", f"inode = {inode}")
-    owners = {owner["pid"] for owner in told[0]["processes"]}  # type: ignore[attr-defined]
+    owners = {owner["pid"] for owner in told[0]["processes"]}
     assert os.getpid() not in owners
 
 

@@ -63,6 +63,7 @@ def test_counts_are_exact_when_nothing_moves(churn: Lab) -> None:
     while churn.ask(None)["tw"] == 0:
         assert time.monotonic() < deadline, "nothing comes and goes"
     os.kill(churn.parts["churner"], signal.SIGSTOP)
+    before = number = after = 0
     try:
         for _ in range(20):  # some may end their minute just then
             before = churn.ask(None)["tw"]

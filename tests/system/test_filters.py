@@ -54,14 +54,15 @@ class Expressions:
     others, a network /0 like everything, and an empty set of states like none.
     """
 
-    hosts = ("127.0.0.1", "127.0.0.0/8", "127.1.0.0/16", "127.1.2.3", "[::1]", "*")
-    hosts += ("[::ffff:127.0.0.3]", "127.200.0.0/9", "[::ffff:0:0/96]", "192.0.2.1")
-    hosts += ("[2001:db8::/32]", "192/8", "127.0.0/24")
+    hosts: tuple[str, ...] = ("127.0.0.1", "127.0.0.0/8", "127.1.0.0/16", "127.1.2.3")
+    hosts += ("[::1]", "*", "[::ffff:127.0.0.3]", "127.200.0.0/9", "[::ffff:0:0/96]")
+    hosts += ("192.0.2.1", "[2001:db8::/32]", "192/8", "127.0.0/24")
     ports = ("22", "80", "443", "ssh", "https", "8080", "1024", "20000", "0x50", "*")
-    operators = ("=", "==", "eq", "!=", "ne", "neq", "<", "lt", "<=", "le", "leq")
-    operators += (">", "gt", ">=", "ge", "geq")
-    states = ("established", "listening", "time-wait", "syn-sent", "close-wait")
-    states += ("fin-wait-2", "connected", "synchronized", "bucket", "big", "closed")
+    operators: tuple[str, ...] = ("=", "==", "eq", "!=", "ne", "neq", "<", "lt", "<=")
+    operators += ("le", "leq", ">", "gt", ">=", "ge", "geq")
+    states: tuple[str, ...] = ("established", "listening", "time-wait", "syn-sent")
+    states += ("close-wait", "fin-wait-2", "connected", "synchronized", "bucket", "big")
+    states += ("closed",)
 
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)

@@ -48,7 +48,7 @@ def test_json_keeps_every_byte(lab: Lab) -> None:
     for number, name in enumerate(NAMES):
         mine = [
             owner
-            for owner in found[lab.parts[f"port{number}"]]  # type: ignore[attr-defined]
+            for owner in found[lab.parts[f"port{number}"]]
             if owner["pid"] == lab.parts[f"pid{number}"]
         ]
         (owner,) = mine

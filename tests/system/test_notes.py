@@ -16,8 +16,8 @@ from conftest import COMMAND, Lab, finish
 PROGRAM = """
 import sys
 sys.argv = ["tcpstates", *sys.argv[1:]]
-from tcpstates.collect import owners
-owners._WORTH_HELP = 0
+from tcpstates.collect import proc_scan
+proc_scan._WORTH_HELP = 0
 from tcpstates.__main__ import main
 main()
 """

@@ -44,7 +44,7 @@ def test_a_pid_that_another_process_gets_names_nobody_else() -> None:
 def test_a_name_is_read_whole_while_it_changes(flipping: Lab) -> None:
     for _ in range(30):
         (socket,) = flipping.sockets("-ltp")
-        (owner,) = socket["processes"]  # type: ignore[misc]
+        (owner,) = socket["processes"]
         assert owner["pid"] == flipping.parts["flipping"]
         # The kernel itself writes a few letters at a time.
         assert re.fullmatch("[ab]{12}", owner["name"]), NAMES

@@ -80,7 +80,7 @@ def test_what_is_asked_for_wrongly_is_an_error(tmp_path: Path) -> None:
         ({"watch": float("nan")}, "invalid pause nan"),
     ):
         with pytest.raises(tcpstates.ArgumentError, match=text):
-            tcpstates.examine(**arguments)  # type: ignore[arg-type]
+            tcpstates.examine(**arguments)
 
 
 def test_one_family_by_its_name(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from conftest import Lab, finish, run_command
 
 Socket = dict[str, Any]
-PLACE = ("protocol", "family", "local_address", "local_port", "remote_address")
-PLACE += ("remote_port", "state")
+PLACE: tuple[str, ...] = ("protocol", "family", "local_address", "local_port")
+PLACE += ("remote_address", "remote_port", "state")
 
 
 def read_back(text: str, folder: Path, *arguments: str) -> list[Socket]:
@@ -117,8 +117,8 @@ def test_lsof(lab: Lab, live: list[Socket], tmp_path: Path) -> None:
 
 
 def test_proc(lab: Lab, live: list[Socket], tmp_path: Path) -> None:
-    names = ("tcp", "tcp6", "udp", "udp6")
-    files = [f"/proc/thread-self/net/{name}" for name in names]
+    tables = ("tcp", "tcp6", "udp", "udp6")
+    files = [f"/proc/thread-self/net/{table}" for table in tables]
     text = told(lab, "cat", *files)
     found = read_back(text, tmp_path)
     apart = lab.parts["own_table"]

@@ -563,7 +563,7 @@ UDP: IPv4
 
 
 def test_a_torn_line_that_nothing_completes_is_counted() -> None:
-    reader = Reader({}.get)
+    reader = Reader(dict[str, int]().get)
     text = """State Recv-Q Send-Q Local Address:Port Peer Address:Port
 ESTAB 0 0 192.0.2.5:22 198.51.100.9
 see above

@@ -14,6 +14,7 @@ import pytest
 from conftest import run_command
 from tcpstates.batch import Batch
 from tcpstates.collect.saved import FileSource, SavedFiles
+from tcpstates.fields import ADDRESS, PORT, SIDES_OF_A_SOCKET
 from tcpstates.model import Limitation, Request
 from tcpstates.parse.saved.layouts import FORMATS, LAYOUTS
 from tcpstates.states import TcpState
@@ -60,9 +61,9 @@ def test_as_many_rows_as_expected_in_every_state(sample: str) -> None:
 def described(batch: Batch, index: int) -> list[str]:
     """Return the words of a row that its text must have."""
     words = []
-    for side in ("local", "remote"):
-        port = batch.column(f"{side}_port")[index]
-        address = batch.column(f"{side}_address")[index]
+    for side in SIDES_OF_A_SOCKET:
+        port = batch.column(PORT[side])[index]
+        address = batch.column(ADDRESS[side])[index]
         wildcard = address in ("0.0.0.0", "::")
         words.append("" if wildcard else address.removeprefix("::ffff:"))
         words.append(str(port) if port else "")
@@ -98,21 +99,15 @@ def test_details_of_ss() -> None:
     rows = {
         (word, address, port): (timer, ms, inode, memory, info)
         for b in batches
-        for word, address, port, timer, ms, inode, memory, info in zip(
-            *map(
-                b.column,
-                [
-                    "state_label",
-                    "local_address",
-                    "local_port",
-                    "timer",
-                    "timer_ms",
-                    "inode",
-                    "memory",
-                    "info",
-                ],
-            ),
-            strict=True,
+        for word, address, port, timer, ms, inode, memory, info in b.rows(
+            "state_label",
+            "local_address",
+            "local_port",
+            "timer",
+            "timer_ms",
+            "inode",
+            "memory",
+            "info",
         )
     }
     timer, ms, inode, memory, info = rows["ESTABLISHED", "127.0.0.1", 54180]

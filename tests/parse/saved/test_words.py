@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tcpstates.fields import ColumnName
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import Row, take_windows_pid
 
@@ -104,14 +105,14 @@ def test_what_stands_behind_the_addresses_of_sockstat(
     ],
 )
 def test_pids_of_windows_have_ten_digits_at_most(text: str, pid: int | None) -> None:
-    more: dict[str, Any] = {}
+    more: dict[ColumnName, Any] = {}
     take_windows_pid(text, more)
     assert more.get("pid") == pid
     assert more.get("processes") == (None if pid is None else ((pid, None, None),))
 
 
 def test_windows_idle_process_holds_nothing() -> None:
-    more: dict[str, Any] = {}
+    more: dict[ColumnName, Any] = {}
     take_windows_pid("0", more)
     assert more == {"pid": 0}
 

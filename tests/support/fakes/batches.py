@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tcpstates.batch import ColumnBatch
@@ -36,7 +37,9 @@ def batch(
 ) -> ColumnBatch:
     """Return a batch; each row says how it differs from an ordinary one."""
     names = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
-    columns = {n: [(COLUMNS | row).get(n) for row in rows] for n in names}
+    columns: dict[Any, list[Any]] = {
+        n: [(COLUMNS | row).get(n) for row in rows] for n in names
+    }
     return ColumnBatch(protocol, family, len(rows), columns)
 
 
@@ -47,7 +50,7 @@ class FixedNames:
 
     def __init__(self, *, numeric: bool = True) -> None:
         self.numeric = numeric
-        self.state_names: dict[str, str] = {}
+        self.state_names: Mapping[str, str] = {}
 
     def user(self, uid: int) -> str | None:
         return None if self.numeric else {0: "root", 33: "www-data"}.get(uid)
@@ -61,7 +64,7 @@ class FixedNames:
     def netns(self) -> int | None:
         return 4026531840
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         return 60_000
 
     def service(self, port: int, protocol: str) -> str | None:

@@ -83,6 +83,6 @@ def _host(program: bytes, place: int, found: Socket, text: str, port: int) -> bo
             return False
         address = address[12:]
     rule = program[place + 8 : place + 8 + len(address)] if family else b""
-    shift = 8 * len(rule) - bits
+    shift: int = 8 * len(rule) - bits
     ours, theirs = (int.from_bytes(a[: len(rule)], "big") for a in (address, rule))
     return ours >> shift == theirs >> shift

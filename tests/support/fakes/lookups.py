@@ -31,7 +31,7 @@ class FixedLookup:
         known = {"service": ["https", "ssh"], "interface": ["lo", "eth0"]}
         return known.get(kind, ["root", "www-data"])
 
-    def fin_timeout_ms(self) -> float | None:
+    def fin_timeout_ms(self) -> int | None:
         return 60_000
 
     def port_range(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 def as_json(record: Any) -> dict[str, Any]:
     """Return a socket as the object that JSON has of it."""
-    found = record._asdict()
+    found: dict[str, Any] = record._asdict()
     if found["timer"] is not None:
         found["timer"] = found["timer"]._asdict()
     if found["truncated"] is not None:

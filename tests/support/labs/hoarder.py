@@ -29,8 +29,7 @@ def keep_copies(made: socket.socket) -> int:
 def unknown_user() -> None:
     """Open a socket as a user without a name."""
     for made in HELD:
-        if isinstance(made, socket.socket):
-            made.close()
+        made.close()
     with suppress(OSError):  # in a user namespace that has no such user
         os.setuid(UNKNOWN_USER)
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

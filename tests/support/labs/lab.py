@@ -26,7 +26,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TCP_DEFER_ACCEPT, _TCP_MD5SIG = 9, 14
 SECRET = b"SECRET-BGP-KEY"
 _LIBC = ctypes.CDLL(None, use_errno=True)
-HELD: list[object] = []  # sockets that nobody may collect
+HELD: list[socket.socket] = []  # sockets that nobody may collect
 
 
 def setting(name: str, value: str) -> None:

@@ -122,7 +122,6 @@ def timeout_note() -> dict[str, int]:
     """Connections that nobody has accepted, and that the clients have closed."""
     parts = slow_accept(2)
     for client in HELD[-2:]:
-        assert isinstance(client, socket.socket)
         number = port(client)
         end(client)
         reach("05", number)
@@ -168,7 +167,7 @@ def no_ports(reuse: str = "0") -> dict[str, int]:
     setting("ipv4/tcp_tw_reuse", reuse)
     server = socket.create_server(("127.0.0.1", 8000), backlog=100)
     HELD.append(server)
-    ours = []
+    ours: list[socket.socket] = []
     for _ in range(70):
         client, accepted = connected(server)
         if len(ours) < 10:
@@ -215,8 +214,8 @@ def both_families() -> dict[str, int]:
     for client, accepted in made:
         client.shutdown(socket.SHUT_WR)
         accepted.recv(1)
-    client = held_by(b"client", [client for client, _ in made])
-    return {"client": client, "guilty": held_by(b"dual", [end for _, end in made])}
+    pid = held_by(b"client", [client for client, _ in made])
+    return {"client": pid, "guilty": held_by(b"dual", [end for _, end in made])}
 
 
 def workers() -> dict[str, int]:

@@ -127,7 +127,7 @@ def command_line(data: bytes) -> None:
     assert code in range(4), code
     if code in (2, 3):
         output.flush()
-        told = output.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        told = output.buffer.getvalue().decode()
         is_check = told.startswith("TCPSTATES ")  # a monitor reads standard output
         assert is_check or errors.getvalue().startswith("tcpstates: "), (
             errors.getvalue()

@@ -135,8 +135,8 @@ def run(command: list[str], fault: Fault | None = None) -> Ended:
             return Ended(-1, "", "it hangs")
         failed = next((line.strip() for line in log if _HIT.search(line)), "")
     streams = finished.stdout, finished.stderr
-    texts = (stream.decode("utf-8", "replace") for stream in streams)
-    return Ended(finished.returncode, *texts, failed)
+    output, errors = (stream.decode("utf-8", "replace") for stream in streams)
+    return Ended(finished.returncode, output, errors, failed)
 
 
 def count_calls(command: list[str]) -> tuple[Counter[str], Counter[str]]:
