@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from io import IncrementalNewlineDecoder
@@ -20,11 +20,10 @@ from tcpstates.fields import ColumnName
 from tcpstates.model import Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.layouts import FORMATS
 from tcpstates.parse.saved.reader import LONGEST, LONGEST_JSON, Reader
-from tcpstates.parse.saved.rows import Row, to_batches
+from tcpstates.parse.saved.rows import to_batches
 from tcpstates.wording import plural
 
 _CHUNK = 1 << 18  # bytes at once
-_AT_ONCE = 2000  # rows per batch, approximately
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -77,11 +76,11 @@ class FileSource:
         try:
             with _open(path) as stream:
                 for lines in _lines(stream, reader):
-                    yield from _batches(reader.read(lines))
+                    yield from reader.batches(lines)
         except OSError as error:
             text = f"cannot be read: {error.strerror or error}"
             raise FileUnavailable(path, text) from error
-        yield from _batches(reader.finish())
+        yield from to_batches(reader.finish())
         limitations += _file_limitations(path, reader, files)
 
 
@@ -136,12 +135,6 @@ def _encoding(data: bytes) -> tuple[str, int]:
     if sample[::2].count(0) > len(sample) // 4:
         return "utf-16-be", 0
     return "utf-8", 0
-
-
-def _batches(rows: Sequence[Row]) -> Iterator[Batch]:
-    """Convert rows to batches of limited size."""
-    for start in range(0, len(rows), _AT_ONCE):
-        yield from to_batches(rows[start : start + _AT_ONCE])
 
 
 def _file_limitations(

@@ -161,12 +161,13 @@ def joined(
         more["remote_service"], port = port, None
     return (
         family,
-        (_spelled_out(near, family), own, _spelled_out(far, family), port),
+        (spelled_out(near, family), own, spelled_out(far, family), port),
         more,
     )
 
 
-def _spelled_out(address: Address, family: str) -> str:
+def spelled_out(address: Address, family: str) -> str:
+    """Write an address as in JSON; a wildcard as that of the family."""
     if address.text == "*":
         return WILDCARD[family]
     if family == "ipv6" and address.family == "ipv4":

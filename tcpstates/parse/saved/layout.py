@@ -6,11 +6,24 @@ else registers it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
 
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.rows import Row
+
+
+class Shape(NamedTuple):
+    """How a tool prints a plain TCP socket, to read many at once: see `blocks`."""
+
+    # A pattern with the groups state, local, local_port, remote and remote_port; maybe
+    # also recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
+    line: str
+    family: str | None = None  # None: that of the addresses
+    wildcard_family: str = "ipv4"  # if both addresses are wildcards
+    has_backlog_limit: bool = True  # the Send-Q of a listener
+    width: int | None = None  # from which on an endpoint may be cut off
+    unescape: Callable[[str], str] = str  # of a command
 
 
 class Layout:
@@ -43,6 +56,14 @@ class Layout:
         Raise MalformedLine if it looks like a socket but is malformed.
         """
         raise NotImplementedError
+
+    def shape(self, line: str) -> Shape | None:
+        """Return the shape of a plain socket if this line might be one.
+
+        None also if the layout does not know yet how to read such lines. It may hold a
+        row back, but no plain line that follows changes that row.
+        """
+        return None
 
     def finish(self) -> Sequence[Row]:
         """Return the rows that were held back for further lines."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tcpstates.parse.saved.endpoints import Endpoints
-from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import (
     MalformedLine,
     More,
@@ -23,7 +23,7 @@ _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
 _TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
 _OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
-_LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
+_LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
 _LONGEST = 1000  # characters before the type; more would take the pattern too long
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
@@ -41,6 +41,10 @@ class Lsof(Layout):
         """Recognise the heading."""
         return len(line) <= _LONGEST and _HEADING.match(line) is not None
 
+    def shape(self, line: str) -> Shape | None:
+        """Return the shape of a plain socket: see `Layout`."""
+        return _PLAIN
+
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row."""
         found = _ROW.search(line.rstrip())
@@ -52,6 +56,7 @@ class Lsof(Layout):
         left = _LEFT.match(before) if len(before) <= _LONGEST else None
         if left is None:
             raise MalformedLine(line)
+        # "*123" is a descriptor of more than four digits, of which it prints the last.
         fd = left[4] if left[4].isdecimal() else None
         more: More = {"processes": (owner(left[2], _unescape(left[1]), fd),)}
         take_user(left[3], more)
@@ -171,3 +176,15 @@ def _number(text: str | None) -> int | None:
 def _unescape(name: str) -> str:
     r"""Decode the escapes in a command name: lsof prints a blank as \x20."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
+
+
+_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\]|\*)"
+_PORT = r"\d{1,5}|\*"
+_PLAIN = Shape(
+    r"(?P<command>[!-~]{1,32}) +(?P<pid>\d{1,9}) +(?P<user>\w[\w.-]{0,31}) +"
+    r"(?P<fd>\*?\d{1,9})[a-zA-Z]{0,2} +IPv(?P<family>[46]) +(?P<inode>\d{1,15}) +"
+    rf"0t\d+ +TCP (?P<local>{_ADDRESS}):(?P<local_port>{_PORT})"
+    rf"(?:->(?P<remote>{_ADDRESS}):(?P<remote_port>{_PORT}))?"
+    r" \((?P<state>[A-Z0-9_]+)\)",
+    unescape=_unescape,
+)

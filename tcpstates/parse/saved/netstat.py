@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
-from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import (
     MALFORMED,
     TIMERS,
@@ -81,6 +81,12 @@ class Netstat(Layout):
             end = line.find("Foreign")
             self._width = end - start - 1 if 0 <= start < end else _WIDTH
         return True
+
+    def shape(self, line: str) -> Shape | None:
+        """Return the shape of a plain socket of Linux: see `Layout`."""
+        if self._after_state or self._has_counters or self._is_windows:
+            return None
+        return _PLAIN_IPV6 if line.startswith("tcp6") else _PLAIN_IPV4
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; hold it back for one line, because its program may follow."""
@@ -261,3 +267,23 @@ def _with_program(row: Row, name: str) -> Row:
     if more.get("pid"):
         more["processes"] = (owner(str(more["pid"]), name),)
     return row._replace(more=more)
+
+
+def _plain(protocol: str, address: str) -> str:
+    endpoints = (
+        rf"(?P<{side}>{address}):(?P<{side}_port>\d{{1,5}}|\*)"
+        for side in ("local", "remote")
+    )
+    queues = r"(?P<recv_q>\d{1,15}) +(?P<send_q>\d{1,15})"
+    return (
+        rf"{protocol} +{queues} +{' +'.join(endpoints)} +(?P<state>[A-Z][A-Z0-9_]+) *"
+    )
+
+
+_PLAIN_IPV4 = Shape(_plain("tcp", r"\d{1,3}(?:\.\d{1,3}){3}"), has_backlog_limit=False)
+_PLAIN_IPV6 = Shape(
+    _plain("tcp6", r"[0-9a-f:.]{2,45}"),
+    family="ipv6",
+    has_backlog_limit=False,
+    width=_WIDTH,
+)

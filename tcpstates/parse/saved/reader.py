@@ -8,14 +8,16 @@ other sockets, the signature of a mail.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from tcpstates.batch import ColumnBatch
+from tcpstates.parse.saved.blocks import LEAST, WINDOW, cut_run, to_column_batches
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.layouts import LAYOUTS
-from tcpstates.parse.saved.rows import MalformedLine, Row
+from tcpstates.parse.saved.rows import MalformedLine, Row, to_batches
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
@@ -28,6 +30,7 @@ LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a 
 _FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _MOST_NUMBERS = 5  # of unreadable lines are reported
+_MOST_BY_LINE = 4096  # lines, where runs are rare
 
 # Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
 _BROKEN = (MalformedLine, ValueError, OverflowError, RecursionError)
@@ -60,6 +63,7 @@ class Reader:
         self._found: list[Row] = []  # not yet returned
         self._lines: list[int] = []  # the line number of each of these rows
         self._torn: str | None = None  # a line that may continue on the next one
+        self._by_line = LEAST  # lines to read one by one before a run is looked for
         self._line = 0
         self._wanted = snapshot
         self._snapshot = 1
@@ -81,6 +85,47 @@ class Reader:
             else:
                 self._read_joined(_cleaned(line))
         return self._give()
+
+    def batches(self, lines: Sequence[str]) -> Iterator[ColumnBatch]:
+        """Parse the next lines of the file; runs of plain ones as a whole."""
+        place = 0
+        while place < len(lines):
+            run, found = self._plain_run(lines, place)
+            if found is not None:
+                self._end()
+                yield from to_batches(self._give())
+                self._line += run
+                if self._wanted in (None, self._snapshot):
+                    self.rows += run
+                    yield from found
+                self._kinds.update((each.protocol, each.family) for each in found)
+                self._by_line = LEAST
+                place += run
+            else:
+                # Where a run was expected, try again after ever more lines.
+                following = self._by_line if run else LEAST
+                self._by_line = min(2 * following, _MOST_BY_LINE) if run else LEAST
+                yield from to_batches(self.read(lines[place : place + following]))
+                place += following
+
+    def _plain_run(
+        self, lines: Sequence[str], place: int
+    ) -> tuple[int, list[ColumnBatch] | None]:
+        """Return how many lines are plain, and their batches; None: read by line.
+
+        The last line of a run is left for later, because what follows may belong to it.
+        """
+        is_settled = self._torn is None and not self._is_repeated
+        if self._current is None or not is_settled or len(lines) - place <= LEAST:
+            return 0, None
+        shape = self._current.shape(lines[place])
+        if shape is None:
+            return 0, None
+        run, _ = cut_run(shape, lines[place : place + LEAST + 1])
+        if run <= LEAST:
+            return run or 1, None
+        run, found = cut_run(shape, lines[place : place + WINDOW])
+        return run - 1, to_column_batches(shape, found[:-1], self._endpoints)
 
     def finish(self) -> Sequence[Row]:
         """Return the pending rows at the end of the file."""

@@ -11,6 +11,7 @@ from tcpstates.model import Owner, Reason, reason_without_file
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from tcpstates.states import RFC_STATES, OtherState, TcpState, find_state
 
+_AT_ONCE = 2000  # rows per batch, approximately
 # Further columns of a row.
 More = dict[ColumnName, Any]
 
@@ -98,6 +99,12 @@ _STATE_NAMES = {protocol: StateLabels(protocol) for protocol in PROTOCOLS}
 
 
 def to_batches(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
+    """Convert rows to batches of limited size."""
+    for start in range(0, len(rows), _AT_ONCE):
+        yield from _by_kind(rows[start : start + _AT_ONCE])
+
+
+def _by_kind(rows: Sequence[Row]) -> Iterator[ColumnBatch]:
     """Group the rows into batches by protocol and family."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -140,6 +147,22 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
     return ColumnBatch(protocol, family, len(rows), columns)
 
 
+def label_columns(
+    protocol: str, raw_states: Sequence[str], owners: Sequence[Any]
+) -> dict[ColumnName, Sequence[Any]]:
+    """Make the columns of states, owners and why there is no owner."""
+    labels = list(map(_STATE_NAMES[protocol].__getitem__, raw_states))
+    return {
+        "state_label": labels,
+        "state": [label if label in RFC_STATES else None for label in labels],
+        "processes": owners,
+        "no_process_reason": [
+            None if found else _reason(label, {})
+            for found, label in zip(owners, labels, strict=True)
+        ],
+    }
+
+
 def _reason(label: str, more: Mapping[ColumnName, Any]) -> str | None:
     """Return why a row names no process; listings rarely show the reason."""
     if "no_process_reason" in more:
@@ -161,8 +184,13 @@ TIMERS = {
 
 def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
     """Make an owner from its text; the name may contain any bytes."""
-    packed = None if name is None else name.encode("utf-8", "surrogateescape")
+    packed = None if name is None else encode_name(name)
     return Owner(int(pid), packed, int(fd) if fd is not None else None)
+
+
+def encode_name(name: str) -> bytes:
+    """Return the bytes of a name as they were in the file."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def take_user(text: str, more: More) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints
-from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
@@ -101,6 +101,14 @@ class Ss(Layout):
         self._has_state = "State" in fields or fields[0].endswith("State")
         self._protocol = None
         return True
+
+    def shape(self, line: str) -> Shape | None:
+        """Return the shape of a plain socket: see `Layout`."""
+        if not self._has_state or (self._has_netid is None) or self._is_old:
+            return None
+        if self._has_netid:
+            return _WITH_NETID
+        return _WITHOUT_NETID if self._protocol == "tcp" else None
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; hold it back for one line, because its details may follow."""
@@ -205,6 +213,16 @@ class Ss(Layout):
 _OF_BOTH = ("UNCONN", "ESTAB", None)
 _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
+
+
+_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]{2,45}\])"
+_PLAIN = (
+    rf"(?P<state>{'|'.join(sorted(_STATE_NAMES))}) +(?P<recv_q>\d{{1,15}})"
+    rf" +(?P<send_q>\d{{1,15}}) +(?P<local>{_ADDRESS}):(?P<local_port>\d{{1,5}})"
+    rf" +(?P<remote>{_ADDRESS}|\*):(?P<remote_port>\d{{1,5}}|\*) *"
+)
+_WITHOUT_NETID = Shape(_PLAIN)
+_WITH_NETID = Shape(f"tcp +{_PLAIN}")
 
 
 _IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tcpstates.fields import ColumnName
+from tcpstates.model import Owner
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import Row, take_windows_pid
 
@@ -161,3 +162,11 @@ def test_a_command_of_sockstat_may_look_like_a_protocol() -> None:
         assert reader.unreadable == 0
     found, reader = read(heading + "root sshd 714 4 tcp4 *:22\n")
     assert (found, reader.unreadable) == ([], 1)
+
+
+def test_lsof_prints_the_last_digits_of_a_large_descriptor() -> None:
+    head = "COMMAND PID USER FD TYPE DEVICE SIZE/OFF NODE NAME\n"
+    row = "python3 7352 root *001u IPv4 126378 0t0 TCP 10.0.0.1:80 (LISTEN)"
+    (one,), _ = read(head + row)
+    assert one.more is not None
+    assert one.more["processes"] == (Owner(7352, b"python3", None),)
