@@ -6,6 +6,7 @@ By inode all rows are held, because the pass over /proc has to know what it look
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from tcpstates.batch import Batch
 from tcpstates.model import (
@@ -71,7 +72,7 @@ def _by_inode(
     from tcpstates.collect.owner_table import OwnerTable
 
     held = list(batches)
-    table = OwnerTable(n for b in held for n in b.column("inode"))
+    table = OwnerTable(chain.from_iterable(b.column("inode") for b in held))
     is_complete = pids is None or not owners.scan_only(table, pids)
     if is_complete:
         owners.scan(table)

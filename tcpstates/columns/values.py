@@ -71,7 +71,9 @@ def user(batch: Batch, names: Names) -> Cells:
             _user_text(uid, names) if name is None else sanitise(name)
             for uid, name in zip(batch.column("uid"), reported, strict=True)
         ]
-    return [_user_text(uid, names) for uid in batch.column("uid")]
+    uids = batch.column("uid")
+    shown = {uid: _user_text(uid, names) for uid in set(uids)}
+    return list(map(shown.__getitem__, uids))
 
 
 def _user_text(uid: int | None, names: Names) -> str | None:

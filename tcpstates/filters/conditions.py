@@ -95,6 +95,14 @@ def in_ranges(value: float, ranges: Ranges) -> bool:
     return any(low <= value <= high for low, high in ranges)
 
 
+def each_in_ranges(values: Sequence[float | None], ranges: Ranges) -> list[bool]:
+    """Check each number of a column; None, an unknown one, is in no range."""
+    if len(ranges) == 1:  # nearly always; saves 0.5 us per number
+        ((low, high),) = ranges
+        return [n is not None and low <= n <= high for n in values]
+    return [n is not None and in_ranges(n, ranges) for n in values]
+
+
 def joined_ranges(numbers: Iterable[int]) -> Ranges:
     """Turn numbers into ranges, and merge consecutive numbers."""
     ranges: list[tuple[int, int]] = []

@@ -13,6 +13,7 @@ from tcpstates.filters.conditions import (
     ColumnCondition,
     Condition,
     Ranges,
+    each_in_ranges,
     in_ranges,
 )
 from tcpstates.protocols import PROTOCOLS
@@ -120,9 +121,7 @@ class Idle(Condition):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket; one that cannot carry data is never idle."""
-        return [
-            ms is not None and in_ranges(ms, self.ranges) for ms in ages.idle_ms(batch)
-        ]
+        return [*each_in_ranges(ages.idle_ms(batch), self.ranges)]
 
 
 class RoundTrip(Condition):
@@ -135,10 +134,8 @@ class RoundTrip(Condition):
 
     def test(self, batch: Batch) -> Answer:
         """Test each socket; an RTT of 0 means that none has been measured yet."""
-        return [
-            bool(us) and in_ranges(us / 1000, self.ranges)
-            for us in batch.column("info.rtt")
-        ]
+        times = [us / 1000 if us else None for us in batch.column("info.rtt")]
+        return [*each_in_ranges(times, self.ranges)]
 
 
 class Age(Condition):

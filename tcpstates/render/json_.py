@@ -50,7 +50,7 @@ def _texts(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _numbers(values: Sequence[Any]) -> Sequence[Any]:
-    return list(map(scalar, values)) if None in values else values
+    return ["null" if n is None else n for n in values] if None in values else values
 
 
 def _truths(values: Sequence[Any]) -> Sequence[Any]:

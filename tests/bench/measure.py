@@ -5,8 +5,10 @@
 As root. It makes a private network namespace, fills it (`population.py`), runs
 each command as a whole process in turn, round after round, its output in a pipe
 (one row: on a pseudo-terminal), and prints medians, ratios and peak memory as
-Markdown. Every command has a time limit; the sockets go with the workers. A
-million sockets take 4 GB of memory and ten minutes.
+Markdown: of the time on the clock, and of the processor's time in brackets. Every
+command has a time limit; the sockets go with the workers. A million sockets take 4 GB
+of memory and twenty minutes. `--crowd` measures a host with 1,500 processes of 200
+descriptors, and few sockets.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +32,7 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from population import Population
+from population import Crowd, Population
 
 from support.labs.lab import loopback_up
 
@@ -62,7 +64,18 @@ def theirs(line: str, most: int = 10**9) -> Command:
     return Command(line, tuple(line.split()), most=most)
 
 
-SAVED = "listing-of-ss"  # a file of this name, in a folder of its own
+def python(name: str, call: str, *against: str) -> Command:
+    """Return a program that calls a function some times, for a process of the crowd."""
+    program = LOOP.format(TIMES, call)
+    return Command(name, (sys.executable, "-c", program), against)
+
+
+# Files of these names, in a folder of their own, with what the tools have printed.
+SAVED = {
+    "listing-of-ss": "ss -tan",
+    "listing-of-netstat": "netstat -tan",
+    "listing-of-lsof": "lsof -nP -iTCP",
+}
 CLICK = "python -c 'import click'"
 COMMANDS = (
     theirs("ss -tan"),
@@ -75,6 +88,7 @@ COMMANDS = (
     ours("-tano", "ss -tano"),
     theirs("ss -tani"),
     ours("-tani", "ss -tani"),
+    ours("--json -tani", "ss -tani"),
     ours("doctor", "ss -tani"),
     theirs("ss -tan state close-wait"),
     ours("-tan close_wait", "ss -tan state close-wait"),
@@ -88,10 +102,10 @@ COMMANDS = (
         ("sh", "-c", f"{OURS} --jsonl -ta | head -1"),
         (CLICK,),
     ),
-    ours("-tan --sort -recv-q --limit 10", "ss -tan"),
+    ours("-tan --sort -recv-q --limit 20", "tcpstates -tan"),
     ours("-ta --by state", "ss -tan"),
     ours("-ta --by state,process", "tcpstates -tanp"),
-    ours(f"-tan --from {SAVED}", "tcpstates -tan"),
+    *(ours(f"-tan --from {name}", "tcpstates -tan") for name in SAVED),
     theirs("lsof -nP -iTCP"),
     theirs("ss -tanp", QUADRATIC),
     theirs("netstat -tanp", QUADRATIC // 10),
@@ -110,26 +124,50 @@ COMMANDS = (
     ours("--version", CLICK),
 )
 
+CROWD = 1500, 200  # processes, and descriptors of each
+TIMES = 200  # calls, beside which the start of Python matters little
+LOOP = """
+import os, psutil, tcpstates
+pid = psutil.Process(os.getppid()).children()[0].pid
+for _ in range({}): {}
+"""
+CROWD_COMMANDS = (
+    theirs("ss -ltnp"),
+    theirs("lsof -nP -iTCP -sTCP:LISTEN"),
+    ours("-ltnp", "ss -ltnp", "lsof -nP -iTCP -sTCP:LISTEN"),
+    python("psutil.Process(pid)", "psutil.Process(pid).net_connections()"),
+    python(
+        "snapshot by pid",
+        "tcpstates.snapshot(f'pid = {pid}')",
+        "psutil.Process(pid)",
+    ),
+)
+
 
 class Result(NamedTuple):
-    """Median seconds on the clock, the peak of resident memory in MB, and bytes."""
+    """Medians of a command's runs, and what was read once."""
 
-    seconds: float
-    peak_mb: float
+    seconds: float  # on the clock
+    cpu: float  # seconds of the processor, in the kernel and outside
+    peak_mb: float  # of resident memory
     received: int | None  # bytes from the kernel's sock_diag; None: not counted
 
 
-def run(command: Command) -> float | None:
-    """Run a command to its end; return its seconds, None when it took too long."""
+def run(command: Command) -> tuple[float, float] | None:
+    """Run a command to its end; return its seconds, None when it took too long.
+
+    The first number is the time on the clock, the second the processor's.
+    """
     with output(terminal=command.terminal) as stdout:
         started = time.perf_counter()
         process = start(command, stdout)
         limit = Timer(LIMIT, process.kill)
         limit.start()
-        process.wait()
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0  # it has been waited for
         seconds = time.perf_counter() - started
         limit.cancel()
-    return None if seconds >= LIMIT else seconds
+    return None if seconds >= LIMIT else (seconds, used.ru_utime + used.ru_stime)
 
 
 def peak_memory(command: Command) -> float:
@@ -184,24 +222,18 @@ def output(*, terminal: bool) -> Iterator[int]:
         drain.wait()
 
 
-def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
-    """Return what each command took among so many sockets."""
-    asked = [command for command in COMMANDS if only in command.name]
-    against = {name for command in asked for name in command.against}
-    commands = [
-        command
-        for command in COMMANDS
-        if (command in asked or command.name in against)
-        and sockets <= command.most
-        and shutil.which(command.words[0])
-    ]
-    times: dict[Command, list[float]] = {command: [] for command in commands}
-    population = Population(sockets)
+def measure(
+    population: Population | Crowd, commands: list[Command], rounds: int
+) -> dict[str, Result]:
+    """Return what each command takes among these sockets."""
+    times: dict[Command, list[tuple[float, float]]] = {c: [] for c in commands}
     folder = TemporaryDirectory()
     os.chdir(folder.name)
     try:
-        with open(SAVED, "wb") as file:
-            subprocess.run(["ss", "-tan"], stdout=file, check=True)
+        for name, line in SAVED.items():
+            if shutil.which(line.split()[0]):
+                with open(name, "wb") as file:
+                    subprocess.run(line.split(), stdout=file, check=False)
         for _ in range(rounds):
             population.refresh()
             for command in list(times):
@@ -212,7 +244,10 @@ def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
                     times[command].append(seconds)
         return {
             command.name: Result(
-                statistics.median(taken), peak_memory(command), received(command)
+                statistics.median(seconds for seconds, _ in taken),
+                statistics.median(cpu for _, cpu in taken),
+                peak_memory(command),
+                received(command),
             )
             for command, taken in times.items()
         }
@@ -222,26 +257,41 @@ def measure(sockets: int, rounds: int, only: str) -> dict[str, Result]:
         folder.cleanup()
 
 
-def report(sockets: int, results: dict[str, Result]) -> str:
+def chosen(sockets: int, only: str) -> list[Command]:
+    """Return the commands to run, and those that they are measured against."""
+    asked = [command for command in COMMANDS if only in command.name]
+    against = {name for command in asked for name in command.against}
+    return [
+        command
+        for command in COMMANDS
+        if (command in asked or command.name in against)
+        and sockets <= command.most
+        and shutil.which(command.words[0])
+    ]
+
+
+def report(title: str, commands: Sequence[Command], results: dict[str, Result]) -> str:
     """Return the results as a Markdown table."""
     lines = [
-        f"\n{sockets:,} sockets\n",
-        "| command | seconds | peak MB | ratio of time |",
-        "|---|--:|--:|---|",
+        f"\n{title}\n",
+        "| command | seconds | CPU | peak MB | ratio of time [CPU] |",
+        "|---|--:|--:|--:|---|",
     ]
-    for command in COMMANDS:
+    for command in commands:
         result = results.get(command.name)
         if result is None:
             continue
         ratios = [
-            f"{result.seconds / other.seconds:.2f} of `{name}`"
+            f"{result.seconds / other.seconds:.2f} [{result.cpu / other.cpu:.2f}]"
+            f" of `{name}`"
             for name in command.against
             if (other := results.get(name))
         ]
         if result.received is not None:
             ratios.append(f"{result.received:,} bytes received")
         lines.append(
-            f"| `{command.name}` | {result.seconds:.3f} | {result.peak_mb:.0f}"
+            f"| `{command.name}` | {result.seconds:.3f} | {result.cpu:.3f}"
+            f" | {result.peak_mb:.0f}"
             f" | {', '.join(ratios)} |"
         )
     return "\n".join(lines) + "\n"
@@ -253,20 +303,29 @@ def main() -> None:
     parser.add_argument("--sizes", default="10,1000,100000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="part of the commands' names")
+    parser.add_argument("--crowd", action="store_true", help="many processes instead")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
         loopback_up()
+        if arguments.crowd:
+            commands, title = list(CROWD_COMMANDS), "{:,} processes x {} descriptors"
+            results = measure(Crowd(*CROWD), commands, arguments.rounds)
+            sys.stdout.write(report(title.format(*CROWD), commands, results))
+            return
         size = int(arguments.sizes)
-        sys.stdout.write(report(size, measure(size, arguments.rounds, arguments.only)))
+        commands = chosen(size, arguments.only)
+        results = measure(Population(size), commands, arguments.rounds)
+        sys.stdout.write(report(f"{size:,} sockets", commands, results))
         return
     sys.stdout.write(
         f"Linux {platform.release()}, {os.cpu_count()} cores,"
         f" Python {platform.python_version()}, medians of {arguments.rounds} rounds\n"
     )
-    for size in arguments.sizes.split(","):
+    for each in ["0"] if arguments.crowd else arguments.sizes.split(","):
         sys.stdout.flush()
-        again = [sys.executable, __file__, "--inside", "--sizes", size]
+        again = [sys.executable, __file__, "--inside", "--sizes", each]
+        again += ["--crowd"] if arguments.crowd else []
         again += ["--rounds", str(arguments.rounds), "--only", arguments.only]
         subprocess.run(["unshare", "-n", *again], check=True)
 

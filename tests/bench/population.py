@@ -133,6 +133,43 @@ class Population:
             process.join(60)
 
 
+def crowd(pipe: Connection, descriptors: int) -> None:
+    """Work of a process of a crowd: hold a listener and other files, and wait."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.closerange(3, pipe.fileno())  # the pipes of those before
+    os.closerange(pipe.fileno() + 1, 10_000)
+    with socket.create_server(("127.0.0.1", 0)):
+        null = os.open(os.devnull, os.O_RDONLY)
+        for _ in range(descriptors - 6):
+            os.dup(null)
+        pipe.send("made")
+        pipe.recv()
+
+
+class Crowd:
+    """Processes with many descriptors and one socket each, held until `close`."""
+
+    def __init__(self, processes: int, descriptors: int) -> None:
+        self._workers: list[tuple[Process, Connection]] = []
+        for _ in range(processes):
+            ours, theirs = Pipe()
+            process = Process(target=crowd, args=(theirs, descriptors), daemon=True)
+            process.start()
+            theirs.close()
+            self._workers.append((process, ours))
+        for _, pipe in self._workers:
+            pipe.recv()
+
+    def refresh(self) -> None:
+        """Do nothing: none of them ends by itself."""
+
+    def close(self) -> None:
+        """End the processes."""
+        for process, pipe in self._workers:
+            pipe.send("end")
+            process.join(60)
+
+
 def time_waits_now() -> int:
     """Count this namespace's TIME_WAIT sockets as the kernel does."""
     words = Path("/proc/net/sockstat").read_text().split()

@@ -171,7 +171,7 @@ def test_where_it_cannot_be_used_proc_is_read(
         table = OwnerTable([inode])
         assert not iterator_scan.scan_by_iterator(table, pids(), counts_usage=True)
         assert (table.names, table.usage, table.of_inode(inode)) == ({}, {}, ())
-        monkeypatch.setattr(owners, "is_iterator_quicker", lambda number: True)
+        monkeypatch.setattr(owners, "is_iterator_quicker", lambda pids: True)
         owners.scan(table)
         assert table.of_inode(inode)[0].pid == os.getpid()
 
@@ -200,12 +200,18 @@ def test_it_is_used_where_there_are_many_descriptors(
 ) -> None:
     files = tmp_path / "file-nr"
     monkeypatch.setattr(owners, "_FILES", str(files))
-    assert not owners.is_iterator_quicker(10_000)  # nothing is known
+    number = 2  # descriptors of each process
+    monkeypatch.setattr(owners, "count_descriptors", lambda pid: number)
+    few, many = range(200), range(10_000)
+    assert not owners.is_iterator_quicker(few)  # the kernel's number is not known
     files.write_text("1000\t0\t9223372036854775807\n")
-    assert not owners.is_iterator_quicker(200)
-    assert owners.is_iterator_quicker(10_000)
+    assert not owners.is_iterator_quicker(few)
+    assert owners.is_iterator_quicker(many)
     files.write_text("100000\t0\t9223372036854775807\n")
-    assert owners.is_iterator_quicker(200)
+    assert owners.is_iterator_quicker(few)
+    files.write_text("1000\t0\t9223372036854775807\n")
+    number = 200
+    assert owners.is_iterator_quicker(few)
 
 
 def test_few_processes_are_examined_alone(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class NeglectedRule(Rule):
     def _take_idle(self, batch: Batch) -> None:
         times = list(idle_ms(batch))
         limit = self._context.thresholds.idle_ms
-        if max((ms for ms in times if ms is not None), default=0) < limit:
+        if max(filter(None, times), default=0) < limit:
             return
         idle = [
             timer == "off"

@@ -152,12 +152,13 @@ def label_columns(
 ) -> dict[ColumnName, Sequence[Any]]:
     """Make the columns of states, owners and why there is no owner."""
     labels = list(map(_STATE_NAMES[protocol].__getitem__, raw_states))
+    reasons = {label: _reason(label, {}) for label in set(labels)}
     return {
         "state_label": labels,
         "state": [label if label in RFC_STATES else None for label in labels],
         "processes": owners,
         "no_process_reason": [
-            None if found else _reason(label, {})
+            None if found else reasons[label]
             for found, label in zip(owners, labels, strict=True)
         ],
     }
