@@ -97,7 +97,9 @@ class OwnerTable:
         return [
             (make(Owner, (holder >> 32, name(holder >> 32), holder & _FD)),)
             if type(holder) is int
-            else self._several(holder or ())
+            else self._several(holder)
+            if holder
+            else ()
             for holder in map(self.holders.get, inodes)
         ]
 
