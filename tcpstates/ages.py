@@ -130,8 +130,14 @@ def probed_ms(info: dict[str, int]) -> float:
     The first interval is the retransmission timeout, and each unsuccessful probe
     doubles it (`tcp_send_probe0`, net/ipv4/tcp_output.c).
     """
+    return sum(_interval_ms(info, probe) for probe in range(info.get("backoff", 0)))
+
+
+def probe_interval_ms(info: dict[str, int]) -> float:
+    """Return the time between the last probe of a zero window and the next one."""
+    return _interval_ms(info, info.get("backoff", 0))
+
+
+def _interval_ms(info: dict[str, int], probe: int) -> float:
     first = max(info.get("rto", 0) / 1000, _SHORTEST_PROBE_MS)
-    return sum(
-        min(first * (1 << probe), _LONGEST_PROBE_MS)
-        for probe in range(info.get("backoff", 0))
-    )
+    return min(first * (1 << probe), _LONGEST_PROBE_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
@@ -75,6 +76,13 @@ class Examiner:
 
     def find(self, facts: Facts) -> tuple[list[Finding], list[NotExamined]]:
         """Return the findings, most severe first, and what was not examined."""
+        facts = replace(
+            facts,
+            silent=frozenset(
+                a for rule in self._rules for a in rule.silent_addresses()
+            ),
+            unfinished=Counter(a for rule in self._rules for a in rule.unfinished()),
+        )
         found: list[Outcome] = []
         for rule in self._rules:
             found += rule.find(facts)

@@ -37,6 +37,14 @@ class Rule:
         """The sockets whose owners, and other ends, matter to this rule."""
         return ()
 
+    def silent_addresses(self) -> Iterable[str]:
+        """The addresses of peers that do not answer: see `Facts.silent`."""
+        return ()
+
+    def unfinished(self) -> Iterable[str]:
+        """The peer's address of each closing socket that gets no answer."""
+        return ()
+
     def wants_second_pass(self) -> bool:
         """Whether the sockets have to be read once more, for `second_pass`."""
         return False

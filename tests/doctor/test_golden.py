@@ -100,6 +100,9 @@ def many(
 CLOSE_WAIT = many(6, "CLOSE_WAIT")
 RETRYING: dict[str, Any] = {"timer": "retransmit", "timer_ms": 900, "send_q": 2048}
 PROBING: dict[str, Any] = {"timer": "probe", "timer_ms": 900, "send_q": 4096}
+# The interval of probes is 26 s. The last one was answered; it was not, for 40 s.
+ANSWERED: dict[str, Any] = {"rto": 204_000, "backoff": 7, "last_ack_ms": 15_000}
+OVERDUE: dict[str, Any] = ANSWERED | {"last_ack_ms": 40_000}
 FROM_HERE = {"local_port": 45_000}
 PORTS = tuple(
     socket("ESTABLISHED", local_port=40_000 + n, remote_port=5432) for n in range(60)
@@ -146,7 +149,19 @@ SITUATIONS: dict[str, Situation] = {
         many(6, "ESTABLISHED", **RETRYING, retransmits=7), {"settings": TOLD}
     ),
     "zero-window": Situation(
-        many(6, "ESTABLISHED", **PROBING, **FROM_HERE, info={"rto": 204_000, "backoff": 7})
+        many(6, "ESTABLISHED", **PROBING, **FROM_HERE, retransmits=0, info=ANSWERED)
+    ),
+    "zero-window-not-due": Situation(
+        (*many(2, "ESTABLISHED", **PROBING, **FROM_HERE, retransmits=0, info=ANSWERED),
+         *many(4, "ESTABLISHED", **PROBING, **FROM_HERE, retransmits=0, info=OVERDUE,
+               remote_address="198.51.100.8"))
+    ),
+    "zero-window-dead": Situation(
+        (*many(2, "ESTABLISHED", **PROBING, **FROM_HERE, retransmits=5, info=OVERDUE),
+         *many(3, "ESTABLISHED", **PROBING, **FROM_HERE, retransmits=0, info=OVERDUE),
+         *many(1, "ESTABLISHED", **RETRYING, **FROM_HERE, retransmits=6),
+         *many(40, "FIN_WAIT_1", 0, **RETRYING, retransmits=5),
+         *many(9, "FIN_WAIT_1", 0, **PROBING, retransmits=3, info=OVERDUE))
     ),
     "zero-window-unknown": Situation(many(6, "ESTABLISHED", **PROBING, info=None)),
     "unread": Situation(many(3, "ESTABLISHED", 12, recv_q=300_000)),
@@ -162,7 +177,13 @@ SITUATIONS: dict[str, Situation] = {
     "closing-silent-orphans": Situation(many(9, "FIN_WAIT_1", 0, **RETRYING, retransmits=5)),
     "closing-silent-many": Situation(many(1000, "LAST_ACK", 0, **RETRYING, retransmits=4)),
     "closing-full": Situation(
-        many(6, "FIN_WAIT_1", 0, **PROBING, info={"rto": 204_000, "backoff": 7})
+        many(6, "FIN_WAIT_1", 0, **PROBING, retransmits=0, info=ANSWERED)
+    ),
+    "closing-full-or-gone": Situation(
+        many(6, "FIN_WAIT_1", 0, **PROBING, retransmits=1, info=OVERDUE)
+    ),
+    "closing-dead": Situation(
+        many(6, "FIN_WAIT_1", 0, **PROBING, retransmits=3, info=OVERDUE)
     ),
     "closing-held": Situation(many(6, "CLOSING", 10, **RETRYING, retransmits=5)),
     "closing-untold": Situation(

@@ -186,6 +186,30 @@ def test_the_reader_is_to_blame_for_a_full_window() -> None:
         assert f"deaf[{lab.parts['guilty']}]" in " ".join(finding["evidence"])
 
 
+@needs_tun
+def test_a_peer_that_is_gone_is_told_from_one_that_does_not_read() -> None:
+    with situation("gone-with-full-window") as lab:
+        finding = wait_for(lab, "silent-peer", *WINDOW, numbers={"sockets": 3})
+        assert [p["pid"] for p in finding["processes"]] == [lab.parts["guilty"]]
+        assert "probes unanswered" in finding["evidence"][0]
+        rules = {each["rule"] for each in diagnose(lab, *WINDOW)["findings"]}
+        assert rules == {"silent-peer"}
+
+
+@needs_tun
+def test_a_peer_that_answers_every_probe_is_not_called_gone() -> None:
+    with situation("full-window-elsewhere") as lab:
+        finding = wait_for(lab, "zero-window", *WINDOW, numbers={"sockets": 3})
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            found = diagnose(lab, *WINDOW)["findings"]
+            assert {each["rule"] for each in found} == {"zero-window"}
+            (finding,) = found
+            assert "all answered the last probe" in " ".join(finding["evidence"])
+            assert "Their hosts answer" in finding["means"]
+            time.sleep(0.5)
+
+
 HEALTHY = [
     ("pool", ("--threshold", "kept=60s")),
     ("busy-accept", ()),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tcpstates.ages import probed_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.phrases import (
     local_peer_lines,
     no_process_note,
     remote_peers,
 )
+from tcpstates.doctor.probes import Peer, ProbedSocket, probed_sockets
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.model import Reason
 from tcpstates.states import TcpState
@@ -33,7 +33,7 @@ class ClosingRule(Rule):
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
         self._silent: list[FlaggedSocket] = []  # the FIN is not acknowledged
-        self._full: list[FlaggedSocket] = []  # the peer accepts no data: the FIN waits
+        self._probed: list[ProbedSocket] = []  # the peer accepts no data: the FIN waits
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect sockets that retransmit or cannot send: see `Rule`."""
@@ -44,17 +44,21 @@ class ClosingRule(Rule):
             for timer, number in zip(timers, tries, strict=True)
         ]
         self._silent += self._context.sockets(batch.select(silent))
-        if "probe" in timers:
-            full = batch.select([timer == "probe" for timer in timers])
-            infos = full.column("info")
-            least = self._context.thresholds.zero_window_ms
-            lasting = [info is None or probed_ms(info) >= least for info in infos]
-            self._full += self._context.sockets(full.select(lasting))
+        self._probed += probed_sockets(self._context, batch)
 
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Yield all collected sockets."""
         yield from self._silent
-        yield from self._full
+        for each in self._probed:
+            yield each.socket
+
+    def unfinished(self) -> Iterator[str]:
+        """Yield the addresses that do not answer: see `Rule`."""
+        for socket in self._silent:
+            yield unmap_ipv4(socket.remote_address)
+        for each in self._probed:
+            if each.peer is not Peer.ANSWERS:
+                yield unmap_ipv4(each.socket.remote_address)
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
         """Yield one finding per problem: it is the peers that matter."""
@@ -65,14 +69,30 @@ class ClosingRule(Rule):
                 rule="closing",
                 text="closing sockets (retransmissions not reported by the source)",
             )
+        silent: list[FlaggedSocket] = list(self._silent)
+        full: list[FlaggedSocket] = []
+        for each in self._probed:
+            (silent if each.peer is Peer.SILENT else full).append(each.socket)
+        answering = {each.socket for each in self._probed if each.peer is Peer.ANSWERS}
+        # Those of a peer that leaves connections unanswered are part of that finding.
+        silent, full = (
+            [
+                socket
+                for socket in sockets
+                if socket in answering
+                or unmap_ipv4(socket.remote_address) not in facts.silent
+            ]
+            for sockets in (silent, full)
+        )
         least = max(self._context.thresholds.closing_count, 1)
-        if len(self._silent) >= least:
-            yield self._finding(facts, "closing", self._silent, _SILENT)
-        if len(self._full) >= least:
-            yield self._finding(facts, "closing-full", self._full, _FULL)
+        if len(silent) >= least:
+            yield self._finding(facts, "closing", silent, _SILENT)
+        if len(full) >= least:
+            texts = _FULL if answering.issuperset(full) else _FULL_OR_GONE
+            yield self._finding(facts, "closing-full", full, texts)
 
     def _finding(
-        self, facts: Facts, rule: str, sockets: list[FlaggedSocket], words: _Texts
+        self, facts: Facts, rule: str, sockets: list[FlaggedSocket], texts: _Texts
     ) -> Finding:
         number = len(sockets)
         states = Counter(socket.state_label for socket in sockets)
@@ -86,19 +106,19 @@ class ClosingRule(Rule):
             subject="host",
             severity=Severity.WARNING if many else Severity.NOTICE,
             size=number,
-            verdict=f"{counted(number, 'closing socket')} {words.verdict}:"
+            verdict=f"{counted(number, 'closing socket')} {texts.verdict}:"
             f" {', '.join(f'{count:,} in {label}' for label, count in states.items())}",
             evidence=(
                 *((_held(number, orphans),) if is_known else ()),
-                *local_peer_lines(facts, sockets, words.blame),
+                *local_peer_lines(facts, sockets, texts.blame),
             ),
             numbers={"sockets": number, "orphans": orphans if is_known else None},
-            means=words.means,
+            means=texts.means,
             commands=(
                 "tcpstates -tano fin_wait_1 last_ack closing --by remote-address",
             ),
-            advice=(words.remedy,),
-            unless=words.unless,
+            advice=(texts.remedy,),
+            unless=texts.unless,
             processes=facts.processes(owner),
             no_process="the kernel: no process owns them"
             if orphans == number
@@ -119,7 +139,7 @@ class _Texts:
 
 
 _SILENT = _Texts(
-    verdict="get no answer to their FIN",
+    verdict="get no answer",
     blame="the path between them drops all",
     means="The peers are gone, or a firewall has forgotten them. The kernel gives up"
     " orphans by itself (tcp_orphan_retries: about a minute or two).",
@@ -130,10 +150,16 @@ _SILENT = _Texts(
 _FULL = _Texts(
     verdict="cannot send their remaining data",
     blame="the side that does not read is at fault",
-    means="The peers accept no data (zero window), so the FIN has to wait. They"
-    " answer every probe: their programs do not read.",
+    means="The peers accept no data (zero window), so the FIN has to wait. Their hosts"
+    " answer the probes: their programs do not read, or read slowly.",
     remedy="at the peers: tcpstates doctor",
     unless="peers that read slowly on purpose",
+)
+_FULL_OR_GONE = replace(
+    _FULL,
+    means="The peers accepted no data (zero window) when they last answered, so the FIN"
+    " has to wait. Their programs do not read, or their hosts are gone: unanswered"
+    " probes will show it.",
 )
 
 

@@ -3,7 +3,8 @@
 | problem | evidence |
 |---|---|
 | the peer does not answer | the retransmission timer, and how often it has fired |
-| the peer does not read | the probe timer: its window is zero |
+| the same, with a zero window | the probe timer, and unanswered probes: see `probes` |
+| the peer does not read | the probe timer, and a probe that was answered |
 
 Both also occur in CLOSE_WAIT, where this end may still send.
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tcpstates.ages import probed_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
@@ -30,11 +30,12 @@ from tcpstates.doctor.phrases import (
     percent,
     remote_peers,
 )
+from tcpstates.doctor.probes import Peer, ProbedSocket, answer_line, probed_sockets
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.settings import KernelSettings
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_bytes, format_ms
-from tcpstates.wording import counted
+from tcpstates.wording import counted, plural
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
 
@@ -47,7 +48,7 @@ class UnresponsivePeerRule(Rule):
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
         self._silent: list[FlaggedSocket] = []
-        self._full: list[FlaggedSocket] = []
+        self._probed: list[ProbedSocket] = []
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect suspicious sockets: see `Rule`."""
@@ -58,19 +59,21 @@ class UnresponsivePeerRule(Rule):
             least = limits.retransmits
             silent = [t == "retransmit" and (n or 0) >= least for t, n in tries]
             self._silent += self._context.sockets(batch.select(silent))
-        if "probe" in timers:
-            full = batch.select([timer == "probe" for timer in timers])
-            for socket, info in zip(
-                self._context.sockets(full), full.column("info"), strict=True
-            ):
-                lasts = probed_ms(info or {})
-                if lasts >= limits.zero_window_ms or info is None:
-                    self._full.append(socket._replace(since_ms=lasts))
+        self._probed += probed_sockets(self._context, batch)
 
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Yield all collected sockets."""
         yield from self._silent
-        yield from self._full
+        for each in self._probed:
+            yield each.socket
+
+    def silent_addresses(self) -> Iterator[str]:
+        """Yield the addresses that leave data or probes unanswered: see `Rule`."""
+        for socket in self._silent:
+            yield unmap_ipv4(socket.remote_address)
+        for each in self._probed:
+            if each.peer is Peer.SILENT:
+                yield unmap_ipv4(each.socket.remote_address)
 
     def find(self, facts: Facts) -> Iterator[Outcome]:
         """Yield a finding per problem and process."""
@@ -78,10 +81,20 @@ class UnresponsivePeerRule(Rule):
         if facts.counted.get(_ESTABLISHED) and is_blind:
             text = "peers that do not answer (timers not reported by the source)"
             yield NotExamined(rule="silent-peer", text=text)
-        for owner, sockets in facts.by_owner(self._silent).items():
+        silent = list(self._silent)
+        full: list[FlaggedSocket] = []
+        known = {each.socket: each for each in self._probed}
+        for each in self._probed:
+            # What has not been probed often enough is as the rest of that address.
+            is_gone = unmap_ipv4(each.socket.remote_address) in facts.silent
+            if each.peer is Peer.SILENT or (each.peer is Peer.UNKNOWN and is_gone):
+                silent.append(each.socket)
+            else:
+                full.append(each.socket)
+        for owner, sockets in facts.by_owner(silent).items():
             yield self._silent_peers(facts, owner, sockets)
-        for owner, sockets in facts.by_owner(self._full).items():
-            yield self._zero_window(facts, owner, sockets)
+        for owner, sockets in facts.by_owner(full).items():
+            yield self._zero_window(facts, owner, [known[each] for each in sockets])
 
     def _grade(self, facts: Facts, sockets: Sequence[FlaggedSocket]) -> Severity:
         """Distinguish servers that this host depends on from clients that went away.
@@ -100,8 +113,18 @@ class UnresponsivePeerRule(Rule):
         self, facts: Facts, owner: OwnerGroup, sockets: Sequence[FlaggedSocket]
     ) -> Finding:
         number = len(sockets)
-        tries = max(socket.retransmits or 0 for socket in sockets)
+        tries, probes = (
+            max((s.retransmits or 0 for s in sockets if s.timer == timer), default=0)
+            for timer in ("retransmit", "probe")
+        )
         queued = sum(socket.send_q or 0 for socket in sockets)
+        addresses = {unmap_ipv4(socket.remote_address) for socket in sockets}
+        closing = sum(facts.unfinished.get(address, 0) for address in addresses)
+        unanswered = []
+        if tries:
+            unanswered.append(f"data resent up to {tries} times")
+        if probes:
+            unanswered.append(f"up to {counted(probes, 'probe')} unanswered")
         return Finding(
             rule="silent-peer",
             subject=owner.subject,
@@ -110,13 +133,15 @@ class UnresponsivePeerRule(Rule):
             verdict=f"{owner} sends but gets no answer:"
             f" {counted(number, 'connection')}",
             evidence=(
-                (
-                    f"data resent up to {tries} times; {format_bytes(queued)} not"
-                    " acknowledged"
-                ),
+                f"{'; '.join(unanswered)}; {format_bytes(queued)} not acknowledged",
+                *((_closing_line(closing),) if closing else ()),
                 *local_peer_lines(facts, sockets, "the path between them drops all"),
             ),
-            numbers={"sockets": number, "retransmits": tries, "send_q": queued},
+            numbers={
+                "sockets": number,
+                "retransmits": max(tries, probes),
+                "send_q": queued,
+            },
             means="The path is broken, or the peer's host is gone. The kernel gives"
             f" up after {_tries(self._context.settings)}; only then does the program"
             " learn of it.",
@@ -132,8 +157,9 @@ class UnresponsivePeerRule(Rule):
         )
 
     def _zero_window(
-        self, facts: Facts, owner: OwnerGroup, sockets: Sequence[FlaggedSocket]
+        self, facts: Facts, owner: OwnerGroup, probed: Sequence[ProbedSocket]
     ) -> Finding:
+        sockets = [each.socket for each in probed]
         number = len(sockets)
         longest = max(socket.since_ms for socket in sockets)
         lasts = f" for at least {format_ms(longest)}" if longest else ""
@@ -151,11 +177,11 @@ class UnresponsivePeerRule(Rule):
                     f"{format_bytes(queued)} wait to be sent; the probe timer runs: the"
                     " peers' windows are zero"
                 ),
+                answer_line(probed),
                 *local_peer_lines(facts, sockets, blame),
             ),
             numbers={"sockets": number, "send_q": queued, "longest_ms": int(longest)},
-            means="The peers' programs do not read the data that have arrived. Their"
-            " kernels still answer, so nothing on this host ends the connections.",
+            means=_means(probed),
             commands=("tcpstates -tanpoi timer = probe" + owner_filter(owner),),
             advice=(
                 "at the peer: tcpstates -tanp recv-q '>' 0",
@@ -166,6 +192,24 @@ class UnresponsivePeerRule(Rule):
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=True),
         )
+
+
+def _closing_line(number: int) -> str:
+    sockets, get = counted(number, "closing socket"), plural(number, "gets", "get")
+    return f"{sockets} to the same addresses {get} no answer either"
+
+
+def _means(probed: Sequence[ProbedSocket]) -> str:
+    """Say what is at fault only if every peer's host is known to answer."""
+    if all(each.peer is Peer.ANSWERS for each in probed):
+        return (
+            "The peers' programs do not read the data that have arrived, or read them"
+            " slowly. Their hosts answer, so nothing on this host ends the connections."
+        )
+    return (
+        "The peers had no room for more data when they last answered. Their programs do"
+        " not read, or their hosts are gone: unanswered probes will show it."
+    )
 
 
 def _tries(settings: KernelSettings) -> str:

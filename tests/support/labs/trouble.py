@@ -7,6 +7,7 @@ who is guilty, and holds everything until its standard input ends. Everything is
 from __future__ import annotations
 
 import os
+import queue
 import resource
 import signal
 import socket
@@ -17,7 +18,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from support.hosts.peer import DEAD, HERE, KIND, MUTE, THERE, Peer
+from support.hosts.packets import ACK, PSH, SYN
+from support.hosts.peer import (
+    DEAD,
+    HERE,
+    KIND,
+    MUTE,
+    THERE,
+    Conversation,
+    Peer,
+    Place,
+)
 from support.labs.lab import (
     HELD,
     connected,
@@ -343,6 +354,37 @@ def silent() -> dict[str, int]:
     return {"guilty": held_by(b"caller", list(made))}
 
 
+def window_of_peer(*, answers: bool) -> dict[str, int]:
+    """A peer on another host that accepts no data, and answers probes or is gone."""
+    peer = Peer()
+    made = []
+    for _ in range(3):
+        talk = Conversation(peer, Place(HERE, THERE))
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex((THERE, talk.port))
+        talk.wait(SYN)
+        talk.say(SYN | ACK)
+        talk.wait(ACK)
+        client.send(b"x" * 1000)
+        talk.wait(PSH)
+        talk.say(ACK, window=0)
+        client.send(b"y" * 1000)
+        if answers:
+            threading.Thread(target=answer_probes, args=(talk,), daemon=True).start()
+        made.append(client)
+    HELD.extend(made)
+    return {"guilty": held_by(b"sender", made)}
+
+
+def answer_probes(talk: Conversation) -> None:
+    """Answer everything that comes, and never open the window."""
+    while True:
+        with suppress(queue.Empty):
+            talk.wait(ACK)
+            talk.say(ACK, window=0, acknowledge=False)
+
+
 def closing() -> dict[str, int]:
     """Closed sockets whose FIN is never acknowledged."""
     Peer()
@@ -474,6 +516,8 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "full-window": full_window,
     "closed-and-full": closed_and_full,
     "silent": silent,
+    "gone-with-full-window": lambda: window_of_peer(answers=False),
+    "full-window-elsewhere": lambda: window_of_peer(answers=True),
     "closing": closing,
     "idle": idle,
     "kept-alive": kept_alive,
