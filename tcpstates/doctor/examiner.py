@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
@@ -16,6 +15,7 @@ from tcpstates.doctor.facts import (
     unmapped,
 )
 from tcpstates.doctor.findings import Finding, NotExamined
+from tcpstates.doctor.links import Links, by_place
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.doctor.rules import RULES
 from tcpstates.states import TcpState
@@ -76,16 +76,10 @@ class Examiner:
 
     def find(self, facts: Facts) -> tuple[list[Finding], list[NotExamined]]:
         """Return the findings, most severe first, and what was not examined."""
-        facts = replace(
-            facts,
-            silent=frozenset(
-                a for rule in self._rules for a in rule.silent_addresses()
-            ),
-            unfinished=Counter(a for rule in self._rules for a in rule.unfinished()),
-        )
+        links = self._links()
         found: list[Outcome] = []
         for rule in self._rules:
-            found += rule.find(facts)
+            found += rule.find(facts, links)
         why = self._why_no_host()
         if why is not None:
             found.append(
@@ -94,6 +88,18 @@ class Examiner:
         findings = [each for each in found if isinstance(each, Finding)]
         findings.sort(key=lambda finding: (-finding.severity, -finding.size))
         return findings, [each for each in found if isinstance(each, NotExamined)]
+
+    def _links(self) -> Links:
+        """Collect what the rules have to tell each other."""
+        rules = self._rules
+        return Links(
+            own_addresses=frozenset(self.addresses),
+            full_queues=frozenset(p for rule in rules for p in rule.full_queues()),
+            silent=frozenset(a for rule in rules for a in rule.silent_addresses()),
+            unfinished=Counter(a for rule in rules for a in rule.unfinished()),
+            unanswered=by_place(s for rule in rules for s in rule.unanswered()),
+            half_open={p: n for r in rules for p, n in r.half_open().items()},
+        )
 
     def _why_no_host(self) -> str | None:
         """Why the limits of the host are not examined; None: they are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
 
@@ -187,11 +187,6 @@ class Facts(ProcessView):
     partners: Mapping[Ends, FlaggedSocket]  # the peers' sockets on this host
     counters: Mapping[str, int]  # kernel counters since boot
     grown: Mapping[str, int]  # their growth since the first scan began
-    # What the rules have learned from the sockets and tell each other: the remote
-    # addresses that leave connections unanswered, and by remote address the number of
-    # closing sockets that get no answer.
-    silent: frozenset[str] = frozenset()
-    unfinished: Mapping[str, int] = field(default_factory=dict)
 
     def owner(self, socket: FlaggedSocket) -> OwnerGroup:
         """Find the owner of a socket."""

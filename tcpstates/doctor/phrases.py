@@ -14,6 +14,7 @@ from tcpstates.doctor.facts import (
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Peer
+from tcpstates.doctor.links import Links
 from tcpstates.processes import Process
 from tcpstates.text import command_line, format_ms
 
@@ -97,6 +98,12 @@ def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:
 def owner_filter(owner: OwnerGroup) -> str:
     """Format the end of a filter that selects the owner's sockets."""
     return f" and pid = {owner.pids[0]}" if owner.pids else ""
+
+
+def route_commands(links: Links, address: str) -> tuple[str, ...]:
+    """Suggest to look at the route to a peer, unless the peer is on this host."""
+    bare = unmap_ipv4(address)
+    return () if links.is_here(bare) else (command_line("ip route get {}", bare),)
 
 
 def timeout_note(context: RuleContext, seconds: int) -> str:

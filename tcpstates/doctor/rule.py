@@ -6,12 +6,13 @@ else registers it. It overrides what it needs of the methods below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from tcpstates.batch import Batch
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined
+from tcpstates.doctor.links import Links, Place
 
 Outcome = Finding | NotExamined
 
@@ -38,7 +39,7 @@ class Rule:
         return ()
 
     def silent_addresses(self) -> Iterable[str]:
-        """The addresses of peers that do not answer: see `Facts.silent`."""
+        """The addresses of peers that do not answer: see `Links`."""
         return ()
 
     def unfinished(self) -> Iterable[str]:
@@ -52,6 +53,18 @@ class Rule:
     def second_pass(self, batch: Batch) -> None:
         """Note sockets of the second pass, in any state but LISTEN."""
 
-    def find(self, facts: Facts) -> Iterable[Outcome]:
+    def full_queues(self) -> Iterable[Place]:
+        """The listeners whose accept queue is full: see `Links`."""
+        return ()
+
+    def unanswered(self) -> Iterable[FlaggedSocket]:
+        """The sockets of clients that get no answer: see `Links`."""
+        return ()
+
+    def half_open(self) -> Mapping[int, int]:
+        """The half-open connections answered more than once, by port: see `Links`."""
+        return {}
+
+    def find(self, facts: Facts, links: Links) -> Iterable[Outcome]:
         """Report findings, and what could not be examined."""
         return ()

@@ -381,3 +381,97 @@ def test_thresholds_have_names_and_units() -> None:
         "percent",
     )
     assert unit("retransmits") == ""
+
+
+Row = dict[str, Any]
+FULL: Row = {
+    "state_label": "LISTEN",
+    "local_address": "10.0.0.1",
+    "local_port": 443,
+    "remote_address": "0.0.0.0",
+    "remote_port": 0,
+    "recv_q": 17,
+    "send_q": 16,
+}
+ROOM = FULL | {"recv_q": 3}
+CLIENT: Row = {
+    "state_label": "ESTABLISHED",
+    "local_address": "10.0.0.1",
+    "local_port": 45_000,
+    "remote_address": "10.0.0.1",
+    "remote_port": 443,
+    "timer": "retransmit",
+    "retransmits": 7,
+    "send_q": 9,
+}
+CONNECTING = CLIENT | {"state_label": "SYN_SENT", "retransmits": 3}
+HALF = FULL | {
+    "state_label": "SYN_RECEIVED",
+    "remote_address": "10.0.0.9",
+    "remote_port": 5555,
+    "recv_q": 0,
+    "send_q": 0,
+    "retransmits": 2,
+    "inode": 0,
+}
+
+
+def rules_found(*rows: Row) -> dict[str, Any]:
+    found, _ = findings(*rows)
+    return {finding.rule: finding for finding in found}
+
+
+def test_a_full_queue_explains_what_hangs_because_of_it() -> None:
+    rows = (FULL, *[CLIENT] * 34, *[CONNECTING] * 41, *[HALF] * 12)
+    (finding,) = rules_found(*rows).values()
+    assert (finding.rule, finding.severity) == ("accept-queue", Severity.CRITICAL)
+    evidence = " ".join(finding.evidence)
+    assert "34 in ESTABLISHED" in evidence
+    assert "41 in SYN_SENT" in evidence
+    assert "12 half-open connections" in evidence
+    assert not any("ip route" in command for command in finding.commands)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_a_full_queue_of_every_address_explains_only_clients_of_this_host(
+    address: str,
+) -> None:
+    elsewhere = CONNECTING | {"remote_address": "192.0.2.77"}
+    rows = (FULL | {"local_address": address}, *[CONNECTING] * 3, *[elsewhere] * 3)
+    found = rules_found(*rows)
+    assert set(found) == {"accept-queue", "connect"}
+    assert found["connect"].subject == "192.0.2.77:443"
+    assert "3 in SYN_SENT" in " ".join(found["accept-queue"].evidence)
+
+
+def test_a_queue_with_room_explains_nothing() -> None:
+    found = rules_found(ROOM, *[CLIENT] * 34, *[CONNECTING] * 41, *[HALF] * 12)
+    assert set(found) == {"silent-peer", "connect", "half-open"}
+    for name in ("silent-peer", "connect"):
+        commands = " ".join(found[name].commands)
+        assert "ip route get" not in commands  # the peer is on this host
+    assert "path is broken" not in found["silent-peer"].means
+
+
+@pytest.mark.parametrize(
+    ("acked", "local_port", "means"),
+    [
+        (1, 45_000, "accept queue is full"),
+        (45, 45_000, "path is broken"),
+        (None, 45_000, "path is broken"),
+        (1, 443, "path is broken"),  # a server: its SYN is not counted
+    ],
+)
+def test_only_the_syn_was_acknowledged(
+    acked: int | None, local_port: int, means: str
+) -> None:
+    away = CLIENT | {
+        "remote_address": "192.0.2.77",
+        "local_port": local_port,
+        "info.bytes_acked": acked,
+    }
+    found, _ = findings(*[away] * 9, at=context(listening=frozenset({443})))
+    (finding,) = found
+    assert finding.rule == "silent-peer"
+    assert means in finding.means
+    assert "ip route get 192.0.2.77" in finding.commands

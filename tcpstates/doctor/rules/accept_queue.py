@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links, Place
 from tcpstates.doctor.phrases import (
     endpoint,
     no_process_note,
@@ -36,7 +37,7 @@ _COUNTERS = ("ListenOverflows", "ListenDrops")
 # Where one of these is missing, only the length of a queue is evidence.
 _EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
 
-Place = tuple[str, Port]
+_FULL_PERCENT = 100  # of the limit
 
 
 class _Queue(NamedTuple):
@@ -100,7 +101,7 @@ class AcceptQueueRule(Rule):
         for listeners in self._listeners.values():
             yield from listeners
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per endpoint, and one for drops that no queue explains."""
         if Capability.QUEUES in self._context.missing:
             yield NotExamined(
@@ -116,9 +117,11 @@ class AcceptQueueRule(Rule):
             limits = self._context.backlog_limits(listeners)
             queue = _Queue(listeners, list(self._of(place)), limits)
             severity = self._severity(queue, facts)
+            if any(_consequences(place, links)):
+                severity = Severity.CRITICAL
             if severity is not None:
                 blamed = True
-                yield self._finding(place, queue, severity, facts)
+                yield self._finding(place, queue, severity, facts, links)
         dropped = facts.grown.get("ListenOverflows", 0)
         if dropped and not blamed and not self._context.is_filtered:
             yield _dropped(dropped, facts)
@@ -150,8 +153,20 @@ class AcceptQueueRule(Rule):
         is_long = queue.backlog >= limits.pool_count or (share or 0) >= 100
         return Severity.NOTICE if is_blind and is_long else None
 
+    def full_queues(self) -> Iterator[Place]:
+        """Yield the endpoints whose queue is at its limit: see `Rule`."""
+        for place, listeners in self._listeners.items():
+            limits = self._context.backlog_limits(listeners)
+            if (_Queue(listeners, [], limits).share or 0) >= _FULL_PERCENT:
+                yield place
+
     def _finding(
-        self, place: Place, queue: _Queue, severity: Severity, facts: Facts
+        self,
+        place: Place,
+        queue: _Queue,
+        severity: Severity,
+        facts: Facts,
+        links: Links,
     ) -> Finding:
         owners = list(facts.by_owner(queue.listeners))
         owner, processes = owners[0], facts.processes(owners[0])
@@ -169,7 +184,7 @@ class AcceptQueueRule(Rule):
             size=queue.backlog,
             verdict=f"{owner}{others} is slow to accept on {where}:"
             f" {counted(queue.backlog, 'connection')} waiting{of}{waits}",
-            evidence=tuple(_evidence(queue, facts)),
+            evidence=(*_evidence(queue, facts), *_consequences(place, links)),
             numbers={
                 "waiting": queue.backlog,
                 "limit": limit,
@@ -218,6 +233,20 @@ def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
     full = zip(queue.listeners, queue.limits or (), strict=False)
     if any((listener.recv_q or 0) > limit for listener, limit in full):
         yield "the queue is full: the kernel drops further connections"
+
+
+def _consequences(place: Place, links: Links) -> Iterator[str]:
+    """Describe the sockets that hang because of a full queue."""
+    if place not in links.full_queues:
+        return
+    waiting = links.waiting_for(place)
+    if waiting:
+        states = (f"{number:,} in {label}" for label, number in waiting.items())
+        yield f"clients on this host get no answer because of it: {', '.join(states)}"
+    half_open = links.half_open.get(place[1], 0)
+    if half_open:
+        number = counted(half_open, "half-open connection")
+        yield f"{number}: a full queue drops the last ACK of the handshake"
 
 
 def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:

@@ -10,6 +10,7 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     local_peer_lines,
     no_process_note,
@@ -60,7 +61,7 @@ class ClosingRule(Rule):
             if each.peer is not Peer.ANSWERS:
                 yield unmap_ipv4(each.socket.remote_address)
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield one finding per problem: it is the peers that matter."""
         if Capability.TIMERS in self._context.missing and any(
             map(facts.counted.get, self.states)
@@ -80,7 +81,7 @@ class ClosingRule(Rule):
                 socket
                 for socket in sockets
                 if socket in answering
-                or unmap_ipv4(socket.remote_address) not in facts.silent
+                or unmap_ipv4(socket.remote_address) not in links.silent
             ]
             for sockets in (silent, full)
         )

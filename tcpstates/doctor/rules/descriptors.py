@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     percent,
 )
@@ -21,7 +22,7 @@ class DescriptorsRule(Rule):
 
     about_host = True
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per process that is near its limit because of sockets."""
         if not facts.descriptors:
             yield NotExamined(

@@ -14,6 +14,7 @@ from itertools import compress
 from tcpstates.batch import Batch
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmapped
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     BAD_PORT_ADVICE,
     endpoint,
@@ -115,7 +116,7 @@ class EphemeralPortsRule(Rule):
         for sample in self._sample.values():
             yield from sample
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per destination."""
         if not self._context.knows_ports:
             yield NotExamined(

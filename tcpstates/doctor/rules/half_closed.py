@@ -16,6 +16,7 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     local_peer_lines,
     no_process_note,
@@ -95,7 +96,7 @@ class HalfClosedRule(Rule):
         for found in self._found.values():
             yield from found
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per process with too many such sockets, or too old ones."""
         if self._is_blind and any(self._found.values()):
             text = "how long sockets are in CLOSE_WAIT (not reported by the source)"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmap_ipv4
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     endpoint,
     no_process_note,
     percent,
+    route_commands,
     timeout_note,
 )
 from tcpstates.doctor.rule import Outcome, Rule
@@ -43,7 +45,11 @@ class UnansweredSynRule(Rule):
         """Return all collected sockets."""
         return iter(self._found)
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def unanswered(self) -> Iterable[FlaggedSocket]:
+        """Return all collected sockets: see `Rule`."""
+        return self._found
+
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per destination."""
         if Capability.TIMERS in self._context.missing and facts.counted.get(_SYN_SENT):
             yield NotExamined(
@@ -51,6 +57,8 @@ class UnansweredSynRule(Rule):
             )
         places: dict[tuple[str, Port], list[FlaggedSocket]] = {}
         for socket in self._found:
+            if links.leads_to_full_queue(socket):
+                continue  # the finding about that queue counts it
             place = unmap_ipv4(socket.remote_address), socket.remote_port
             places.setdefault(place, []).append(socket)
         for (address, port), sockets in places.items():
@@ -89,7 +97,7 @@ class UnansweredSynRule(Rule):
                         "tcpstates -tanpo syn_sent and dst {}",
                         address if port is None else where,
                     ),
-                    command_line("ip route get {}", unmap_ipv4(address)),
+                    *route_commands(links, address),
                 ),
                 advice=(
                     *_look_there(address, port),
@@ -145,7 +153,7 @@ class HalfOpenRule(Rule):
         for port in self._number:
             yield from self._listeners.get(port, ())
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per port with too many half-open connections."""
         if Capability.TIMERS in self._context.missing and self._number:
             yield NotExamined(
@@ -154,9 +162,11 @@ class HalfOpenRule(Rule):
             )
         for port in self._number:
             is_ours = port in self._listeners or not self._context.is_filtered
+            if links.has_full_queue(port):
+                continue  # the kernel drops the last ACK; that finding says so
             severity = self._severity(port, facts) if is_ours else None
             if severity is not None:
-                yield self._finding(port, severity, facts)
+                yield self._finding(port, severity, facts, links)
 
     def _limit(self, port: int) -> int | None:
         """Compute how many half-open connections a port may have.
@@ -189,7 +199,13 @@ class HalfOpenRule(Rule):
             return Severity.WARNING
         return None
 
-    def _finding(self, port: int, severity: Severity, facts: Facts) -> Finding:
+    def half_open(self) -> Mapping[int, int]:
+        """Return the half-open connections that were answered again: see `Rule`."""
+        return {port: number for port, number in self._unanswered.items() if number}
+
+    def _finding(
+        self, port: int, severity: Severity, facts: Facts, links: Links
+    ) -> Finding:
         listeners = self._listeners.get(port, [])
         owner = next(iter(facts.by_owner(listeners)), None)
         number, unanswered = self._number[port], self._unanswered[port]
@@ -235,7 +251,7 @@ class HalfOpenRule(Rule):
                     f":{port}",
                 ),
                 "sysctl net.ipv4.tcp_syncookies    # 1: cookies when the queue is full",
-                *(() if is_flood else (_route_back(next(iter(by_source))),)),
+                *(() if is_flood else route_commands(links, next(iter(by_source)))),
             ),
             advice=("limit SYNs where they enter the network",) if is_flood else (),
             unless="a listener with TCP_DEFER_ACCEPT keeps connections half-open"
@@ -260,10 +276,6 @@ class HalfOpenRule(Rule):
             "Many addresses have sent a SYN or two each, and none answers: they are"
             f" forged. {after}"
         )
-
-
-def _route_back(address: str) -> str:
-    return command_line("ip route get {}    # the way back", address)
 
 
 def _look_there(address: str, port: Port) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     BAD_PORT_ADVICE,
     percent,
@@ -22,7 +23,7 @@ class TimeWaitLimitRule(Rule):
 
     about_host = True
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding if tcp_max_tw_buckets is near, or has been reached."""
         kernel = self._context.kernel
         if kernel is None or kernel.time_wait_limit is None or kernel.time_wait is None:
@@ -70,7 +71,7 @@ class OrphanLimitRule(Rule):
 
     about_host = True
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding if the number of orphans is near tcp_max_orphans."""
         kernel = self._context.kernel
         if kernel is None or kernel.orphans is None or kernel.orphans_limit is None:
@@ -110,7 +111,7 @@ class MemoryRule(Rule):
 
     about_host = True
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding if TCP is under memory pressure: see tcp_mem."""
         kernel = self._context.kernel
         if (

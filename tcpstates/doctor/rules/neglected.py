@@ -18,6 +18,7 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     local_peer_lines,
     no_process_note,
@@ -91,7 +92,7 @@ class NeglectedRule(Rule):
         yield from self._unread
         yield from self._idle
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per problem and process."""
         is_blind = Capability.TCP_INFO in self._context.missing
         if facts.counted.get(_ESTABLISHED) and is_blind:

@@ -11,7 +11,7 @@ Both also occur in CLOSE_WAIT, where this end may still send.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
@@ -23,21 +23,24 @@ from tcpstates.doctor.facts import (
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
+from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     local_peer_lines,
     no_process_note,
     owner_filter,
     percent,
     remote_peers,
+    route_commands,
 )
 from tcpstates.doctor.probes import Peer, ProbedSocket, answer_line, probed_sockets
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.settings import KernelSettings
 from tcpstates.states import TcpState
-from tcpstates.text import command_line, format_bytes, format_ms
+from tcpstates.text import format_bytes, format_ms
 from tcpstates.wording import counted, plural
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
+_SYN_BYTE = 1  # tcpi_bytes_acked counts the SYN of a client
 
 
 class UnresponsivePeerRule(Rule):
@@ -48,6 +51,7 @@ class UnresponsivePeerRule(Rule):
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
         self._silent: list[FlaggedSocket] = []
+        self._only_opened: set[FlaggedSocket] = set()  # only the SYN was acknowledged
         self._probed: list[ProbedSocket] = []
 
     def observe(self, state_label: str, batch: Batch) -> None:
@@ -58,7 +62,15 @@ class UnresponsivePeerRule(Rule):
             tries = zip(timers, batch.column("retransmits"), strict=True)
             least = limits.retransmits
             silent = [t == "retransmit" and (n or 0) >= least for t, n in tries]
-            self._silent += self._context.sockets(batch.select(silent))
+            chosen = batch.select(silent)
+            sockets = list(self._context.sockets(chosen))
+            self._silent += sockets
+            acked = chosen.column("info.bytes_acked")
+            self._only_opened.update(
+                socket
+                for socket, number in zip(sockets, acked, strict=True)
+                if number is not None and number <= _SYN_BYTE
+            )
         self._probed += probed_sockets(self._context, batch)
 
     def flagged(self) -> Iterator[FlaggedSocket]:
@@ -66,6 +78,10 @@ class UnresponsivePeerRule(Rule):
         yield from self._silent
         for each in self._probed:
             yield each.socket
+
+    def unanswered(self) -> Iterable[FlaggedSocket]:
+        """Return the sockets whose data nobody acknowledges: see `Rule`."""
+        return self._silent
 
     def silent_addresses(self) -> Iterator[str]:
         """Yield the addresses that leave data or probes unanswered: see `Rule`."""
@@ -75,24 +91,24 @@ class UnresponsivePeerRule(Rule):
             if each.peer is Peer.SILENT:
                 yield unmap_ipv4(each.socket.remote_address)
 
-    def find(self, facts: Facts) -> Iterator[Outcome]:
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per problem and process."""
         is_blind = Capability.TIMERS in self._context.missing
         if facts.counted.get(_ESTABLISHED) and is_blind:
             text = "peers that do not answer (timers not reported by the source)"
             yield NotExamined(rule="silent-peer", text=text)
-        silent = list(self._silent)
+        silent = [s for s in self._silent if not links.leads_to_full_queue(s)]
         full: list[FlaggedSocket] = []
         known = {each.socket: each for each in self._probed}
         for each in self._probed:
             # What has not been probed often enough is as the rest of that address.
-            is_gone = unmap_ipv4(each.socket.remote_address) in facts.silent
+            is_gone = unmap_ipv4(each.socket.remote_address) in links.silent
             if each.peer is Peer.SILENT or (each.peer is Peer.UNKNOWN and is_gone):
                 silent.append(each.socket)
             else:
                 full.append(each.socket)
         for owner, sockets in facts.by_owner(silent).items():
-            yield self._silent_peers(facts, owner, sockets)
+            yield self._silent_peers(facts, links, owner, sockets)
         for owner, sockets in facts.by_owner(full).items():
             yield self._zero_window(facts, owner, [known[each] for each in sockets])
 
@@ -110,7 +126,11 @@ class UnresponsivePeerRule(Rule):
         return Severity.WARNING if is_many and enough else Severity.NOTICE
 
     def _silent_peers(
-        self, facts: Facts, owner: OwnerGroup, sockets: Sequence[FlaggedSocket]
+        self,
+        facts: Facts,
+        links: Links,
+        owner: OwnerGroup,
+        sockets: Sequence[FlaggedSocket],
     ) -> Finding:
         number = len(sockets)
         tries, probes = (
@@ -119,7 +139,7 @@ class UnresponsivePeerRule(Rule):
         )
         queued = sum(socket.send_q or 0 for socket in sockets)
         addresses = {unmap_ipv4(socket.remote_address) for socket in sockets}
-        closing = sum(facts.unfinished.get(address, 0) for address in addresses)
+        closing = sum(links.unfinished.get(address, 0) for address in addresses)
         unanswered = []
         if tries:
             unanswered.append(f"data resent up to {tries} times")
@@ -142,12 +162,12 @@ class UnresponsivePeerRule(Rule):
                 "retransmits": max(tries, probes),
                 "send_q": queued,
             },
-            means="The path is broken, or the peer's host is gone. The kernel gives"
-            f" up after {_tries(self._context.settings)}; only then does the program"
-            " learn of it.",
+            means=f"{self._cause(links, sockets)} The kernel gives up after"
+            f" {_tries(self._context.settings)}; only then does the program learn of"
+            " it.",
             commands=(
                 "tcpstates -tanpoi retrans '>' 0" + owner_filter(owner),
-                command_line("ip route get {}", unmap_ipv4(sockets[0].remote_address)),
+                *route_commands(links, sockets[0].remote_address),
             ),
             advice=("in the program: TCP_USER_TIMEOUT ends such connections sooner",),
             unless="one of many clients that went away, as mobile clients do",
@@ -155,6 +175,24 @@ class UnresponsivePeerRule(Rule):
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=True),
         )
+
+    def _cause(self, links: Links, sockets: Sequence[FlaggedSocket]) -> str:
+        """Say what explains the silence, as far as the sockets show it."""
+        listening = self._context.listening
+        if all(
+            socket in self._only_opened and socket.local_port not in listening
+            for socket in sockets
+        ):
+            return (
+                "Only the SYN was ever acknowledged: the peer's accept queue is full,"
+                " or the last ACK of the handshake is lost, at a firewall for example."
+            )
+        if all(links.is_here(unmap_ipv4(s.remote_address)) for s in sockets):
+            return (
+                "The peers are on this host, so a filter of this host drops the"
+                " segments, or the peer's accept queue was full."
+            )
+        return "The path is broken, or the peer's host is gone."
 
     def _zero_window(
         self, facts: Facts, owner: OwnerGroup, probed: Sequence[ProbedSocket]
