@@ -159,6 +159,7 @@ def format_name(name: bytes | None) -> str:
     return '"' + text.replace('"', '\\"') + '"'
 
 
+_ROUNDED_UP = 999.5  # from here on, three digits become 1e+03
 T = TypeVar("T", bound="str | None")
 
 
@@ -212,7 +213,7 @@ def format_rate(bytes_per_second: int) -> str:
     """Format a rate in bits per second, as is usual for networks: 1.2Gbit/s."""
     bits = bytes_per_second * 8.0
     for unit in ("", "K", "M", "G"):
-        if bits < 1000:
+        if bits < _ROUNDED_UP:
             return f"{bits:.3g}{unit}bit/s"
         bits /= 1000
     return f"{bits:.3g}Tbit/s"
@@ -222,7 +223,7 @@ def format_bytes(number: int) -> str:
     """Format a number of bytes in a suitable unit: 512 B, 3.8 MiB."""
     size = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}"
+        if size < 1023.5:  # it is printed as 1024 otherwise
+            return f"{size:.{3 if size < _ROUNDED_UP else 4}g} {unit}"
         size /= 1024
-    return f"{size:.3g} TiB"
+    return f"{size:.4g} TiB"

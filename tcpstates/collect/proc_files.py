@@ -48,6 +48,12 @@ def read_start(path: str, process: int | None = None) -> int | None:
     return int(fields[_START]) if is_whole else None
 
 
+def is_stopped(pid: int, root: str = "/proc") -> bool:
+    """Check whether a signal (T) or a debugger (t) has stopped a process."""
+    fields = (_read(f"{root}/{pid}/stat", None) or b"").rpartition(b")")[2].split()
+    return fields[:1] in ([b"T"], [b"t"])
+
+
 def _read(path: str, folder: int | None) -> bytes | None:
     """Return the beginning of a file of /proc; None if it cannot be read."""
     try:

@@ -10,7 +10,11 @@ from functools import cache
 from tcpstates.collect import owners
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owner_table import OwnerTable
-from tcpstates.collect.proc_files import count_descriptors, sees_all_processes
+from tcpstates.collect.proc_files import (
+    count_descriptors,
+    is_stopped,
+    sees_all_processes,
+)
 from tcpstates.model import Owner, Reason
 from tcpstates.processes import Process
 
@@ -29,6 +33,7 @@ class ProcessView:
     descriptors_limit: Callable[[int], int | None]  # by pid
     hidden_processes: int  # whose descriptors cannot be inspected
     is_unprivileged: bool  # root would see more
+    is_stopped: Callable[[int], bool]  # by a signal or a debugger, as far as known
     is_here: Callable[[int], bool]  # whether a process is in this network namespace
 
 
@@ -66,6 +71,7 @@ def view_table(table: OwnerTable) -> ProcessView:
         descriptors_limit=read_descriptors_limit,
         hidden_processes=table.unreadable,
         is_unprivileged=not sees_all_processes(),
+        is_stopped=is_stopped,
         is_here=is_here,
     )
 
@@ -82,6 +88,7 @@ def view_listed(owners: Iterable[Owner]) -> ProcessView:
         descriptors_limit=lambda pid: None,
         hidden_processes=0,
         is_unprivileged=False,
+        is_stopped=lambda pid: False,
         is_here=lambda pid: True,
     )
 

@@ -124,13 +124,12 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     view = origin.processes(
         (s.inode for s in sockets if s.processes is None and s.inode),
         chain.from_iterable(s.processes or () for s in sockets),
-        # Of some sockets' processes the other descriptors do not matter.
-        None if context.is_filtered else examiner.counted.total(),
+        examiner.counted.total(),
     )
     after = origin.counters()
-    findings, not_examined = examiner.find(
-        _facts(examiner.counted, view, partners, before, after)
-    )
+    facts = _facts(examiner.counted, view, partners, before, after)
+    findings, not_examined = examiner.find(facts)
+    owners = {pid for socket in sockets for pid in facts.owner(socket).pids}
     return Diagnosis(
         findings=tuple(findings),
         not_examined=tuple(not_examined),
@@ -140,7 +139,7 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         filter=listing.filter,
         limitations=tuple(listing.limitations),
         counted=dict(examiner.counted),
-        processes=len(view.descriptors),
+        processes=len(owners if context.is_filtered else view.descriptors),
         note=origin.command_note,
     )
 

@@ -86,7 +86,8 @@ class Examiner:
                 NotExamined(rule="host", text=f"the limits of the host ({why})")
             )
         findings = [each for each in found if isinstance(each, Finding)]
-        findings.sort(key=lambda finding: (-finding.severity, -finding.size))
+        # A stopped process explains much of what the other findings describe.
+        findings.sort(key=lambda f: (-f.severity, f.rule != "stopped", -f.size))
         return findings, [each for each in found if isinstance(each, NotExamined)]
 
     def _links(self) -> Links:

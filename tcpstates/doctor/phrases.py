@@ -81,7 +81,7 @@ def has_no_process(owner: OwnerGroup) -> bool:
 def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
     """Suggest commands that resume stopped processes."""
     return tuple(
-        command_line("kill -CONT {}    # it is stopped", process.pid)
+        command_line("kill -CONT {}", process.pid)
         for process in processes
         if process.is_stopped
     )

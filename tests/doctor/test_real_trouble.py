@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -277,10 +278,27 @@ def test_the_same_port_on_another_address_is_innocent() -> None:
 
 def test_a_stopped_process_is_told_to_go_on() -> None:
     with situation("stopped") as lab:
-        finding = wait_for(lab, "accept-queue")
         blame = lab.parts["guilty"]
+        first = diagnose(lab)["findings"][0]  # at once, before any queue is long
+        assert (first["rule"], first["severity"]) == ("stopped", "critical")
+        assert [p["pid"] for p in first["processes"]] == [blame]
+        assert first["do"][0] == f"kill -CONT {blame}"
+        finding = wait_for(lab, "accept-queue")
         assert finding["processes"][0]["is_stopped"]
-        assert finding["do"][0] == f"kill -CONT {blame}    # it is stopped"
+        assert finding["do"][0] == f"kill -CONT {blame}"
+
+
+def test_a_stopped_reader_is_reported_at_once() -> None:
+    with situation("stopped-reader") as lab:
+        blame = lab.parts["guilty"]
+        (finding,) = diagnose(lab)["findings"]
+        assert (finding["rule"], finding["severity"]) == ("stopped", "critical")
+        assert [p["pid"] for p in finding["processes"]] == [blame]
+        assert finding["evidence"] == ["it has 8 connections with unread data"]
+        text = lab.tcpstates("doctor").stdout
+        assert text.startswith(f"CRITICAL sleeper[{blame}] is stopped, by a signal")
+        os.kill(blame, signal.SIGCONT)
+        assert "stopped" not in {f["rule"] for f in diagnose(lab)["findings"]}
 
 
 def test_a_leak_behind_keepalive_gets_a_line() -> None:

@@ -475,3 +475,72 @@ def test_only_the_syn_was_acknowledged(
     assert finding.rule == "silent-peer"
     assert means in finding.means
     assert "ip route get 192.0.2.77" in finding.commands
+
+
+READING: Row = CLIENT | {"timer": "off", "retransmits": 0, "recv_q": 12, "inode": 9}
+
+
+def test_a_stopped_process_is_the_first_finding() -> None:
+    workers = (Owner(71, b"nginx", 4), Owner(72, b"nginx", 4), Owner(70, b"nginx", 4))
+    rows = (
+        FULL | {"processes": workers},
+        *[READING | {"processes": (Owner(71, b"nginx", 8),)}] * 3,
+        READING | {"processes": (Owner(90, b"idle", 8),)},
+        *[CLIENT | {"processes": (Owner(95, b"wrk", 5),)}] * 9,
+    )
+    found, _ = findings(*rows, is_stopped=lambda pid: pid in (71, 72))
+    first = found[0]
+    assert (first.rule, first.severity) == ("stopped", Severity.CRITICAL)
+    assert first.verdict.startswith("nginx[71] and 1 other process are stopped")
+    assert first.evidence == (
+        "they have 1 listener and 3 connections with unread data",
+        "17 connections waiting to be accepted",
+    )
+    assert first.commands == ("kill -CONT 71", "kill -CONT 72")
+    assert first.numbers == {
+        "processes": 2,
+        "listeners": 1,
+        "unread": 3,
+        "waiting": 17,
+    }
+
+
+def test_only_those_that_are_waited_for_are_examined() -> None:
+    asked: list[int] = []
+
+    def is_stopped(pid: int) -> bool:
+        asked.append(pid)
+        return True
+
+    quiet = CLIENT | {"timer": "off", "retransmits": 0}
+    found, _ = findings(*[quiet] * 5, is_stopped=is_stopped)
+    assert (found, asked) == ([], [])
+
+
+def test_a_filter_does_not_hide_that_descriptors_run_out() -> None:
+    """Those of the processes that own what it selects; others are not its business."""
+    selected = READING | {"recv_q": 0, "processes": (Owner(70, b"uvicorn", 8),)}
+    known = {70: (900, 800), 71: (990, 980)}
+    found, _ = findings(selected, at=context(is_filtered=True), descriptors=known)
+    assert [(f.rule, f.subject, f.size) for f in found] == [
+        ("descriptors", '"ngin\\x1bx"[70]', 900)
+    ]
+    other = READING | {"recv_q": 0, "processes": (Owner(75, b"quiet", 8),)}
+    assert findings(other, at=context(is_filtered=True), descriptors=known)[0] == []
+
+
+def test_drops_are_not_held_against_a_queue_with_room() -> None:
+    """The counters are those of the namespace: some other queue has overflowed."""
+    waiting = READING | {"local_port": 443, "inode": 0, "recv_q": 5}
+    waiting |= dict.fromkeys(
+        ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms"), 90_000
+    )
+    grown = {"counters": {"ListenOverflows": 9}, "grown": {"ListenOverflows": 9}}
+    found, _ = findings(ROOM, *[waiting] * 3, **grown)
+    by_rule = {finding.rule: finding for finding in found}
+    assert set(by_rule) == {"accept-queue", "accept-drops"}
+    assert "ListenOverflows" not in " ".join(by_rule["accept-queue"].evidence)
+    assert by_rule["accept-drops"].size == 9
+    found, _ = findings(FULL, *[waiting] * 17, **grown)
+    (finding,) = found
+    assert "ListenOverflows 9 so far" in " ".join(finding.evidence)

@@ -14,10 +14,12 @@ from tcpstates.doctor.rules.half_closed import HalfClosedRule
 from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
 from tcpstates.doctor.rules.neglected import NeglectedRule
+from tcpstates.doctor.rules.stopped import StoppedRule
 from tcpstates.doctor.rules.unresponsive import UnresponsivePeerRule
 
 # The order in which rules report what could not be examined.
 RULES: tuple[type[Rule], ...] = (
+    StoppedRule,
     HalfClosedRule,
     ClosingRule,
     UnansweredSynRule,

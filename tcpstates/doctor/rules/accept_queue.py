@@ -120,7 +120,7 @@ class AcceptQueueRule(Rule):
             if any(_consequences(place, links)):
                 severity = Severity.CRITICAL
             if severity is not None:
-                blamed = True
+                blamed |= (queue.share or 0) >= _FULL_PERCENT
                 yield self._finding(place, queue, severity, facts, links)
         dropped = facts.grown.get("ListenOverflows", 0)
         if dropped and not blamed and not self._context.is_filtered:
@@ -221,7 +221,8 @@ def _place(socket: FlaggedSocket) -> Place:
 
 
 def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
-    yield from _counter_lines(facts)
+    if (queue.share or 0) >= _FULL_PERCENT:  # others have not caused the drops
+        yield from _counter_lines(facts)
     if len(queue.listeners) > 1:
         yield (
             f"{len(queue.listeners)} listeners share the endpoint (SO_REUSEPORT): the"

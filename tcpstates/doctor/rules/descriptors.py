@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
-from tcpstates.doctor.facts import Facts
+from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     percent,
 )
 from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_name
 from tcpstates.wording import counted
 
 _NEAR_PERCENT = 95  # of a limit: the next connections fail
+_MOST_SELECTED = 10_000  # sockets whose processes are looked for
 
 
 class DescriptorsRule(Rule):
-    """Descriptors near RLIMIT_NOFILE, most of them sockets."""
+    """Descriptors near RLIMIT_NOFILE, most of them sockets.
 
-    about_host = True
+    With a filter, only the processes that own the selected sockets are examined.
+    """
+
+    states = frozenset(map(str, TcpState))
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._selected: list[FlaggedSocket] = []
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Collect the sockets that a filter selects, to find their processes."""
+        room = _MOST_SELECTED - len(self._selected)
+        if self._context.is_filtered and room > 0:
+            owned = [bool(inode) for inode in batch.column("inode")]
+            sockets = self._context.sockets(batch.select(owned))
+            self._selected += islice(sockets, room)
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Yield the sockets whose processes matter: see `Rule`."""
+        yield from self._selected
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per process that is near its limit because of sockets."""
+        if Capability.HOST_LIMITS in self._context.missing:
+            return  # a listing shows no descriptors; that is reported with the limits
         if not facts.descriptors:
             yield NotExamined(
                 rule="descriptors",
@@ -33,7 +59,10 @@ class DescriptorsRule(Rule):
             text = counted(facts.hidden_processes, "process", "processes")
             why = "run as root" if facts.is_unprivileged else "hidden even from root"
             yield NotExamined(rule="descriptors", text=f"descriptors of {text} ({why})")
+        chosen = {pid for s in self._selected for pid in facts.owner(s).pids}
         for pid, (used, sockets) in facts.descriptors.items():
+            if self._context.is_filtered and pid not in chosen:
+                continue
             limit = facts.descriptors_limit(pid) if sockets * 2 > used else None
             share = percent(used, limit)
             if (
@@ -61,9 +90,7 @@ def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Findin
         " opening a file.",
         commands=(
             command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
-            command_line(
-                "prlimit --pid {} --nofile    # the limits, soft and hard", pid
-            ),
+            command_line("prlimit --pid {} --nofile", pid),
         ),
         advice=(
             "close unneeded descriptors; a higher limit helps if the number is stable",

@@ -250,7 +250,7 @@ class HalfOpenRule(Rule):
                     "tcpstates -tan syn_received and sport = {} --by remote-address",
                     f":{port}",
                 ),
-                "sysctl net.ipv4.tcp_syncookies    # 1: cookies when the queue is full",
+                "sysctl net.ipv4.tcp_syncookies",
                 *(() if is_flood else route_commands(links, next(iter(by_source)))),
             ),
             advice=("limit SYNs where they enter the network",) if is_flood else (),

@@ -55,7 +55,9 @@ class TimeWaitLimitRule(Rule):
             means="Above the limit, the kernel skips TIME_WAIT, so late segments can"
             " reach a new connection. The cause is short connections that this side"
             " closes first.",
-            commands=("tcpstates -tan time_wait --by remote --limit 10",),
+            commands=(
+                "tcpstates -tan time_wait --by local-port,remote-address --limit 10",
+            ),
             advice=(
                 "keep connections open, or let the peer close first",
                 "raise net.ipv4.tcp_max_tw_buckets; never lower it",
@@ -151,9 +153,13 @@ class MemoryRule(Rule):
             means="All connections share this memory. Windows shrink; at the limit,"
             " the kernel drops segments and resets sockets.",
             commands=(
-                "tcpstates -tanpm --sort -recv-q --limit 20    # who does not read",
-                "tcpstates -tanpm --sort -send-q --limit 20    # whose peers do not",
-                "sysctl net.ipv4.tcp_mem    # pages: low, pressure, limit",
+                "tcpstates -tanpm --sort -recv-q --limit 20",
+                "tcpstates -tanpm --sort -send-q --limit 20",
+                "sysctl net.ipv4.tcp_mem",
+            ),
+            advice=(
+                "in the program that has unread data: read it; see the first listing",
+                "tcp_mem has three numbers of pages: low, pressure, limit",
             ),
             unless="the count covers all network namespaces together",
             no_process="all connections together",

@@ -46,6 +46,7 @@ def facts(**changes: Any) -> Facts:
         "descriptors_limit": lambda pid: 1000,
         "hidden_processes": 0,
         "is_unprivileged": False,
+        "is_stopped": lambda pid: False,
         "is_here": lambda pid: True,
         "partners": {},
         "counters": {},

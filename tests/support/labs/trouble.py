@@ -257,6 +257,17 @@ def stopped() -> dict[str, int]:
     return parts
 
 
+def stopped_reader() -> dict[str, int]:
+    """A process that has been stopped and has data to read."""
+    made = pairs(MANY)
+    for client, _ in made:
+        client.sendall(b"a question")
+    pid = held_by(b"sleeper", [server for _, server in made])
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: " T " in Path(f"/proc/{pid}/stat").read_text())
+    return {"guilty": pid}
+
+
 def kept_alive_leak() -> dict[str, int]:
     """A leak with keepalive, whose probes the peers answer."""
     made = pairs(MANY)
@@ -508,6 +519,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "workers": workers,
     "two-places": two_places,
     "stopped": stopped,
+    "stopped-reader": stopped_reader,
     "kept-alive-leak": kept_alive_leak,
     "burst": burst,
     "many-time-waits": many_time_waits,
