@@ -14,7 +14,7 @@ from tcpstates.doctor.facts import (
     spell_services,
     unmapped,
 )
-from tcpstates.doctor.findings import Finding, NotExamined
+from tcpstates.doctor.findings import Finding, NotExamined, gravity
 from tcpstates.doctor.links import Links, by_place
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.doctor.rules import RULES
@@ -86,8 +86,7 @@ class Examiner:
                 NotExamined(rule="host", text=f"the limits of the host ({why})")
             )
         findings = [each for each in found if isinstance(each, Finding)]
-        # A stopped process explains much of what the other findings describe.
-        findings.sort(key=lambda f: (-f.severity, f.rule != "stopped", -f.size))
+        findings.sort(key=gravity)
         return findings, [each for each in found if isinstance(each, NotExamined)]
 
     def _links(self) -> Links:

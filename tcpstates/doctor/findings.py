@@ -86,3 +86,11 @@ class Diagnosis:
     counted: dict[str, int]  # the sockets by state
     processes: int  # whose descriptors were examined
     note: str | None = None  # about the commands: whose host they are for
+
+
+def gravity(finding: Finding) -> tuple[int, bool, int]:
+    """Sort key: the most severe first, then the largest.
+
+    A stopped process explains much of what the other findings describe.
+    """
+    return -finding.severity, finding.rule != "stopped", -finding.size

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tcpstates.doctor.findings import Finding, Severity, Trend
+from tcpstates.doctor.findings import Finding, Severity, Trend, gravity
 
 _PASSING = frozenset({"accept-drops"})  # events of a scan, not a state at its end
 
@@ -18,10 +18,7 @@ def compare(
 
     A growing notice becomes a warning if growth alone is a reason to act.
     """
-    return sorted(
-        _compare(before, after, seconds),
-        key=lambda finding: (-finding.severity, -finding.size),
-    )
+    return sorted(_compare(before, after, seconds), key=gravity)
 
 
 def _compare(

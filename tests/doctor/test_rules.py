@@ -535,7 +535,8 @@ def test_drops_are_not_held_against_a_queue_with_room() -> None:
     waiting |= dict.fromkeys(
         ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms"), 90_000
     )
-    grown = {"counters": {"ListenOverflows": 9}, "grown": {"ListenOverflows": 9}}
+    drops = {"ListenOverflows": 9}
+    grown: dict[str, Any] = {"counters": drops, "grown": drops}
     found, _ = findings(ROOM, *[waiting] * 3, **grown)
     by_rule = {finding.rule: finding for finding in found}
     assert set(by_rule) == {"accept-queue", "accept-drops"}

@@ -116,7 +116,9 @@ class NeglectedRule(Rule):
         return Finding(
             rule="unread",
             subject=owner.subject,
-            severity=Severity.WARNING,
+            severity=Severity.WARNING
+            if number >= self._context.thresholds.pool_count
+            else Severity.NOTICE,
             size=number,
             verdict=f"{owner} does not read, or reads too slowly: data wait in"
             f" {counted(number, 'connection')} for at least {format_ms(longest)}",
