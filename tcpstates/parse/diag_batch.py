@@ -208,7 +208,7 @@ class DiagBatch(Batch):
         if place is not None:
             if not place[0]:
                 return [None] * len(self)
-            starts = range(place[0], len(rows), stride)
+            starts = range(place[0], place[0] + len(rows), stride)
             return [rows[start : start + place[1]] for start in starts]
         found: list[bytes | None] = []
         for offset in range(0, len(rows), stride):

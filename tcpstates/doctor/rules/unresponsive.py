@@ -161,6 +161,7 @@ class UnresponsivePeerRule(Rule):
                 "sockets": number,
                 "retransmits": max(tries, probes),
                 "send_q": queued,
+                "closing": closing,
             },
             means=f"{self._cause(links, sockets)} The kernel gives up after"
             f" {_tries(self._context.settings)}; only then does the program learn of"
