@@ -180,7 +180,7 @@ def test_too_little_memory_is_said_in_a_line(tmp_path: Path) -> None:
     row = "ESTAB 0 0 192.0.2.1:22 198.51.100.7:{}\n"
     path.write_text("".join(row.format(n % 65536) for n in range(200_000)))
     sort = [*COMMAND, "-ta", "--sort", "remote", "--from", str(path)]
-    finished = finish(["sh", "-c", 'ulimit -v 100000; exec "$@"', "sh", *sort])
+    finished = finish(["sh", "-c", 'ulimit -v 70000; exec "$@"', "sh", *sort])
     assert (finished.returncode, finished.stdout) == (3, "")
     assert finished.stderr == "tcpstates: out of memory\n"
 
