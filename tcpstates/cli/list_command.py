@@ -37,10 +37,6 @@ def show(options: Options, output: Output) -> None:
             answer = Answer(listing, origin, names, selection)
             texts = shown.texts(answer, output)
             output.write(texts, encoding=encoding)
-        except MemoryError as error:
-            # Frees what the frames hold, so that there is memory to report the error.
-            error.__traceback__ = None
-            raise
         finally:
             output.flush()
     for limitation in listing.limitations:

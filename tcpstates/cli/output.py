@@ -93,8 +93,16 @@ class Output:
     def write(self, chunks: Iterable[str], *, encoding: str | None = None) -> None:
         """Write texts as they arrive; escape characters that cannot be encoded.
 
-        Raise OutputError, or ReaderGone.
+        Raise OutputError, or ReaderGone. If memory runs out while the texts are made, it
+        is freed before MemoryError is raised.
         """
+        try:
+            self._write(chunks, encoding)
+        except MemoryError as error:
+            _free_frames(error)
+            raise
+
+    def _write(self, chunks: Iterable[str], encoding: str | None) -> None:
         chosen, stream = encoding or self.encoding, self._stream
         if stream is None:
             raise OutputError("cannot write output: standard output is closed")
@@ -120,6 +128,18 @@ class Output:
         """Convert the error of a failed write; for a file, `into` adds its name."""
         is_file = self._stream is not sys.stdout.buffer
         return error if is_file else output_error(error)
+
+
+def _free_frames(error: BaseException) -> None:
+    """Free what the frames hold that an exception has passed through.
+
+    CPython 3.11 allocates a number to unwind a long function, and where no memory is
+    left, it tries that for ever.
+    """
+    held: BaseException | None = error
+    while held is not None:
+        held.__traceback__ = None
+        held = held.__context__
 
 
 def warn(text: str) -> None:
