@@ -73,7 +73,6 @@ ColumnName = Literal[
     "truncated",  # tuple of str: the addresses that the tool has cut off
 ]
 COLUMN_NAMES: frozenset[str] = frozenset(get_args(ColumnName))
-INFO_COLUMNS: tuple[InfoColumn, ...] = get_args(InfoColumn)
 
 # Columns of which each side of a socket has one.
 Side = Literal["local", "remote"]
@@ -81,12 +80,6 @@ ADDRESS: dict[Side, ColumnName] = {"local": "local_address", "remote": "remote_a
 PORT: dict[Side, ColumnName] = {"local": "local_port", "remote": "remote_port"}
 SERVICE: dict[Side, ColumnName] = {"local": "local_service", "remote": "remote_service"}
 SIDES_OF_A_SOCKET: tuple[Side, Side] = ("local", "remote")
-ENDPOINTS: tuple[ColumnName, ...] = (
-    "local_address",
-    "local_port",
-    "remote_address",
-    "remote_port",
-)
 
 # Which options show a field; without any: always.
 ShownWith = Literal["always", "times", "extended", "info", "memory"]

@@ -93,8 +93,8 @@ class Output:
     def write(self, chunks: Iterable[str], *, encoding: str | None = None) -> None:
         """Write texts as they arrive; escape characters that cannot be encoded.
 
-        Raise OutputError, or ReaderGone. If memory runs out while the texts are made, it
-        is freed before MemoryError is raised.
+        Raise OutputError, or ReaderGone. If memory runs out while the texts are made,
+        it is freed before MemoryError is raised.
         """
         try:
             self._write(chunks, encoding)

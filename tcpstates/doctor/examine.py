@@ -120,7 +120,7 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         unowned = Request(states=_UNOWNED, info=True, families=request.families)
         examiner.observe_unowned(list_sockets(unowned, origin).batches)
     partners = _other_ends(examiner, context, origin)
-    sockets = [*examiner.flagged(), *partners.values()]
+    sockets = [*examiner.flagged(), *examiner.owned(), *partners.values()]
     view = origin.processes(
         (s.inode for s in sockets if s.processes is None and s.inode),
         chain.from_iterable(s.processes or () for s in sockets),
@@ -129,7 +129,11 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     after = origin.counters()
     facts = _facts(examiner.counted, view, partners, before, after)
     findings, not_examined = examiner.find(facts)
-    owners = {pid for socket in sockets for pid in facts.owner(socket).pids}
+    examined = (
+        {pid for socket in sockets for pid in facts.owner(socket).pids}
+        if context.is_filtered
+        else view.descriptors
+    )
     return Diagnosis(
         findings=tuple(findings),
         not_examined=tuple(not_examined),
@@ -139,7 +143,7 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         filter=listing.filter,
         limitations=tuple(listing.limitations),
         counted=dict(examiner.counted),
-        processes=len(owners if context.is_filtered else view.descriptors),
+        processes=len(examined),
         note=origin.command_note,
     )
 
@@ -170,7 +174,11 @@ def _other_ends(
     """
     own = examiner.addresses
     flagged = examiner.flagged()
-    wanted = {s.mirrored for s in flagged if unmap_ipv4(s.remote_address) in own}
+    wanted = {
+        socket.mirrored
+        for socket in flagged
+        if socket.remote_port and unmap_ipv4(socket.remote_address) in own
+    }
     is_second_pass = examiner.wants_second_pass()
     found: dict[Ends, FlaggedSocket] = {}
     if not wanted and not is_second_pass:

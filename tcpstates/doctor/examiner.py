@@ -15,10 +15,12 @@ from tcpstates.doctor.facts import (
     unmapped,
 )
 from tcpstates.doctor.findings import Finding, NotExamined, gravity
-from tcpstates.doctor.links import Links, by_place
+from tcpstates.doctor.links import Links, Place
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.doctor.rules import RULES
 from tcpstates.states import TcpState
+
+_LISTEN = str(TcpState.LISTEN)
 
 
 class Examiner:
@@ -37,6 +39,7 @@ class Examiner:
         }
         self.counted: Counter[str] = Counter()  # sockets by state
         self.addresses: set[str] = set()  # of this host
+        self._listeners: set[Place] = set()
 
     def observe(self, batches: Iterable[Batch]) -> None:
         """Scan sockets; each rule gets those of one state at a time."""
@@ -50,6 +53,10 @@ class Examiner:
                 same = batch
                 if len(present) > 1:
                     same = batch.select([other == label for other in labels])
+                if label == _LISTEN:
+                    ports = same.column("local_port")
+                    local = unmapped(same, "local")
+                    self._listeners.update(zip(local, ports, strict=True))
                 for rule in self._by_state.get(label, ()):
                     rule.observe(label, same)
 
@@ -63,6 +70,11 @@ class Examiner:
         """Yield the sockets whose owners, and other ends, matter."""
         for rule in self._rules:
             yield from rule.flagged()
+
+    def owned(self) -> Iterator[FlaggedSocket]:
+        """Yield further sockets, of which only the owners matter."""
+        for rule in self._rules:
+            yield from rule.owned()
 
     def wants_second_pass(self) -> bool:
         """Whether a rule has to see the sockets once more."""
@@ -94,10 +106,10 @@ class Examiner:
         rules = self._rules
         return Links(
             own_addresses=frozenset(self.addresses),
+            listeners=frozenset(self._listeners),
             full_queues=frozenset(p for rule in rules for p in rule.full_queues()),
-            silent=frozenset(a for rule in rules for a in rule.silent_addresses()),
+            unanswered=[s for rule in rules for s in rule.unanswered()],
             unfinished=Counter(a for rule in rules for a in rule.unfinished()),
-            unanswered=by_place(s for rule in rules for s in rule.unanswered()),
             half_open={p: n for r in rules for p, n in r.half_open().items()},
         )
 

@@ -43,6 +43,11 @@ def unmap_ipv4(address: str) -> str:
     return address.removeprefix(_MAPPED) if is_mapped else address
 
 
+def is_loopback(address: str) -> bool:
+    """Check whether an address, not mapped, never leaves this host."""
+    return address.startswith("127.") or address == "::1"
+
+
 def unmapped(batch: Batch, side: Side) -> Sequence[str]:
     """The addresses of one side, IPv4-mapped ones as IPv4."""
     addresses = batch.column(ADDRESS[side])

@@ -9,18 +9,15 @@ about the cause lists them, and the others leave them out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tcpstates.doctor.facts import FlaggedSocket, Port, unmap_ipv4
+from tcpstates.doctor.facts import FlaggedSocket, Port, is_loopback, unmap_ipv4
 from tcpstates.model import WILDCARDS
+from tcpstates.states import TcpState
 
 Place = tuple[str, Port]  # of a listener: local address and port
-
-
-def is_loopback(address: str) -> bool:
-    """Check whether an address never leaves this host."""
-    return address.startswith("127.") or address == "::1"
+_SYN_SENT = str(TcpState.SYN_SENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +25,11 @@ class Links:
     """What the rules have learned from the sockets and tell each other."""
 
     own_addresses: frozenset[str] = frozenset()  # of this host, as far as sockets show
-    full_queues: frozenset[Place] = frozenset()  # listeners at the limit of their queue
-    silent: frozenset[str] = frozenset()  # addresses that leave connections unanswered
+    listeners: frozenset[Place] = frozenset()
+    full_queues: frozenset[Place] = frozenset()  # listeners that accept no more
+    unanswered: Sequence[FlaggedSocket] = ()  # of clients
     # The number of closing sockets that get no answer, by remote address.
     unfinished: Mapping[str, int] = field(default_factory=dict)
-    # The sockets of clients that get no answer, by the place that they lead to.
-    unanswered: Mapping[Place, Counter[str]] = field(default_factory=dict)
     # The number of half-open connections that were answered again, by local port.
     half_open: Mapping[Port, int] = field(default_factory=dict)
 
@@ -41,36 +37,36 @@ class Links:
         """Check whether an address is one of this host's."""
         return address in self.own_addresses or is_loopback(address)
 
-    def leads_to_full_queue(self, socket: FlaggedSocket) -> bool:
-        """Check whether a client's socket waits for a full queue of this host."""
+    def full_queue(self, socket: FlaggedSocket) -> Place | None:
+        """Return the full queue of this host that a client's socket leads to.
+
+        A listener on the address itself gets its connections, not one on the wildcard.
+        """
         address, port = unmap_ipv4(socket.remote_address), socket.remote_port
-        if (address, port) in self.full_queues:
-            return True
-        return self.is_here(address) and any(
-            (wildcard, port) in self.full_queues for wildcard in WILDCARDS
-        )
+        places = [(address, port)]
+        if self.is_here(address):
+            places += ((wildcard, port) for wildcard in sorted(WILDCARDS))
+        place = next((p for p in places if p in self.listeners), None)
+        return place if place in self.full_queues else None
 
     def waiting_for(self, place: Place) -> Counter[str]:
-        """Count the sockets of clients on this host that a full queue holds up."""
-        address, port = place
-        found: Counter[str] = Counter()
-        for (remote, number), states in self.unanswered.items():
-            is_there = remote == address or (
-                address in WILDCARDS and self.is_here(remote)
-            )
-            if number == port and is_there:
-                found.update(states)
-        return found
+        """Count the clients' sockets, by state, that wait for a full queue."""
+        return Counter(
+            socket.state_label
+            for socket in self.unanswered
+            if self.full_queue(socket) == place
+        )
 
-    def has_full_queue(self, port: Port) -> bool:
-        """Check whether a listener on this port has a full queue."""
-        return any(own == port for _, own in self.full_queues)
+    def half_open_behind(self, port: Port) -> int:
+        """Count the half-open connections on a port whose queues are all full."""
+        places = {place for place in self.listeners if place[1] == port}
+        is_full = places and places <= self.full_queues
+        return self.half_open.get(port, 0) if is_full else 0
 
-
-def by_place(sockets: Iterable[FlaggedSocket]) -> dict[Place, Counter[str]]:
-    """Count sockets in each state by the place that they lead to."""
-    found: dict[Place, Counter[str]] = {}
-    for socket in sockets:
-        place = unmap_ipv4(socket.remote_address), socket.remote_port
-        found.setdefault(place, Counter())[socket.state_label] += 1
-    return found
+    def silent_addresses(self) -> frozenset[str]:
+        """Return the addresses that leave connections unanswered without a reason."""
+        return frozenset(
+            unmap_ipv4(socket.remote_address)
+            for socket in self.unanswered
+            if socket.state_label != _SYN_SENT and self.full_queue(socket) is None
+        )

@@ -16,11 +16,11 @@ from tcpstates.ages import probe_interval_ms, probed_ms
 from tcpstates.batch import Batch
 from tcpstates.doctor.facts import FlaggedSocket, RuleContext
 
-UNANSWERED = 2  # probes: one may be lost, or still be on its way
+_UNANSWERED = 2  # probes: one may be lost, or still be on its way
 _SLACK_MS = 1000  # until an answer arrives and the timer is set anew
 
 
-class Peer(Enum):
+class PeerHost(Enum):
     """What the probes of a zero window show of the peer's host."""
 
     ANSWERS = "answers"
@@ -36,15 +36,15 @@ class ProbedSocket(NamedTuple):
     interval_ms: float  # between the last probe and the next
 
     @property
-    def peer(self) -> Peer:
+    def peer(self) -> PeerHost:
         """What the probes show."""
         unanswered = self.socket.retransmits
-        if unanswered is not None and unanswered >= UNANSWERED:
-            return Peer.SILENT
+        if unanswered is not None and unanswered >= _UNANSWERED:
+            return PeerHost.SILENT
         if unanswered is None or self.last_ack_ms is None:
-            return Peer.UNKNOWN
+            return PeerHost.UNKNOWN
         is_recent = self.last_ack_ms <= self.interval_ms + _SLACK_MS
-        return Peer.ANSWERS if is_recent else Peer.UNKNOWN
+        return PeerHost.ANSWERS if is_recent else PeerHost.UNKNOWN
 
 
 def probed_sockets(context: RuleContext, batch: Batch) -> Iterator[ProbedSocket]:
@@ -56,7 +56,7 @@ def probed_sockets(context: RuleContext, batch: Batch) -> Iterator[ProbedSocket]
     rows = zip(context.sockets(full), full.column("info"), strict=True)
     for socket, info in rows:
         lasts = probed_ms(info or {})
-        unanswered = (socket.retransmits or 0) >= UNANSWERED
+        unanswered = (socket.retransmits or 0) >= _UNANSWERED
         if info is None or unanswered or lasts >= context.thresholds.zero_window_ms:
             last_ack = None if info is None else info.get("last_ack_ms")
             yield ProbedSocket(
@@ -67,7 +67,7 @@ def probed_sockets(context: RuleContext, batch: Batch) -> Iterator[ProbedSocket]
 def answer_line(probed: Sequence[ProbedSocket]) -> str:
     """Describe what the peers' hosts have answered, as far as it is known."""
     number = len(probed)
-    answering = [each for each in probed if each.peer is Peer.ANSWERS]
+    answering = [each for each in probed if each.peer is PeerHost.ANSWERS]
     if not answering:
         return "whether their hosts still answer cannot be seen yet"
     are = "all" if len(answering) == number else f"{len(answering):,} of {number:,}"

@@ -38,8 +38,8 @@ class Rule:
         """The sockets whose owners, and other ends, matter to this rule."""
         return ()
 
-    def silent_addresses(self) -> Iterable[str]:
-        """The addresses of peers that do not answer: see `Links`."""
+    def owned(self) -> Iterable[FlaggedSocket]:
+        """The sockets of which only the owners matter to this rule."""
         return ()
 
     def unfinished(self) -> Iterable[str]:

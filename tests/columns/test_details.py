@@ -14,11 +14,12 @@ from support.fakes import diag
 from support.fakes.batches import FixedNames
 from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.columns.details import info_texts
-from tcpstates.fields import FIELDS, INFO_COLUMNS, InfoColumn
+from tcpstates.fields import FIELDS, InfoColumn
 from tcpstates.parse.inet_diag import DiagDecoder
 from tcpstates.parse.tcp_info import PLACES, parse_tcp_info
 from tcpstates.render.json_ import row_maker
 
+INFO_COLUMNS: tuple[InfoColumn, ...] = get_args(InfoColumn)
 INFO, CONGESTION, MARK = 2, 4, 15
 # What Linux 3.2, 4.4, 4.9, 4.19, 5.4, 6.1, 6.18 and one to come send, and odd ones.
 LENGTHS = (104, 148, 192, 224, 232, 248, 280, 328, 8, 6, 1, 0)
@@ -63,7 +64,7 @@ def one_by_one(batch: Batch) -> ColumnBatch:
 
 
 def test_the_names_are_those_that_are_read() -> None:
-    assert tuple(PLACES) == INFO_COLUMNS == get_args(InfoColumn)
+    assert tuple(PLACES) == INFO_COLUMNS
     names = {f"info.{name}" for name in parse_tcp_info(bytes(400))}
     assert names == set(INFO_COLUMNS)
 

@@ -138,6 +138,13 @@ BOTH_ENDS = HEADING + "".join(
 )
 
 
+HEALTHY = HEADING + (
+    'LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=7,fd=3)) ino:1 sk:1\n'
+    'ESTAB 5 0 10.0.0.1:80 10.0.0.1:999 users:(("nginx",pid=7,fd=4)) ino:2 sk:2\n'
+    'ESTAB 0 0 10.0.0.1:999 10.0.0.1:80 users:(("client",pid=9,fd=4)) ino:3 sk:3\n'
+)
+
+
 def test_the_other_ends_are_found_in_the_same_listing(tmp_path: Path) -> None:
     (finding,) = look_at(BOTH_ENDS, tmp_path).findings
     text = "the peers are on this host: 7 in ESTABLISHED of client[9]"
@@ -254,14 +261,15 @@ class CountedOrigin(SavedListing):
 
 
 def test_other_ends_are_looked_for_only_where_they_can_be(tmp_path: Path) -> None:
+    """Nothing is wrong with the sockets of HEALTHY, and EVERY has clients elsewhere."""
     reads = []
-    for text in (EVERY, BOTH_ENDS):
+    for text in (HEALTHY, EVERY, BOTH_ENDS):
         path = tmp_path / "listing"
         path.write_text(text)
         origin = CountedOrigin(SavedFiles((str(path),)), is_held=True)
         examine(source=origin)
         reads.append(origin.reads)
-    assert reads[1] == reads[0] + 1
+    assert reads == [reads[0], reads[0], reads[0] + 1]
 
 
 @pytest.mark.parametrize("words", [(), ("listener",), ("not", "listener")])

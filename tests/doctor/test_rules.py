@@ -453,6 +453,35 @@ def test_a_queue_with_room_explains_nothing() -> None:
     assert "path is broken" not in found["silent-peer"].means
 
 
+def test_a_full_wildcard_is_not_blamed_for_a_listener_of_its_own() -> None:
+    """The kernel gives connections to the listener on the address itself."""
+    wildcard = FULL | {"local_address": "0.0.0.0"}
+    found = rules_found(wildcard, ROOM, *[CONNECTING] * 9, *[HALF] * 20)
+    assert set(found) == {"connect", "half-open"}
+    found = rules_found(FULL, wildcard, *[CONNECTING] * 9)
+    assert found["accept-queue"].subject == "10.0.0.1:443"
+
+
+def test_a_queue_at_its_limit_has_room_for_one_more() -> None:
+    found = rules_found(FULL | {"recv_q": 16}, *[CONNECTING] * 9)
+    assert set(found) == {"connect"}
+
+
+def test_closing_sockets_are_counted_once_for_several_processes() -> None:
+    away = CLIENT | {"remote_address": "192.0.2.77"}
+    closing = away | {"state_label": "FIN_WAIT_1", "inode": 0, "retransmits": 5}
+    rows = [away | {"processes": (Owner(pid, b"nginx", 8),)} for pid in (70, 71)] * 9
+    found, _ = findings(*rows, *[closing] * 40)
+    assert [f.rule for f in found] == ["silent-peer", "silent-peer"]
+    assert sorted(f.numbers["closing"] or 0 for f in found) == [0, 40]
+
+
+def test_closing_sockets_to_a_full_queue_are_not_lost() -> None:
+    closing = CLIENT | {"state_label": "FIN_WAIT_1", "inode": 0, "retransmits": 5}
+    found = rules_found(FULL, *[CLIENT] * 9, *[closing] * 6)
+    assert set(found) == {"accept-queue", "closing"}
+
+
 @pytest.mark.parametrize(
     ("acked", "local_port", "means"),
     [

@@ -37,7 +37,7 @@ _COUNTERS = ("ListenOverflows", "ListenDrops")
 # Where one of these is missing, only the length of a queue is evidence.
 _EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
 
-_FULL_PERCENT = 100  # of the limit
+_ALL = 100  # percent
 
 
 class _Queue(NamedTuple):
@@ -67,6 +67,17 @@ class _Queue(NamedTuple):
             for listener, limit in zip(self.listeners, self.limits, strict=True)
         )
         return max(shares, default=0)
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether a queue has as many connections as its limit, or one more."""
+        return (self.share or 0) >= _ALL
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the kernel drops further connections: see above."""
+        pairs = zip(self.listeners, self.limits or (), strict=False)
+        return any((listener.recv_q or 0) > limit for listener, limit in pairs)
 
 
 class AcceptQueueRule(Rule):
@@ -117,11 +128,12 @@ class AcceptQueueRule(Rule):
             limits = self._context.backlog_limits(listeners)
             queue = _Queue(listeners, list(self._of(place)), limits)
             severity = self._severity(queue, facts)
-            if any(_consequences(place, links)):
+            consequences = tuple(_consequences(place, links))
+            if consequences:
                 severity = Severity.CRITICAL
             if severity is not None:
-                blamed |= (queue.share or 0) >= _FULL_PERCENT
-                yield self._finding(place, queue, severity, facts, links)
+                blamed |= queue.is_at_limit
+                yield self._finding(place, queue, severity, facts, consequences)
         dropped = facts.grown.get("ListenOverflows", 0)
         if dropped and not blamed and not self._context.is_filtered:
             yield _dropped(dropped, facts)
@@ -143,21 +155,20 @@ class AcceptQueueRule(Rule):
         limits, share = self._context.thresholds, queue.share
         lasts = queue.longest >= limits.accept_wait_ms
         is_dropping = facts.grown.get("ListenOverflows", 0) > 0
-        if share is not None and share >= 100 and (lasts or is_dropping):
+        if queue.is_at_limit and (lasts or is_dropping):
             return Severity.CRITICAL
         if lasts and share is not None and share >= limits.accept_queue_percent:
             return Severity.WARNING
         if queue.longest >= limits.accept_never_ms:
             return Severity.WARNING
         is_blind = not self._context.missing.isdisjoint(_EVIDENCE)
-        is_long = queue.backlog >= limits.pool_count or (share or 0) >= 100
+        is_long = queue.backlog >= limits.pool_count or queue.is_at_limit
         return Severity.NOTICE if is_blind and is_long else None
 
     def full_queues(self) -> Iterator[Place]:
-        """Yield the endpoints whose queue is at its limit: see `Rule`."""
+        """Yield the endpoints that accept no more: see `Rule`."""
         for place, listeners in self._listeners.items():
-            limits = self._context.backlog_limits(listeners)
-            if (_Queue(listeners, [], limits).share or 0) >= _FULL_PERCENT:
+            if _Queue(listeners, [], self._context.backlog_limits(listeners)).is_full:
                 yield place
 
     def _finding(
@@ -166,7 +177,7 @@ class AcceptQueueRule(Rule):
         queue: _Queue,
         severity: Severity,
         facts: Facts,
-        links: Links,
+        consequences: tuple[str, ...],
     ) -> Finding:
         owners = list(facts.by_owner(queue.listeners))
         owner, processes = owners[0], facts.processes(owners[0])
@@ -184,7 +195,7 @@ class AcceptQueueRule(Rule):
             size=queue.backlog,
             verdict=f"{owner}{others} is slow to accept on {where}:"
             f" {counted(queue.backlog, 'connection')} waiting{of}{waits}",
-            evidence=(*_evidence(queue, facts), *_consequences(place, links)),
+            evidence=(*_evidence(queue, facts), *consequences),
             numbers={
                 "waiting": queue.backlog,
                 "limit": limit,
@@ -221,7 +232,7 @@ def _place(socket: FlaggedSocket) -> Place:
 
 
 def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
-    if (queue.share or 0) >= _FULL_PERCENT:  # others have not caused the drops
+    if queue.is_at_limit:  # others have not caused the drops
         yield from _counter_lines(facts)
     if len(queue.listeners) > 1:
         yield (
@@ -231,8 +242,7 @@ def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
     closed = sum(each.state_label == _CLOSE_WAIT for each in queue.waiting)
     if closed:
         yield f"{closed:,} of the clients have given up (CLOSE_WAIT)"
-    full = zip(queue.listeners, queue.limits or (), strict=False)
-    if any((listener.recv_q or 0) > limit for listener, limit in full):
+    if queue.is_full:
         yield "the queue is full: the kernel drops further connections"
 
 
@@ -244,10 +254,10 @@ def _consequences(place: Place, links: Links) -> Iterator[str]:
     if waiting:
         states = (f"{number:,} in {label}" for label, number in waiting.items())
         yield f"clients on this host get no answer because of it: {', '.join(states)}"
-    half_open = links.half_open.get(place[1], 0)
+    half_open = links.half_open_behind(place[1])
     if half_open:
         number = counted(half_open, "half-open connection")
-        yield f"{number}: a full queue drops the last ACK of the handshake"
+        yield f"{number}: a full queue drops the ACK that would complete them"
 
 
 def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:

@@ -16,7 +16,7 @@ from tcpstates.doctor.phrases import (
     no_process_note,
     remote_peers,
 )
-from tcpstates.doctor.probes import Peer, ProbedSocket, probed_sockets
+from tcpstates.doctor.probes import PeerHost, ProbedSocket, probed_sockets
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.model import Reason
 from tcpstates.states import TcpState
@@ -58,7 +58,7 @@ class ClosingRule(Rule):
         for socket in self._silent:
             yield unmap_ipv4(socket.remote_address)
         for each in self._probed:
-            if each.peer is not Peer.ANSWERS:
+            if each.peer is not PeerHost.ANSWERS:
                 yield unmap_ipv4(each.socket.remote_address)
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
@@ -73,15 +73,17 @@ class ClosingRule(Rule):
         silent: list[FlaggedSocket] = list(self._silent)
         full: list[FlaggedSocket] = []
         for each in self._probed:
-            (silent if each.peer is Peer.SILENT else full).append(each.socket)
-        answering = {each.socket for each in self._probed if each.peer is Peer.ANSWERS}
+            (silent if each.peer is PeerHost.SILENT else full).append(each.socket)
+        answering = {
+            each.socket for each in self._probed if each.peer is PeerHost.ANSWERS
+        }
         # Those of a peer that leaves connections unanswered are part of that finding.
+        gone = links.silent_addresses()
         silent, full = (
             [
                 socket
                 for socket in sockets
-                if socket in answering
-                or unmap_ipv4(socket.remote_address) not in links.silent
+                if socket in answering or unmap_ipv4(socket.remote_address) not in gone
             ]
             for sockets in (silent, full)
         )
@@ -141,7 +143,7 @@ class _Texts:
 
 _SILENT = _Texts(
     verdict="get no answer",
-    blame="the path between them drops all",
+    blame="yet nothing is acknowledged",
     means="The peers are gone, or a firewall has forgotten them. The kernel gives up"
     " orphans by itself (tcp_orphan_retries: about a minute or two).",
     remedy="if a firewall or NAT forgets idle connections: shorten the keepalive"

@@ -42,7 +42,7 @@ class DescriptorsRule(Rule):
             sockets = self._context.sockets(batch.select(owned))
             self._selected += islice(sockets, room)
 
-    def flagged(self) -> Iterator[FlaggedSocket]:
+    def owned(self) -> Iterator[FlaggedSocket]:
         """Yield the sockets whose processes matter: see `Rule`."""
         yield from self._selected
 

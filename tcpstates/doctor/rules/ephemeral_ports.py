@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from itertools import compress
 
 from tcpstates.batch import Batch
-from tcpstates.doctor.facts import Facts, FlaggedSocket, Port, RuleContext, unmapped
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    Port,
+    RuleContext,
+    is_loopback,
+    unmapped,
+)
 from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
@@ -87,8 +94,7 @@ class EphemeralPortsRule(Rule):
         (`tcp_twsk_unique`).
         """
         reuse, local = self._context.settings.tw_reuse, route[0]
-        is_loopback = local.startswith("127.") or local == "::1"
-        reusable = reuse == 1 or (reuse == 2 and is_loopback)
+        reusable = reuse == 1 or (reuse == 2 and is_loopback(local))
         return self._used[route] - (self._waiting[route] if reusable else 0)
 
     def wants_second_pass(self) -> bool:

@@ -41,13 +41,11 @@ class UnansweredSynRule(Rule):
         again = [number is not None and number >= limit for number in tried]
         self._found += self._context.sockets(batch.select(again))
 
-    def flagged(self) -> Iterator[FlaggedSocket]:
+    def flagged(self) -> Iterable[FlaggedSocket]:
         """Return all collected sockets."""
-        return iter(self._found)
-
-    def unanswered(self) -> Iterable[FlaggedSocket]:
-        """Return all collected sockets: see `Rule`."""
         return self._found
+
+    unanswered = flagged
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per destination."""
@@ -57,7 +55,7 @@ class UnansweredSynRule(Rule):
             )
         places: dict[tuple[str, Port], list[FlaggedSocket]] = {}
         for socket in self._found:
-            if links.leads_to_full_queue(socket):
+            if links.full_queue(socket) is not None:
                 continue  # the finding about that queue counts it
             place = unmap_ipv4(socket.remote_address), socket.remote_port
             places.setdefault(place, []).append(socket)
@@ -161,9 +159,9 @@ class HalfOpenRule(Rule):
                 text="half-open sockets (retries not reported by the source)",
             )
         for port in self._number:
+            if links.half_open_behind(port):
+                continue  # the finding about that queue counts them
             is_ours = port in self._listeners or not self._context.is_filtered
-            if links.has_full_queue(port):
-                continue  # the kernel drops the last ACK; that finding says so
             severity = self._severity(port, facts) if is_ours else None
             if severity is not None:
                 yield self._finding(port, severity, facts, links)

@@ -16,7 +16,14 @@ from typing import Any
 from tcpstates.ages import idle_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    OwnerGroup,
+    RuleContext,
+    is_loopback,
+    unmap_ipv4,
+)
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
@@ -32,7 +39,6 @@ from tcpstates.text import command_line, format_bytes, format_ms
 from tcpstates.wording import counted
 
 _ESTABLISHED = str(TcpState.ESTABLISHED)
-_LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 class NeglectedRule(Rule):
@@ -63,7 +69,7 @@ class NeglectedRule(Rule):
         self._unread += self._since(batch, unread, times)
 
     def _take_idle(self, batch: Batch) -> None:
-        times = list(idle_ms(batch))
+        times = idle_ms(batch)
         limit = self._context.thresholds.idle_ms
         if max(filter(None, times), default=0) < limit:
             return
@@ -72,7 +78,7 @@ class NeglectedRule(Rule):
             and ms is not None
             and ms >= limit
             and inode != 0
-            and not address.startswith(_LOOPBACK)
+            and not is_loopback(unmap_ipv4(address))
             for ms, (timer, address, inode) in zip(
                 times, batch.rows("timer", "remote_address", "inode"), strict=True
             )

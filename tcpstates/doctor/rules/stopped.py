@@ -42,7 +42,7 @@ class StoppedRule(Rule):
             unread = [bool(queue and inode) for queue, inode in rows]
             self._found += self._context.sockets(batch.select(unread))
 
-    def flagged(self) -> Iterator[FlaggedSocket]:
+    def owned(self) -> Iterator[FlaggedSocket]:
         """Yield all collected sockets."""
         yield from self._found
 

@@ -11,7 +11,7 @@ Both also occur in CLOSE_WAIT, where this end may still send.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
@@ -32,7 +32,7 @@ from tcpstates.doctor.phrases import (
     remote_peers,
     route_commands,
 )
-from tcpstates.doctor.probes import Peer, ProbedSocket, answer_line, probed_sockets
+from tcpstates.doctor.probes import PeerHost, ProbedSocket, answer_line, probed_sockets
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.settings import KernelSettings
 from tcpstates.states import TcpState
@@ -79,17 +79,12 @@ class UnresponsivePeerRule(Rule):
         for each in self._probed:
             yield each.socket
 
-    def unanswered(self) -> Iterable[FlaggedSocket]:
-        """Return the sockets whose data nobody acknowledges: see `Rule`."""
-        return self._silent
-
-    def silent_addresses(self) -> Iterator[str]:
-        """Yield the addresses that leave data or probes unanswered: see `Rule`."""
-        for socket in self._silent:
-            yield unmap_ipv4(socket.remote_address)
+    def unanswered(self) -> Iterator[FlaggedSocket]:
+        """Yield the sockets whose data or probes nobody acknowledges: see `Rule`."""
+        yield from self._silent
         for each in self._probed:
-            if each.peer is Peer.SILENT:
-                yield unmap_ipv4(each.socket.remote_address)
+            if each.peer is PeerHost.SILENT:
+                yield each.socket
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per problem and process."""
@@ -97,18 +92,25 @@ class UnresponsivePeerRule(Rule):
         if facts.counted.get(_ESTABLISHED) and is_blind:
             text = "peers that do not answer (timers not reported by the source)"
             yield NotExamined(rule="silent-peer", text=text)
-        silent = [s for s in self._silent if not links.leads_to_full_queue(s)]
+        silent = [s for s in self._silent if links.full_queue(s) is None]
+        gone = links.silent_addresses()
         full: list[FlaggedSocket] = []
         known = {each.socket: each for each in self._probed}
         for each in self._probed:
             # What has not been probed often enough is as the rest of that address.
-            is_gone = unmap_ipv4(each.socket.remote_address) in links.silent
-            if each.peer is Peer.SILENT or (each.peer is Peer.UNKNOWN and is_gone):
+            host, address = each.peer, unmap_ipv4(each.socket.remote_address)
+            if host is PeerHost.SILENT or (
+                host is PeerHost.UNKNOWN and address in gone
+            ):
                 silent.append(each.socket)
             else:
                 full.append(each.socket)
+        unfinished = dict(links.unfinished)
         for owner, sockets in facts.by_owner(silent).items():
-            yield self._silent_peers(facts, links, owner, sockets)
+            addresses = {unmap_ipv4(socket.remote_address) for socket in sockets}
+            # Each address once, although several processes may have lost it.
+            closing = sum(unfinished.pop(address, 0) for address in addresses)
+            yield self._silent_peers(facts, links, owner, sockets, closing)
         for owner, sockets in facts.by_owner(full).items():
             yield self._zero_window(facts, owner, [known[each] for each in sockets])
 
@@ -131,6 +133,7 @@ class UnresponsivePeerRule(Rule):
         links: Links,
         owner: OwnerGroup,
         sockets: Sequence[FlaggedSocket],
+        closing: int,
     ) -> Finding:
         number = len(sockets)
         tries, probes = (
@@ -138,8 +141,6 @@ class UnresponsivePeerRule(Rule):
             for timer in ("retransmit", "probe")
         )
         queued = sum(socket.send_q or 0 for socket in sockets)
-        addresses = {unmap_ipv4(socket.remote_address) for socket in sockets}
-        closing = sum(links.unfinished.get(address, 0) for address in addresses)
         unanswered = []
         if tries:
             unanswered.append(f"data resent up to {tries} times")
@@ -155,7 +156,7 @@ class UnresponsivePeerRule(Rule):
             evidence=(
                 f"{'; '.join(unanswered)}; {format_bytes(queued)} not acknowledged",
                 *((_closing_line(closing),) if closing else ()),
-                *local_peer_lines(facts, sockets, "the path between them drops all"),
+                *local_peer_lines(facts, sockets, "yet nothing is acknowledged"),
             ),
             numbers={
                 "sockets": number,
@@ -190,8 +191,8 @@ class UnresponsivePeerRule(Rule):
             )
         if all(links.is_here(unmap_ipv4(s.remote_address)) for s in sockets):
             return (
-                "The peers are on this host, so a filter of this host drops the"
-                " segments, or the peer's accept queue was full."
+                "The peers are on this host: look for a packet filter, or an accept"
+                " queue that was full."
             )
         return "The path is broken, or the peer's host is gone."
 
@@ -240,7 +241,7 @@ def _closing_line(number: int) -> str:
 
 def _means(probed: Sequence[ProbedSocket]) -> str:
     """Say what is at fault only if every peer's host is known to answer."""
-    if all(each.peer is Peer.ANSWERS for each in probed):
+    if all(each.peer is PeerHost.ANSWERS for each in probed):
         return (
             "The peers' programs do not read the data that have arrived, or read them"
             " slowly. Their hosts answer, so nothing on this host ends the connections."

@@ -18,6 +18,7 @@ from tcpstates.batch import ColumnBatch
 from tcpstates.fields import ColumnName
 from tcpstates.model import Owner
 from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
+from tcpstates.parse.saved.gate import are_valid
 from tcpstates.parse.saved.layout import Shape
 from tcpstates.parse.saved.rows import MalformedLine, encode_name, label_columns
 
@@ -80,6 +81,8 @@ def to_column_batches(
         fixed = _fixed(shape, family, same, addresses, numbers)
         rest = {name: list(compress(values, chosen)) for name, values in more.items()}
         count = sum(chosen)
+        if not are_valid({**fixed, **rest}):
+            return None
         owned = rest.get("processes") or [()] * count
         labels = label_columns(_PROTOCOL, same["state"], owned)
         if any(label.startswith("UNKNOWN") for label in set(labels["state_label"])):
@@ -102,16 +105,12 @@ def _may_be_cut(width: int, columns: Columns) -> bool:
 def _families(
     shape: Shape, columns: Columns, addresses: Mapping[str, Address]
 ) -> list[str]:
-    """Return each socket's family: that of an address, or of a column."""
-    if "family" in columns:
-        return [f"ipv{text[-1]}" for text in columns["family"]]
-    wildcard = shape.wildcard_family
+    """Return each socket's family: that of its shape, a column, or its address."""
     if shape.family is not None:
         return [shape.family] * len(columns["local"])
-    return [
-        addresses[near].family or addresses[far].family or wildcard
-        for near, far in zip(columns["local"], columns["remote"], strict=True)
-    ]
+    if "family" in columns:
+        return [f"ipv{digit}" for digit in columns["family"]]
+    return [addresses[text].family or "ipv4" for text in columns["local"]]
 
 
 def _fixed(

@@ -12,13 +12,14 @@ checked one by one only if the check of their column fails.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from string import ascii_letters, digits
 from typing import Any
 
 from tcpstates.fields import ColumnName
 from tcpstates.model import FAMILIES, Owner
-from tcpstates.parse.saved.rows import MALFORMED, Row
+from tcpstates.parse.saved.rows import FIXED, MALFORMED, Row
 from tcpstates.protocols import PROTOCOLS
 
 LONGEST_ADDRESS = 253  # characters of a host name (RFC 1035, 2.3.4)
@@ -42,10 +43,6 @@ def _texts(values: Column) -> set[Any] | None:
     different = set(values)
     different.discard(None)
     return different if all(type(value) is str for value in different) else None
-
-
-def _one_of(*known: str) -> Check:
-    return lambda values: set(values) <= set(known)
 
 
 def _addresses(values: Column) -> bool:
@@ -133,32 +130,33 @@ def _sides(values: Column) -> bool:
 
 
 def _owners(values: Column) -> bool:
-    return all(
-        value is None or (type(value) is tuple and all(map(_is_owner, value)))
-        for value in values
-    )
-
-
-def _is_owner(value: Any) -> bool:
-    if type(value) is not Owner:
+    given = [value for value in values if value is not None]
+    if not set(map(type, given)) <= {tuple}:
         return False
-    name: Any = value.name
-    is_named = name is None or (type(name) is bytes and len(name) <= LONGEST_NAME)
-    return is_named and type(value.pid) is int and _ids((value.pid, value.fd))
+    owners = list(chain.from_iterable(given))
+    if not owners:
+        return True
+    if set(map(type, owners)) != {Owner}:
+        return False
+    pids, names, descriptors = zip(*owners, strict=True)
+    return None not in pids and all(map(_ids, (pids, descriptors))) and _commands(names)
 
 
-_FIXED: tuple[Check, ...] = (
-    _one_of(*PROTOCOLS),
-    _one_of(*FAMILIES),
-    _valid_labels,  # the state
-    _addresses,
-    _ports,
-    _addresses,
-    _ports,
-    _numbers,
-    _numbers,
-)
-_MORE: dict[ColumnName, Check] = {
+def _commands(values: Column) -> bool:
+    different = set(values)
+    different.discard(None)
+    return all(type(name) is bytes and len(name) <= LONGEST_NAME for name in different)
+
+
+_CHECKS: dict[ColumnName, Check] = {
+    "raw_state": _valid_labels,
+    "local_address": _addresses,
+    "local_port": _ports,
+    "remote_address": _addresses,
+    "remote_port": _ports,
+    "recv_q": _numbers,
+    "send_q": _numbers,
+    # What only some listings have.
     "state_label": _valid_labels,
     "uid": _ids,
     "user_name": _names,
@@ -195,16 +193,32 @@ def refused(rows: Sequence[Row]) -> list[int]:
 
 def _pass(rows: Sequence[Row]) -> bool:
     """Check whether all rows are valid."""
-    *fixed, more, _ = zip(*rows, strict=True)
+    protocols, families, *fixed, more, _ = zip(*rows, strict=True)
     named: dict[ColumnName, list[Any]] = {}
     for each in filter(None, more):
         for name, value in each.items():
             named.setdefault(name, []).append(value)
-    checks: Iterable[tuple[Check | None, Column]] = (
-        *zip(_FIXED, fixed, strict=True),
-        *((_MORE.get(name), values) for name, values in named.items()),
+    return (
+        _is_subset(protocols, PROTOCOLS)
+        and _is_subset(families, FAMILIES)
+        and are_valid(dict(zip(FIXED, fixed, strict=True)))
+        and are_valid(named)
     )
+
+
+def _is_subset(values: Column, known: Collection[str]) -> bool:
     try:
-        return all(check is not None and check(values) for check, values in checks)
+        return set(values) <= set(known)
     except TypeError:  # a list or a dictionary where a text is expected
+        return False
+
+
+def are_valid(columns: Mapping[ColumnName, Column]) -> bool:
+    """Check the columns of some rows; a column without a check is not valid."""
+    try:
+        return all(
+            (check := _CHECKS.get(name)) is not None and check(values)
+            for name, values in columns.items()
+        )
+    except TypeError:  # as above
         return False

@@ -19,8 +19,7 @@ class Shape(NamedTuple):
     # A pattern with the groups state, local, local_port, remote and remote_port; maybe
     # also recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
     line: str
-    family: str | None = None  # None: that of the addresses
-    wildcard_family: str = "ipv4"  # if both addresses are wildcards
+    family: str | None = None  # None: that of the column, or of the local address
     has_backlog_limit: bool = True  # the Send-Q of a listener
     width: int | None = None  # from which on an endpoint may be cut off
     unescape: Callable[[str], str] = str  # of a command

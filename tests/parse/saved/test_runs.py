@@ -211,3 +211,20 @@ def test_a_listing_without_runs_is_not_searched_again_and_again(
     one = Reader(SERVICES.get)
     assert sum(map(len, one.batches(lines))) + len(one.finish()) == 8000
     assert sum(searched) < 800
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_what_the_gate_refuses_is_read_by_line(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = plain(kind, 400)
+    expected = same(lines)
+    asked: list[int] = []
+
+    def refusing(columns: Any) -> bool:
+        asked.append(len(columns))
+        return False
+
+    monkeypatch.setattr(blocks, "are_valid", refusing)
+    assert same(lines) == expected
+    assert asked

@@ -51,6 +51,14 @@ def pairs(number: int) -> list[tuple[socket.socket, socket.socket]]:
     return [connected(server) for _ in range(number)]
 
 
+def fill(made: socket.socket) -> None:
+    """Send until no more fits into the buffers of both ends."""
+    made.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            made.send(bytes(65536))
+
+
 def held_by(name: bytes, ours: list[socket.socket]) -> int:
     """Give sockets to a process of that name, to it alone; return its pid."""
 
@@ -207,10 +215,7 @@ def still_answering() -> dict[str, int]:
         client.shutdown(socket.SHUT_WR)
         reach("08", port(server))
         server.recv(1)
-        server.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:
-                server.send(bytes(65536))
+        fill(server)
     sender = held_by(b"answering", [server for _, server in made])
     return {
         "sender": sender,
@@ -323,10 +328,7 @@ def full_window() -> dict[str, int]:
     """A process that sends, to one that does not read."""
     made = pairs(2)
     for client, _ in made:
-        client.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:
-                client.send(bytes(65536))
+        fill(client)
     sender = held_by(b"sender", [client for client, _ in made])
     return {
         "sender": sender,
@@ -339,10 +341,7 @@ def closed_and_full() -> dict[str, int]:
     """Closed sockets that still have to send, to a process that does not read."""
     made = pairs(6)
     for client, _ in made:
-        client.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:
-                client.send(bytes(65536))
+        fill(client)
         end(client)
     return {"guilty": held_by(b"deaf", [server for _, server in made])}
 
