@@ -17,3 +17,8 @@ class Process:
     descriptors: int | None = None  # open now
     descriptors_limit: int | None = None  # the soft one, which the kernel applies
     is_stopped: bool = False  # by a signal, or by a debugger
+    parent: int | None = None  # its pid; 0: none in this pid namespace
+    state: str | None = None  # psutil's word: running, sleeping, disk-sleep, stopped
+    # The function of the kernel that it sleeps in (/proc/PID/wchan); it is running, or
+    # that is hidden: None.
+    waits_in: str | None = None

@@ -78,6 +78,16 @@ class Output:
         except (OSError, ValueError):  # no terminal or no descriptor
             return _DEFAULT_WIDTH
 
+    @property
+    def height(self) -> int | None:
+        """The terminal's number of lines; None: there is no terminal."""
+        if not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(sys.stdout.fileno()).lines or None
+        except (OSError, ValueError):
+            return None
+
     def wants_color(self, choice: str) -> bool:
         """Decide whether to colour: --color, then NO_COLOR, then the terminal."""
         if choice != "auto":

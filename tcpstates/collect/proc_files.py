@@ -48,10 +48,26 @@ def read_start(path: str, process: int | None = None) -> int | None:
     return int(fields[_START]) if is_whole else None
 
 
-def is_stopped(pid: int, root: str = "/proc") -> bool:
-    """Check whether a signal (T) or a debugger (t) has stopped a process."""
+def read_state(pid: int, root: str = "/proc") -> str:
+    """Return the letter of a process's state, as proc_pid_stat(5) lists them.
+
+    The empty text: it has exited, or there is no /proc.
+    """
     fields = (_read(f"{root}/{pid}/stat", None) or b"").rpartition(b")")[2].split()
-    return fields[:1] in ([b"T"], [b"t"])
+    return fields[0].decode("ascii", "replace") if fields else ""
+
+
+def read_wait_channel(pid: int, root: str = "/proc") -> str | None:
+    """Return the kernel's function in which a process sleeps; None if not known."""
+    name = (_read(f"{root}/{pid}/wchan", None) or b"").decode("ascii", "replace")
+    return None if name in ("", "0") else name.partition(".")[0]
+
+
+def network_namespace(pid: int | str, root: str = "/proc") -> int | None:
+    """Return the inode of a process's network namespace; None if it is hidden."""
+    with suppress(OSError):
+        return os.stat(f"{root}/{pid}/ns/net").st_ino
+    return None
 
 
 def _read(path: str, folder: int | None) -> bytes | None:

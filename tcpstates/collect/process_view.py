@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,13 +14,16 @@ from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_files import (
     count_descriptors,
-    is_stopped,
+    network_namespace,
+    read_state,
     sees_all_processes,
 )
 from tcpstates.model import Owner, Reason
 from tcpstates.processes import Process
 
 _OUR_NAMESPACE = "/proc/self/ns/net"
+_STOPPED, _UNINTERRUPTIBLE = ("T", "t"), "D"
+_STUCK_SECONDS, _LOOK_AGAIN_SECONDS = 2, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,12 @@ class ProcessView:
     hidden_processes: int  # whose descriptors cannot be inspected
     is_unprivileged: bool  # root would see more
     is_stopped: Callable[[int], bool]  # by a signal or a debugger, as far as known
+    # Those of some processes that sleep for seconds, and no signal can wake them.
+    stuck_in_kernel: Callable[[Iterable[int]], frozenset[int]]
     is_here: Callable[[int], bool]  # whether a process is in this network namespace
+    # The processes in other network namespaces, by the namespace's inode, as far as
+    # they may be inspected.
+    elsewhere: Callable[[], Mapping[int, Sequence[int]]]
 
 
 def view_live(inodes: Iterable[int], sockets: int | None) -> ProcessView:
@@ -71,8 +81,10 @@ def view_table(table: OwnerTable) -> ProcessView:
         descriptors_limit=read_descriptors_limit,
         hidden_processes=table.unreadable,
         is_unprivileged=not sees_all_processes(),
-        is_stopped=is_stopped,
+        is_stopped=lambda pid: read_state(pid) in _STOPPED,
+        stuck_in_kernel=stuck_in_kernel,
         is_here=is_here,
+        elsewhere=in_other_namespaces,
     )
 
 
@@ -89,14 +101,38 @@ def view_listed(owners: Iterable[Owner]) -> ProcessView:
         hidden_processes=0,
         is_unprivileged=False,
         is_stopped=lambda pid: False,
+        stuck_in_kernel=lambda pids: frozenset(),
         is_here=lambda pid: True,
+        elsewhere=dict,
     )
+
+
+def stuck_in_kernel(pids: Iterable[int]) -> frozenset[int]:
+    """Return the processes that were in uninterruptible sleep at every look.
+
+    A process that uses a disk is in this state for milliseconds (D, proc_pid_stat(5)),
+    so those found in it are looked at for two seconds. Without any, nobody waits.
+    """
+    stuck = {pid for pid in pids if read_state(pid) == _UNINTERRUPTIBLE}
+    end = time.monotonic() + _STUCK_SECONDS
+    while stuck and time.monotonic() < end:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        stuck = {pid for pid in stuck if read_state(pid) == _UNINTERRUPTIBLE}
+    return frozenset(stuck)
 
 
 def is_here(pid: int) -> bool:
     """Whether a process is in our network namespace, as far as we may know."""
-    try:
-        inode = os.stat(f"/proc/{pid}/ns/net").st_ino
-        return inode == os.stat(_OUR_NAMESPACE).st_ino
-    except OSError:
-        return True
+    return network_namespace(pid) in (None, network_namespace("self"))
+
+
+def in_other_namespaces() -> Mapping[int, Sequence[int]]:
+    """List the processes of other network namespaces; see `ProcessView.elsewhere`."""
+    found: dict[int, list[int]] = {}
+    with suppress(OSError):
+        for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+            namespace = network_namespace(pid)
+            if namespace is not None:
+                found.setdefault(namespace, []).append(pid)
+        found.pop(os.stat(_OUR_NAMESPACE).st_ino, None)
+    return found

@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
+from tcpstates.collect.proc_files import read_wait_channel
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import WILDCARD, Limitation, OwnersBy, Request
 from tcpstates.processes import Process
 from tcpstates.protocols import BY_SOCKET_TYPE, PROTOCOLS
 from tcpstates.states import RFC_STATES, find_state
+
+_LONGEST_NAME = 15  # TASK_COMM_LEN without the zero, linux/sched.h
 
 
 class PsutilSource:
@@ -183,7 +186,14 @@ def read_process(pid: int) -> Process:
     found = Process(pid=pid)
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        wanted = ["name", "username", "create_time", "cmdline", "status"]
+        wanted = [
+            "name",
+            "username",
+            "create_time",
+            "cmdline",
+            "status",
+            "ppid",
+        ]
         known = process.as_dict([name for name in wanted if hasattr(process, name)])
         name, command = known["name"], known["cmdline"]
         found = Process(
@@ -196,6 +206,9 @@ def read_process(pid: int) -> Process:
             descriptors_limit=read_descriptors_limit(pid),
             is_stopped=known["status"]
             in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP),
+            parent=known["ppid"],
+            state=known["status"],
+            waits_in=read_wait_channel(pid),
         )
     return found
 
@@ -220,6 +233,23 @@ else:
     def read_descriptors_limit(pid: int) -> int | None:
         """Return None: only Linux reports the limits of other processes."""
         return None
+
+
+def is_running(pid: int) -> bool:
+    """Check whether a process with this pid exists."""
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
+
+
+def is_process_name(name: str) -> bool:
+    """Check whether a process has this name, which Linux cuts off after 15 bytes."""
+    import psutil
+
+    return any(
+        found.info["name"] in (name, name[:_LONGEST_NAME])
+        for found in psutil.process_iter(["name"])
+    )
 
 
 def read_process_name(pid: int) -> bytes | None:

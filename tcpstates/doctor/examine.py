@@ -7,10 +7,12 @@ flagged sockets are looked up, and their other ends, if these are on the same ho
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 
+from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import (
@@ -30,6 +32,7 @@ from tcpstates.doctor.findings import (
     Severity,
     Trend,
 )
+from tcpstates.doctor.rules.datagrams import select_dropped
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
 from tcpstates.errors import ArgumentError, chosen
@@ -119,6 +122,8 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     if context.is_filtered:
         unowned = Request(states=_UNOWNED, info=True, families=request.families)
         examiner.observe_unowned(list_sockets(unowned, origin).batches)
+    if Capability.MEMORY not in context.missing:
+        examiner.observe_udp(_dropped_datagrams(question, origin))
     partners = _other_ends(examiner, context, origin)
     sockets = [*examiner.flagged(), *examiner.owned(), *partners.values()]
     view = origin.processes(
@@ -146,6 +151,22 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         processes=len(examined),
         note=origin.command_note,
     )
+
+
+def _dropped_datagrams(question: _Question, origin: Origin) -> Iterable[Batch]:
+    """Read the UDP sockets that have dropped something.
+
+    A filter may need the owners of all sockets, so it is applied only if there are any.
+    """
+    request = question.request._replace(
+        protocols=frozenset({"udp"}), info=False, memory=True
+    )
+    read = (select_dropped(each) for each in list_sockets(request, origin).batches)
+    found = [batch for batch in read if len(batch)]
+    selection = select(question.filter, origin, request)
+    if not found or selection is None:
+        return found
+    return list_sockets(request, origin, selection).batches
 
 
 def _context(question: _Question, origin: Origin, listing: Listing) -> RuleContext:

@@ -66,6 +66,12 @@ class Examiner:
             for rule in self._rules:
                 rule.observe_unowned(batch)
 
+    def observe_udp(self, batches: Iterable[Batch]) -> None:
+        """Scan UDP sockets."""
+        for batch in batches:
+            for rule in self._rules:
+                rule.observe_udp(batch)
+
     def flagged(self) -> Iterator[FlaggedSocket]:
         """Yield the sockets whose owners, and other ends, matter."""
         for rule in self._rules:

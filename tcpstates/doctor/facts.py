@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
@@ -98,6 +106,7 @@ class FlaggedSocket(NamedTuple):
     no_process_reason: str | None
     age: Bounds
     since_ms: float = 0  # for how long the suspected condition has lasted
+    moved: int | None = None  # the bytes that tell whether it moves on; see `moved_by`
 
     @property
     def ends(self) -> Ends:
@@ -110,7 +119,7 @@ class FlaggedSocket(NamedTuple):
         return unmap_ipv4(self[3]), self[4], unmap_ipv4(self[1]), self[2]
 
 
-_COLUMNS: tuple[ColumnName, ...] = FlaggedSocket._fields[:-2]  # type: ignore[assignment]
+_COLUMNS: tuple[ColumnName, ...] = FlaggedSocket._fields[:-3]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +218,18 @@ class Facts(ProcessView):
         return (), reason_without_file(socket.state_label)
 
     def by_owner(
-        self, sockets: Iterable[FlaggedSocket], few: int = 0
+        self,
+        sockets: Iterable[FlaggedSocket],
+        few: int = 0,
+        *,
+        join_workers: bool = False,
     ) -> dict[OwnerGroup, list[FlaggedSocket]]:
         """Group sockets by owner, largest group first.
 
         A socket with several owners counts for the one that owns most sockets: the
         server, not the children that it has forked. Processes of the same name with
-        fewer than `few` sockets each form one group: the workers of a server.
+        fewer than `few` sockets each form one group: the workers of a server. With
+        `join_workers`, so do those with the same name and the same parent.
         """
         held = [(socket, self.owner(socket)) for socket in sockets]
         weight = Counter(pid for _, owner in held for pid in owner.pids)
@@ -227,27 +241,45 @@ class Facts(ProcessView):
                 first = OwnerGroup((most,), (owner.names[owner.pids.index(most)],))
             groups.setdefault(first, []).append(socket)
         if few:
-            groups = _joined_workers(groups, few)
+            groups = _joined(
+                groups, lambda owner, size: owner.names if size < few else None
+            )
+        if join_workers and len(groups) > 1:
+            groups = _joined(groups, lambda owner, size: self._family(owner))
         return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+    def _family(self, owner: OwnerGroup) -> tuple[bytes | None, int] | None:
+        """What the workers of one server have in common: a name, and a parent."""
+        parent = self.process(owner.pids[0]).parent if len(owner.pids) == 1 else None
+        # The first process is the parent of all daemons.
+        return None if parent in (None, 0, 1) else (owner.names[0], parent)
 
     def processes(self, owner: OwnerGroup) -> tuple[Process, ...]:
         """Describe the first three processes of an owner."""
         return tuple(map(self.process, owner.pids[:3]))
 
 
-def _joined_workers(
-    groups: dict[OwnerGroup, list[FlaggedSocket]], few: int
+def moved_by(sockets: Iterable[FlaggedSocket]) -> dict[Hashable, int]:
+    """The bytes that each socket has moved so far, to compare two scans."""
+    return {s.ends: s.moved for s in sockets if s.moved is not None}
+
+
+def _joined(
+    groups: dict[OwnerGroup, list[FlaggedSocket]],
+    key: Callable[[OwnerGroup, int], Hashable],
 ) -> dict[OwnerGroup, list[FlaggedSocket]]:
-    """Merge small groups of processes with the same name."""
+    """Merge the groups with the same key, given the size of each; None: none."""
     joined: dict[OwnerGroup, list[FlaggedSocket]] = {}
-    workers: dict[tuple[bytes | None, ...], list[OwnerGroup]] = {}
+    workers: dict[Hashable, list[OwnerGroup]] = {}
     for owner, sockets in groups.items():
-        if owner.pids and len(sockets) < few:
-            workers.setdefault(owner.names, []).append(owner)
-        else:
+        shared = key(owner, len(sockets)) if owner.pids else None
+        if shared is None:
             joined[owner] = sockets
-    for names, owners in workers.items():
-        pids = tuple(sorted(pid for owner in owners for pid in owner.pids))
-        whole = OwnerGroup(pids, names * len(pids))
+        else:
+            workers.setdefault(shared, []).append(owner)
+    for owners in workers.values():
+        names = {pid: owner.names[0] for owner in owners for pid in owner.pids}
+        pids = tuple(sorted(names))
+        whole = OwnerGroup(pids, tuple(map(names.__getitem__, pids)))
         joined[whole] = [each for owner in owners for each in groups[owner]]
     return joined

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -55,8 +56,14 @@ class Finding:
     peers: tuple[Peer, ...] = ()
     trend: Trend | None = None
     ages: tuple[float, ...] = ()  # of the sockets, ms at least, in ascending order
+    # What the sockets have moved so far, by their ends: bytes, which only grow.
+    moved: Mapping[Hashable, int] = field(default_factory=dict)
+    # What a second scan makes of it: see `trends`.
     is_urgent_when_growing: bool = False  # growth alone is a reason to act
-    is_provisional: bool = False  # reported only if a second scan sees it grow
+    is_urgent_when_staying: bool = False  # so is that the same sockets are still there
+    is_harmless_when_staying: bool = False  # it only matters if it grows
+    notable_growth: int | None = None  # so many more make it worth a notice
+    is_provisional: bool = False  # reported only if a second scan sees it grow, or stay
 
     @property
     def key(self) -> tuple[str, str]:
@@ -70,6 +77,8 @@ class NotExamined:
 
     rule: str
     text: str
+    command: str | None = None  # that examines it
+    is_fixed: bool = False  # nobody here can examine it: people need not read that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

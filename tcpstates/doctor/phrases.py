@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tcpstates.doctor.facts import (
     Facts,
@@ -16,14 +16,26 @@ from tcpstates.doctor.facts import (
 from tcpstates.doctor.findings import Peer
 from tcpstates.doctor.links import Links
 from tcpstates.processes import Process
-from tcpstates.text import command_line, format_ms
+from tcpstates.text import command_line, format_ms, format_name, sanitise
 
 _MOST_PEERS = 3
+_MOST_SOCKETS = 20  # in a proposed listing
 # Common advice on the web, and why it is wrong.
 BAD_PORT_ADVICE = (
     "not tcp_fin_timeout: it has no effect on TIME_WAIT; not tcp_tw_recycle: it broke"
     " clients behind NAT and was removed in Linux 4.12"
 )
+
+
+def listing(options: str, *values: object, number: int | None, end: str = "") -> str:
+    """Propose a listing of a number of sockets; None: it is not known.
+
+    Where there are more than fit on a screen, the listing is limited. `end` is the end
+    of its filter, quoted already.
+    """
+    shown = command_line("tcpstates " + options, *values) + end
+    is_short = number is not None and number <= _MOST_SOCKETS
+    return shown if is_short else f"{shown} --limit {_MOST_SOCKETS}"
 
 
 def percent(part: int, whole: int | None) -> int | None:
@@ -85,6 +97,14 @@ def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
         for process in processes
         if process.is_stopped
     )
+
+
+def sleep_lines(processes: Iterable[Process]) -> Iterator[str]:
+    """Describe where in the kernel processes sleep, as far as that is known."""
+    for process in processes:
+        if process.waits_in is not None:
+            name = format_name(process.name)
+            yield f"{name}[{process.pid}] sleeps in {sanitise(process.waits_in)}"
 
 
 def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:

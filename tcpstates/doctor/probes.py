@@ -58,9 +58,14 @@ def probed_sockets(context: RuleContext, batch: Batch) -> Iterator[ProbedSocket]
         lasts = probed_ms(info or {})
         unanswered = (socket.retransmits or 0) >= _UNANSWERED
         if info is None or unanswered or lasts >= context.thresholds.zero_window_ms:
-            last_ack = None if info is None else info.get("last_ack_ms")
+            last_ack, moved = (
+                None if info is None else info.get(name)
+                for name in ("last_ack_ms", "bytes_acked")
+            )
             yield ProbedSocket(
-                socket._replace(since_ms=lasts), last_ack, probe_interval_ms(info or {})
+                socket._replace(since_ms=lasts, moved=moved),
+                last_ack,
+                probe_interval_ms(info or {}),
             )
 
 

@@ -34,6 +34,9 @@ class Rule:
     def observe_unowned(self, batch: Batch) -> None:
         """Note sockets without a process, which a filter by process has left out."""
 
+    def observe_udp(self, batch: Batch) -> None:
+        """Note UDP sockets, in any state, with their memory."""
+
     def flagged(self) -> Iterable[FlaggedSocket]:
         """The sockets whose owners, and other ends, matter to this rule."""
         return ()

@@ -22,6 +22,9 @@ class Thresholds:
     # pool: it notices that a peer has closed when it next uses the connection.
     pool_count: int = 5
     pool_ms: int = 30 * _MINUTE
+    # So many connections of a process to one peer may be an idle pool, whose end of the
+    # stream nobody has read yet. Pools keep 10 by default (urllib3, HikariCP) to 50.
+    pool_size: int = 50
     # This many sockets per process, this old, are a problem already before a minute.
     many_count: int = 100
     many_ms: int = 5 * _SECOND
@@ -42,16 +45,26 @@ class Thresholds:
     # Share of tcp_max_tw_buckets, of tcp_max_orphans, and of the limit in tcp_mem,
     # whose pressure mark usually comes first.
     limit_percent: int = 80
-    # Retries of an unanswered SYN: 2 take two or three seconds.
+    # Retries of an unanswered SYN: 2 take two or three seconds. So many retries are a
+    # warning even for a single socket: 5 take half a minute, so nobody has set a
+    # timeout.
     syn_retries: int = 2
+    syn_retries_many: int = 5
     # Unanswered retransmissions, and the percentage of connections from which on they
     # (and zero windows) are a problem of this machine rather than of some peers.
     retransmits: int = 4
     share_percent: int = 1
-    # How long a peer accepts no data; received data stay unread; there is no traffic.
+    # The same for clients of this host, some of which always vanish (mobile ones).
+    clients_percent: int = 10
+    # How long a peer accepts no data: worth a notice, a warning. A download of 50 kB/s
+    # was seen to pause for 26 s. How long received data stay unread; there is no
+    # traffic.
     zero_window_ms: int = 10 * _SECOND
+    zero_window_long_ms: int = 2 * _MINUTE
     unread_ms: int = 30 * _SECOND
     idle_ms: int = 2 * _HOUR  # tcp_keepalive_time
+    # How long a request stays without an answer.
+    waiting_ms: int = 10 * _SECOND
     # Closed sockets whose FIN is not acknowledged: the number that is worth a notice,
     # and the number that is worth a warning.
     closing_count: int = 5

@@ -24,8 +24,35 @@ _MOST_COMMAND = 200  # characters of a command line
 _MANY_TIME_WAITS = 1000  # from this number on, people ask whether it is normal
 
 
-def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
-    """Yield the findings, what was examined, and what could not be examined."""
+def render_diagnosis(
+    diagnosis: Diagnosis, *, width: int, color: bool, height: int | None = None
+) -> Iterator[str]:
+    """Yield the findings, what was examined, and what could not be examined.
+
+    `height` is the number of lines of a terminal; None: there is none. Where a report
+    is higher, its verdicts follow once more, so that all of them are on the screen.
+    """
+    rows = 0
+    for text in _report(diagnosis, width, color=color):
+        rows += text.count("\n")
+        yield text
+    if height is not None and rows >= height and len(diagnosis.findings) > 1:
+        yield "\n"
+        yield from _verdicts(diagnosis, width, color=color)
+
+
+def render_brief(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
+    """Yield what was examined, then one verdict per finding, the most severe last."""
+    yield from _closing(diagnosis, readable(width), color=color)
+    yield from _verdicts(diagnosis, width, color=color)
+
+
+def _verdicts(diagnosis: Diagnosis, width: int, *, color: bool) -> Iterator[str]:
+    for finding in reversed(diagnosis.findings):
+        yield from _verdict(finding, readable(width), color=color)
+
+
+def _report(diagnosis: Diagnosis, width: int, *, color: bool) -> Iterator[str]:
     wide = readable(width)
     for number, finding in enumerate(diagnosis.findings):
         yield from _verdict(finding, wide, color=color)
@@ -36,8 +63,13 @@ def render_diagnosis(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterat
             yield "\n"
     if len(diagnosis.findings) > _IN_FULL:
         yield "\n"
+    yield from _closing(diagnosis, wide, color=color)
+
+
+def _closing(diagnosis: Diagnosis, width: int, *, color: bool) -> Iterator[str]:
     for text in _closing_lines(diagnosis):
-        for line in lines(text, wide, rest="  "):
+        whole = [text] if isinstance(text, Whole) else lines(text, width, rest="  ")
+        for line in whole:
             yield (paint(DIM, line) if color else line) + "\n"
 
 
@@ -104,6 +136,8 @@ def _process(process: Process) -> str:
         parts.append(sanitise(command))
     if process.is_stopped:
         parts.append("stopped")
+    elif process.state == "disk-sleep":
+        parts.append("in uninterruptible sleep")
     return ", ".join(parts)
 
 
@@ -133,7 +167,9 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
             f"{waiting:,} in TIME_WAIT are normal: each stays 60 s after this side"
             " closed first"
         )
-    if diagnosis.not_examined:
-        yield "not examined: " + "; ".join(
-            dict.fromkeys(each.text for each in diagnosis.not_examined)
-        )
+    gaps = [each for each in diagnosis.not_examined if not each.is_fixed]
+    if gaps:
+        yield "not examined: " + "; ".join(dict.fromkeys(each.text for each in gaps))
+    for gap in gaps:
+        if gap.command is not None:
+            yield Whole(f"  {gap.command}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,7 +25,10 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
         "states": diagnosis.counted,
         "processes": diagnosis.processes,
         "findings": [_finding(finding) for finding in diagnosis.findings],
-        "not_examined": [asdict(each) for each in diagnosis.not_examined],
+        "not_examined": [
+            {"rule": each.rule, "text": each.text, "command": each.command}
+            for each in diagnosis.not_examined
+        ],
         "limitations": [limit._asdict() for limit in diagnosis.limitations],
     }
     return json.dumps(reported, indent=2) + "\n"
@@ -77,6 +79,9 @@ def _process(process: Process) -> dict[str, Any]:
         "descriptors": process.descriptors,
         "descriptors_limit": process.descriptors_limit,
         "is_stopped": process.is_stopped,
+        "parent": process.parent,
+        "state": process.state,
+        "waits_in": process.waits_in,
     }
 
 

@@ -236,7 +236,9 @@ def test_what_waits_is_seen_although_a_filter_leaves_it_out(tmp_path: Path) -> N
     expected = "129 connections waiting (limit 128), the longest for 20.0s"
     assert finding.verdict.endswith(expected)
     assert finding.numbers["longest_ms"] == 20_000
-    assert "1 of the clients have given up (CLOSE_WAIT)" in finding.evidence
+    assert (
+        "1 of the clients has already ended the stream (CLOSE_WAIT)" in finding.evidence
+    )
     assert [peer.name for peer in finding.peers] == ["10.0.0.2", "10.0.0.3"]
 
 

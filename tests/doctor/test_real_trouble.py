@@ -131,11 +131,14 @@ def test_a_listener_nobody_accepts_from_is_named_before_its_queue_is_full() -> N
         ]
 
 
-def test_clients_that_have_given_up_are_told() -> None:
+def test_clients_that_have_ended_the_stream_are_counted() -> None:
     with situation("given-up") as lab:
         limits = ("--threshold", "accept-never=300ms")
         finding = wait_for(lab, "accept-queue", *limits)
-        assert "2 of the clients have given up (CLOSE_WAIT)" in finding["evidence"]
+        assert (
+            "2 of the clients have already ended the stream (CLOSE_WAIT)"
+            in finding["evidence"]
+        )
 
 
 def test_time_wait_at_its_limit_and_the_false_friends() -> None:

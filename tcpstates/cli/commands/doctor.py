@@ -12,6 +12,7 @@ from tcpstates.cli.options import chosen_families
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, saved_options
 from tcpstates.cli.state_argument import color_option, json_option
+from tcpstates.cli.targets import expand_target
 from tcpstates.cli.types import FILTER_ARGUMENT, SOURCE
 from tcpstates.doctor.examine import examine
 from tcpstates.doctor.findings import Severity
@@ -69,6 +70,7 @@ def _read_value(field: str, text: str) -> float:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.option(
+    "-w",
     "--watch",
     type=click.FloatRange(min=0.1, max=86_400),
     metavar="SECONDS",
@@ -81,6 +83,7 @@ def _read_value(field: str, text: str) -> float:
     type=ThresholdSetting(),
     help="Set a threshold; the man page lists them. Can be repeated.",
 )
+@click.option("--brief", is_flag=True, help="Print one line per finding.")
 @click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Examine only IPv4 sockets.")
 @click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Examine only IPv6 sockets.")
 @click.option("--source", type=SOURCE, default="auto", help=SOURCE_HELP)
@@ -91,7 +94,8 @@ def _read_value(field: str, text: str) -> float:
 def doctor(output: Output, /, **values: Any) -> int:
     """Find what is stuck, name the culprit and suggest what to do.
 
-    With a filter, examine only the TCP sockets that it selects. The exit code is 1 if
+    With a filter, examine only the TCP sockets that it selects. A single word can be a
+    program, a pid or a port: nginx, 718, :443. The exit code is 1 if
     there is something to do, and 0 if there is nothing, or only notices.
 
     \b
@@ -104,10 +108,11 @@ def doctor(output: Output, /, **values: Any) -> int:
         raise click.UsageError("--watch requires live sockets; remove --from")
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
         warn(f"scanning twice, {watch:g} s apart")
+    origin = chosen_origin(values)
     diagnosis = examine(
-        values["expression"],
+        expand_target(values["expression"], origin),
         families=frozenset(chosen_families(values)),
-        source=chosen_origin(values),
+        source=origin,
         thresholds=Thresholds(**dict(values["settings"])),
         watch=watch,
     )
@@ -116,10 +121,16 @@ def doctor(output: Output, /, **values: Any) -> int:
 
         output.write([render_diagnosis_json(diagnosis)], encoding="utf-8")
     else:
-        from tcpstates.render.diagnosis import render_diagnosis
+        from tcpstates.render.diagnosis import render_brief, render_diagnosis
 
-        color = output.wants_color(values["color"])
-        output.write(render_diagnosis(diagnosis, width=output.width, color=color))
+        width, color = output.width, output.wants_color(values["color"])
+        output.write(
+            render_brief(diagnosis, width=width, color=color)
+            if values["brief"]
+            else render_diagnosis(
+                diagnosis, width=width, color=color, height=output.height
+            )
+        )
     for limitation in diagnosis.limitations:
         warn(limitation.text)
     is_bad = any(f.severity >= Severity.WARNING for f in diagnosis.findings)

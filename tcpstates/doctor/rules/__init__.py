@@ -8,14 +8,18 @@ from __future__ import annotations
 from tcpstates.doctor.rule import Rule
 from tcpstates.doctor.rules.accept_queue import AcceptQueueRule
 from tcpstates.doctor.rules.closing import ClosingRule
+from tcpstates.doctor.rules.connections import FailedRule, GrowingRule
+from tcpstates.doctor.rules.datagrams import DatagramsRule
 from tcpstates.doctor.rules.descriptors import DescriptorsRule
 from tcpstates.doctor.rules.ephemeral_ports import EphemeralPortsRule
 from tcpstates.doctor.rules.half_closed import HalfClosedRule
 from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
+from tcpstates.doctor.rules.namespaces import NamespacesRule
 from tcpstates.doctor.rules.neglected import NeglectedRule
 from tcpstates.doctor.rules.stopped import StoppedRule
 from tcpstates.doctor.rules.unresponsive import UnresponsivePeerRule
+from tcpstates.doctor.rules.waiting import WaitingRule
 
 # The order in which rules report what could not be examined.
 RULES: tuple[type[Rule], ...] = (
@@ -25,6 +29,7 @@ RULES: tuple[type[Rule], ...] = (
     UnansweredSynRule,
     UnresponsivePeerRule,
     NeglectedRule,
+    WaitingRule,
     AcceptQueueRule,
     HalfOpenRule,
     EphemeralPortsRule,
@@ -32,4 +37,8 @@ RULES: tuple[type[Rule], ...] = (
     OrphanLimitRule,
     DescriptorsRule,
     MemoryRule,
+    GrowingRule,
+    FailedRule,
+    DatagramsRule,
+    NamespacesRule,
 )

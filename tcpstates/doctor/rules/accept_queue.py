@@ -1,83 +1,48 @@
 """Accept queues that fill up because the program does not accept.
 
-For a LISTEN socket, Recv-Q is the number of waiting connections and Send-Q the limit
-(`tcp_diag_get_info`, net/ipv4/tcp_diag.c). The kernel drops SYNs once the number
-exceeds the limit (`sk_acceptq_is_full`, net/sock.h). A waiting connection is a socket
-without an inode. If several listeners share an endpoint (SO_REUSEPORT), the kernel does
-not report in whose queue a connection waits.
+`accept_queues` explains the numbers, `acceptors` finds the processes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import replace
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext, unmap_ipv4
+from tcpstates.doctor.accept_drops import COUNTERS, counter_lines, drops_finding
+from tcpstates.doctor.accept_queues import AcceptQueue
+from tcpstates.doctor.acceptors import Acceptors, find_acceptors
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    Port,
+    RuleContext,
+    unmap_ipv4,
+)
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links, Place
 from tcpstates.doctor.phrases import (
     endpoint,
+    listing,
     no_process_note,
-    percent,
     remote_peers,
     resume_commands,
+    sleep_lines,
 )
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.model import WILDCARDS
 from tcpstates.states import TcpState
 from tcpstates.text import command_line, format_ms
-from tcpstates.wording import counted
+from tcpstates.wording import counted, plural
 
 _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
-_COUNTERS = ("ListenOverflows", "ListenDrops")
+_MOST_ACCEPTED = 1000  # connections of a port, to find who accepts
+_MOST_NAMED = 3  # processes
 
 # Where one of these is missing, only the length of a queue is evidence.
 _EVIDENCE = {Capability.TCP_INFO, Capability.HOST_LIMITS}
-
-_ALL = 100  # percent
-
-
-class _Queue(NamedTuple):
-    """The connections that wait at one endpoint, for one listener or for several."""
-
-    listeners: list[FlaggedSocket]  # those whose queue is not empty
-    waiting: list[FlaggedSocket]
-    limits: tuple[int, ...] | None  # None: not reported by the source
-
-    @property
-    def backlog(self) -> int:
-        """The number of waiting connections."""
-        return sum(listener.recv_q or 0 for listener in self.listeners)
-
-    @property
-    def longest(self) -> float:
-        """The longest wait in milliseconds, as a lower bound."""
-        return max((each.age[0] for each in self.waiting), default=0.0)
-
-    @property
-    def share(self) -> int | None:
-        """The fill level of the fullest queue, in percent."""
-        if self.limits is None:
-            return None
-        shares = (
-            percent(listener.recv_q or 0, max(limit, 1)) or 0
-            for listener, limit in zip(self.listeners, self.limits, strict=True)
-        )
-        return max(shares, default=0)
-
-    @property
-    def is_at_limit(self) -> bool:
-        """Whether a queue has as many connections as its limit, or one more."""
-        return (self.share or 0) >= _ALL
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the kernel drops further connections: see above."""
-        pairs = zip(self.listeners, self.limits or (), strict=False)
-        return any((listener.recv_q or 0) > limit for listener, limit in pairs)
 
 
 class AcceptQueueRule(Rule):
@@ -89,6 +54,7 @@ class AcceptQueueRule(Rule):
         super().__init__(context)
         self._listeners: dict[Place, list[FlaggedSocket]] = {}
         self._waiting: dict[Place, list[FlaggedSocket]] = {}
+        self._accepted: dict[Port, list[FlaggedSocket]] = {}
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect listeners with waiting connections, and sockets without a file."""
@@ -112,6 +78,37 @@ class AcceptQueueRule(Rule):
         for listeners in self._listeners.values():
             yield from listeners
 
+    def wants_second_pass(self) -> bool:
+        """Whether somebody has to be found who accepts: see `Rule`."""
+        return any(map(self._is_suspicious, self._queues()))
+
+    def second_pass(self, batch: Batch) -> None:
+        """Collect the connections that were accepted on the ports of full queues."""
+        busy = {q.port for q in self._queues() if self._is_suspicious(q)}
+        chosen = [
+            bool(inode and port in busy)
+            for inode, port in batch.rows("inode", "local_port")
+        ]
+        if any(chosen):
+            for socket in self._context.sockets(batch.select(chosen)):
+                accepted = self._accepted.setdefault(socket.local_port, [])
+                if len(accepted) < _MOST_ACCEPTED:
+                    accepted.append(socket)
+
+    def owned(self) -> Iterator[FlaggedSocket]:
+        """Yield the accepted connections, whose owners accept: see `Rule`."""
+        for accepted in self._accepted.values():
+            yield from accepted
+
+    def _queues(self) -> Iterator[AcceptQueue]:
+        for place, listeners in self._listeners.items():
+            limits = self._context.backlog_limits(listeners)
+            yield AcceptQueue(place, listeners, list(self._of(place)), limits)
+
+    def _is_suspicious(self, queue: AcceptQueue) -> bool:
+        limits = self._context.thresholds
+        return queue.is_at_limit or queue.longest >= limits.accept_wait_ms
+
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per endpoint, and one for drops that no queue explains."""
         if Capability.QUEUES in self._context.missing:
@@ -124,19 +121,21 @@ class AcceptQueueRule(Rule):
             text = "how long connections wait (not reported by the source)"
             yield NotExamined(rule="accept-queue", text=text)
         blamed = False
-        for place, listeners in self._listeners.items():
-            limits = self._context.backlog_limits(listeners)
-            queue = _Queue(listeners, list(self._of(place)), limits)
+        for queue in self._queues():
             severity = self._severity(queue, facts)
-            consequences = tuple(_consequences(place, links))
+            consequences = tuple(_consequences(queue.place, links))
             if consequences:
                 severity = Severity.CRITICAL
+            few = self._context.thresholds.pool_count
             if severity is not None:
                 blamed |= queue.is_at_limit
-                yield self._finding(place, queue, severity, facts, consequences)
+                yield self._finding(queue, severity, facts, consequences)
+            elif self._context.is_watched and queue.backlog >= few:
+                found = self._finding(queue, Severity.NOTICE, facts, ())
+                yield replace(found, is_provisional=True)
         dropped = facts.grown.get("ListenOverflows", 0)
         if dropped and not blamed and not self._context.is_filtered:
-            yield _dropped(dropped, facts)
+            yield drops_finding(dropped, facts)
 
     def _of(self, place: Place) -> Iterator[FlaggedSocket]:
         """Yield the connections that wait at an endpoint.
@@ -151,7 +150,7 @@ class AcceptQueueRule(Rule):
             if own == port and is_here:
                 yield from waiting
 
-    def _severity(self, queue: _Queue, facts: Facts) -> Severity | None:
+    def _severity(self, queue: AcceptQueue, facts: Facts) -> Severity | None:
         limits, share = self._context.thresholds, queue.share
         lasts = queue.longest >= limits.accept_wait_ms
         is_dropping = facts.grown.get("ListenOverflows", 0) > 0
@@ -162,68 +161,69 @@ class AcceptQueueRule(Rule):
         if queue.longest >= limits.accept_never_ms:
             return Severity.WARNING
         is_blind = not self._context.missing.isdisjoint(_EVIDENCE)
-        is_long = queue.backlog >= limits.pool_count or queue.is_at_limit
-        return Severity.NOTICE if is_blind and is_long else None
+        is_long = queue.backlog >= limits.pool_count
+        is_notable = (lasts and is_long) or (
+            is_blind and (is_long or queue.is_at_limit)
+        )
+        return Severity.NOTICE if is_notable else None
 
     def full_queues(self) -> Iterator[Place]:
         """Yield the endpoints that accept no more: see `Rule`."""
-        for place, listeners in self._listeners.items():
-            if _Queue(listeners, [], self._context.backlog_limits(listeners)).is_full:
-                yield place
+        for queue in self._queues():
+            if queue.is_full:
+                yield queue.place
 
     def _finding(
         self,
-        place: Place,
-        queue: _Queue,
+        queue: AcceptQueue,
         severity: Severity,
         facts: Facts,
         consequences: tuple[str, ...],
     ) -> Finding:
-        owners = list(facts.by_owner(queue.listeners))
-        owner, processes = owners[0], facts.processes(owners[0])
-        where = endpoint(*place)
+        accepted = self._accepted.get(queue.port, ())
+        who = find_acceptors(facts, queue.listeners, accepted)
+        owner, where = who.owner, endpoint(*queue.place)
         limit = None if queue.limits is None else sum(queue.limits)
-        of = "" if limit is None else f" (limit {limit:,})"
-        waits = f", the longest for {format_ms(queue.longest)}" if queue.longest else ""
-        others = f" (or {counted(len(owners) - 1, 'other')})" if owners[1:] else ""
         settings = self._context.settings
         somaxconn = settings.somaxconn if settings.is_known else None
+        top = ",".join(map(str, owner.pids[:_MOST_NAMED]))
         return Finding(
             rule="accept-queue",
             subject=where,
             severity=severity,
             size=queue.backlog,
-            verdict=f"{owner}{others} is slow to accept on {where}:"
-            f" {counted(queue.backlog, 'connection')} waiting{of}{waits}",
-            evidence=(*_evidence(queue, facts), *consequences),
+            verdict=f"{owner} {_problem(who, where)}: {_waiting(queue, limit)}",
+            evidence=(
+                *_evidence(queue, facts),
+                *who.lines(),
+                *sleep_lines(who.processes[:_MOST_NAMED]),
+                *consequences,
+            ),
             numbers={
                 "waiting": queue.backlog,
                 "limit": limit,
                 "listeners": len(queue.listeners),
+                "acceptors": len(owner.pids),
                 "somaxconn": somaxconn,
                 "longest_ms": int(queue.longest),
-                **{name.lower(): facts.counters.get(name) for name in _COUNTERS},
+                **{name.lower(): facts.counters.get(name) for name in COUNTERS},
             },
-            means="Clients consider themselves connected, but get no answer. Once the"
-            " queue is full, new clients hang in SYN_SENT.",
+            means=_means(who),
             commands=(
-                *resume_commands(processes),
-                "tcpstates -tanpi listener"
-                if place[1] is None
-                else command_line("tcpstates -tanpi sport = {}", f":{place[1]}"),
-                *((command_line("top -H -p {}", owner.pids[0]),) if owner.pids else ()),
+                *resume_commands(who.processes[:_MOST_NAMED]),
+                listing("-tanpi listener", number=None)
+                if queue.port is None
+                else listing("-tanpi sport = {}", f":{queue.port}", number=None),
+                *((command_line("top -H -p {}", top),) if top else ()),
             ),
-            advice=(
-                "in the program: accept sooner; a longer queue only hides bursts",
-                _longer_queue(queue.limits, somaxconn),
-            ),
+            advice=_advice(who, queue.limits, somaxconn),
             unless="a burst: the queue is then empty in a second scan (--watch 5)",
-            processes=tuple(
-                p for each in owners[:3] for p in facts.processes(each)[:1]
-            ),
+            processes=who.processes[:_MOST_NAMED],
             no_process=no_process_note(facts, owner),
             peers=remote_peers(queue.waiting, with_port=False),
+            ages=tuple(sorted(each.age[0] for each in queue.waiting)),
             is_urgent_when_growing=True,
+            is_urgent_when_staying=True,
         )
 
 
@@ -231,9 +231,49 @@ def _place(socket: FlaggedSocket) -> Place:
     return unmap_ipv4(socket.local_address), socket.local_port
 
 
-def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
+def _problem(who: Acceptors, where: str) -> str:
+    """Say what is wrong with those who accept: the end of "nginx[7] ..."."""
+    number = len(who.processes)
+    if who.processes and len(who.exhausted) == number:
+        has = plural(number, "has", "have")
+        return f"{has} no descriptor left to accept on {where}"
+    return f"{plural(number or 1, 'is', 'are')} slow to accept on {where}"
+
+
+def _waiting(queue: AcceptQueue, limit: int | None) -> str:
+    of = "" if limit is None else f" (limit {limit:,})"
+    waits = f", the longest for {format_ms(queue.longest)}" if queue.longest else ""
+    return f"{counted(queue.backlog, 'connection')} waiting{of}{waits}"
+
+
+def _means(who: Acceptors) -> str:
+    cause = (
+        "At its limit of descriptors, a process cannot accept, so the queue fills up. "
+        if who.exhausted
+        else ""
+    )
+    return (
+        f"{cause}Clients consider themselves connected, but get no answer. Once the"
+        " queue is full, new clients hang in SYN_SENT."
+    )
+
+
+def _advice(
+    who: Acceptors, limits: tuple[int, ...] | None, somaxconn: int | None
+) -> tuple[str, ...]:
+    if who.exhausted:
+        return (
+            "close unneeded descriptors, or raise the limit (LimitNOFILE=, ulimit -n)",
+        )
+    return (
+        "in the program: accept sooner; a longer queue only hides bursts",
+        _longer_queue(limits, somaxconn),
+    )
+
+
+def _evidence(queue: AcceptQueue, facts: Facts) -> Iterator[str]:
     if queue.is_at_limit:  # others have not caused the drops
-        yield from _counter_lines(facts)
+        yield from counter_lines(facts)
     if len(queue.listeners) > 1:
         yield (
             f"{len(queue.listeners)} listeners share the endpoint (SO_REUSEPORT): the"
@@ -241,7 +281,10 @@ def _evidence(queue: _Queue, facts: Facts) -> Iterator[str]:
         )
     closed = sum(each.state_label == _CLOSE_WAIT for each in queue.waiting)
     if closed:
-        yield f"{closed:,} of the clients have given up (CLOSE_WAIT)"
+        yield (
+            f"{counted(closed, 'of the clients has', 'of the clients have')} already"
+            " ended the stream (CLOSE_WAIT)"
+        )
     if queue.is_full:
         yield "the queue is full: the kernel drops further connections"
 
@@ -268,28 +311,3 @@ def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
     if limits is not None and max(limits) >= somaxconn:
         return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the current limit)"
     return f"{raised}; net.core.somaxconn allows {somaxconn:,}"
-
-
-def _counter_lines(facts: Facts) -> Iterator[str]:
-    """Yield the drop counters of this network namespace."""
-    for name in _COUNTERS:
-        ever, now = facts.counters.get(name, 0), facts.grown.get(name, 0)
-        if ever:
-            yield f"{name} {ever:,} so far, {now:,} of them during this run"
-
-
-def _dropped(number: int, facts: Facts) -> Finding:
-    return Finding(
-        rule="accept-drops",
-        subject="host",
-        severity=Severity.WARNING,
-        size=number,
-        verdict=f"an accept queue overflows: {counted(number, 'SYN')} dropped during"
-        " this run",
-        evidence=tuple(_counter_lines(facts)),
-        numbers={f"new_{name.lower()}": facts.grown.get(name) for name in _COUNTERS},
-        means="A queue was full for a moment, and had room again when it was"
-        " examined. A client resends its SYN after a second.",
-        commands=("tcpstates -ltnp --sort -recv-q", "tcpstates doctor --watch 5"),
-        unless="a single burst in several days may be harmless",
-    )

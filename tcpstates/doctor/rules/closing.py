@@ -118,7 +118,10 @@ class ClosingRule(Rule):
             numbers={"sockets": number, "orphans": orphans if is_known else None},
             means=texts.means,
             commands=(
-                "tcpstates -tano fin_wait_1 last_ack closing --by remote-address",
+                (
+                    "tcpstates -tan fin_wait_1 last_ack closing --by remote-address"
+                    " --limit 10"
+                ),
             ),
             advice=(texts.remedy,),
             unless=texts.unless,

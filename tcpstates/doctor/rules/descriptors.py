@@ -58,7 +58,11 @@ class DescriptorsRule(Rule):
         elif facts.hidden_processes:
             text = counted(facts.hidden_processes, "process", "processes")
             why = "run as root" if facts.is_unprivileged else "hidden even from root"
-            yield NotExamined(rule="descriptors", text=f"descriptors of {text} ({why})")
+            yield NotExamined(
+                rule="descriptors",
+                text=f"descriptors of {text} ({why})",
+                is_fixed=not facts.is_unprivileged,
+            )
         chosen = {pid for s in self._selected for pid in facts.owner(s).pids}
         for pid, (used, sockets) in facts.descriptors.items():
             if self._context.is_filtered and pid not in chosen:
@@ -89,7 +93,9 @@ def _near_limit(facts: Facts, pid: int, numbers: tuple[int, int, int]) -> Findin
         means="At the limit, accept() and connect() fail with EMFILE, and so does"
         " opening a file.",
         commands=(
-            command_line("tcpstates -tan pid = {} --by state,remote-address", pid),
+            command_line(
+                "tcpstates -tan pid = {} --by state,remote-address --limit 10", pid
+            ),
             command_line("prlimit --pid {} --nofile", pid),
         ),
         advice=(

@@ -167,7 +167,9 @@ class EphemeralPortsRule(Rule):
             " EADDRNOTAVAIL. A program that binds before it connects finds no port for"
             " other destinations, either.",
             commands=(
-                command_line("tcpstates -tanp dst {} --by state,process", where),
+                command_line(
+                    "tcpstates -tanp dst {} --by state,process --limit 10", where
+                ),
             ),
             advice=(
                 "in the program: keep connections open and reuse them",

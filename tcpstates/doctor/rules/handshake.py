@@ -12,6 +12,7 @@ from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     endpoint,
+    listing,
     no_process_note,
     percent,
     route_commands,
@@ -70,7 +71,7 @@ class UnansweredSynRule(Rule):
             yield Finding(
                 rule="connect",
                 subject=where,
-                severity=Severity.WARNING,
+                severity=self._grade(len(sockets), tries),
                 size=len(sockets),
                 verdict=f"{where} has not answered {owner}{others} for at least"
                 f" {format_ms(age)}",
@@ -91,9 +92,10 @@ class UnansweredSynRule(Rule):
                 means="There is no answer, not even a refusal: a firewall drops the"
                 " SYNs, the host is gone, or its accept queue is full.",
                 commands=(
-                    command_line(
-                        "tcpstates -tanpo syn_sent and dst {}",
+                    listing(
+                        "-tanpo syn_sent and dst {}",
                         address if port is None else where,
+                        number=len(sockets),
                     ),
                     *route_commands(links, address),
                 ),
@@ -106,6 +108,15 @@ class UnansweredSynRule(Rule):
                 no_process=no_process_note(facts, owner),
                 peers=(Peer(where, len(sockets)),),
             )
+
+    def _grade(self, number: int, tries: int) -> Severity:
+        """Distinguish a destination that is down from one that somebody tries out.
+
+        A monitoring program always tries some targets that are down, with a timeout.
+        """
+        limits = self._context.thresholds
+        is_grave = number >= limits.pool_count or tries >= limits.syn_retries_many
+        return Severity.WARNING if is_grave else Severity.NOTICE
 
 
 class HalfOpenRule(Rule):
@@ -245,7 +256,8 @@ class HalfOpenRule(Rule):
             means=self._what_it_means(is_flood=is_flood),
             commands=(
                 command_line(
-                    "tcpstates -tan syn_received and sport = {} --by remote-address",
+                    "tcpstates -tan syn_received and sport = {} --by remote-address"
+                    " --limit 10",
                     f":{port}",
                 ),
                 "sysctl net.ipv4.tcp_syncookies",

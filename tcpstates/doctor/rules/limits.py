@@ -78,7 +78,7 @@ class OrphanLimitRule(Rule):
         kernel = self._context.kernel
         if kernel is None or kernel.orphans is None or kernel.orphans_limit is None:
             text = "tcp_max_orphans (not available here, as in containers)"
-            yield NotExamined(rule="orphans", text=text)
+            yield NotExamined(rule="orphans", text=text, is_fixed=True)
             return
         number, limit = kernel.orphans, max(kernel.orphans_limit, 1)
         share = percent(number, limit) or 0
@@ -99,7 +99,7 @@ class OrphanLimitRule(Rule):
             commands=(
                 (
                     "tcpstates -tano fin_wait_1 fin_wait_2 last_ack closing"
-                    " --by state,remote-address"
+                    " --by state,remote-address --limit 10"
                 ),
             ),
             advice=("lower net.ipv4.tcp_orphan_retries and net.ipv4.tcp_fin_timeout",),
@@ -122,7 +122,9 @@ class MemoryRule(Rule):
             or kernel.memory_limit_bytes is None
         ):
             yield NotExamined(
-                rule="memory", text="tcp_mem (not available here, as in containers)"
+                rule="memory",
+                text="tcp_mem (not available here, as in containers)",
+                is_fixed=True,
             )
             return
         used, limit = kernel.memory_bytes, kernel.memory_limit_bytes

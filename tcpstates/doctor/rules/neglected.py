@@ -22,16 +22,19 @@ from tcpstates.doctor.facts import (
     OwnerGroup,
     RuleContext,
     is_loopback,
+    moved_by,
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
+    listing,
     local_peer_lines,
     no_process_note,
     owner_filter,
     remote_peers,
     resume_commands,
+    sleep_lines,
 )
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.states import TcpState
@@ -66,7 +69,17 @@ class NeglectedRule(Rule):
             bool(queue and inode) and ms is not None and ms >= limit
             for queue, inode, ms in zip(*columns, strict=True)
         ]
-        self._unread += self._since(batch, unread, times)
+        chosen = batch.select(unread)
+        read = [
+            None if received is None else received - (queue or 0)
+            for queue, received in zip(
+                chosen.column("recv_q"),
+                chosen.column("info.bytes_received"),
+                strict=True,
+            )
+        ]
+        found = self._since(batch, unread, times)
+        self._unread += (s._replace(moved=n) for s, n in zip(found, read, strict=True))
 
     def _take_idle(self, batch: Batch) -> None:
         times = idle_ms(batch)
@@ -104,7 +117,7 @@ class NeglectedRule(Rule):
         if facts.counted.get(_ESTABLISHED) and is_blind:
             text = "how long data wait (not reported by the source)"
             yield NotExamined(rule="unread", text=text)
-        for owner, sockets in facts.by_owner(self._unread).items():
+        for owner, sockets in facts.by_owner(self._unread, join_workers=True).items():
             yield self._not_read(facts, owner, sockets)
         # A peer on this host cannot vanish without a trace.
         idle = [s for s in self._idle if s.mirrored not in facts.partners]
@@ -133,13 +146,14 @@ class NeglectedRule(Rule):
                 *local_peer_lines(
                     facts, sockets, "the side that does not read is at fault"
                 ),
+                *sleep_lines(processes),
             ),
             numbers={"sockets": number, "recv_q": queued, "longest_ms": int(longest)},
             means="The data have arrived, but the program does not read all of them:"
             " it is stuck, stopped, busy elsewhere, or has forgotten the connection.",
             commands=(
                 *resume_commands(processes),
-                "tcpstates -tanpi recv-q '>' 0" + owner_filter(owner),
+                listing("-tanpi recv-q '>' 0", number=number, end=owner_filter(owner)),
                 *((command_line("cat {}", f"/proc/{pid}/stack"),) if pid else ()),
             ),
             advice=("find out what the reader waits for: a lock, a disk, a database",),
@@ -148,6 +162,7 @@ class NeglectedRule(Rule):
             processes=processes,
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=False),
+            moved=moved_by(sockets),
         )
 
     def _forgotten(
@@ -169,10 +184,12 @@ class NeglectedRule(Rule):
             means="Nothing is sent and no timer runs. If a peer vanishes, or a firewall"
             " forgets the connection, the program never notices.",
             commands=(
-                command_line(
-                    "tcpstates -tanpo established timer = off idle '>=' {}", limit
-                )
-                + owner_filter(owner),
+                listing(
+                    "-tanpo established timer = off idle '>=' {}",
+                    limit,
+                    number=number,
+                    end=owner_filter(owner),
+                ),
             ),
             advice=(
                 "in the program: set SO_KEEPALIVE, with TCP_KEEPIDLE of some minutes",

@@ -1,14 +1,14 @@
-"""Stopped processes that others wait for.
+"""Processes that others wait for, and that are stopped or stuck in the kernel.
 
-A process that a signal or a debugger has stopped neither accepts nor reads. Its kernel
-still completes handshakes and acknowledges data, so its clients see a connection and
-get no answer.
+Such a process neither accepts nor reads. Its kernel still completes handshakes and
+acknowledges data, so its clients see a connection and get no answer.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tcpstates.batch import Batch
 from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
@@ -47,24 +47,60 @@ class StoppedRule(Rule):
         yield from self._found
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
-        """Yield a finding per program with stopped processes."""
-        stopped: dict[int, bool] = {}
-        programs: dict[bytes | None, tuple[dict[int, None], list[FlaggedSocket]]] = {}
+        """Yield a finding per program with stopped, or stuck, processes."""
+        held: dict[int, tuple[bytes | None, list[FlaggedSocket]]] = {}
         for socket in self._found:
             owner = facts.owner(socket)
             for pid, name in zip(owner.pids, owner.names, strict=True):
-                if pid not in stopped:
-                    stopped[pid] = facts.is_stopped(pid)
-                if stopped[pid]:
-                    pids, sockets = programs.setdefault(name, ({}, []))
-                    pids[pid] = None
-                    if not sockets or sockets[-1] is not socket:
-                        sockets.append(socket)
-        for name, (pids, sockets) in programs.items():
-            yield _finding(facts, OwnerGroup(tuple(pids), (name,) * len(pids)), sockets)
+                sockets = held.setdefault(pid, (name, []))[1]
+                if not sockets or sockets[-1] is not socket:
+                    sockets.append(socket)
+        stopped = frozenset(filter(facts.is_stopped, held))
+        stuck = facts.stuck_in_kernel(held)
+        for pids, texts in ((stopped, _STOPPED), (stuck - stopped, _STUCK)):
+            programs: dict[bytes | None, list[int]] = {}
+            for pid in (pid for pid in held if pid in pids):
+                programs.setdefault(held[pid][0], []).append(pid)
+            for name, same in programs.items():
+                sockets = list(
+                    {id(s): s for pid in same for s in held[pid][1]}.values()
+                )
+                owner = OwnerGroup(tuple(same), (name,) * len(same))
+                yield _finding(facts, owner, sockets, texts)
 
 
-def _finding(facts: Facts, owner: OwnerGroup, sockets: list[FlaggedSocket]) -> Finding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Texts:
+    """What is said of processes that are stopped, or stuck."""
+
+    verdict: str
+    means: str
+    command: str  # for each process
+    advice: str
+    unless: str
+
+
+_STOPPED = _Texts(
+    verdict="stopped, by a signal or a debugger",
+    means="A stopped process neither accepts nor reads. Its kernel still completes"
+    " handshakes and acknowledges data, so clients wait without an error.",
+    command="kill -CONT {}",
+    advice="find out who has stopped it: kill -STOP, a debugger, a supervisor",
+    unless="someone debugs it on purpose",
+)
+_STUCK = _Texts(
+    verdict="stuck in the kernel: in uninterruptible sleep for seconds",
+    means="The process waits in a system call that no signal ends, and neither accepts"
+    " nor reads. Its clients wait without an error.",
+    command="cat /proc/{}/stack",
+    advice="look for a disk or a network file system that does not answer (dmesg)",
+    unless="a large write to a slow disk: it ends by itself",
+)
+
+
+def _finding(
+    facts: Facts, owner: OwnerGroup, sockets: list[FlaggedSocket], texts: _Texts
+) -> Finding:
     kinds = Counter(socket.state_label == _LISTEN for socket in sockets)
     listeners, unread = kinds[True], kinds[False]
     waiting = sum(s.recv_q or 0 for s in sockets if s.state_label == _LISTEN)
@@ -82,8 +118,7 @@ def _finding(facts: Facts, owner: OwnerGroup, sockets: list[FlaggedSocket]) -> F
         subject=owner.subject,
         severity=Severity.CRITICAL,
         size=number,
-        verdict=f"{owner} {plural(number, 'is', 'are')} stopped, by a signal or a"
-        " debugger",
+        verdict=f"{owner} {plural(number, 'is', 'are')} {texts.verdict}",
         evidence=tuple(evidence),
         numbers={
             "processes": number,
@@ -91,13 +126,12 @@ def _finding(facts: Facts, owner: OwnerGroup, sockets: list[FlaggedSocket]) -> F
             "unread": unread,
             "waiting": waiting,
         },
-        means="A stopped process neither accepts nor reads. Its kernel still completes"
-        " handshakes and acknowledges data, so clients wait without an error.",
+        means=texts.means,
         commands=tuple(
-            command_line("kill -CONT {}", pid) for pid in owner.pids[:_MOST_COMMANDS]
+            command_line(texts.command, pid) for pid in owner.pids[:_MOST_COMMANDS]
         ),
-        advice=("find out who has stopped it: kill -STOP, a debugger, a supervisor",),
-        unless="someone debugs it on purpose",
+        advice=(texts.advice,),
+        unless=texts.unless,
         processes=facts.processes(owner),
         peers=remote_peers(
             (s for s in sockets if s.state_label != _LISTEN), with_port=False

@@ -20,11 +20,13 @@ from tcpstates.doctor.facts import (
     FlaggedSocket,
     OwnerGroup,
     RuleContext,
+    moved_by,
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
+    listing,
     local_peer_lines,
     no_process_note,
     owner_filter,
@@ -106,12 +108,12 @@ class UnresponsivePeerRule(Rule):
             else:
                 full.append(each.socket)
         unfinished = dict(links.unfinished)
-        for owner, sockets in facts.by_owner(silent).items():
+        for owner, sockets in facts.by_owner(silent, join_workers=True).items():
             addresses = {unmap_ipv4(socket.remote_address) for socket in sockets}
             # Each address once, although several processes may have lost it.
             closing = sum(unfinished.pop(address, 0) for address in addresses)
             yield self._silent_peers(facts, links, owner, sockets, closing)
-        for owner, sockets in facts.by_owner(full).items():
+        for owner, sockets in facts.by_owner(full, join_workers=True).items():
             yield self._zero_window(facts, owner, [known[each] for each in sockets])
 
     def _grade(self, facts: Facts, sockets: Sequence[FlaggedSocket]) -> Severity:
@@ -123,8 +125,9 @@ class UnresponsivePeerRule(Rule):
         has_connected = any(s.local_port not in listening for s in sockets)
         share = percent(number * 100, facts.counted.get(_ESTABLISHED)) or 0
         limits = self._context.thresholds
-        is_many = share >= limits.share_percent * 100
+        least = limits.share_percent if has_connected else limits.clients_percent
         enough = has_connected or number >= limits.pool_count
+        is_many = share >= least * 100
         return Severity.WARNING if is_many and enough else Severity.NOTICE
 
     def _silent_peers(
@@ -168,7 +171,9 @@ class UnresponsivePeerRule(Rule):
             f" {_tries(self._context.settings)}; only then does the program learn of"
             " it.",
             commands=(
-                "tcpstates -tanpoi retrans '>' 0" + owner_filter(owner),
+                listing(
+                    "-tanpoi retrans '>' 0", number=number, end=owner_filter(owner)
+                ),
                 *route_commands(links, sockets[0].remote_address),
             ),
             advice=("in the program: TCP_USER_TIMEOUT ends such connections sooner",),
@@ -208,7 +213,9 @@ class UnresponsivePeerRule(Rule):
         return Finding(
             rule="zero-window",
             subject=owner.subject,
-            severity=self._grade(facts, sockets) if longest else Severity.NOTICE,
+            severity=self._grade(facts, sockets)
+            if longest >= self._context.thresholds.zero_window_long_ms
+            else Severity.NOTICE,
             size=number,
             verdict=f"{owner} cannot send: the peers of"
             f" {counted(number, 'connection')} accept no data{lasts}",
@@ -222,7 +229,11 @@ class UnresponsivePeerRule(Rule):
             ),
             numbers={"sockets": number, "send_q": queued, "longest_ms": int(longest)},
             means=_means(probed),
-            commands=("tcpstates -tanpoi timer = probe" + owner_filter(owner),),
+            commands=(
+                listing(
+                    "-tanpoi timer = probe", number=number, end=owner_filter(owner)
+                ),
+            ),
             advice=(
                 "at the peer: tcpstates -tanp recv-q '>' 0",
                 "in the program: set a timeout for sending",
@@ -231,6 +242,7 @@ class UnresponsivePeerRule(Rule):
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
             peers=remote_peers(sockets, with_port=True),
+            moved=moved_by(sockets),
         )
 
 

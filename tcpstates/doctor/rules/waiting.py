@@ -1,0 +1,167 @@
+"""Connections on which this host has asked something, and waits for the answer.
+
+A request that the peer's program does not answer at once is acknowledged by its kernel
+after the delay for ACKs (40 to 200 ms on Linux; TCP_DELACK_MIN and TCP_DELACK_MAX,
+net/tcp.h). So the last ACK of a waiting connection is younger than the last data sent
+by that delay, and nothing has arrived since. On an idle connection, the last ACK came
+with the last answer. Peers that acknowledge at once cannot be told apart in this way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import compress
+from operator import sub
+
+from tcpstates.batch import Batch
+from tcpstates.doctor.facts import (
+    Facts,
+    FlaggedSocket,
+    OwnerGroup,
+    Port,
+    RuleContext,
+    is_loopback,
+    unmap_ipv4,
+    unmapped,
+)
+from tcpstates.doctor.findings import Finding, Peer, Severity
+from tcpstates.doctor.links import Links
+from tcpstates.doctor.phrases import (
+    endpoint,
+    listing,
+    local_peer_lines,
+    no_process_note,
+    owner_filter,
+)
+from tcpstates.doctor.rule import Outcome, Rule
+from tcpstates.fields import ColumnName
+from tcpstates.states import TcpState
+from tcpstates.text import command_line, format_ms
+from tcpstates.wording import counted
+
+_ESTABLISHED = str(TcpState.ESTABLISHED)
+_DELAYS = frozenset(range(10, 201))  # of an ACK, in milliseconds
+_ASKED: tuple[ColumnName, ...] = (
+    "local_port",
+    "send_q",
+    "info.last_sent_ms",
+    "info.last_received_ms",
+    "info.last_ack_ms",
+)
+_MOST = 10_000  # sockets whose owners are looked for
+_HALF = 2  # of a program's connections to one destination wait: it is not idle
+
+Place = tuple[str, Port]
+
+
+class WaitingRule(Rule):
+    """Clients of this host that wait for answers."""
+
+    states = frozenset({_ESTABLISHED})
+
+    def __init__(self, context: RuleContext) -> None:
+        super().__init__(context)
+        self._waiting: list[FlaggedSocket] = []
+        self._connected: Counter[Place] = Counter()
+
+    def observe(self, state_label: str, batch: Batch) -> None:
+        """Collect connections with an unanswered request: see `Rule`."""
+        sent, acked = (
+            batch.column("info.last_sent_ms"),
+            batch.column("info.last_ack_ms"),
+        )
+        if None in acked:  # all of a batch, or listeners
+            return
+        # No Python code runs for each of a million sockets.
+        delayed = list(map(_DELAYS.__contains__, map(sub, sent, acked)))
+        room = _MOST - len(self._waiting)
+        if room > 0 and any(delayed):
+            found = batch.select(delayed)
+            asked = list(map(self._has_asked, *map(found.column, _ASKED)))
+            self._waiting += list(self._context.sockets(found.select(asked)))[:room]
+
+    def _has_asked(
+        self, port: Port, send_q: int | None, sent: int, received: int, acked: int
+    ) -> bool:
+        is_client = port not in self._context.listening
+        is_old = sent >= self._context.thresholds.waiting_ms
+        return is_client and is_old and not send_q and received >= acked
+
+    def wants_second_pass(self) -> bool:
+        """Whether the connections to some destinations have to be counted."""
+        return len(self._waiting) >= max(self._context.thresholds.pool_count, 1)
+
+    def second_pass(self, batch: Batch) -> None:
+        """Count the connections to each destination: see `Rule`."""
+        labels, ports = batch.column("state_label"), batch.column("remote_port")
+        places = zip(unmapped(batch, "remote"), ports, strict=True)
+        self._connected.update(compress(places, map(_ESTABLISHED.__eq__, labels)))
+
+    def flagged(self) -> Iterator[FlaggedSocket]:
+        """Yield all collected sockets."""
+        yield from self._waiting
+
+    def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
+        """Yield a finding per program and destination."""
+        places: dict[Place, list[FlaggedSocket]] = {}
+        for socket in self._waiting:
+            place = unmap_ipv4(socket.remote_address), socket.remote_port
+            places.setdefault(place, []).append(socket)
+        for place, waiting in places.items():
+            # Long polls and subscriptions wait all day, and are few.
+            if len(waiting) * _HALF < self._connected[place]:
+                continue
+            groups = facts.by_owner(waiting, join_workers=True)
+            for owner, sockets in groups.items():
+                if len(sockets) >= self._context.thresholds.pool_count:
+                    yield _finding(facts, links, owner, place, sockets)
+
+
+def _finding(
+    facts: Facts,
+    links: Links,
+    owner: OwnerGroup,
+    place: Place,
+    sockets: list[FlaggedSocket],
+) -> Finding:
+    number, where = len(sockets), endpoint(*place)
+    times = sorted(socket.age[0] for socket in sockets)
+    return Finding(
+        rule="waiting",
+        subject=f"{owner.subject} {where}",
+        severity=Severity.NOTICE,
+        size=number,
+        verdict=f"{owner} waits for {where} on {counted(number, 'connection')},"
+        f" for up to {format_ms(times[-1])}",
+        evidence=(
+            "the last data sent were acknowledged, and nothing has been received since",
+            *local_peer_lines(facts, sockets, "that side has not answered"),
+        ),
+        numbers={"sockets": number, "longest_ms": int(times[-1])},
+        means="The peer's kernel has acknowledged each request; its program has not"
+        " answered. It is busy or stopped, or waits itself, for a lock for example.",
+        commands=(
+            listing(
+                "-tanpi established and dst {}",
+                where,
+                number=number,
+                end=owner_filter(owner),
+            ),
+        ),
+        advice=_look_there(links, place),
+        unless="a protocol in which the peer answers only when there is news: long"
+        " polls, subscriptions; or never answers, such as the shipping of logs",
+        processes=facts.processes(owner),
+        no_process=no_process_note(facts, owner),
+        peers=(Peer(where, number),),
+        ages=tuple(times),
+    )
+
+
+def _look_there(links: Links, place: Place) -> tuple[str, ...]:
+    address, port = place
+    if links.is_here(address) or is_loopback(address) or port is None:
+        return ("find out what the server waits for: its own log, its list of locks",)
+    there = command_line("on {}: tcpstates doctor sport = {}", address, f":{port}")
+    return (there, "look at the server's log, and at its list of locks")
