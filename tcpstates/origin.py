@@ -72,6 +72,9 @@ class Origin(Protocol):
     def counters(self) -> dict[str, int]:
         """Its kernel's counters of TCP since boot; empty: unknown."""
 
+    def unix_listeners(self) -> int:
+        """The number of its unix sockets that listen; 0 if that is unknown."""
+
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
     ) -> ProcessView:
@@ -150,6 +153,12 @@ class LiveHost:
         from tcpstates.collect.kernel_counts import read_counters
 
         return read_counters()
+
+    def unix_listeners(self) -> int:
+        """See `Origin`."""
+        from tcpstates.collect.kernel_counts import count_unix_listeners
+
+        return count_unix_listeners()
 
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
@@ -231,6 +240,10 @@ class SavedListing:
     def counters(self) -> dict[str, int]:
         """See `Origin`."""
         return {}
+
+    def unix_listeners(self) -> int:
+        """See `Origin`."""
+        return 0
 
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from mmap import PAGESIZE
 
 from tcpstates.collect.settings import read_numbers, read_text
@@ -53,6 +54,17 @@ def read_counters(root: str = "/proc") -> dict[str, int]:
         text = read_text(f"{root}/net/{name}")
         counters |= parse_counters(text, ("Tcp", "TcpExt"))
     return counters
+
+
+def count_unix_listeners(root: str = "/proc") -> int:
+    """Count this namespace's unix sockets that listen, with a name or without.
+
+    The fourth column has their flags (`__SO_ACCEPTCON`, linux/net.h).
+    """
+    with suppress(OSError), open(f"{root}/net/unix", "rb") as table:
+        rows = (line.split(None, 4) for line in table)
+        return sum(len(row) > 3 and row[3] == b"00010000" for row in rows)
+    return 0
 
 
 def parse_counters(text: str, groups: Collection[str]) -> dict[str, int]:

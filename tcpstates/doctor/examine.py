@@ -13,7 +13,6 @@ from itertools import chain
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.collect.process_view import ProcessView
 from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import (
     Ends,
@@ -132,7 +131,14 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         examiner.counted.total(),
     )
     after = origin.counters()
-    facts = _facts(examiner.counted, view, partners, before, after)
+    facts = Facts(
+        **{field.name: getattr(view, field.name) for field in fields(view)},
+        counted=examiner.counted,
+        partners=partners,
+        counters=after,
+        grown={n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},
+        unix_listeners=origin.unix_listeners(),
+    )
     findings, not_examined = examiner.find(facts)
     examined = (
         {pid for socket in sockets for pid in facts.owner(socket).pids}
@@ -212,21 +218,3 @@ def _other_ends(
         if len(here):
             found.update((s.ends, s) for s in context.sockets(here))
     return found
-
-
-def _facts(
-    counted: Mapping[str, int],
-    view: ProcessView,
-    partners: dict[Ends, FlaggedSocket],
-    before: Mapping[str, int],
-    after: Mapping[str, int],
-) -> Facts:
-    """Collect what is known after the sockets were read."""
-    of_processes = {field.name: getattr(view, field.name) for field in fields(view)}
-    return Facts(
-        **of_processes,
-        counted=counted,
-        partners=partners,
-        counters=after,
-        grown={n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},
-    )

@@ -179,6 +179,11 @@ class OwnerGroup(NamedTuple):
         is_program = len(self.pids) > 1 and len(set(self.names)) == 1
         return name if is_program else f"{name}[{self.pids[0]}]"
 
+    def does(self, one: str, many: str) -> str:
+        """Begin a sentence: the owner, and the form of the verb that fits."""
+        is_several = len(self.pids) > 1 or self.is_hidden
+        return f"{self} {many if is_several else one}"
+
     def __str__(self) -> str:
         """Format the owner as `name[pid]`, or describe one without a pid."""
         if self.pids:
@@ -201,6 +206,7 @@ class Facts(ProcessView):
     partners: Mapping[Ends, FlaggedSocket]  # the peers' sockets on this host
     counters: Mapping[str, int]  # kernel counters since boot
     grown: Mapping[str, int]  # their growth since the first scan began
+    unix_listeners: int  # in this network namespace
 
     def owner(self, socket: FlaggedSocket) -> OwnerGroup:
         """Find the owner of a socket."""

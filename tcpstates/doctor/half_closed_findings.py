@@ -29,43 +29,52 @@ class _Cause:
     """Why sockets stay in CLOSE_WAIT."""
 
     key: str
-    verdict: str
+    verdict: tuple[str, str]  # the verb for one process, and for several
     means: str
     remedy: str
 
 
 _LEAKED = _Cause(
     key="end_read",
-    verdict="leaks sockets",
-    means="It has read the end of each stream (Recv-Q is 0), but has not closed the"
-    " socket.",
+    verdict=("leaks sockets", "leak sockets"),
+    means="The program has read the end of each stream (Recv-Q is 0), but has not"
+    " closed the socket.",
     remedy="in the program: close the socket when recv() returns nothing, on every code"
     " path",
 )
 _IGNORED = _Cause(
     key="end_not_read",
-    verdict="has not noticed that peers have closed",
-    means="It has not read the end of these streams (Recv-Q is 1): it does not watch"
-    " them.",
+    verdict=(
+        "has not noticed that peers have closed",
+        "have not noticed that peers have closed",
+    ),
+    means="The program has not read the end of these streams (Recv-Q is 1): it does"
+    " not watch them.",
     remedy="in the program: watch idle connections, too, or test them before use",
 )
 _STUCK = _Cause(
     key="data_not_read",
-    verdict="has stopped reading",
+    verdict=("has stopped reading", "have stopped reading"),
     means="Data before the end of the stream are unread (Recv-Q is more than 1).",
     remedy="find out what the reader waits for: a lock, a disk, a database",
 )
 _POOLED = _Cause(
     key="pooled",
-    verdict="keeps connections that its peers have closed",
-    means="It has not used these connections since (the end of the stream, or a short"
-    " farewell before it, is unread), as a pool does until it next takes one.",
+    verdict=(
+        "keeps connections that its peers have closed",
+        "keep connections that their peers have closed",
+    ),
+    means="The program has not used these connections since (the end of the stream, or"
+    " a short farewell before it, is unread), as a pool does until it next takes one.",
     remedy="in the program: close idle connections sooner than the peer does, or test"
     " them before use",
 )
 _UNKNOWN = _Cause(
     key="cause_not_told",
-    verdict="has not closed connections that its peers have closed",
+    verdict=(
+        "has not closed connections that its peers have closed",
+        "have not closed connections that their peers have closed",
+    ),
     means="The peers have closed; the program here has not.",
     remedy="in the program: close the socket when recv() returns nothing",
 )
@@ -123,7 +132,7 @@ def close_wait_finding(
         subject=owner.subject,
         severity=severity,
         size=number,
-        verdict=f"{owner} {verdict}: {number:,} in CLOSE_WAIT" + _oldest(sockets),
+        verdict=f"{owner.does(*verdict)}: {number:,} in CLOSE_WAIT" + _oldest(sockets),
         evidence=(*evidence, *local_peer_lines(facts, sockets, blame)),
         numbers={
             "sockets": number,
@@ -202,8 +211,8 @@ def fin_wait_2_finding(
         subject=owner.subject,
         severity=severity,
         size=number,
-        verdict=f"{owner} waits for peers to close: {number:,} in FIN_WAIT_2"
-        + _oldest(sockets),
+        verdict=f"{owner.does('waits', 'wait')} for peers to close: {number:,} in"
+        f" FIN_WAIT_2{_oldest(sockets)}",
         evidence=tuple(local_peer_lines(facts, sockets, blame)),
         numbers={"sockets": number, "oldest_ms": int(times[-1])},
         means="It has ended its stream (shutdown) and still holds the socket open, so"

@@ -11,11 +11,11 @@ from tcpstates.doctor.rules.closing import ClosingRule
 from tcpstates.doctor.rules.connections import FailedRule, GrowingRule
 from tcpstates.doctor.rules.datagrams import DatagramsRule
 from tcpstates.doctor.rules.descriptors import DescriptorsRule
+from tcpstates.doctor.rules.elsewhere import ElsewhereRule
 from tcpstates.doctor.rules.ephemeral_ports import EphemeralPortsRule
 from tcpstates.doctor.rules.half_closed import HalfClosedRule
 from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
-from tcpstates.doctor.rules.namespaces import NamespacesRule
 from tcpstates.doctor.rules.neglected import NeglectedRule
 from tcpstates.doctor.rules.stopped import StoppedRule
 from tcpstates.doctor.rules.unresponsive import UnresponsivePeerRule
@@ -40,5 +40,5 @@ RULES: tuple[type[Rule], ...] = (
     GrowingRule,
     FailedRule,
     DatagramsRule,
-    NamespacesRule,
+    ElsewhereRule,
 )

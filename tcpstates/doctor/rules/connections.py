@@ -92,8 +92,8 @@ class GrowingRule(Rule):
                 subject=where,
                 severity=Severity.NOTICE,
                 size=number,
-                verdict=f"{owner} holds more and more connections to {where}:"
-                f" {number:,} in ESTABLISHED",
+                verdict=f"{owner.does('holds', 'hold')} more and more connections to"
+                f" {where}: {number:,} in ESTABLISHED",
                 evidence=(),
                 numbers={"sockets": number},
                 means="Its connections to this destination have become more between"

@@ -66,7 +66,7 @@ def _finding(
         subject=f"{where} {socket.inode}",
         severity=Severity.WARNING,
         size=drops,
-        verdict=f"{owner} does not read UDP {where} fast enough:"
+        verdict=f"{owner.does('does', 'do')} not read UDP {where} fast enough:"
         f" {counted(drops, 'datagram')} dropped so far",
         evidence=(
             f"{format_bytes(used)} of a buffer of {format_bytes(size)} wait to be read",

@@ -124,6 +124,12 @@ class NeglectedRule(Rule):
         for owner, sockets in facts.by_owner(idle).items():
             yield self._forgotten(facts, owner, sockets)
 
+    def _grade(self, facts: Facts, sockets: Sequence[FlaggedSocket]) -> Severity:
+        """Distinguish a program that does not read from slow readers of one each."""
+        largest = max(map(len, facts.by_owner(sockets).values()))
+        is_many = largest >= self._context.thresholds.pool_count
+        return Severity.WARNING if is_many else Severity.NOTICE
+
     def _not_read(
         self, facts: Facts, owner: OwnerGroup, sockets: Sequence[FlaggedSocket]
     ) -> Finding:
@@ -135,12 +141,11 @@ class NeglectedRule(Rule):
         return Finding(
             rule="unread",
             subject=owner.subject,
-            severity=Severity.WARNING
-            if number >= self._context.thresholds.pool_count
-            else Severity.NOTICE,
+            severity=self._grade(facts, sockets),
             size=number,
-            verdict=f"{owner} does not read, or reads too slowly: data wait in"
-            f" {counted(number, 'connection')} for at least {format_ms(longest)}",
+            verdict=f"{owner.does('does', 'do')} not read, or not fast enough: data"
+            f" wait in {counted(number, 'connection')} for at least"
+            f" {format_ms(longest)}",
             evidence=(
                 f"{format_bytes(queued)} in Recv-Q, and nothing has arrived meanwhile",
                 *local_peer_lines(

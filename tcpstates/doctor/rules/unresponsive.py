@@ -154,7 +154,7 @@ class UnresponsivePeerRule(Rule):
             subject=owner.subject,
             severity=self._grade(facts, sockets),
             size=number,
-            verdict=f"{owner} sends but gets no answer:"
+            verdict=f"{owner.does('sends and gets', 'send and get')} no answer:"
             f" {counted(number, 'connection')}",
             evidence=(
                 f"{'; '.join(unanswered)}; {format_bytes(queued)} not acknowledged",

@@ -132,8 +132,8 @@ def _finding(
         subject=f"{owner.subject} {where}",
         severity=Severity.NOTICE,
         size=number,
-        verdict=f"{owner} waits for {where} on {counted(number, 'connection')},"
-        f" for up to {format_ms(times[-1])}",
+        verdict=f"{owner.does('waits', 'wait')} for {where} on"
+        f" {counted(number, 'connection')}, for up to {format_ms(times[-1])}",
         evidence=(
             "the last data sent were acknowledged, and nothing has been received since",
             *local_peer_lines(facts, sockets, "that side has not answered"),

@@ -53,5 +53,6 @@ def facts(**changes: Any) -> Facts:
         "partners": {},
         "counters": {},
         "grown": {},
+        "unix_listeners": 0,
     }
     return Facts(**known | changes)

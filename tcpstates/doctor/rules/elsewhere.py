@@ -1,4 +1,4 @@
-"""Other network namespaces, whose sockets this examination does not include."""
+"""Sockets that this examination does not include: elsewhere, or of another kind."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from tcpstates.text import command_line
 from tcpstates.wording import counted
 
 
-class NamespacesRule(Rule):
-    """Namespaces that have processes: those of containers, for example."""
+class ElsewhereRule(Rule):
+    """Unix sockets, and network namespaces with processes, as containers have them."""
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
-        """Yield how many there are, and how to look into the largest one."""
+        """Yield how many there are, and what looks at them."""
         if Capability.HOST_LIMITS in self._context.missing:
             return
+        if facts.unix_listeners:
+            yield NotExamined(
+                rule="unix",
+                text=counted(facts.unix_listeners, "unix listener"),
+                command="ss -xl",
+            )
         others = facts.elsewhere()
         if not others:
             return
