@@ -36,6 +36,11 @@ class KernelSettings:
         """
         return self.syn_linear_timeouts + (2 << self.syn_retries) - 1
 
+    def syn_seconds_after(self, retries: int) -> int:
+        """The number of seconds from a SYN to one of its retries; see `syn_seconds`."""
+        doubled = max(retries - self.syn_linear_timeouts, 0)
+        return retries - doubled + (1 << doubled) - 1
+
     @property
     def synack_seconds(self) -> int:
         """The number of seconds until the kernel gives up an unanswered SYN,ACK."""

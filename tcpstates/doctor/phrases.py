@@ -19,6 +19,7 @@ from tcpstates.processes import Process
 from tcpstates.text import command_line, format_ms, format_name, sanitise
 
 _MOST_PEERS = 3
+_MOST_PIDS = 8  # in a filter
 _MOST_SOCKETS = 20  # in a proposed listing
 # Common advice on the web, and why it is wrong.
 BAD_PORT_ADVICE = (
@@ -117,6 +118,8 @@ def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:
 
 def owner_filter(owner: OwnerGroup) -> str:
     """Format the end of a filter that selects the owner's sockets."""
+    if len(owner.pids) > 1:
+        return f" and pid in {','.join(map(str, owner.pids[:_MOST_PIDS]))}"
     return f" and pid = {owner.pids[0]}" if owner.pids else ""
 
 

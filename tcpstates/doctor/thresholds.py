@@ -45,11 +45,10 @@ class Thresholds:
     # Share of tcp_max_tw_buckets, of tcp_max_orphans, and of the limit in tcp_mem,
     # whose pressure mark usually comes first.
     limit_percent: int = 80
-    # Retries of an unanswered SYN: 2 take two or three seconds. So many retries are a
-    # warning even for a single socket: 5 take half a minute, so nobody has set a
-    # timeout.
+    # Retries of an unanswered SYN: 2 take two or three seconds. After half a minute
+    # even a single socket is a warning: nobody has set a timeout.
     syn_retries: int = 2
-    syn_retries_many: int = 5
+    connect_ms: int = 30 * _SECOND
     # Unanswered retransmissions, and the percentage of connections from which on they
     # (and zero windows) are a problem of this machine rather than of some peers.
     retransmits: int = 4

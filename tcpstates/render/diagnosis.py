@@ -130,7 +130,8 @@ def _process(process: Process) -> str:
         of = "" if limit is None else f" of {limit:,}"
         parts.append(f"{process.descriptors:,}{of} descriptors open")
     if process.command:
-        command = " ".join(map(decode_name, process.command))
+        words = " ".join(map(decode_name, process.command)).split(" ")
+        command = " ".join(filter(None, words))  # without the padding of a title
         if len(command) > _MOST_COMMAND:
             command = command[:_MOST_COMMAND] + "..."
         parts.append(sanitise(command))
@@ -159,6 +160,9 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         f" {counted(diagnosis.processes, 'process', 'processes')}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
+    rules = dict.fromkeys(finding.rule for finding in here)
+    if rules:
+        yield f"more about these: tcpstates explain {' '.join(rules)}"
     if found and diagnosis.note is not None:
         yield diagnosis.note
     waiting = diagnosis.counted.get(TcpState.TIME_WAIT, 0)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
+from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.paragraphs import filled, lines, paragraph, readable
 from tcpstates.render.styles import paint
@@ -109,12 +110,12 @@ def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]
         for line in summary[1:]:
             yield " " * 22 + line + "\n"
     listed = "for details of a state: tcpstates explain STATE; other topics: "
-    yield "\n" + filled(listed + ", ".join(TOPICS), wide)
+    yield "\n" + filled(f"{listed}{', '.join(TOPICS)}, the doctor's rules", wide)
 
 
 def render_topic(name: str, *, width: int) -> Iterator[str]:
     """Yield the answer to a question."""
-    topic, wide = TOPICS[name], readable(width)
+    topic, wide = ALL_TOPICS[name], readable(width)
     yield filled(f"{name}: {topic.title}", wide)
     for text in topic.answer.splitlines():
         yield "\n" + filled(text, wide)

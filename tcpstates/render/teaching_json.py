@@ -8,8 +8,8 @@ from typing import Any
 
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import FIGURE, as_object, ways_in, ways_out
+from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.lifecycle.scenarios import Observation, Scenario, StepResult, walk
-from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import fill_in_settings, sections
 from tcpstates.render.json_ import SCHEMA
 from tcpstates.render.sequence import Step
@@ -40,7 +40,7 @@ def render_explanations_json(
     explained = [_explanation(state, systems, settings, counts) for state in states]
     members: dict[str, Any] = {"states": explained}
     if topics:
-        members["topics"] = {name: asdict(TOPICS[name]) for name in topics}
+        members["topics"] = {name: asdict(ALL_TOPICS[name]) for name in topics}
     return _document(members)
 
 

@@ -484,7 +484,7 @@ def test_thresholds_are_those_of_the_man_page() -> None:
         "zero_window_long_ms": 120_000,
         "waiting_ms": 10_000,
         "pool_size": 50,
-        "syn_retries_many": 5,
+        "connect_ms": 30_000,
         "unread_ms": 30_000,
         "idle_ms": 7_200_000,
         "closing_count": 5,

@@ -141,6 +141,17 @@ def test_clients_that_have_ended_the_stream_are_counted() -> None:
         )
 
 
+def test_a_process_that_no_signal_wakes_is_found_at_once() -> None:
+    with situation("stuck") as lab:
+        first = diagnose(lab)["findings"][0]
+        assert (first["rule"], first["severity"]) == ("stopped", "critical")
+        assert "in uninterruptible sleep" in first["verdict"]
+        (process,) = first["processes"]
+        assert process["pid"] == lab.parts["guilty"]
+        assert process["state"] == "disk-sleep"
+        assert first["commands"] == [f"cat /proc/{process['pid']}/stack"]
+
+
 def test_time_wait_at_its_limit_and_the_false_friends() -> None:
     with situation("many-time-waits") as lab:
         finding = wait_for(lab, "time-wait")

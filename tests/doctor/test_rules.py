@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from support.fakes.batches import batch
-from support.fakes.ordinary import KERNEL, MB, context, facts
+from support.fakes.ordinary import KERNEL, MB, context, finding, findings
 from tcpstates.ages import probed_ms
 from tcpstates.collect.kernel_counts import parse_counters
 from tcpstates.collect.settings import count_ports
 from tcpstates.collect.sources import SOURCES, missing_from
-from tcpstates.doctor.examiner import Examiner
-from tcpstates.doctor.facts import RuleContext
-from tcpstates.doctor.findings import Diagnosis, Finding, NotExamined, Severity
+from tcpstates.doctor.findings import Diagnosis, Finding, Severity
 from tcpstates.doctor.thresholds import NAMES, Thresholds, option_name, unit
-from tcpstates.doctor.trends import compare
 from tcpstates.model import Owner
 from tcpstates.processes import Process
-from tcpstates.render.diagnosis import render_diagnosis
+from tcpstates.render.diagnosis import render_brief, render_diagnosis
 from tcpstates.render.diagnosis_json import render_diagnosis_json
-
-
-def findings(
-    *rows: dict[str, Any], at: RuleContext | None = None, **changes: Any
-) -> tuple[list[Finding], list[NotExamined]]:
-    examiner = Examiner(at or context())
-    if rows:
-        examiner.observe([batch(*rows)])
-    known: dict[str, Any] = {
-        "counted": examiner.counted,
-        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
-        "process": lambda pid: Process(
-            pid=pid,
-            name=b"ngin\x1bx",
-            user="www",
-            started_at=0.0,
-            command=(b"a", b"b\nc"),
-            descriptors=9,
-        ),
-    }
-    return examiner.find(facts(**known | changes))
-
 
 CLOSE_WAIT = {
     "state_label": "CLOSE_WAIT",
@@ -229,77 +203,6 @@ def test_probes_tell_for_how_long_a_window_is_zero() -> None:
     assert probed_ms({}) == 0
 
 
-def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
-    made = Finding(
-        rule=rule,
-        subject="x[1]",
-        severity=Severity.NOTICE,
-        size=size,
-        verdict="x[1] \x1b[31mleaks",
-        evidence=(),
-        numbers={"oldest_ms": 5000},
-        means="means",
-        commands=("do",),
-        unless="unless",
-    )
-    return replace(made, **changes)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "word", "severity"),
-    [
-        ([5], [5], "stays", Severity.NOTICE),
-        ([5], [4], "shrinks", Severity.NOTICE),
-        ([5], [6], "grows", Severity.NOTICE),
-        ([], [6], "new", Severity.NOTICE),
-        ([5], [], "gone", Severity.NOTICE),
-    ],
-)
-def test_trends(
-    before: list[int], after: list[int], word: str, severity: Severity
-) -> None:
-    first, second = (
-        [finding(size=size) for size in sizes] for sizes in (before, after)
-    )
-    (found,) = compare(first, second, 2.0)
-    assert found.trend is not None
-    assert (found.trend.change, found.severity) == (word, severity)
-    assert (found.trend.before, found.trend.after) == (sum(before), sum(after))
-
-
-def test_growth_is_a_warning_where_nothing_goes_on() -> None:
-    staying: dict[str, Any] = {
-        "is_urgent_when_growing": True,
-        "ages": (1.0, *(2500.0,) * 5),
-    }
-    (found,) = compare([finding(size=5)], [finding(size=6, **staying)], 2.0)
-    assert found.severity == Severity.WARNING
-    changing = staying | {"ages": (1.0,) * 6}  # others than before
-    (found,) = compare([finding(size=5)], [finding(size=6, **changing)], 2.0)
-    assert found.severity == Severity.NOTICE
-
-
-def test_a_warning_that_falls_below_its_threshold_shrinks() -> None:
-    first = finding(size=9, severity=Severity.WARNING)
-    second = finding(size=8, is_provisional=True)
-    (found,) = compare([first], [second], 2.0)
-    assert found.trend is not None
-    assert found.trend.change == "shrinks"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "oldest", "count"),
-    [(5, 6, 2000, 1), (5, 6, 1000, 0), (6, 5, 2000, 0), (5, 5, 2000, 0)],
-)
-def test_what_only_growth_makes_suspicious(
-    before: int, after: int, oldest: int, count: int
-) -> None:
-    first = finding(size=before, is_provisional=True)
-    ages = (float(oldest),) * after
-    second = finding(size=after, is_provisional=True, ages=ages)
-    assert len(compare([first], [second], 2.0)) == count
-
-
 def diagnosis(*found: Finding) -> Diagnosis:
     counted = {"ESTABLISHED": 3, "TIME_WAIT": 1500}
     return Diagnosis(
@@ -334,6 +237,26 @@ def test_names_are_harmless_and_lines_fit() -> None:
     assert '"a\\x1b[2J"' in text
     assert "\\xff" in text
     assert "1,500 in TIME_WAIT are normal" in text
+
+
+def test_a_report_higher_than_the_terminal_ends_with_its_verdicts() -> None:
+    both = diagnosis(
+        finding(severity=Severity.CRITICAL, verdict="worst"), finding(verdict="least")
+    )
+    report = "".join(render_diagnosis(both, width=80, color=False))
+    rows = report.count("\n")
+    ending = "\nNOTICE   least\nCRITICAL worst\n"
+    for height, is_repeated in ((rows + 1, False), (rows, True), (None, False)):
+        text = "".join(render_diagnosis(both, width=80, color=False, height=height))
+        assert text.startswith(report)
+        assert text[len(report) :] == (ending if is_repeated else "")
+    one = diagnosis(finding())
+    alone = "".join(render_diagnosis(one, width=80, color=False))
+    assert "".join(render_diagnosis(one, width=80, color=False, height=1)) == alone
+    brief = "".join(render_brief(both, width=80, color=False))
+    assert brief.endswith(ending.removeprefix("\n"))
+    assert "means" not in brief
+    assert "examined" in brief
 
 
 def test_many_findings_are_one_line_each_in_the_end() -> None:

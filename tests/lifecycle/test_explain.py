@@ -9,14 +9,16 @@ import shlex
 import socket
 from contextlib import suppress
 from dataclasses import astuple
+from pathlib import Path
 
 import pytest
 
 from conftest import Lab, run_command
+from tcpstates import doctor
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.explanations import MEANINGS
-from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.render.explain import (
     HostCounts,
     fill_in_settings,
@@ -142,24 +144,36 @@ def test_what_is_here(lab: Lab) -> None:
     assert told["states"][0]["names"] == {"windows": ["LISTENING"]}
 
 
-@pytest.mark.parametrize("name", TOPICS)
+@pytest.mark.parametrize("name", ALL_TOPICS)
 def test_topics(name: str) -> None:
     for width in (40, 80, 200):
         text = "".join(render_topic(name, width=width))
         words = " ".join(text.split())
-        for paragraph in TOPICS[name].answer.splitlines():
+        for paragraph in ALL_TOPICS[name].answer.splitlines():
             assert paragraph in words
         assert max(map(len, text.splitlines())) <= max(width, 50)
     assert run_command("explain", name.upper().replace("-", "_")).stdout.startswith(
-        f"{name}: {TOPICS[name].title}"
+        f"{name}: {ALL_TOPICS[name].title}"
     )
     told = json.loads(run_command("explain", "--json", name).stdout)
     assert told["states"] == []
-    assert told["topics"][name]["title"] == TOPICS[name].title
-    for command in TOPICS[name].see:
+    assert told["topics"][name]["title"] == ALL_TOPICS[name].title
+    for command in ALL_TOPICS[name].see:
         program, *arguments = shlex.split(command)
         if program == "tcpstates":
             assert run_command(*arguments).returncode == ExitCode.DONE
+
+
+def test_every_rule_of_the_doctor_is_explained() -> None:
+    code = "".join(
+        path.read_text() for path in Path(doctor.__file__).parent.rglob("*.py")
+    )
+    rules = set(re.findall(r'rule="([\w-]+)"', code)) - {"host"}
+    assert len(rules) > 20
+    for rule in {*rules, "closing", "closing-full"}:
+        finished = run_command("explain", rule)
+        assert finished.returncode == ExitCode.DONE, rule
+        assert finished.stdout.count("\n") > 5, rule
 
 
 def test_a_close_with_unread_data_loses_what_was_to_be_sent() -> None:

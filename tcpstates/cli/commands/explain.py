@@ -11,7 +11,7 @@ from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.collect.settings import read_settings
-from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.render.explain import (
     HostCounts,
     render_glance,
@@ -46,7 +46,7 @@ _OTHERS = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("names", nargs=-1, type=StateName(TOPICS), metavar="[STATE]...")
+@click.argument("names", nargs=-1, type=StateName(ALL_TOPICS), metavar="[STATE]...")
 @click.option(
     "--os",
     "systems",
@@ -73,9 +73,10 @@ def explain(
     STATE is a state or a group in any system's spelling: LISTENING, SYN_RCVD, ESTAB,
     FIN_WAIT1, 0A, half-open. Without STATE, list all eleven with their number of
     sockets. half-closed, termination, simultaneous, unread-data, busy-port and
-    whose-fault explain topics that concern more than one state.
+    whose-fault explain topics that concern more than one state, and the names of the
+    doctor's rules (accept-queue, zero-window, ...) what they mean.
     """
-    topics = [name for name in names if name in TOPICS]
+    topics = [name for name in names if name in ALL_TOPICS]
     states = [state for name in names for state in states_of(name)]
     shown = systems or tuple(SYSTEMS)
     counts = StateCounts(chosen_origin(values).pinned())

@@ -79,12 +79,11 @@ class HalfClosedRule(Rule):
                 if severity is None and not is_watched:
                     continue
                 known = (facts, owner, sockets, severity or Severity.NOTICE)
+                is_pool = sum(s in pooled for s in sockets) * 2 > len(sockets)
                 found = (
-                    close_wait_finding(
-                        *known, self._context, is_pool=len(pooled) * 2 > len(sockets)
-                    )
-                    if state_label == _CLOSE_WAIT
-                    else fin_wait_2_finding(*known, self._context)
+                    fin_wait_2_finding(*known, self._context)
+                    if state_label == _FIN_WAIT_2
+                    else close_wait_finding(*known, self._context, is_pool=is_pool)
                 )
                 yield replace(found, is_provisional=severity is None)
 

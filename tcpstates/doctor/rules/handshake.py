@@ -109,13 +109,14 @@ class UnansweredSynRule(Rule):
                 peers=(Peer(where, len(sockets)),),
             )
 
-    def _grade(self, number: int, tries: int) -> Severity:
+    def _grade(self, number: int, retries: int) -> Severity:
         """Distinguish a destination that is down from one that somebody tries out.
 
         A monitoring program always tries some targets that are down, with a timeout.
         """
         limits = self._context.thresholds
-        is_grave = number >= limits.pool_count or tries >= limits.syn_retries_many
+        lasts = self._context.settings.syn_seconds_after(retries) * 1000
+        is_grave = number >= limits.pool_count or lasts >= limits.connect_ms
         return Severity.WARNING if is_grave else Severity.NOTICE
 
 

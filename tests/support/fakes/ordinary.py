@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+from support.fakes.batches import batch
+from tcpstates.doctor.examiner import Examiner
 from tcpstates.doctor.facts import Facts, RuleContext
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.thresholds import Thresholds
-from tcpstates.model import KernelCounts, Reason
+from tcpstates.model import KernelCounts, Owner, Reason
+from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
 
 MB = 1 << 20
@@ -56,3 +61,42 @@ def facts(**changes: Any) -> Facts:
         "unix_listeners": 0,
     }
     return Facts(**known | changes)
+
+
+def findings(
+    *rows: dict[str, Any], at: RuleContext | None = None, **changes: Any
+) -> tuple[list[Finding], list[NotExamined]]:
+    """Return what rules find in sockets, and what they could not examine."""
+    examiner = Examiner(at or context())
+    if rows:
+        examiner.observe([batch(*rows)])
+    known: dict[str, Any] = {
+        "counted": examiner.counted,
+        "owners": lambda inode: (Owner(70, b"ngin\x1bx", 9),),
+        "process": lambda pid: Process(
+            pid=pid,
+            name=b"ngin\x1bx",
+            user="www",
+            started_at=0.0,
+            command=(b"a", b"b\nc"),
+            descriptors=9,
+        ),
+    }
+    return examiner.find(facts(**known | changes))
+
+
+def finding(rule: str = "close-wait", size: int = 5, **changes: Any) -> Finding:
+    """Return a notice, which each test changes."""
+    made = Finding(
+        rule=rule,
+        subject="x[1]",
+        severity=Severity.NOTICE,
+        size=size,
+        verdict="x[1] \x1b[31mleaks",
+        evidence=(),
+        numbers={"oldest_ms": 5000},
+        means="means",
+        commands=("do",),
+        unless="unless",
+    )
+    return replace(made, **changes)

@@ -6,6 +6,7 @@ who is guilty, and holds everything until its standard input ends. Everything is
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import resource
@@ -42,6 +43,7 @@ from support.labs.lab import (
     wait_until,
 )
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MANY = 8  # sockets, where a few are too few
 
 
@@ -260,6 +262,28 @@ def stopped() -> dict[str, int]:
     parts = slow_accept()
     os.kill(parts["guilty"], signal.SIGSTOP)
     return parts
+
+
+def stuck() -> dict[str, int]:
+    """A listener whose process no signal wakes: it waits for a child of vfork()."""
+    found = listener(backlog=4)
+    libc = ctypes.CDLL(None)
+
+    def fork(*_: object) -> None:
+        if libc.vfork() == 0:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            time.sleep(300)
+            os._exit(0)
+
+    def work() -> None:
+        signal.signal(signal.SIGALRM, fork)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)  # once it has said that it is ready
+
+    pid = in_child(work, b"stuck")
+    HELD.remove(found)
+    found.close()
+    wait_until(lambda: " D " in Path(f"/proc/{pid}/stat").read_text())
+    return {"guilty": pid}
 
 
 def stopped_reader() -> dict[str, int]:
@@ -519,6 +543,7 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "two-places": two_places,
     "stopped": stopped,
     "stopped-reader": stopped_reader,
+    "stuck": stuck,
     "kept-alive-leak": kept_alive_leak,
     "burst": burst,
     "many-time-waits": many_time_waits,
