@@ -14,6 +14,8 @@ from typing import NamedTuple
 from tcpstates.doctor.facts import FlaggedSocket, Port
 from tcpstates.doctor.links import Place
 from tcpstates.doctor.phrases import percent
+from tcpstates.text import format_ms
+from tcpstates.wording import counted
 
 _ALL = 100  # percent
 
@@ -62,3 +64,24 @@ class AcceptQueue(NamedTuple):
         """Whether the kernel drops further connections: see above."""
         pairs = zip(self.listeners, self.limits or (), strict=False)
         return any((listener.recv_q or 0) > limit for listener, limit in pairs)
+
+    @property
+    def limit(self) -> int | None:
+        """How many connections may wait at the endpoint; None: not reported."""
+        return None if self.limits is None else sum(self.limits)
+
+    def __str__(self) -> str:
+        """Describe how many connections wait, and how long."""
+        of = "" if self.limit is None else f" (limit {self.limit:,})"
+        waits = f", the longest for {format_ms(self.longest)}" if self.longest else ""
+        return f"{counted(self.backlog, 'connection')} waiting{of}{waits}"
+
+
+def longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
+    """Suggest how to make a queue longer; None: the limit is not known."""
+    raised = "for bursts: raise the backlog passed to listen()"
+    if somaxconn is None:
+        return f"{raised}, and the limit of the system (Linux: net.core.somaxconn)"
+    if limits is not None and max(limits) >= somaxconn:
+        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the current limit)"
+    return f"{raised}; net.core.somaxconn allows {somaxconn:,}"

@@ -32,6 +32,14 @@ class Acceptors(NamedTuple):
         """Those that have no descriptor left for another connection."""
         return [process for process in self.processes if _is_exhausted(process)]
 
+    def problem(self, where: str) -> str:
+        """Say what is wrong with them: the end of "nginx[7] ..."."""
+        number = len(self.processes)
+        if number and len(self.exhausted) == number:
+            has = plural(number, "has", "have")
+            return f"{has} no descriptor left to accept on {where}"
+        return f"{plural(number or 1, 'is', 'are')} slow to accept on {where}"
+
     def lines(self) -> Iterator[str]:
         """Describe who accepts, and what keeps them from it."""
         number = len(self.processes)

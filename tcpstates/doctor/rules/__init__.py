@@ -8,13 +8,14 @@ from __future__ import annotations
 from tcpstates.doctor.rule import Rule
 from tcpstates.doctor.rules.accept_queue import AcceptQueueRule
 from tcpstates.doctor.rules.closing import ClosingRule
+from tcpstates.doctor.rules.connect import UnansweredSynRule
 from tcpstates.doctor.rules.connections import FailedRule, GrowingRule
 from tcpstates.doctor.rules.datagrams import DatagramsRule
 from tcpstates.doctor.rules.descriptors import DescriptorsRule
 from tcpstates.doctor.rules.elsewhere import ElsewhereRule
 from tcpstates.doctor.rules.ephemeral_ports import EphemeralPortsRule
 from tcpstates.doctor.rules.half_closed import HalfClosedRule
-from tcpstates.doctor.rules.handshake import HalfOpenRule, UnansweredSynRule
+from tcpstates.doctor.rules.half_open import HalfOpenRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
 from tcpstates.doctor.rules.neglected import NeglectedRule
 from tcpstates.doctor.rules.stopped import StoppedRule

@@ -11,7 +11,7 @@ from dataclasses import replace
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.accept_drops import COUNTERS, counter_lines, drops_finding
-from tcpstates.doctor.accept_queues import AcceptQueue
+from tcpstates.doctor.accept_queues import AcceptQueue, longer_queue
 from tcpstates.doctor.acceptors import Acceptors, find_acceptors
 from tcpstates.doctor.facts import (
     Facts,
@@ -33,8 +33,8 @@ from tcpstates.doctor.phrases import (
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.model import WILDCARDS
 from tcpstates.states import TcpState
-from tcpstates.text import command_line, format_ms
-from tcpstates.wording import counted, plural
+from tcpstates.text import command_line
+from tcpstates.wording import counted
 
 _LISTEN, _ESTABLISHED = str(TcpState.LISTEN), str(TcpState.ESTABLISHED)
 _CLOSE_WAIT = str(TcpState.CLOSE_WAIT)
@@ -183,7 +183,6 @@ class AcceptQueueRule(Rule):
         accepted = self._accepted.get(queue.port, ())
         who = find_acceptors(facts, queue.listeners, accepted)
         owner, where = who.owner, endpoint(*queue.place)
-        limit = None if queue.limits is None else sum(queue.limits)
         settings = self._context.settings
         somaxconn = settings.somaxconn if settings.is_known else None
         top = ",".join(map(str, owner.pids[:_MOST_NAMED]))
@@ -192,7 +191,7 @@ class AcceptQueueRule(Rule):
             subject=where,
             severity=severity,
             size=queue.backlog,
-            verdict=f"{owner} {_problem(who, where)}: {_waiting(queue, limit)}",
+            verdict=f"{owner} {who.problem(where)}: {queue}",
             evidence=(
                 *_evidence(queue, facts),
                 *who.lines(),
@@ -201,7 +200,7 @@ class AcceptQueueRule(Rule):
             ),
             numbers={
                 "waiting": queue.backlog,
-                "limit": limit,
+                "limit": queue.limit,
                 "listeners": len(queue.listeners),
                 "acceptors": len(owner.pids),
                 "somaxconn": somaxconn,
@@ -231,21 +230,6 @@ def _place(socket: FlaggedSocket) -> Place:
     return unmap_ipv4(socket.local_address), socket.local_port
 
 
-def _problem(who: Acceptors, where: str) -> str:
-    """Say what is wrong with those who accept: the end of "nginx[7] ..."."""
-    number = len(who.processes)
-    if who.processes and len(who.exhausted) == number:
-        has = plural(number, "has", "have")
-        return f"{has} no descriptor left to accept on {where}"
-    return f"{plural(number or 1, 'is', 'are')} slow to accept on {where}"
-
-
-def _waiting(queue: AcceptQueue, limit: int | None) -> str:
-    of = "" if limit is None else f" (limit {limit:,})"
-    waits = f", the longest for {format_ms(queue.longest)}" if queue.longest else ""
-    return f"{counted(queue.backlog, 'connection')} waiting{of}{waits}"
-
-
 def _means(who: Acceptors) -> str:
     cause = (
         "At its limit of descriptors, a process cannot accept, so the queue fills up. "
@@ -267,7 +251,7 @@ def _advice(
         )
     return (
         "in the program: accept sooner; a longer queue only hides bursts",
-        _longer_queue(limits, somaxconn),
+        longer_queue(limits, somaxconn),
     )
 
 
@@ -301,13 +285,3 @@ def _consequences(place: Place, links: Links) -> Iterator[str]:
     if half_open:
         number = counted(half_open, "half-open connection")
         yield f"{number}: a full queue drops the ACK that would complete them"
-
-
-def _longer_queue(limits: tuple[int, ...] | None, somaxconn: int | None) -> str:
-    """Suggest how to make a queue longer; None: the limit is not known."""
-    raised = "for bursts: raise the backlog passed to listen()"
-    if somaxconn is None:
-        return f"{raised}, and the limit of the system (Linux: net.core.somaxconn)"
-    if limits is not None and max(limits) >= somaxconn:
-        return f"{raised}, and net.core.somaxconn ({somaxconn:,}, the current limit)"
-    return f"{raised}; net.core.somaxconn allows {somaxconn:,}"
