@@ -19,8 +19,9 @@ def main() -> int:
     sys.unraisablehook = lambda _: None  # errors in destructors when out of memory
     try:
         from tcpstates.cli.app import run
+        from tcpstates.cli.like import named_tool
 
-        code = run(sys.argv[1:])
+        code = run([*named_tool(sys.argv[0]), *sys.argv[1:]])
     except KeyboardInterrupt:
         code = 130  # unwritten output is discarded
     except (MemoryError, SystemError):  # SystemError: from C code out of memory

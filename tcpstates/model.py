@@ -32,6 +32,7 @@ class Request(NamedTuple):
     owners_for_filter: bool = False
     pids: frozenset[int] | None = None  # the only processes to examine; None: all
     kernel_filter: bytes = b""  # inet_diag bytecode: what it drops is not wanted
+    in_order: bool = False  # in the kernel's own order, which takes longer
     allow_fallback: bool = False  # read elsewhere what the source lacks, and say so
 
     def for_columns(self, needs: Collection[Needs]) -> Request:

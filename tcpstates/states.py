@@ -173,14 +173,14 @@ ALL_STATES: frozenset[AnyState] = frozenset(
     {*TcpState, *OtherState} - {OtherState.BOUND}
 )
 _CONNECTED = ALL_STATES - LISTENING
-_BUCKET: frozenset[AnyState] = frozenset({TcpState.SYN_RECEIVED, TcpState.TIME_WAIT})
+BUCKET: frozenset[AnyState] = frozenset({TcpState.SYN_RECEIVED, TcpState.TIME_WAIT})
 
 GROUPS: dict[str, frozenset[AnyState]] = {
     "all": ALL_STATES,
     "connected": _CONNECTED,
     "synchronized": _CONNECTED - {TcpState.SYN_SENT},
-    "bucket": _BUCKET,
-    "big": ALL_STATES - _BUCKET,
+    "bucket": BUCKET,
+    "big": ALL_STATES - BUCKET,
     "fin_wait": frozenset({TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2}),
     "half_open": frozenset({TcpState.SYN_RECEIVED}),
 }

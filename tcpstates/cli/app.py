@@ -11,6 +11,7 @@ from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.foreign_options import instead_of
+from tcpstates.cli.like import translate
 from tcpstates.cli.option_groups import GroupedOption
 from tcpstates.cli.options import listing_options, make_options
 from tcpstates.cli.output import (
@@ -145,7 +146,7 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
         command = COMMANDS[arguments[0]].load()
         name, arguments = f"tcpstates {arguments[0]}", arguments[1:]
     else:
-        arguments = split_flags(arguments)
+        arguments = split_flags(translate(arguments))
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:

@@ -13,10 +13,11 @@ from tcpstates.fields import Needs
 from tcpstates.model import FEW_EXAMINED, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
-from tcpstates.states import ALL_STATES, LISTENING, names_in_tool
+from tcpstates.states import ALL_STATES, BUCKET, LISTENING, names_in_tool
 
 if TYPE_CHECKING:  # loaded only when needed
     from tcpstates.cli.counting import CountView
+    from tcpstates.cli.like_view import LikeView
     from tcpstates.cli.listing import ListingView
 
 
@@ -44,9 +45,13 @@ def show(options: Options, output: Output) -> None:
             warn(limitation.text)
 
 
-def _load_shown(options: Options) -> CountView | ListingView:
+def _load_shown(options: Options) -> CountView | LikeView | ListingView:
     """Choose the view that the options request."""
     is_counted = options.by is not None or options.count_only or options.summary
+    if options.like is not None and not (options.by or options.summary):
+        from tcpstates.cli.like_view import LikeView
+
+        return LikeView(options)
     if is_counted or options.format == "openmetrics":
         from tcpstates.cli.counting import CountView
 
@@ -63,6 +68,8 @@ def make_request(options: Options, needs: Collection[Needs]) -> Request:
         states, unknown = ALL_STATES, True
     elif options.listening:
         states, unknown = LISTENING, False
+    elif options.like == "ss":
+        states, unknown = ALL_STATES - LISTENING - BUCKET, True
     else:
         states, unknown = ALL_STATES - LISTENING, True
     values = options._asdict()
@@ -73,4 +80,5 @@ def make_request(options: Options, needs: Collection[Needs]) -> Request:
         states=states,
         unknown_states=unknown,
         owners_for_filter=not options.is_for_programs,
+        in_order=options.like is not None,
     ).for_columns(needs)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from tcpstates.cli.like import TOOLS
 from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, value
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
 from tcpstates.cli.types import COLUMN_LIST
@@ -45,6 +46,7 @@ class Options(NamedTuple):
     wide: bool
     color: str
     state_names: str
+    like: str | None  # a tool whose layout is printed
     source: str
     files: tuple[str, ...]
     from_format: str | None
@@ -166,6 +168,12 @@ _DECORATORS = (
         default="rfc",
         text="Set the state names used in text and CSV.",
     ),
+    value(
+        FORM,
+        "--like",
+        type=click.Choice(TOOLS),
+        text="Print what this tool prints, and read its flags, for scripts.",
+    ),
     SOURCE_OPTION,
     *SAVED,
 )
@@ -183,6 +191,11 @@ def make_options(values: dict[str, Any]) -> Options:
         raise click.UsageError(f"choose one format: {' or '.join(sorted(asked))}")
     values["format"] = next(iter(asked), "auto")
     options = Options(**values)
+    if options.like is not None and (
+        options.is_for_programs or options.columns or options.sort or options.limit
+    ):
+        text = f"--like prints just what {options.like} prints; remove other options"
+        raise click.UsageError(text)
     if options.count_only and options.summary:
         raise click.UsageError("-c and -s cannot be combined")
     if options.by is not None and options.summary:

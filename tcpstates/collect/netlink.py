@@ -131,7 +131,10 @@ class _Reading:
             program=program,
         )
         decoder = DiagDecoder(
-            protocol, sequence=_SEQUENCE, bound=OtherState.BOUND in request.states
+            protocol,
+            sequence=_SEQUENCE,
+            bound=OtherState.BOUND in request.states,
+            in_order=request.in_order,
         )
         yield from _exchange(message, decoder)
         if decoder.refused:

@@ -38,6 +38,15 @@ def read_name(process: int) -> bytes | None:
     return None if found is None else found.removesuffix(b"\n")
 
 
+def read_title(pid: int, root: str = "/proc") -> bytes | None:
+    """Return the first word of a process's command, without its folder.
+
+    A server may have replaced it by a title ("nginx: worker process"). None: hidden.
+    """
+    found = (_read(f"{root}/{pid}/cmdline", None) or b"").partition(b"\0")[0]
+    return found.rpartition(b"/")[2] if found.startswith(b"/") else found or None
+
+
 def read_start(path: str, process: int | None = None) -> int | None:
     """Return a process's start time in ticks since boot; None if it has exited.
 

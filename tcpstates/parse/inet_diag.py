@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from struct import Struct, pack, unpack_from
 
 from tcpstates.errors import ParseError
@@ -88,9 +89,20 @@ class DiagDecoder:
     of the socket before the first datagram.
     """
 
-    def __init__(self, protocol: str, *, sequence: int, bound: bool = False) -> None:
-        """Expect replies with that sequence; with `bound`, code 7 means BOUND."""
+    def __init__(
+        self,
+        protocol: str,
+        *,
+        sequence: int,
+        bound: bool = False,
+        in_order: bool = False,
+    ) -> None:
+        """Expect replies with that sequence; with `bound`, code 7 means BOUND.
+
+        With `in_order`, sockets stay in the kernel's order. That makes many batches.
+        """
         self.protocol = protocol
+        self._in_order = in_order
         self.done = False
         self.refused = 0
         self.changed = False
@@ -114,11 +126,27 @@ class DiagDecoder:
         is_uniform = families.count(families[:1]) == len(families) > 0
         if is_uniform and self._is_table(datagram, stride):
             tables = [((stride, families[0]), datagram)]
+        elif self._in_order:
+            runs = groupby(
+                self._split(datagram), lambda row: (len(row), row[FAMILY : FAMILY + 1])
+            )
+            tables = [t for _, run in runs for t in self._by_length(list(run))]
         else:
             tables = self._by_length(self._split(datagram))
+        if self._in_order:
+            made = (self._batch(kind, rows) for kind, rows in tables)
+            return [self._without_repeats(batch) for batch in made if batch is not None]
         for kind, rows in tables:
             self._waiting.setdefault(kind, []).append(rows)
         return [self._without_repeats(batch) for batch in self._ready()]
+
+    def _batch(self, kind: tuple[int, int], rows: bytes) -> DiagBatch | None:
+        """Make a batch of rows of one length; None: of an unknown family."""
+        stride, number = kind
+        family = _FAMILY_NAMES.get(number)
+        if family is None:
+            return None
+        return DiagBatch(self.protocol, family, rows, stride, self._labels)
 
     def _is_table(self, rows: bytes, stride: int) -> bool:
         """Check that all rows have one length and are sockets of our own dump."""
@@ -178,12 +206,11 @@ class DiagDecoder:
         has only a few rows of each kind.
         """
         enough = 0 if self.done else _BATCH
-        for (stride, number), parts in list(self._waiting.items()):
-            if sum(map(len, parts)) > enough * stride:
-                rows = b"".join(self._waiting.pop((stride, number)))
-                family = _FAMILY_NAMES.get(number)
-                if family is not None:
-                    yield DiagBatch(self.protocol, family, rows, stride, self._labels)
+        for kind, parts in list(self._waiting.items()):
+            if sum(map(len, parts)) > enough * kind[0]:
+                batch = self._batch(kind, b"".join(self._waiting.pop(kind)))
+                if batch is not None:
+                    yield batch
 
     def _split(self, datagram: bytes) -> list[bytes]:
         """Split a datagram into messages, each with the padding that follows it.

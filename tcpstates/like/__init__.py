@@ -1,0 +1,1 @@
+"""Listings in the layout of other tools, for scripts and habits that expect it."""

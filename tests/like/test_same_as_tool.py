@@ -1,0 +1,155 @@
+"""Pipelines give the same output with tcpstates under the names of ss and netstat.
+
+Both run on the same real sockets, one after the other. Some sockets of the laboratory
+are held by a thread with descriptors of its own, whom other tools do not find, so owners
+are compared where all tools find one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import COMMAND, Finished, Lab
+
+needs_tools = pytest.mark.skipif(
+    not all(map(shutil.which, ("ss", "netstat", "lsof"))),
+    reason="missing: ss, netstat or lsof (Debian: iproute2, net-tools, lsof)",
+)
+
+PIPELINES = [
+    "ss -tan",
+    "ss -tn",
+    "ss -ltn",
+    "ss -uan",
+    "ss -ta -n -H",
+    "ss -tuln",
+    "ss -4tan",
+    "ss -6tan",
+    "ss -tanm",
+    "ss -tanmO",
+    "ss -ltne",
+    "ss -tan state established",
+    "ss -tan state time-wait",
+    "ss -nt state close-wait",
+    "ss -A tcp -an",
+    "ss -f inet -tan",
+    "ss -f inet6 -tan",
+    "ss --tcp --all --numeric",
+    "ss -tan 'sport > :40000' | wc -l",
+    "ss -Htan | awk '{print $4}' | cut -d: -f2 | sort -u",
+    "ss -tan | awk '{print $1}' | sort | uniq -c",
+    "ss -tan | grep CLOSE-WAIT",
+    "ss -tan | grep -c TIME-WAIT",
+    "ss -tuln | awk '{print $5}'",
+    "ss -tn -p | grep -o 'pid=[0-9]*' | sort | uniq -c",
+    "netstat -tan",
+    "netstat -tane",
+    "netstat -uan",
+    "netstat -tun",
+    "netstat -ltn",
+    "netstat -6tan",
+    "netstat -A inet -tan",
+    "netstat -n -t -W -a",
+    "netstat --tcp --listening --numeric",
+    "netstat -ant | awk '{print $6}' | sort | uniq -c",
+    "netstat -ntu | awk '{print $5}' | cut -d: -f1 | sort | uniq -c",
+    "netstat -n | awk '/^tcp/ {++S[$NF]} END {for (a in S) print a, S[a]}' | sort",
+    "netstat -ant | awk '$6==\"CLOSE_WAIT\"' | wc -l",
+    "netstat -tan | tail -n +3 | cut -c 68-",
+    "netstat -an | grep ':80.*ESTABLISHED' | wc -l",
+    "netstat -tan | grep tcp6",
+    "netstat -tn | grep FIN_WAIT2",
+    "netstat -tanp | awk '$6 == \"ESTABLISHED\" {print $7}' | cut -d/ -f1 | sort -u",
+    "lsof -nP -iTCP -sTCP:ESTABLISHED",
+    "lsof -nP -iUDP",
+    "lsof -nP -i udp",
+    "lsof -i UDP@127.0.0.1 -nP",
+    "lsof -nP -i6TCP -sTCP:LISTEN",
+    "lsof -t -nP -iUDP",
+]
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the tools' names lead to tcpstates."""
+    folder = tmp_path_factory.mktemp("links")
+    for name in ("ss", "netstat", "lsof"):
+        (folder / name).symlink_to(COMMAND[0])
+    return folder
+
+
+def run(lab: Lab, pipeline: str, path: str) -> Finished:
+    return lab.run("env", f"PATH={path}", "sh", "-c", pipeline)
+
+
+@needs_tools
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_pipelines(lab: Lab, links: Path, pipeline: str) -> None:
+    path = os.environ["PATH"]
+    theirs = run(lab, pipeline, path)
+    ours = run(lab, pipeline, f"{links}:{path}")
+    assert (ours.stdout, ours.stderr) == (theirs.stdout, "")
+    assert theirs.stdout
+
+
+@needs_tools
+def test_an_option_does_the_same_as_a_name(lab: Lab, links: Path) -> None:
+    named = run(lab, "netstat -tan", f"{links}:{os.environ['PATH']}")
+    for option in (("--like", "netstat"), ("--like=netstat",)):
+        assert lab.tcpstates(*option, "-tan").stdout == named.stdout
+        assert lab.tcpstates("-tan", *option).stdout == named.stdout
+
+
+IPROUTE2_FILTERS = [
+    "sport = :{0}",
+    "sport = :{0} or sport = :{1}",
+    "sport != :{0}",
+    "sport > :{0}",
+    "( sport = :{0} or dport = :{1} ) and not dport = :1",
+    "not sport = :{0}",
+    "src 127.0.0.1:{0}",
+    "dst 127.0.0.0/8 and not dport = :{0}",
+    "sport >= :{0} and sport <= :{1}",
+    "dport = :{0} or dport = :{1}",
+    "! ( sport = :{0} )",
+    "src [::1]",
+]
+
+
+@needs_tools
+@pytest.mark.parametrize("expression", IPROUTE2_FILTERS)
+def test_filters_of_ss(lab: Lab, links: Path, expression: str) -> None:
+    ports = sorted({each["local_port"] for each in lab.sockets("-ltn")})[:2]
+    pipeline = f"ss -tan '{expression.format(*ports)}'"
+    path = os.environ["PATH"]
+    theirs, ours = (run(lab, pipeline, p) for p in (path, f"{links}:{path}"))
+    assert (ours.stdout, ours.returncode) == (theirs.stdout, theirs.returncode)
+
+
+REFUSED = [
+    ("netstat -rn", "ip route"),
+    ("netstat -i", "ip -s link"),
+    ("netstat -s", "nstat"),
+    ("netstat -c", "watch"),
+    ("ss -K", "ss -K"),
+    ("ss -x", "ss -x"),
+    ("ss -Z", "ss -Z"),
+    ("lsof /etc/passwd", "lsof or fuser"),
+    ("lsof -nP", "lsof without -i"),
+    ("ss --nonsense", "--nonsense"),
+    ("netstat -A unix", "tcp"),
+]
+
+
+@pytest.mark.parametrize(("command", "instead"), REFUSED)
+def test_what_is_not_done_here_is_refused(
+    lab: Lab, links: Path, command: str, instead: str
+) -> None:
+    finished = run(lab, command, f"{links}:{os.environ['PATH']}")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert instead in finished.stderr
+    assert finished.stderr.count("\n") == 1
