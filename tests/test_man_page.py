@@ -95,7 +95,7 @@ def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
             shown = shown.replace(".0s", "s").replace("1m", "60s")
         assert re.search(rf"\.B {name}\n\({shown}\)", text), (name, shown)
     keys = {field.name for record in (Finding, Process) for field in fields(record)}
-    keys -= {"is_provisional", "ages", "moved", "notable_growth"}
+    keys -= {"is_provisional", "ages", "moved", "notable_growth", "starts_at_zero"}
     keys = {key for key in keys if not key.endswith(("_when_growing", "_when_staying"))}
     assert keys <= set(re.findall(r"\w+", text))
 

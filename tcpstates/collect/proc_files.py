@@ -66,6 +66,12 @@ def read_state(pid: int, root: str = "/proc") -> str:
     return fields[0].decode("ascii", "replace") if fields else ""
 
 
+def count_sleeps(pid: int, root: str = "/proc") -> bytes:
+    """Return how often a process has gone to sleep (proc_pid_status(5)), as text."""
+    status = _read(f"{root}/{pid}/status", None) or b""
+    return status.partition(b"\nvoluntary_ctxt_switches:")[2].partition(b"\n")[0]
+
+
 def read_wait_channel(pid: int, root: str = "/proc") -> str | None:
     """Return the kernel's function in which a process sleeps; None if not known."""
     name = (_read(f"{root}/{pid}/wchan", None) or b"").decode("ascii", "replace")

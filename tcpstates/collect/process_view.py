@@ -14,6 +14,7 @@ from tcpstates.collect.names import SystemNames
 from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_files import (
     count_descriptors,
+    count_sleeps,
     network_namespace,
     read_state,
     sees_all_processes,
@@ -39,7 +40,7 @@ class ProcessView:
     hidden_processes: int  # whose descriptors cannot be inspected
     is_unprivileged: bool  # root would see more
     is_stopped: Callable[[int], bool]  # by a signal or a debugger, as far as known
-    # Those of some processes that sleep for seconds, and no signal can wake them.
+    # Those of some processes that have been in one uninterruptible sleep for seconds.
     stuck_in_kernel: Callable[[Iterable[int]], frozenset[int]]
     is_here: Callable[[int], bool]  # whether a process is in this network namespace
     # The processes in other network namespaces, by the namespace's inode, as far as
@@ -108,16 +109,23 @@ def view_listed(owners: Iterable[Owner]) -> ProcessView:
 
 
 def stuck_in_kernel(pids: Iterable[int]) -> frozenset[int]:
-    """Return the processes that were in uninterruptible sleep at every look.
+    """Return the processes whose main thread is in one uninterruptible sleep.
 
     A process that uses a disk is in this state for milliseconds (D, proc_pid_stat(5)),
-    so those found in it are looked at for two seconds. Without any, nobody waits.
+    again and again. So those found in it are looked at for two seconds, in which they
+    must not have woken up. Without any, nobody waits.
     """
-    stuck = {pid for pid in pids if read_state(pid) == _UNINTERRUPTIBLE}
+    stuck = {
+        pid: count_sleeps(pid) for pid in pids if read_state(pid) == _UNINTERRUPTIBLE
+    }
     end = time.monotonic() + _STUCK_SECONDS
     while stuck and time.monotonic() < end:
         time.sleep(_LOOK_AGAIN_SECONDS)
-        stuck = {pid for pid in stuck if read_state(pid) == _UNINTERRUPTIBLE}
+        stuck = {
+            pid: sleeps
+            for pid, sleeps in stuck.items()
+            if read_state(pid) == _UNINTERRUPTIBLE and count_sleeps(pid) == sleeps
+        }
     return frozenset(stuck)
 
 

@@ -235,20 +235,29 @@ else:
         return None
 
 
-def is_running(pid: int) -> bool:
-    """Check whether a process with this pid exists."""
+def owns_sockets(pid: int) -> bool:
+    """Check whether a process has internet sockets, or we may not know."""
     import psutil
 
-    return bool(psutil.pid_exists(pid))
+    try:
+        process: Any = psutil.Process(pid)
+        read = getattr(process, "net_connections", None) or process.connections
+        return bool(read("inet"))
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OSError):
+        return False
 
 
 def is_process_name(name: str) -> bool:
     """Check whether a process has this name, which Linux cuts off after 15 bytes."""
     import psutil
 
+    found = (process.info["name"] for process in psutil.process_iter(["name"]))
     return any(
-        found.info["name"] in (name, name[:_LONGEST_NAME])
-        for found in psutil.process_iter(["name"])
+        each in (name, name[:_LONGEST_NAME]) or each[:_LONGEST_NAME] == name
+        for each in found
+        if each
     )
 
 

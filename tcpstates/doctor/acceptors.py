@@ -24,7 +24,8 @@ class Acceptors(NamedTuple):
 
     owner: OwnerGroup  # the most suspicious ones first
     processes: tuple[Process, ...]  # all of them; empty: they are hidden
-    accepted: Counter[int]  # how many connections of the port each one holds
+    # How many connections of the port each one holds; None: that was not examined.
+    accepted: Counter[int] | None
     holders: int  # processes that hold the listener
 
     @property
@@ -33,27 +34,24 @@ class Acceptors(NamedTuple):
         return [process for process in self.processes if _is_exhausted(process)]
 
     def problem(self, where: str) -> str:
-        """Say what is wrong with them: the end of "nginx[7] ..."."""
-        number = len(self.processes)
-        if number and len(self.exhausted) == number:
-            has = plural(number, "has", "have")
+        """Say what is wrong with them."""
+        if self.processes and len(self.exhausted) == len(self.processes):
+            has = self.owner.does("has", "have")
             return f"{has} no descriptor left to accept on {where}"
-        return f"{plural(number or 1, 'is', 'are')} slow to accept on {where}"
+        return f"{self.owner.does('is', 'are')} slow to accept on {where}"
 
     def lines(self) -> Iterator[str]:
         """Describe who accepts, and what keeps them from it."""
         number = len(self.processes)
-        if self.holders > 1:
-            held = sum(self.accepted[process.pid] for process in self.processes)
-            which = (
-                f"{number:,} of the {self.holders:,} processes that hold the listener"
-                f" also {plural(number, 'holds', 'hold')} connections of this port"
-                f" ({held:,})"
-                if held
-                else f"{self.holders:,} processes hold the listener, and none of them"
-                " a connection of this port"
+        if self.holders > 1 and self.accepted is not None:
+            holds = plural(number, "holds", "hold")
+            yield (
+                f"{number:,} of the {self.holders:,} processes that have a listener on"
+                f" this port also {holds} connections of it"
+                if self.accepted
+                else f"{self.holders:,} processes have a listener on this port; none of"
+                " them holds a connection of it"
             )
-            yield which
         for process in self.exhausted[:_NAMED]:
             yield (
                 f"{format_name(process.name)}[{process.pid}] has all of its"
@@ -69,9 +67,12 @@ class Acceptors(NamedTuple):
 def find_acceptors(
     facts: Facts,
     listeners: Iterable[FlaggedSocket],
-    connections: Sequence[FlaggedSocket],
+    connections: Sequence[FlaggedSocket] | None,
 ) -> Acceptors:
-    """Find who accepts from listeners; `connections` are those of their port."""
+    """Find who accepts from listeners.
+
+    `connections` are those of their port; None: they were not examined.
+    """
     names: dict[int, bytes | None] = {}
     nobody: OwnerGroup | None = None
     for listener in listeners:
@@ -80,10 +81,10 @@ def find_acceptors(
         if not owner.pids:
             nobody = nobody or owner
     accepted: Counter[int] = Counter()
-    for connection in connections:
+    for connection in connections or ():
         accepted.update(pid for pid in facts.owner(connection).pids if pid in names)
     if not names:
-        return Acceptors(nobody or OwnerGroup((), ()), (), accepted, 0)
+        return Acceptors(nobody or OwnerGroup((), ()), (), None, 0)
     processes = list(map(facts.process, names))
     working = [process for process in processes if accepted[process.pid]]
     if not working:
@@ -92,7 +93,8 @@ def find_acceptors(
     working.sort(key=lambda process: _suspicion(process, accepted[process.pid]))
     pids = tuple(process.pid for process in working)
     owner = OwnerGroup(pids, tuple(map(names.__getitem__, pids)))
-    return Acceptors(owner, tuple(working), accepted, len(names))
+    counted = None if connections is None else accepted
+    return Acceptors(owner, tuple(working), counted, len(names))
 
 
 def _suspicion(process: Process, accepted: int) -> tuple[bool, bool, int, int]:

@@ -77,7 +77,7 @@ def examine(
     watch: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Diagnosis:
-    """Find what is stuck among the TCP sockets that a filter selects.
+    """Find what is stuck among the sockets that a filter selects.
 
     `filter`, `families` and `source` are those of `snapshot`; `families` None: both.
     With `watch` there is a second scan so many seconds later, and every finding says
@@ -155,6 +155,7 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         limitations=tuple(listing.limitations),
         counted=dict(examiner.counted),
         processes=len(examined),
+        has_udp=Capability.MEMORY not in context.missing,
         note=origin.command_note,
     )
 

@@ -40,6 +40,7 @@ class Examiner:
         self.counted: Counter[str] = Counter()  # sockets by state
         self.addresses: set[str] = set()  # of this host
         self._listeners: set[Place] = set()
+        self._again: list[Rule] = []  # those that want a second pass
 
     def observe(self, batches: Iterable[Batch]) -> None:
         """Scan sockets; each rule gets those of one state at a time."""
@@ -84,13 +85,13 @@ class Examiner:
 
     def wants_second_pass(self) -> bool:
         """Whether a rule has to see the sockets once more."""
-        return any(rule.wants_second_pass() for rule in self._rules)
+        self._again = [rule for rule in self._rules if rule.wants_second_pass()]
+        return bool(self._again)
 
     def second_pass(self, batch: Batch) -> None:
         """Show a batch once more to the rules that want it."""
-        for rule in self._rules:
-            if rule.wants_second_pass():
-                rule.second_pass(batch)
+        for rule in self._again:
+            rule.second_pass(batch)
 
     def find(self, facts: Facts) -> tuple[list[Finding], list[NotExamined]]:
         """Return the findings, most severe first, and what was not examined."""

@@ -164,6 +164,7 @@ class OwnerGroup(NamedTuple):
     names: tuple[bytes | None, ...]
     reason: str | None = None
     user: str | None = None  # the user of the hidden processes
+    parent: int | None = None  # of workers that were joined
 
     @property
     def is_hidden(self) -> bool:
@@ -176,6 +177,8 @@ class OwnerGroup(NamedTuple):
         if not self.pids:
             return str(self)
         name = format_name(self.names[0])
+        if self.parent is not None:  # two servers may have the same name
+            return f"{name} of {self.parent}"
         is_program = len(self.pids) > 1 and len(set(self.names)) == 1
         return name if is_program else f"{name}[{self.pids[0]}]"
 
@@ -254,15 +257,22 @@ class Facts(ProcessView):
             groups = _joined(groups, lambda owner, size: self._family(owner))
         return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
-    def _family(self, owner: OwnerGroup) -> tuple[bytes | None, int] | None:
-        """What the workers of one server have in common: a name, and a parent."""
+    def _family(self, owner: OwnerGroup) -> _Family | None:
         parent = self.process(owner.pids[0]).parent if len(owner.pids) == 1 else None
-        # The first process is the parent of all daemons.
-        return None if parent in (None, 0, 1) else (owner.names[0], parent)
+        if parent is None or parent <= 1:  # the first one is the parent of all daemons
+            return None
+        return _Family(owner.names[0], parent)
 
     def processes(self, owner: OwnerGroup) -> tuple[Process, ...]:
         """Describe the first three processes of an owner."""
         return tuple(map(self.process, owner.pids[:3]))
+
+
+class _Family(NamedTuple):
+    """What the workers of one server have in common."""
+
+    name: bytes | None
+    parent: int
 
 
 def moved_by(sockets: Iterable[FlaggedSocket]) -> dict[Hashable, int]:
@@ -283,9 +293,11 @@ def _joined(
             joined[owner] = sockets
         else:
             workers.setdefault(shared, []).append(owner)
-    for owners in workers.values():
+    for shared, owners in workers.items():
         names = {pid: owner.names[0] for owner in owners for pid in owner.pids}
         pids = tuple(sorted(names))
         whole = OwnerGroup(pids, tuple(map(names.__getitem__, pids)))
+        if isinstance(shared, _Family):
+            whole = whole._replace(parent=shared.parent)
         joined[whole] = [each for owner in owners for each in groups[owner]]
     return joined

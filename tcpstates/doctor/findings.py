@@ -62,6 +62,7 @@ class Finding:
     is_urgent_when_growing: bool = False  # growth alone is a reason to act
     is_urgent_when_staying: bool = False  # so is that the same sockets are still there
     is_harmless_when_staying: bool = False  # it only matters if it grows
+    starts_at_zero: bool = False  # without a finding before, the size was 0
     notable_growth: int | None = None  # so many more make it worth a notice
     is_provisional: bool = False  # reported only if a second scan sees it grow, or stay
 
@@ -94,6 +95,7 @@ class Diagnosis:
     limitations: tuple[Limitation, ...]
     counted: dict[str, int]  # the sockets by state
     processes: int  # whose descriptors were examined
+    has_udp: bool = False  # the drops of UDP sockets were examined, too
     note: str | None = None  # about the commands: whose host they are for
 
 

@@ -158,7 +158,8 @@ def close_wait_finding(
         peers=remote_peers(sockets, with_port=_are_clients(context, sockets)),
         ages=times,
         is_urgent_when_growing=True,
-        is_harmless_when_staying=True,
+        # A leak that has stopped growing is one; what is not read may be a pool.
+        is_harmless_when_staying=cause is not _LEAKED,
     )
 
 

@@ -17,6 +17,7 @@ from tcpstates.doctor.findings import Peer
 from tcpstates.doctor.links import Links
 from tcpstates.processes import Process
 from tcpstates.text import command_line, format_ms, format_name, sanitise
+from tcpstates.wording import plural
 
 _MOST_PEERS = 3
 _MOST_PIDS = 8  # in a filter
@@ -102,10 +103,15 @@ def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:
 
 def sleep_lines(processes: Iterable[Process]) -> Iterator[str]:
     """Describe where in the kernel processes sleep, as far as that is known."""
+    by_place: dict[str, list[Process]] = {}
     for process in processes:
         if process.waits_in is not None:
-            name = format_name(process.name)
-            yield f"{name}[{process.pid}] sleeps in {sanitise(process.waits_in)}"
+            by_place.setdefault(process.waits_in, []).append(process)
+    for place, same in by_place.items():
+        names = ", ".join(f"{format_name(p.name)}[{p.pid}]" for p in same)
+        threads = plural(len(same), "thread", "threads")
+        sleep = plural(len(same), "sleeps", "sleep")
+        yield f"the main {threads} of {names} {sleep} in {sanitise(place)}"
 
 
 def no_process_note(facts: Facts, owner: OwnerGroup) -> str | None:

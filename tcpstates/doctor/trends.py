@@ -20,7 +20,8 @@ def compare(
     """Return the later findings with their trends, and those that are gone.
 
     A notice becomes a warning if growth, or staying, is a reason to act. A warning
-    becomes a notice if bytes still move, or if it matters only when it grows.
+    becomes a notice if most connections still move, or if it matters only when it
+    grows.
     """
     return sorted(_compare(before, after, seconds), key=gravity)
 
@@ -34,9 +35,9 @@ def _compare(
         if finding.rule in _PASSING:
             yield finding
             continue
-        size = 0 if first is None else first.size
+        size, zero = 0 if first is None else first.size, finding.starts_at_zero
         trend = Trend(
-            change=_change(first, finding),
+            change="grows" if first is None and zero else _change(first, finding),
             before=size,
             after=finding.size,
             seconds=seconds,
@@ -51,7 +52,8 @@ def _compare(
         if moved:
             number = f"{moved:,} of {counted(finding.size, 'connection')}"
             evidence = (*evidence, f"bytes have moved meanwhile on {number}")
-        is_harmless = bool(moved) or (
+        # Where most are still moving, the others may be, too.
+        is_harmless = moved * 2 > finding.size or (
             finding.is_harmless_when_staying and trend.change in ("stays", "shrinks")
         )
         yield replace(
@@ -79,8 +81,11 @@ def _is_urgent(finding: Finding, trend: Trend) -> bool:
     """Check whether a second scan has seen a reason to act."""
     if not _all_stay(finding, trend):
         return False
+    is_known = bool(finding.ages)  # without ages, they may be others than before
     grows = trend.change == "grows" and finding.is_urgent_when_growing
     stays = trend.change in ("grows", "stays") and finding.is_urgent_when_staying
+    if finding.is_urgent_when_staying:
+        return is_known and (grows or stays)
     return grows or stays
 
 
@@ -89,7 +94,7 @@ def _grows_notably(finding: Finding, trend: Trend) -> bool:
     least, growth = finding.notable_growth, trend.after - trend.before
     if least is None:
         return trend.change == "grows" and _all_stay(finding, trend)
-    return trend.before > 0 and growth >= least
+    return growth >= least
 
 
 def _moved(first: Finding, second: Finding) -> int:

@@ -28,6 +28,14 @@ RULE_TOPICS: dict[str, Topic] = {
         " it was. A client repeats its SYN after a second, so a drop costs that time.",
         see=("tcpstates explain accept-queue", "tcpstates doctor --watch 5"),
     ),
+    "closing": Topic(
+        title="closed sockets whose FIN nobody acknowledges",
+        answer="After close(), the kernel sends a FIN and repeats it until the peer"
+        " acknowledges it: in FIN_WAIT_1, LAST_ACK or CLOSING. If the peer is gone, or"
+        " a firewall has forgotten the connection, the kernel gives up after"
+        " tcp_orphan_retries, a minute or two.",
+        see=("tcpstates -tano fin_wait_1 last_ack closing", "tcpstates doctor"),
+    ),
     "closing-full": Topic(
         title="closed sockets that still have to send",
         answer="The program has closed the socket, but the peer accepts no data (its"
@@ -46,10 +54,11 @@ RULE_TOPICS: dict[str, Topic] = {
         see=("tcpstates -tanpo syn_sent", "tcpstates explain syn_sent"),
     ),
     "connect-failed": Topic(
-        title="attempts to connect that are refused",
+        title="handshakes that fail",
         answer="Where nothing listens on a port, the kernel answers the SYN with a RST,"
         " and connect() fails with ECONNREFUSED. The socket is gone at once, so no"
-        " listing shows it; the kernel counts it in TcpAttemptFails.",
+        " listing shows it. TcpAttemptFails counts it, and also connect() calls that"
+        " timed out and incoming handshakes that the client reset.",
         see=("nstat -az TcpAttemptFails", "tcpstates sequence refused"),
     ),
     "descriptors": Topic(
@@ -61,7 +70,7 @@ RULE_TOPICS: dict[str, Topic] = {
         see=("tcpstates -tanp --by process,state", "prlimit --pid PID --nofile"),
     ),
     "growing": Topic(
-        title="connections that become more and more",
+        title="a growing number of connections",
         answer="A program that opens connections and never closes them holds one more"
         " ESTABLISHED socket each time. They look healthy one by one; only their"
         " number shows the leak. It ends at a limit: the program's descriptors, the"
@@ -121,7 +130,7 @@ RULE_TOPICS: dict[str, Topic] = {
     "stopped": Topic(
         title="a process that does not run",
         answer="SIGSTOP, Ctrl-Z and debuggers stop a process (state T of ps). A process"
-        " in uninterruptible sleep (D) waits for a disk or a network file system."
+        " in uninterruptible sleep (D) waits in the kernel, for a disk as a rule."
         " Neither accepts nor reads, but its kernel still completes handshakes and"
         " acknowledges data, so its clients wait without an error.",
         see=("ps -o pid,stat,wchan,args -p PID", "kill -CONT PID"),

@@ -153,10 +153,11 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
         if count
     ]
     sockets = sum(diagnosis.counted.values())
+    kinds = counted(sockets, "TCP socket") + (" and UDP" if diagnosis.has_udp else "")
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     yield (
         f"{', '.join(reported) or 'nothing stuck'}: examined"
-        f" {counted(sockets, 'TCP socket')}{which},"
+        f" {kinds}{which},"
         f" {counted(diagnosis.processes, 'process', 'processes')}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )

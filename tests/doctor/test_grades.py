@@ -53,6 +53,28 @@ def test_a_pool_for_each_of_several_peers() -> None:
     assert findings(*rows)[0][0].severity == Severity.NOTICE
 
 
+def test_a_leak_over_many_peers_is_no_pool() -> None:
+    rows = [UNAWARE | {"remote_port": port} for port in range(201)]
+    assert findings(*rows)[0][0].severity == Severity.WARNING
+    assert findings(*rows[:200])[0][0].severity == Severity.NOTICE
+
+
+def test_workers_of_two_servers_of_one_name_are_two_findings() -> None:
+    rows = [
+        row("ESTABLISHED", (40_000,) * 3, recv_q=9, inode=pid, remote_port=pid)
+        for pid in (71, 72, 81, 82)
+    ]
+    owners: Any = {"owners": lambda inode: (Owner(inode, b"gunicorn", 9),)}
+    known: Any = {
+        "process": lambda pid: Process(pid=pid, name=b"gunicorn", parent=pid // 10 * 10)
+    }
+    found, _ = findings(*rows, **owners, **known)
+    assert [(f.rule, f.subject, f.size) for f in found] == [
+        ("unread", "gunicorn of 70", 2),
+        ("unread", "gunicorn of 80", 2),
+    ]
+
+
 def waiting(*rows: Row, **changes: Any) -> list[tuple[int, str]]:
     """Return how many sockets wait for an answer, as the doctor sees it."""
     examiner = Examiner(context(**changes))
@@ -83,6 +105,10 @@ def test_requests_without_an_answer() -> None:
         dict(zip(TIMES, (19_748, 19_748, 19_748), strict=True)),  # an idle pool
         dict(zip(TIMES, (8_312, 8_312, 2_072), strict=True)),  # keepalive
         dict(zip(TIMES, (18_488, 18_400, 18_444), strict=True)),  # it was answered
+        dict(
+            zip(TIMES, (18_488, 18_458, 18_458), strict=True)
+        ),  # together with the ACK
+        dict(zip(TIMES, (60_000, 59_950, 59_950), strict=True)),
         dict(zip(TIMES, (9_000, 9_000, 8_956), strict=True)),  # not for long
         {"local_port": 443},  # a server that has spoken last
         {"send_q": 5},  # not acknowledged: another rule's
@@ -193,7 +219,7 @@ def datagrams(used: int, *, drops: int = 7, is_watched: bool = False) -> list[An
 def test_datagrams_that_are_dropped() -> None:
     (found,) = datagrams(100)
     assert (found.rule, found.size) == ("udp-drops", 7)
-    assert found.severity == Severity.WARNING
+    assert found.severity == Severity.NOTICE
     assert datagrams(99) == []  # the drops are old
     assert datagrams(200, drops=0) == []
     (found,) = datagrams(0, is_watched=True)
@@ -208,7 +234,7 @@ WORKERS = {
 }
 
 
-def accept(*held: int) -> Any:
+def accept(*held: int, is_examined: bool = True) -> Any:
     """Find who accepts; each pid in `held` owns a connection of the port."""
     known: Any = {
         "owners": lambda inode: (
@@ -225,7 +251,11 @@ def accept(*held: int) -> Any:
 
     listener = {"state_label": "LISTEN", "inode": 1, "processes": None}
     connections = [row("ESTABLISHED", (1, 1, 1), inode=pid) for pid in held]
-    return find_acceptors(facts(**known), flagged(listener), flagged(*connections))
+    return find_acceptors(
+        facts(**known),
+        flagged(listener),
+        flagged(*connections) if is_examined else None,
+    )
 
 
 def test_workers_are_named_instead_of_their_master() -> None:
@@ -235,18 +265,35 @@ def test_workers_are_named_instead_of_their_master() -> None:
     assert accept(70, 71).owner.pids == (70, 71)  # a master that accepts as well
     assert accept(99).owner.pids == (73, 72, 71)  # a child that took a connection over
     held, exhausted = accept(71, 72).lines()
-    assert held.startswith("2 of the 4 processes that hold the listener also hold")
+    assert held.startswith("2 of the 4 processes that have a listener on this port")
     assert exhausted.startswith("srv[72] has all of its 40 descriptors open")
+
+
+def test_what_was_not_examined_is_not_denied() -> None:
+    (line, *_) = accept().lines()
+    assert line.endswith("none of them holds a connection of it")
+    lines = [*accept(is_examined=False).lines()]
+    assert not any("connection" in line for line in lines)
 
 
 def test_what_was_not_looked_at() -> None:
     _, gaps = findings(elsewhere=lambda: {5: [9, 10], 6: [7]}, unix_listeners=3)
+    name = '"ngin\\x1bx"'
     assert [(gap.text, gap.command) for gap in gaps] == [
         ("3 unix listeners", "ss -xl"),
         (
-            "2 other network namespaces with 3 processes",
+            f"the network namespace of {name}[9] (2 processes)",
             "nsenter -t 9 -n tcpstates doctor",
         ),
+        (
+            f"the network namespace of {name}[7] (1 process)",
+            "nsenter -t 7 -n tcpstates doctor",
+        ),
     ]
+    _, gaps = findings(elsewhere=lambda: {n: [n] for n in range(5)})
+    assert [gap.text for gap in gaps][3:] == ["2 further network namespaces"]
+    filtered = context(is_filtered=True)
+    _, gaps = findings(at=filtered, elsewhere=lambda: {5: [9]}, unix_listeners=3)
+    assert [gap.rule for gap in gaps] == ["host"]
     _, gaps = findings(at=context(kernel=None))
     assert {gap.rule for gap in gaps if gap.is_fixed} == {"orphans", "memory"}

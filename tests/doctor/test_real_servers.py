@@ -6,6 +6,7 @@ Each test has servers of its own, on two hosts. The nearest healthy situations a
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def test_busy_workers_are_named_not_their_master(hosts: Hosts, tmp_path: Path) -
     early = finding(server, "accept-queue", waiting=58)
     assert early["severity"] == "notice"  # it may be a burst, so far
     assert sorted(pids(early)) == sorted(workers)
-    assert "2 of the 3 processes that hold the listener" in text_of(early)
+    assert "2 of the 3 processes that have a listener" in text_of(early)
     stuck = finding(server, "accept-queue", "--watch", "1.2", waiting=58)
     assert (stuck["severity"], stuck["trend"]["word"]) == ("warning", "stays")
     late = ("--threshold", "accept-never=1s")
@@ -136,7 +137,7 @@ def test_a_full_queue_seen_from_both_hosts(hosts: Hosts, tmp_path: Path) -> None
     limits = ("--threshold", "retransmits=2")
     silent = finding(client, "silent-peer", *limits)
     assert pids(silent) == [asking.pid]
-    assert "accept queue is full" in silent["means"]
+    assert "A full accept queue of the peer explains that" in silent["means"]
     assert "path is broken" not in text_of(silent)
 
 
@@ -173,10 +174,9 @@ def test_a_program_without_descriptors_causes_its_own_full_queue(hosts: Hosts) -
         assert pids(found) == [program.pid]
 
 
-@needs("nginx", "nft")
-@pytest.mark.parametrize("rate", [0, 10_000])
+@needs("nginx")
 def test_a_client_host_that_dies_is_told_from_a_slow_reader(
-    hosts: Hosts, tmp_path: Path, rate: int
+    hosts: Hosts, tmp_path: Path
 ) -> None:
     server, client = hosts
     real.nginx(server, tmp_path)
@@ -186,8 +186,6 @@ def test_a_client_host_that_dies_is_told_from_a_slow_reader(
     assert slow["severity"] == "notice"
     assert all("nginx" in p["name"] for p in slow["processes"])
     assert len(pids(slow)) <= 2  # one finding for all workers
-    if rate:
-        return
     client.must("ip", "link", "set", client.device, "down")
     dead = finding(server, "silent-peer", *window, seconds=60)
     assert "unanswered" in text_of(dead)
@@ -257,7 +255,7 @@ def test_programs_that_wait_for_a_lock(hosts: Hosts, tmp_path: Path) -> None:
         client.start(*real.psql_command(), "-c", "update t set a = 3")
     found = finding(client, "waiting", "--threshold", "waiting=500ms")
     assert found["severity"] == "notice"
-    assert f"waits for {SERVER}:{real.POSTGRES}" in found["verdict"]
+    assert f"for {SERVER}:{real.POSTGRES}" in found["verdict"]
     assert found["processes"][0]["name"] == "psql"
 
 
@@ -269,7 +267,7 @@ def test_connections_that_become_more_and_more(hosts: Hosts) -> None:
     until(lambda: client.count("established") > 20)
     found = finding(client, "growing", "--watch", "1")
     assert pids(found) == [program.pid]
-    assert f"more and more connections to {SERVER}:{real.REDIS}" in found["verdict"]
+    assert f"connections from here to {SERVER}:{real.REDIS} grows" in found["verdict"]
 
 
 def test_a_server_that_does_not_run(hosts: Hosts) -> None:
@@ -277,16 +275,15 @@ def test_a_server_that_does_not_run(hosts: Hosts) -> None:
     client.client("refused", SERVER, 6380)
     found = finding(client, "connect-failed", "--watch", "1")
     assert found["severity"] == "notice"
-    assert "refused" in found["verdict"]
+    assert "handshakes failed" in found["verdict"]
 
 
-@needs("gunicorn")
 def test_what_is_elsewhere_is_said(hosts: Hosts) -> None:
     server, client = hosts
-    client.client("refused", SERVER, 6380)
-    gaps = {gap["rule"]: gap for gap in server.doctor()["not_examined"]}
-    assert "other network namespace" in gaps["namespaces"]["text"]
-    assert gaps["namespaces"]["command"].startswith("nsenter -t ")
-    command = gaps["namespaces"]["command"].replace("tcpstates", COMMAND[0])
-    finished = server.run("sh", "-c", f"{command} --json")
-    assert finished.returncode in (0, 1), finished.stderr
+    server.client("pushing", SERVER, 7000, 1)
+    program = client.client("listening", SERVER, 7000, 1)
+    gaps = server.doctor()["not_examined"]
+    (command,) = [g["command"] for g in gaps if f"[{program.pid}]" in g["text"]]
+    there = command.replace("tcpstates", COMMAND[0])
+    finished = server.run("sh", "-c", f"{there} --json")
+    assert json.loads(finished.stdout)["states"] == {"ESTABLISHED": 1}

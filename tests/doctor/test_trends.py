@@ -80,6 +80,22 @@ def test_what_should_go_away_and_stays_is_a_warning() -> None:
     (found,) = compare([finding(size=6)], [finding(size=5, **STAYING)], 2.0)
     assert found.severity == Severity.NOTICE
     assert compare([], [finding(is_provisional=True, **STAYING)], 2.0) == []
+    unknown = STAYING | {"ages": (), "is_urgent_when_growing": True}
+    for size in (5, 6):
+        (found,) = compare([finding(size=5)], [finding(size=size, **unknown)], 2.0)
+        assert found.severity == Severity.NOTICE
+    hidden = finding(is_provisional=True, **unknown)
+    assert compare([hidden], [hidden], 2.0) == []
+
+
+def test_what_starts_between_two_scans_grows_from_nothing() -> None:
+    new = finding(
+        size=7, starts_at_zero=True, is_urgent_when_growing=True, is_provisional=True
+    )
+    (found,) = compare([], [new], 2.0)
+    assert found.trend is not None
+    assert (found.trend.change, found.trend.before) == ("grows", 0)
+    assert found.severity == Severity.WARNING
 
 
 @pytest.mark.parametrize(
@@ -111,7 +127,7 @@ def test_a_pool_matters_only_if_it_grows(
     [
         ({1: 10, 2: 10}, {1: 10, 2: 10}, 0),
         ({1: 10, 2: 10}, {1: 10, 2: 11}, 1),
-        ({1: 10}, {1: 12, 2: 11}, 1),
+        ({1: 10, 2: 10, 3: 9}, {1: 11, 2: 11, 3: 10}, 3),
         ({}, {1: 12}, 0),
     ],
 )
@@ -121,16 +137,21 @@ def test_what_moves_is_slow_not_stuck(
     first = finding(rule="unread", moved=before, severity=Severity.WARNING)
     second = replace(first, moved=after)
     (found,) = compare([first], [second], 2.0)
-    assert found.severity == (Severity.NOTICE if moved else Severity.WARNING)
+    is_most = moved * 2 > 5
+    assert found.severity == (Severity.NOTICE if is_most else Severity.WARNING)
     said = f"bytes have moved meanwhile on {moved} of 5 connections"
     assert (said in found.evidence) == bool(moved)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "count"), [(50, 59, 0), (50, 60, 1), (50, 49, 0), (0, 60, 0)]
+    ("before", "after", "count"), [(50, 59, 0), (50, 60, 1), (50, 49, 0), (0, 60, 1)]
 )
 def test_only_notable_growth_is_reported(before: int, after: int, count: int) -> None:
-    parts: dict[str, Any] = {"is_provisional": True, "notable_growth": 10}
+    parts: dict[str, Any] = {
+        "is_provisional": True,
+        "notable_growth": 10,
+        "starts_at_zero": True,
+    }
     first = [finding(size=before, **parts)] if before else []
     found = compare(first, [finding(size=after, **parts)], 2.0)
     assert [f.severity for f in found] == [Severity.NOTICE] * count

@@ -83,7 +83,7 @@ def _read_value(field: str, text: str) -> float:
     type=ThresholdSetting(),
     help="Set a threshold; the man page lists them. Can be repeated.",
 )
-@click.option("--brief", is_flag=True, help="Print one line per finding.")
+@click.option("--brief", is_flag=True, help="Print only the verdicts.")
 @click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Examine only IPv4 sockets.")
 @click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Examine only IPv6 sockets.")
 @click.option("--source", type=SOURCE, default="auto", help=SOURCE_HELP)
@@ -94,7 +94,7 @@ def _read_value(field: str, text: str) -> float:
 def doctor(output: Output, /, **values: Any) -> int:
     """Find what is stuck, name the culprit and suggest what to do.
 
-    With a filter, examine only the TCP sockets that it selects. A single word can be a
+    With a filter, examine only the sockets that it selects. A single word can be a
     program, a pid or a port: nginx, 718, :443. The exit code is 1 if
     there is something to do, and 0 if there is nothing, or only notices.
 
@@ -104,11 +104,13 @@ def doctor(output: Output, /, **values: Any) -> int:
       tcpstates doctor --threshold kept=5m dport = :5432
     """  # noqa: D301  (click looks for the character)
     watch = values["watch"]
+    if values["brief"] and values["as_json"]:
+        raise click.UsageError("--brief and --json cannot be combined")
     if watch is not None and values["files"]:
         raise click.UsageError("--watch requires live sockets; remove --from")
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
         warn(f"scanning twice, {watch:g} s apart")
-    origin = chosen_origin(values)
+    origin = chosen_origin(values).pinned()
     diagnosis = examine(
         expand_target(values["expression"], origin),
         families=frozenset(chosen_families(values)),

@@ -55,6 +55,7 @@ class AcceptQueueRule(Rule):
         self._listeners: dict[Place, list[FlaggedSocket]] = {}
         self._waiting: dict[Place, list[FlaggedSocket]] = {}
         self._accepted: dict[Port, list[FlaggedSocket]] = {}
+        self._busy: frozenset[Port] | None = None  # ports whose connections are known
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect listeners with waiting connections, and sockets without a file."""
@@ -84,9 +85,12 @@ class AcceptQueueRule(Rule):
 
     def second_pass(self, batch: Batch) -> None:
         """Collect the connections that were accepted on the ports of full queues."""
-        busy = {q.port for q in self._queues() if self._is_suspicious(q)}
+        busy = self._busy
+        if busy is None:  # it stays the same during the pass
+            queues = filter(self._is_suspicious, self._queues())
+            busy = self._busy = frozenset(queue.port for queue in queues)
         chosen = [
-            bool(inode and port in busy)
+            inode != 0 and port in busy
             for inode, port in batch.rows("inode", "local_port")
         ]
         if any(chosen):
@@ -180,7 +184,10 @@ class AcceptQueueRule(Rule):
         facts: Facts,
         consequences: tuple[str, ...],
     ) -> Finding:
-        accepted = self._accepted.get(queue.port, ())
+        # A full sample says nothing about those that are not in it.
+        accepted = self._accepted.get(queue.port) if self._busy else None
+        if accepted is None and queue.port in (self._busy or ()):
+            accepted = []
         who = find_acceptors(facts, queue.listeners, accepted)
         owner, where = who.owner, endpoint(*queue.place)
         settings = self._context.settings
@@ -191,7 +198,7 @@ class AcceptQueueRule(Rule):
             subject=where,
             severity=severity,
             size=queue.backlog,
-            verdict=f"{owner} {who.problem(where)}: {queue}",
+            verdict=f"{who.problem(where)}: {queue}",
             evidence=(
                 *_evidence(queue, facts),
                 *who.lines(),

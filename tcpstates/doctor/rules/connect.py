@@ -98,7 +98,7 @@ class UnansweredSynRule(Rule):
                     *route_commands(links, address),
                 ),
                 advice=(
-                    *_look_there(address, port),
+                    *_look_there(links, address, port),
                     "in the program: set a shorter timeout for connect()",
                 ),
                 unless="the host is just starting",
@@ -118,6 +118,6 @@ class UnansweredSynRule(Rule):
         return Severity.WARNING if is_grave else Severity.NOTICE
 
 
-def _look_there(address: str, port: Port) -> Iterator[str]:
-    if port is not None:
+def _look_there(links: Links, address: str, port: Port) -> Iterator[str]:
+    if port is not None and not links.is_here(address):
         yield command_line("on {}: tcpstates -ltn sport = {}", address, f":{port}")

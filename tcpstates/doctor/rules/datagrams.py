@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
-from tcpstates.doctor.findings import Finding, Severity
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import endpoint, listing, no_process_note, percent
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.text import format_bytes
 from tcpstates.wording import counted
 
+_BUFFER = ("receive_allocated", "receive_buffer")
 _FULL_PERCENT = 50  # of the receive buffer
 
 
@@ -47,31 +48,42 @@ class DatagramsRule(Rule):
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per socket whose queue is filled, or that drops meanwhile."""
+        if Capability.MEMORY in self._context.missing:
+            text = "dropped datagrams (not reported by the source)"
+            yield NotExamined(rule="udp-drops", text=text)
         for socket, memory in self._found:
-            share = percent(memory["receive_allocated"], memory["receive_buffer"]) or 0
-            is_full = share >= _FULL_PERCENT
+            used, size = (memory.get(name) for name in _BUFFER)
+            share = None if used is None else percent(used, size)
+            is_full = share is not None and share >= _FULL_PERCENT
             if is_full or self._context.is_watched:
-                yield _finding(facts, socket, memory, is_full=is_full)
+                drops = memory["drops"]
+                yield _finding(facts, socket, drops, share, is_full=is_full)
 
 
 def _finding(
-    facts: Facts, socket: FlaggedSocket, memory: dict[str, int], *, is_full: bool
+    facts: Facts,
+    socket: FlaggedSocket,
+    drops: int,
+    share: int | None,
+    *,
+    is_full: bool,
 ) -> Finding:
     owner = facts.owner(socket)
-    used, size = memory["receive_allocated"], memory["receive_buffer"]
-    drops, port = memory["drops"], f":{socket.local_port}"
+    port = f":{socket.local_port}"
     where = endpoint(socket.local_address, socket.local_port)
     return Finding(
         rule="udp-drops",
         subject=f"{where} {socket.inode}",
-        severity=Severity.WARNING,
+        severity=Severity.NOTICE,
         size=drops,
         verdict=f"{owner.does('does', 'do')} not read UDP {where} fast enough:"
         f" {counted(drops, 'datagram')} dropped so far",
         evidence=(
-            f"{format_bytes(used)} of a buffer of {format_bytes(size)} wait to be read",
+            ()
+            if share is None
+            else (f"the receive buffer is {share}% full, overhead included",)
         ),
-        numbers={"drops": drops, "used": used, "buffer": size},
+        numbers={"drops": drops, "buffer_percent": share},
         means="Datagrams arrive faster than the program reads them. Those that do not"
         " fit are lost, and UDP resends nothing.",
         commands=(
@@ -86,6 +98,6 @@ def _finding(
         processes=facts.processes(owner),
         no_process=no_process_note(facts, owner),
         is_urgent_when_growing=True,
-        is_harmless_when_staying=True,
+        starts_at_zero=True,
         is_provisional=not is_full,
     )

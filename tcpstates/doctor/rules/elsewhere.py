@@ -9,16 +9,19 @@ from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import NotExamined
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.text import command_line
+from tcpstates.text import command_line, format_name
 from tcpstates.wording import counted
+
+_NAMED = 3  # namespaces
 
 
 class ElsewhereRule(Rule):
     """Unix sockets, and network namespaces with processes, as containers have them."""
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
-        """Yield how many there are, and what looks at them."""
-        if Capability.HOST_LIMITS in self._context.missing:
+        """Yield what there is, and what looks at it."""
+        is_saved = Capability.HOST_LIMITS in self._context.missing
+        if is_saved or self._context.is_filtered:
             return
         if facts.unix_listeners:
             yield NotExamined(
@@ -26,14 +29,18 @@ class ElsewhereRule(Rule):
                 text=counted(facts.unix_listeners, "unix listener"),
                 command="ss -xl",
             )
-        others = facts.elsewhere()
-        if not others:
-            return
-        processes = sum(map(len, others.values()))
-        largest = max(others.values(), key=len)
-        command = command_line("nsenter -t {} -n tcpstates doctor", largest[0])
-        text = (
-            f"{counted(len(others), 'other network namespace')} with"
-            f" {counted(processes, 'process', 'processes')}"
-        )
-        yield NotExamined(rule="namespaces", text=text, command=command)
+        others = sorted(facts.elsewhere().values(), key=len, reverse=True)
+        for pids in others[:_NAMED]:
+            name = format_name(facts.process(pids[0]).name)
+            processes = counted(len(pids), "process", "processes")
+            yield NotExamined(
+                rule="namespaces",
+                text=f"the network namespace of {name}[{pids[0]}] ({processes})",
+                command=command_line("nsenter -t {} -n tcpstates doctor", pids[0]),
+            )
+        if others[_NAMED:]:
+            yield NotExamined(
+                rule="namespaces",
+                text=counted(len(others[_NAMED:]), "further network namespace"),
+                command="lsns -t net",
+            )

@@ -33,6 +33,7 @@ _SENDING = ("retransmit", "probe")
 # A peer that closes an idle connection may say so first: TLS's close_notify has some 30
 # bytes, PostgreSQL's message some 150. The FIN counts as one.
 _FAREWELL_BYTES = 1024
+_MOST_POOLS = 4  # full ones, of one process
 
 
 class HalfClosedRule(Rule):
@@ -105,7 +106,8 @@ class HalfClosedRule(Rule):
                 peer = unmap_ipv4(socket.remote_address), socket.remote_port
                 unaware.setdefault(peer, []).append(socket)
         size = self._context.thresholds.pool_size
-        return {s for same in unaware.values() if len(same) <= size for s in same}
+        pooled = {s for same in unaware.values() if len(same) <= size for s in same}
+        return pooled if len(pooled) <= size * _MOST_POOLS else set()
 
     def _severity(
         self,

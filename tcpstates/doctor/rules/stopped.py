@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
-from tcpstates.doctor.findings import Finding, Severity
+from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import remote_peers
 from tcpstates.doctor.rule import Outcome, Rule
@@ -55,6 +56,10 @@ class StoppedRule(Rule):
                 sockets = held.setdefault(pid, (name, []))[1]
                 if not sockets or sockets[-1] is not socket:
                     sockets.append(socket)
+        if Capability.HOST_LIMITS in self._context.missing and held:
+            text = "whether processes are stopped (no listing contains it)"
+            yield NotExamined(rule="stopped", text=text)
+            return
         stopped = frozenset(filter(facts.is_stopped, held))
         stuck = facts.stuck_in_kernel(held)
         for pids, texts in ((stopped, _STOPPED), (stuck - stopped, _STUCK)):
@@ -89,12 +94,12 @@ _STOPPED = _Texts(
     unless="someone debugs it on purpose",
 )
 _STUCK = _Texts(
-    verdict="stuck in the kernel: in uninterruptible sleep for seconds",
-    means="The process waits in a system call that no signal ends, and neither accepts"
-    " nor reads. Its clients wait without an error.",
+    verdict="stuck in the kernel: in one uninterruptible sleep (D) for 2s",
+    means="The main thread waits in a system call, for a disk or a network file system"
+    " as a rule. If it is the one that serves, its clients wait without an error.",
     command="cat /proc/{}/stack",
     advice="look for a disk or a network file system that does not answer (dmesg)",
-    unless="a large write to a slow disk: it ends by itself",
+    unless="other threads serve the clients, or a slow disk answers in the end",
 )
 
 

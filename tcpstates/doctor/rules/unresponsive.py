@@ -55,6 +55,7 @@ class UnresponsivePeerRule(Rule):
         self._silent: list[FlaggedSocket] = []
         self._only_opened: set[FlaggedSocket] = set()  # only the SYN was acknowledged
         self._probed: list[ProbedSocket] = []
+        self._established = 0  # also those that a filter leaves out
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect suspicious sockets: see `Rule`."""
@@ -80,6 +81,14 @@ class UnresponsivePeerRule(Rule):
         yield from self._silent
         for each in self._probed:
             yield each.socket
+
+    def wants_second_pass(self) -> bool:
+        """Whether a filter hides of how many connections these are a share."""
+        return self._context.is_filtered and bool(self._silent or self._probed)
+
+    def second_pass(self, batch: Batch) -> None:
+        """Count the established connections: see `Rule`."""
+        self._established += batch.column("state_label").count(_ESTABLISHED)
 
     def unanswered(self) -> Iterator[FlaggedSocket]:
         """Yield the sockets whose data or probes nobody acknowledges: see `Rule`."""
@@ -123,7 +132,8 @@ class UnresponsivePeerRule(Rule):
         """
         number, listening = len(sockets), self._context.listening
         has_connected = any(s.local_port not in listening for s in sockets)
-        share = percent(number * 100, facts.counted.get(_ESTABLISHED)) or 0
+        whole = self._established or facts.counted.get(_ESTABLISHED)
+        share = percent(number * 100, whole) or 0
         limits = self._context.thresholds
         least = limits.share_percent if has_connected else limits.clients_percent
         enough = has_connected or number >= limits.pool_count
@@ -191,8 +201,9 @@ class UnresponsivePeerRule(Rule):
             for socket in sockets
         ):
             return (
-                "Only the SYN was ever acknowledged: the peer's accept queue is full,"
-                " or the last ACK of the handshake is lost, at a firewall for example."
+                "Only the SYN was ever acknowledged. A full accept queue of the peer"
+                " explains that, a lost last ACK of the handshake, or a path that drops"
+                " large segments."
             )
         if all(links.is_here(unmap_ipv4(s.remote_address)) for s in sockets):
             return (

@@ -15,17 +15,17 @@ from itertools import compress
 from operator import sub
 
 from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
     OwnerGroup,
     Port,
     RuleContext,
-    is_loopback,
     unmap_ipv4,
     unmapped,
 )
-from tcpstates.doctor.findings import Finding, Peer, Severity
+from tcpstates.doctor.findings import Finding, NotExamined, Peer, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.phrases import (
     endpoint,
@@ -47,12 +47,11 @@ _ASKED: tuple[ColumnName, ...] = (
     "send_q",
     "info.last_sent_ms",
     "info.last_received_ms",
-    "info.last_ack_ms",
 )
-_MOST = 10_000  # sockets whose owners are looked for
+_SAMPLE = 1000  # sockets for each destination, to find their owners
 _HALF = 2  # of a program's connections to one destination wait: it is not idle
 
-Place = tuple[str, Port]
+Destination = tuple[str, Port]
 
 
 class WaitingRule(Rule):
@@ -62,8 +61,9 @@ class WaitingRule(Rule):
 
     def __init__(self, context: RuleContext) -> None:
         super().__init__(context)
-        self._waiting: list[FlaggedSocket] = []
-        self._connected: Counter[Place] = Counter()
+        self._waiting: Counter[Destination] = Counter()
+        self._sample: dict[Destination, list[FlaggedSocket]] = {}
+        self._connected: Counter[Destination] = Counter()
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Collect connections with an unanswered request: see `Rule`."""
@@ -75,57 +75,72 @@ class WaitingRule(Rule):
             return
         # No Python code runs for each of a million sockets.
         delayed = list(map(_DELAYS.__contains__, map(sub, sent, acked)))
-        room = _MOST - len(self._waiting)
-        if room > 0 and any(delayed):
-            found = batch.select(delayed)
-            asked = list(map(self._has_asked, *map(found.column, _ASKED)))
-            self._waiting += list(self._context.sockets(found.select(asked)))[:room]
+        if not any(delayed):
+            return
+        found = batch.select(delayed)
+        asking = found.select(list(map(self._has_asked, *map(found.column, _ASKED))))
+        for destination, socket in zip(
+            _destinations(asking), self._context.sockets(asking), strict=True
+        ):
+            self._waiting[destination] += 1
+            sample = self._sample.setdefault(destination, [])
+            if len(sample) < _SAMPLE:
+                sample.append(socket)
 
     def _has_asked(
-        self, port: Port, send_q: int | None, sent: int, received: int, acked: int
+        self, port: Port, send_q: int | None, sent: int, received: int
     ) -> bool:
         is_client = port not in self._context.listening
         is_old = sent >= self._context.thresholds.waiting_ms
-        return is_client and is_old and not send_q and received >= acked
+        return is_client and is_old and not send_q and received >= sent
 
     def wants_second_pass(self) -> bool:
         """Whether the connections to some destinations have to be counted."""
-        return len(self._waiting) >= max(self._context.thresholds.pool_count, 1)
+        least = max(self._context.thresholds.pool_count, 1)
+        return max(self._waiting.values(), default=0) >= least
 
     def second_pass(self, batch: Batch) -> None:
         """Count the connections to each destination: see `Rule`."""
-        labels, ports = batch.column("state_label"), batch.column("remote_port")
-        places = zip(unmapped(batch, "remote"), ports, strict=True)
-        self._connected.update(compress(places, map(_ESTABLISHED.__eq__, labels)))
+        labels = batch.column("state_label")
+        is_established = map(_ESTABLISHED.__eq__, labels)
+        self._connected.update(compress(_destinations(batch), is_established))
 
     def flagged(self) -> Iterator[FlaggedSocket]:
-        """Yield all collected sockets."""
-        yield from self._waiting
+        """Yield the sampled sockets."""
+        for sample in self._sample.values():
+            yield from sample
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
         """Yield a finding per program and destination."""
-        places: dict[Place, list[FlaggedSocket]] = {}
-        for socket in self._waiting:
-            place = unmap_ipv4(socket.remote_address), socket.remote_port
-            places.setdefault(place, []).append(socket)
-        for place, waiting in places.items():
+        is_blind = Capability.TCP_INFO in self._context.missing
+        if facts.counted.get(_ESTABLISHED) and is_blind:
+            text = "requests without an answer (not reported by the source)"
+            yield NotExamined(rule="waiting", text=text)
+        for destination, number in self._waiting.items():
             # Long polls and subscriptions wait all day, and are few.
-            if len(waiting) * _HALF < self._connected[place]:
+            if number * _HALF < self._connected[destination]:
                 continue
-            groups = facts.by_owner(waiting, join_workers=True)
+            groups = facts.by_owner(self._sample[destination], join_workers=True)
             for owner, sockets in groups.items():
-                if len(sockets) >= self._context.thresholds.pool_count:
-                    yield _finding(facts, links, owner, place, sockets)
+                known = number if len(groups) == 1 else len(sockets)
+                if known >= self._context.thresholds.pool_count:
+                    yield _finding(facts, links, owner, sockets, known)
+
+
+def _destinations(batch: Batch) -> Iterator[Destination]:
+    ports = batch.column("remote_port")
+    return zip(unmapped(batch, "remote"), ports, strict=True)
 
 
 def _finding(
     facts: Facts,
     links: Links,
     owner: OwnerGroup,
-    place: Place,
     sockets: list[FlaggedSocket],
+    number: int,
 ) -> Finding:
-    number, where = len(sockets), endpoint(*place)
+    destination = unmap_ipv4(sockets[0].remote_address), sockets[0].remote_port
+    where = endpoint(*destination)
     times = sorted(socket.age[0] for socket in sockets)
     return Finding(
         rule="waiting",
@@ -139,8 +154,9 @@ def _finding(
             *local_peer_lines(facts, sockets, "that side has not answered"),
         ),
         numbers={"sockets": number, "longest_ms": int(times[-1])},
-        means="The peer's kernel has acknowledged each request; its program has not"
-        " answered. It is busy or stopped, or waits itself, for a lock for example.",
+        means="If these were requests, the peer's program has not answered them: it is"
+        " busy or stopped, or waits itself, for a lock for example. Its kernel has"
+        " acknowledged them.",
         commands=(
             listing(
                 "-tanpi established and dst {}",
@@ -149,7 +165,7 @@ def _finding(
                 end=owner_filter(owner),
             ),
         ),
-        advice=_look_there(links, place),
+        advice=_look_there(links, destination),
         unless="a protocol in which the peer answers only when there is news: long"
         " polls, subscriptions; or never answers, such as the shipping of logs",
         processes=facts.processes(owner),
@@ -159,9 +175,9 @@ def _finding(
     )
 
 
-def _look_there(links: Links, place: Place) -> tuple[str, ...]:
-    address, port = place
-    if links.is_here(address) or is_loopback(address) or port is None:
+def _look_there(links: Links, destination: Destination) -> tuple[str, ...]:
+    address, port = destination
+    if links.is_here(address) or port is None:
         return ("find out what the server waits for: its own log, its list of locks",)
     there = command_line("on {}: tcpstates doctor sport = {}", address, f":{port}")
     return (there, "look at the server's log, and at its list of locks")
