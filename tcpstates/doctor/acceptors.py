@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup
+from tcpstates.doctor.facts import Facts, FlaggedSocket
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.processes import Process
 from tcpstates.text import format_name
 from tcpstates.wording import plural

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import (
-    Callable,
     Collection,
     Hashable,
     Iterable,
@@ -20,6 +19,7 @@ from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.process_view import ProcessView
+from tcpstates.doctor.owner_groups import Family, OwnerGroup, join_groups
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.fields import (
     ADDRESS,
@@ -29,11 +29,9 @@ from tcpstates.fields import (
     ColumnName,
     Side,
 )
-from tcpstates.model import KernelCounts, Owner, Reason, reason_without_file
+from tcpstates.model import KernelCounts, Owner, reason_without_file
 from tcpstates.processes import Process
 from tcpstates.settings import KernelSettings
-from tcpstates.text import format_name, sanitise
-from tcpstates.wording import counted
 
 Port = int | str | None  # str: a service that only the listing's own host knows
 # Local address and port, remote address and port: see `unmap_ipv4`.
@@ -157,50 +155,6 @@ class RuleContext:
         return tuple(limit for limit in limits if limit is not None)
 
 
-class OwnerGroup(NamedTuple):
-    """The owner of sockets: processes, or the reason why none can be named."""
-
-    pids: tuple[int, ...]
-    names: tuple[bytes | None, ...]
-    reason: str | None = None
-    user: str | None = None  # the user of the hidden processes
-    parent: int | None = None  # of workers that were joined
-
-    @property
-    def is_hidden(self) -> bool:
-        """Whether the owner is one or more hidden processes."""
-        return self.reason == Reason.HIDDEN
-
-    @property
-    def subject(self) -> str:
-        """A name that stays the same between scans: forks and threads come and go."""
-        if not self.pids:
-            return str(self)
-        name = format_name(self.names[0])
-        if self.parent is not None:  # two servers may have the same name
-            return f"{name} of {self.parent}"
-        is_program = len(self.pids) > 1 and len(set(self.names)) == 1
-        return name if is_program else f"{name}[{self.pids[0]}]"
-
-    def does(self, one: str, many: str) -> str:
-        """Begin a sentence: the owner, and the form of the verb that fits."""
-        is_several = len(self.pids) > 1 or self.is_hidden
-        return f"{self} {many if is_several else one}"
-
-    def __str__(self) -> str:
-        """Format the owner as `name[pid]`, or describe one without a pid."""
-        if self.pids:
-            text = f"{format_name(self.names[0])}[{self.pids[0]}]"
-            more = len(self.pids) - 1
-            others = counted(more, "other process", "other processes")
-            return f"{text} and {others}" if more else text
-        if self.is_hidden:
-            return f"hidden processes of user {sanitise(self.user or '?')}"
-        if self.reason == Reason.UNKNOWN:
-            return "an unknown process"
-        return f"({self.reason})"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(ProcessView):
     """Facts that are gathered after the sockets are read."""
@@ -250,54 +204,24 @@ class Facts(ProcessView):
                 first = OwnerGroup((most,), (owner.names[owner.pids.index(most)],))
             groups.setdefault(first, []).append(socket)
         if few:
-            groups = _joined(
+            groups = join_groups(
                 groups, lambda owner, size: owner.names if size < few else None
             )
         if join_workers and len(groups) > 1:
-            groups = _joined(groups, lambda owner, size: self._family(owner))
+            groups = join_groups(groups, lambda owner, size: self._family(owner))
         return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
-    def _family(self, owner: OwnerGroup) -> _Family | None:
+    def _family(self, owner: OwnerGroup) -> Family | None:
         parent = self.process(owner.pids[0]).parent if len(owner.pids) == 1 else None
         if parent is None or parent <= 1:  # the first one is the parent of all daemons
             return None
-        return _Family(owner.names[0], parent)
+        return Family(owner.names[0], parent)
 
     def processes(self, owner: OwnerGroup) -> tuple[Process, ...]:
         """Describe the first three processes of an owner."""
         return tuple(map(self.process, owner.pids[:3]))
 
 
-class _Family(NamedTuple):
-    """What the workers of one server have in common."""
-
-    name: bytes | None
-    parent: int
-
-
 def moved_by(sockets: Iterable[FlaggedSocket]) -> dict[Hashable, int]:
     """The bytes that each socket has moved so far, to compare two scans."""
     return {s.ends: s.moved for s in sockets if s.moved is not None}
-
-
-def _joined(
-    groups: dict[OwnerGroup, list[FlaggedSocket]],
-    key: Callable[[OwnerGroup, int], Hashable],
-) -> dict[OwnerGroup, list[FlaggedSocket]]:
-    """Merge the groups with the same key, given the size of each; None: none."""
-    joined: dict[OwnerGroup, list[FlaggedSocket]] = {}
-    workers: dict[Hashable, list[OwnerGroup]] = {}
-    for owner, sockets in groups.items():
-        shared = key(owner, len(sockets)) if owner.pids else None
-        if shared is None:
-            joined[owner] = sockets
-        else:
-            workers.setdefault(shared, []).append(owner)
-    for shared, owners in workers.items():
-        names = {pid: owner.names[0] for owner in owners for pid in owner.pids}
-        pids = tuple(sorted(names))
-        whole = OwnerGroup(pids, tuple(map(names.__getitem__, pids)))
-        if isinstance(shared, _Family):
-            whole = whole._replace(parent=shared.parent)
-        joined[whole] = [each for owner in owners for each in groups[owner]]
-    return joined

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, Severity
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import (
     listing,
     local_peer_lines,

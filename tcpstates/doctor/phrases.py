@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
-    OwnerGroup,
     Port,
     RuleContext,
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Peer
 from tcpstates.doctor.links import Links
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.processes import Process
 from tcpstates.text import command_line, format_ms, format_name, sanitise
 from tcpstates.wording import plural

@@ -75,8 +75,8 @@ def test_servers_under_load(hosts: Hosts, tmp_path: Path) -> None:
     real.haproxy(server, tmp_path)
     real.sshd(server, tmp_path / "ssh")
     real.postgres(server, tmp_path)
-    server.client("echo", SERVER, ECHO)
-    server.client("forker", SERVER, FORKER)
+    server.server("echo", SERVER, ECHO)
+    server.server("forker", SERVER, FORKER)
     assert client.run("pgbench", "-i", "-q", *_database()).returncode == 0
     login = real.ssh_command(tmp_path / "ssh")
     for _ in range(3):
@@ -169,7 +169,7 @@ def test_slow_and_paused_readers(hosts: Hosts, tmp_path: Path) -> None:
 @needs("nft")
 def test_a_few_of_many_clients_that_vanish(hosts: Hosts) -> None:
     server, client = hosts
-    server.client("pushing", SERVER, 7000, 150)
+    server.server("pushing", SERVER, 7000, 150)
     client.client("listening", SERVER, 7000, 144)
     lost = client.client("listening", SERVER, 7000, 6)
     ports = re.findall(

@@ -162,7 +162,7 @@ def test_a_proxy_in_front_of_a_full_queue_is_not_at_fault(
 
 def test_a_program_without_descriptors_causes_its_own_full_queue(hosts: Hosts) -> None:
     server, client = hosts
-    program = server.client("exhausted", SERVER, 8007, 40)
+    program = server.server("exhausted", SERVER, 8007, 40)
     client.client("connections", SERVER, 8007, 60)
     queue = finding(server, "accept-queue", severity="critical", waiting=9)
     assert pids(queue) == [program.pid]
@@ -224,7 +224,7 @@ def test_the_upstream_of_a_proxy_that_drops_syns(hosts: Hosts, tmp_path: Path) -
 @needs("nft")
 def test_subscribers_that_are_not_reachable_any_more(hosts: Hosts) -> None:
     server, client = hosts
-    program = server.client("pushing", SERVER, 7000, 12)
+    program = server.server("pushing", SERVER, 7000, 12)
     client.client("listening", SERVER, 7000, 12)
     drop(client, f"ip saddr {SERVER} drop")
     found = finding(server, "silent-peer", severity="warning", sockets=12)
@@ -280,7 +280,7 @@ def test_a_server_that_does_not_run(hosts: Hosts) -> None:
 
 def test_what_is_elsewhere_is_said(hosts: Hosts) -> None:
     server, client = hosts
-    server.client("pushing", SERVER, 7000, 1)
+    server.server("pushing", SERVER, 7000, 1)
     program = client.client("listening", SERVER, 7000, 1)
     gaps = server.doctor()["not_examined"]
     (command,) = [g["command"] for g in gaps if f"[{program.pid}]" in g["text"]]

@@ -14,7 +14,6 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
-    OwnerGroup,
     Port,
     RuleContext,
     unmap_ipv4,
@@ -25,6 +24,7 @@ from tcpstates.doctor.half_closed_findings import (
     fin_wait_2_finding,
 )
 from tcpstates.doctor.links import Links
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.states import TcpState
 

@@ -19,7 +19,6 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
-    OwnerGroup,
     RuleContext,
     is_loopback,
     moved_by,
@@ -27,6 +26,7 @@ from tcpstates.doctor.facts import (
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import (
     listing,
     local_peer_lines,

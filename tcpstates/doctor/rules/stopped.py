@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.doctor.facts import Facts, FlaggedSocket, OwnerGroup, RuleContext
+from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import remote_peers
 from tcpstates.doctor.rule import Outcome, Rule
 from tcpstates.states import TcpState

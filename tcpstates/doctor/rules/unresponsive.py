@@ -18,13 +18,13 @@ from tcpstates.capabilities import Capability
 from tcpstates.doctor.facts import (
     Facts,
     FlaggedSocket,
-    OwnerGroup,
     RuleContext,
     moved_by,
     unmap_ipv4,
 )
 from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
+from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import (
     listing,
     local_peer_lines,

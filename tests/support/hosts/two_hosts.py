@@ -55,7 +55,16 @@ class Host:
 
     def client(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
         """Start one of `labs.clients`; return when it has said that it is ready."""
-        command = [*program("labs.clients"), name, *map(str, arguments)]
+        return self._start_small("labs.clients", name, arguments)
+
+    def server(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
+        """Start one of `labs.small_servers`, in the same way."""
+        return self._start_small("labs.small_servers", name, arguments)
+
+    def _start_small(
+        self, module: str, name: str, arguments: Sequence[object]
+    ) -> subprocess.Popen[bytes]:
+        command = [*program(module), name, *map(str, arguments)]
         started = self.start(*command, stdout=subprocess.PIPE)
         assert started.stdout is not None
         assert started.stdout.readline() == b"ready\n", name
