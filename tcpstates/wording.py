@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(name: str, known: Iterable[str], most: int = 2) -> list[str]:
-    """Find the known words that are closest to a misspelled one."""
+def nearest(
+    name: str, known: Iterable[str], most: int = 2, least: float = 0.6
+) -> list[str]:
+    """Find the known words that are closest to a misspelled one.
+
+    `least` is difflib's measure of how alike they are, from 0 to 1.
+    """
     from difflib import get_close_matches
 
-    return get_close_matches(name.lower(), list(known), n=most)
+    return get_close_matches(name.lower(), list(known), n=most, cutoff=least)
 
 
 def did_you_mean(near: Iterable[str], otherwise: str = "") -> str:

@@ -10,7 +10,13 @@ import click
 from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.foreign_options import instead_of
+from tcpstates.cli.foreign_options import (
+    FAMILIES,
+    FAMILY_OPTIONS,
+    IDLE,
+    SYNONYMS,
+    instead_of,
+)
 from tcpstates.cli.like import translate
 from tcpstates.cli.option_groups import GroupedOption
 from tcpstates.cli.options import listing_options, make_options
@@ -23,7 +29,7 @@ from tcpstates.cli.output import (
 )
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
-from tcpstates.wording import did_you_mean
+from tcpstates.wording import did_you_mean, nearest
 
 _EXAMPLES = """\
 \b
@@ -49,6 +55,8 @@ FILTER: an expression of ss, with more keys. Quote it for the shell.
 The program of the same name in bcc is a different tool: it traces changes of
 state as they happen. This one shows the current states.
 """
+
+_ALIKE = 0.7  # a worse suggestion for an option is worse than none
 
 
 class ListingCommand(click.Command):
@@ -113,22 +121,27 @@ def run(arguments: list[str]) -> int:
     except ReaderGone:
         pass
     except (click.UsageError, TcpstatesError, OSError) as error:
-        text, failure = _explain(error)
+        text, failure = _explain(error, arguments)
         entry = COMMANDS.get(arguments[0]) if arguments else None
         if entry is not None and entry.report_failure is not None:
             return entry.report_failure(text)
         warn(text)
-        if isinstance(error, FilterSyntaxError):
+        if isinstance(error, FilterSyntaxError) and text == str(error):
             point_at(error.text, error.span)
         return failure
     return ExitCode.DONE if code is None else code
 
 
-def _explain(error: Exception) -> tuple[str, ExitCode]:
+def _explain(error: Exception, arguments: list[str]) -> tuple[str, ExitCode]:
     """Describe an error in one line, and choose the exit code."""
     if isinstance(error, click.UsageError):
-        return _usage_text(error), ExitCode.USAGE
-    if isinstance(error, (ColumnError, FilterSyntaxError)):
+        return _usage_text(error, arguments), ExitCode.USAGE
+    if isinstance(error, FilterSyntaxError):
+        from tcpstates.cli.wrong_turns import wrong_turn
+
+        hint = wrong_turn(arguments, list(COMMANDS), str(error))
+        return hint or str(error), ExitCode.USAGE
+    if isinstance(error, ColumnError):
         return str(error), ExitCode.USAGE
     if isinstance(error, TcpstatesError):
         return str(error), ExitCode.FAILED
@@ -142,6 +155,8 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     """
     command: click.Command = tcpstates
     name = "tcpstates"
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments[0]].load()
         name, arguments = f"tcpstates {arguments[0]}", arguments[1:]
@@ -159,8 +174,16 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     return code
 
 
+def _families(values: list[str]) -> list[str]:
+    """Return our options for a list of families, such as inet,inet6; else nothing."""
+    names = values[0].split(",") if values else []
+    return [FAMILIES[n] for n in names] if all(n in FAMILIES for n in names) else []
+
+
 def split_flags(arguments: list[str]) -> list[str]:
     """Split grouped short flags such as "-ltpn" into long flags.
+
+    Options of ss and netstat that mean the same under another name become ours.
 
     click first searches for a long option of that name, and then for similar names,
     which takes 3 ms at each start.
@@ -181,24 +204,47 @@ def split_flags(arguments: list[str]) -> list[str]:
     for index, argument in enumerate(arguments):
         if argument == "--":
             return split + arguments[index:]
+        if argument in SYNONYMS:
+            split += SYNONYMS[argument]
+            continue
         if index and arguments[index - 1] in with_value:
             split.append(argument)  # --sort -state
             continue
-        letters = [f"-{letter}" for letter in argument[1:]]
+        if argument in FAMILY_OPTIONS and _families(arguments[index + 1 : index + 2]):
+            continue  # the next argument has the family
+        if index and arguments[index - 1] in FAMILY_OPTIONS:
+            named = _families([argument])
+            if named:
+                split += named
+                continue
+        letters = [f"-{letter}" for letter in argument[1:] if letter not in IDLE]
+        if argument[:1] == "-" and argument[1:] and not letters:
+            continue
         known = argument[:1] == "-" and letters and long.keys() >= set(letters)
         split += [long[letter] for letter in letters] if known else [argument]
     return split
 
 
-def _usage_text(error: click.UsageError) -> str:
+def _usage_text(error: click.UsageError, arguments: list[str]) -> str:
     """Format click's error as one line, with a suggestion."""
     if isinstance(error, click.NoSuchOption):
         text = f"unknown option '{error.option_name}'"
-        instead = instead_of(error.option_name)
-        if instead is None and error.possibilities:
-            instead = did_you_mean(sorted(error.possibilities)).removeprefix("; ")
+        instead = _instead(error, arguments)
     else:
         text, instead = " ".join(error.format_message().split()).rstrip("."), None
         text = text[:1].lower() + text[1:]
     name = error.ctx.info_name if error.ctx else "tcpstates"
     return f"{text}; {instead or f'see {name} --help'}"
+
+
+def _instead(error: click.NoSuchOption, arguments: list[str]) -> str | None:
+    """Suggest what to type instead of an unknown option; None: no idea."""
+    from tcpstates.cli.wrong_turns import guessed_option
+
+    option = error.option_name
+    found = guessed_option(option, arguments) or instead_of(option)
+    if found is not None or not error.possibilities:
+        return found
+    known = [other.lstrip("-") for other in error.possibilities]
+    near = nearest(option.lstrip("-"), known, least=_ALIKE)
+    return did_you_mean(f"--{name}" for name in near).removeprefix("; ") or None

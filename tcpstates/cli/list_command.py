@@ -9,6 +9,7 @@ from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
+from tcpstates.errors import FilterSyntaxError
 from tcpstates.fields import Needs
 from tcpstates.model import FEW_EXAMINED, Request
 from tcpstates.pipeline import list_sockets, select
@@ -19,14 +20,23 @@ if TYPE_CHECKING:  # loaded only when needed
     from tcpstates.cli.counting import CountView
     from tcpstates.cli.like_view import LikeView
     from tcpstates.cli.listing import ListingView
+    from tcpstates.origin import Origin
 
 
 def show(options: Options, output: Output) -> None:
     """Print the requested output, then its limitations on standard error."""
     shown = _load_shown(options)
-    request = make_request(options, shown.needs)
     origin = chosen_origin(options._asdict())
-    selection = select(options.expression, origin, request)
+    request = make_request(options, shown.needs)
+    try:
+        selection = select(options.expression, origin, request)
+    except FilterSyntaxError:
+        understood = _understood(options, origin)
+        if understood is None:
+            raise
+        options = understood
+        request = make_request(options, shown.needs)
+        selection = select(options.expression, origin, request)
     with output.into(options.output):
         listing = list_sockets(request, origin, selection)
         names = origin.names(
@@ -43,6 +53,21 @@ def show(options: Options, output: Output) -> None:
     for limitation in listing.limitations:
         if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
             warn(limitation.text)
+
+
+def _understood(options: Options, origin: Origin) -> Options | None:
+    """Return options for a filter of plain words; None: it cannot be understood."""
+    from tcpstates.cli.targets import understand_words
+
+    found = understand_words(options.expression, origin)
+    if found is None:
+        return None
+    words, protocols = found
+    return options._replace(
+        expression=tuple(words),
+        tcp=options.tcp or "tcp" in protocols,
+        udp=options.udp or "udp" in protocols,
+    )
 
 
 def _load_shown(options: Options) -> CountView | LikeView | ListingView:

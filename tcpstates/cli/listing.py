@@ -69,7 +69,7 @@ class ListingView:
             case "csv":
                 yield from self._csv(listing, names)
             case _:
-                yield from self._text(listing, names, output)
+                yield from self._text(answer, output)
                 self._note_left_out(listing)
 
     def _note_left_out(self, listing: Listing) -> None:
@@ -114,10 +114,9 @@ class ListingView:
             return render_jsonl(portions)
         return render_json(listing, portions)
 
-    def _text(
-        self, listing: Listing, names: HostNames, output: Output
-    ) -> Iterator[str]:
+    def _text(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the rows for people: a table if there are few enough to read."""
+        listing, names = answer.listing, answer.names
         options, columns = self._options, self._columns
         is_terminal = output.is_terminal
         batches = listing.batches
@@ -147,9 +146,11 @@ class ListingView:
             else:
                 yield from texts
         if is_terminal:
+            from tcpstates.cli.left_out import describe_left_out
             from tcpstates.render.tally_text import describe_counts
 
-            yield describe_counts(counts, output.width) + "\n"
+            end = describe_left_out(options, answer, counts.total())
+            yield describe_counts(counts, output.width, end) + "\n"
 
     def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
         """Render all rows as a table; None: it would be nearly all blanks.

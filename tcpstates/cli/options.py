@@ -196,6 +196,8 @@ def make_options(values: dict[str, Any]) -> Options:
     ):
         text = f"--like prints just what {options.like} prints; remove other options"
         raise click.UsageError(text)
+    if options.numeric and options.resolve and options.like is None:
+        raise click.UsageError("-n and -r cannot be combined; for routes: ip route")
     if options.count_only and options.summary:
         raise click.UsageError("-c and -s cannot be combined")
     if options.by is not None and options.summary:

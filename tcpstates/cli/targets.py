@@ -1,4 +1,4 @@
-"""A single word instead of a filter: nginx, 718, :443.
+"""Words instead of a filter: nginx, 718, :443, tcp:443, 22,80.
 
 Where a command asks about a program or a port, people type just that. States, groups
 and whatever else is a filter keep their meaning.
@@ -16,9 +16,19 @@ from tcpstates.errors import FilterSyntaxError
 from tcpstates.filters.selection import read_selection
 from tcpstates.model import Owner, Request
 from tcpstates.origin import Origin
+from tcpstates.protocols import PROTOCOLS
 
 _LARGEST_PID = 4_194_304  # PID_MAX_LIMIT, linux/threads.h
 _NAME = re.compile(r"[\w.+-]+")
+_PORTS = r"\d+(?:[,-]\d+)*"
+# tcp:443, :8080, 8080/tcp, 22,80, 1-1024; a number alone may be anything.
+_PLACE = re.compile(
+    rf"(?:(?P<before>tcp|udp):|:)(?P<ports>{_PORTS})"
+    rf"|(?P<a>{_PORTS})/(?P<after>tcp|udp)"
+    r"|(?P<list>\d+(?:[,-]\d+)+)"
+)
+_HOST = re.compile(r"@[\w.:\[\]-]+")
+_PAIRS = {"port": "{1}port =", "host": "{0}", "net": "{0}"}
 _PORT = re.compile(r":(\w[\w-]*)")
 
 
@@ -45,6 +55,46 @@ def expand_target(words: Sequence[str], origin: Origin) -> Sequence[str]:
             text = f"'{word}' is no state or key, and no process has that name"
             raise click.UsageError(text) from error
     return words
+
+
+def understand_words(
+    words: Sequence[str], origin: Origin
+) -> tuple[list[str], set[str]] | None:
+    """Return a filter, and protocols, for words that are none; None: no idea.
+
+    Each word has to have one meaning only: `:8080`, `tcp:443`, `8080/tcp`, `22,80`,
+    `1-1024`, `@10.0.0.1:80`, `tcp`, and the name of a process. So do a few pairs of
+    tcpdump: `src port 443`, `dst host 10.0.0.1`.
+    """
+    conditions: list[str] = []
+    protocols: set[str] = set()
+    rest = [part for word in words for part in word.split()]
+    while rest:
+        word, rest = rest[0].lower(), rest[1:]
+        if word in ("src", "dst") and rest[:1] and rest[0] in _PAIRS and rest[1:]:
+            key = _PAIRS[rest[0]].format(word, word[0])
+            conditions.append(f"{key} {rest[1]}")
+            rest = rest[2:]
+            continue
+        if word in PROTOCOLS:
+            protocols.add(word)
+            continue
+        if word == "port" and rest:
+            conditions.append(f"port in {rest[0].removeprefix(':')}")
+            rest = rest[1:]
+            continue
+        found = _PLACE.fullmatch(word)
+        if found is not None:
+            protocols |= {found["before"] or found["after"] or ""} - {""}
+            ports = found["ports"] or found["a"] or found["list"]
+            conditions.append(f"port in {ports}")
+        elif _HOST.fullmatch(word):
+            conditions.append(f"host {word[1:]}")
+        elif _NAME.fullmatch(word) and _is_process_name(word, origin):
+            conditions.append(f"process = {word}")
+        else:
+            return None
+    return [" and ".join(conditions)], protocols
 
 
 def _owns_sockets(pid: int, origin: Origin) -> bool:

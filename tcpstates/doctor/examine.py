@@ -121,8 +121,10 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     if context.is_filtered:
         unowned = Request(states=_UNOWNED, info=True, families=request.families)
         examiner.observe_unowned(list_sockets(unowned, origin).batches)
+    has_udp = False
     if Capability.MEMORY not in context.missing:
-        examiner.observe_udp(_dropped_datagrams(question, origin))
+        dropping, has_udp = _dropped_datagrams(question, origin)
+        examiner.observe_udp(dropping)
     partners = _other_ends(examiner, context, origin)
     sockets = [*examiner.flagged(), *examiner.owned(), *partners.values()]
     view = origin.processes(
@@ -155,25 +157,29 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
         limitations=tuple(listing.limitations),
         counted=dict(examiner.counted),
         processes=len(examined),
-        has_udp=Capability.MEMORY not in context.missing,
+        has_udp=has_udp,
         note=origin.command_note,
     )
 
 
-def _dropped_datagrams(question: _Question, origin: Origin) -> Iterable[Batch]:
-    """Read the UDP sockets that have dropped something.
+def _dropped_datagrams(
+    question: _Question, origin: Origin
+) -> tuple[Iterable[Batch], bool]:
+    """Read the UDP sockets that have dropped something, and whether there are any.
 
     A filter may need the owners of all sockets, so it is applied only if there are any.
     """
     request = question.request._replace(
         protocols=frozenset({"udp"}), info=False, memory=True
     )
-    read = (select_dropped(each) for each in list_sockets(request, origin).batches)
-    found = [batch for batch in read if len(batch)]
+    found, number = [], 0
+    for batch in list_sockets(request, origin).batches:
+        number += len(batch) - list(batch.column("memory")).count(None)
+        found.append(select_dropped(batch))
     selection = select(question.filter, origin, request)
-    if not found or selection is None:
-        return found
-    return list_sockets(request, origin, selection).batches
+    if selection is None or not any(map(len, found)):
+        return found, number > 0
+    return list_sockets(request, origin, selection).batches, True
 
 
 def _context(question: _Question, origin: Origin, listing: Listing) -> RuleContext:

@@ -78,6 +78,8 @@ class Key(NamedTuple):
     value: str = ""  # describes a value, in messages and completion
     free_text: bool = False  # a value may contain any character
     may_stand_alone: bool = False
+    # ss has no such key, and the shell may have taken `>= 1` for a redirection.
+    needs_operator: bool = False
 
 
 def _states(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
@@ -239,10 +241,14 @@ KEYS: dict[str, Key] = {
     "process": Key((*_EQUAL, "~", "!~"), _process, "a name", free_text=True),
     "pid": Key((*_EQUAL, *_ORDER), _number(ProcessId), _NUMBER_TEXT),
     "user": Key(_EQUAL, _user, "a login name or a uid"),
-    "inode": Key((*_EQUAL, *_ORDER), _number(_inode), _NUMBER_TEXT),
-    "recv-q": Key(("=", "!=", *_ORDER), _bytes("recv_q"), _BYTES),
-    "send-q": Key(("=", "!=", *_ORDER), _bytes("send_q"), _BYTES),
-    "retrans": Key((*_EQUAL, *_ORDER), _number(Retransmits), _NUMBER_TEXT),
+    "inode": Key(
+        (*_EQUAL, *_ORDER), _number(_inode), _NUMBER_TEXT, needs_operator=True
+    ),
+    "recv-q": Key(("=", "!=", *_ORDER), _bytes("recv_q"), _BYTES, needs_operator=True),
+    "send-q": Key(("=", "!=", *_ORDER), _bytes("send_q"), _BYTES, needs_operator=True),
+    "retrans": Key(
+        (*_EQUAL, *_ORDER), _number(Retransmits), _NUMBER_TEXT, needs_operator=True
+    ),
     "timer": Key(_EQUAL, _timer, "a timer"),
     "age": Key(_ORDER, _age, _DURATION),
     "idle": Key(_ORDER, _time(Idle), _DURATION),

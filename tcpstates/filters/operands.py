@@ -28,7 +28,8 @@ def take_operator(tokens: TokenStream, name: str) -> str | None:
     operator = next_operator(tokens)
     allowed = " ".join(KEYS[name].operators) or "no operator"
     if operator is None:
-        if KEYS[name].operators and "=" not in KEYS[name].operators:
+        is_needed = KEYS[name].operators and "=" not in KEYS[name].operators
+        if is_needed or KEYS[name].needs_operator:
             problem = f"{name}: expected one of {allowed}{_lost(tokens, name)}"
             raise tokens.error(problem, tokens.peek())
         if tokens.comes(NOT) and not tokens.comes((*AND, *OR, "(")):
@@ -60,7 +61,8 @@ def _refuse_not(tokens: TokenStream, name: str) -> None:
 def _lost(tokens: TokenStream, name: str) -> str:
     """Return a hint if the shell may have taken < or > as a redirection."""
     takes_order = ">" in KEYS[name].operators
-    if tokens.peek() is None and takes_order:
+    is_lost = tokens.peek() is None or KEYS[name].needs_operator
+    if is_lost and takes_order:
         return " (in a shell, quote < and >)"
     return ""
 

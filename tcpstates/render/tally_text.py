@@ -106,15 +106,16 @@ def _kernel_parts(kernel: KernelCounts) -> Iterator[str]:
         yield text
 
 
-def describe_counts(labels: Counter[str], width: int) -> str:
+def describe_counts(labels: Counter[str], width: int, end: str = "") -> str:
     """Format the line below a table: the number of sockets, in total and by state."""
     from textwrap import fill
 
     total = labels.total()
     if not total:
-        return "no sockets match"
+        text = f"no sockets match{end}"
+        return fill(text, max(1, width), break_on_hyphens=False)
     parts = ", ".join(f"{n} {sanitise(label)}" for label, n in labels.most_common())
-    text = f"{total} {plural(total, 'socket')}: {parts}"
+    text = f"{total} {plural(total, 'socket')}: {parts}{end}"
     return fill(text, max(1, width), break_on_hyphens=False)
 
 

@@ -59,7 +59,7 @@ class StoppedRule(Rule):
                     sockets.append(socket)
         if Capability.HOST_LIMITS in self._context.missing and held:
             text = "whether processes are stopped (no listing contains it)"
-            yield NotExamined(rule="stopped", text=text)
+            yield NotExamined(rule="stopped", text=text, is_fixed=True)
             return
         stopped = frozenset(filter(facts.is_stopped, held))
         stuck = facts.stuck_in_kernel(held)

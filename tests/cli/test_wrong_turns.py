@@ -1,0 +1,203 @@
+"""Habits of other tools: understood where the meaning is certain, else shown the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import finish, run_command
+
+# What is typed, what is proposed.
+WRONG_TURNS = [
+    ("-p 1234", "tcpstates -tanp pid = 1234"),
+    ("-tanp 1234", "tcpstates -tanp pid = 1234"),
+    ("-p nginx", "tcpstates -tanp process = nginx"),
+    ("-c python3", "tcpstates -tanp process = python3"),
+    ("-u root", "tcpstates -tanp user = root"),
+    ("-c 1", "watch -n 1 tcpstates"),
+    ("-ctn 2", "watch -n 2 tcpstates -ctn"),
+    ("-i 3", "watch -n 3 tcpstates -i"),
+    ("-ano 5", "watch -n 5 tcpstates -ano"),
+    ("-an 1", "watch -n 1 tcpstates -an"),
+    ("--port 80", "tcpstates -tap port = 80"),
+    ("--port=80", "tcpstates -tap port = 80"),
+    ("--sport 80", "tcpstates -tap sport = 80"),
+    ("--dport 443", "tcpstates -tap dport = 443"),
+    ("--local-port 80", "tcpstates -tap sport = 80"),
+    ("--remote-port 443", "tcpstates -tap dport = 443"),
+    ("--pid 7", "tcpstates -tanp pid = 7"),
+    ("--process nginx", "tcpstates -tanp process = nginx"),
+    ("--name nginx", "tcpstates -tanp process = nginx"),
+    ("--command nginx", "tcpstates -tanp process = nginx"),
+    ("--user root", "tcpstates -tanp user = root"),
+    ("--uid 0", "tcpstates -tanp user = 0"),
+    ("--state close_wait", "tcpstates -ta state close_wait"),
+    ("--states LISTEN", "tcpstates -ta state LISTEN"),
+    ("--host 127.0.0.1", "tcpstates -ta host 127.0.0.1"),
+    ("--ip 127.0.0.1", "tcpstates -ta host 127.0.0.1"),
+    ("--src 127.0.0.1", "tcpstates -ta src 127.0.0.1"),
+    ("--dst 127.0.0.1", "tcpstates -ta dst 127.0.0.1"),
+    ("--local 127.0.0.1", "tcpstates -ta src 127.0.0.1"),
+    ("--remote 127.0.0.1", "tcpstates -ta dst 127.0.0.1"),
+    ("--interface lo", "tcpstates -ta dev lo"),
+    ("--device lo", "tcpstates -ta dev lo"),
+    ("--watch", "watch -n 1 tcpstates -ta"),
+    ("--watch 2", "watch -n 2 tcpstates -ta"),
+    ("--interval 2", "watch -n 2 tcpstates -ta"),
+    ("--repeat 2", "watch -n 2 tcpstates -ta"),
+    ("--refresh 2", "watch -n 2 tcpstates -ta"),
+    ("--follow", "watch -n 1 tcpstates -ta"),
+    ("--continuous", "watch -n 1 tcpstates -ta"),
+    ("--listen", "tcpstates -ltnp"),
+    ("--listeners", "tcpstates -ltnp"),
+    ("--ports", "tcpstates -ltnp"),
+    ("--established", "tcpstates -ta established"),
+    ("watch", "watch -n 1 tcpstates -ta"),
+    ("top", "watch -n 1 tcpstates -ta"),
+    ("kill", "ss -K"),
+    ("list", "tcpstates -ta"),
+    ("listen", ""),  # a state
+    ("explian", "tcpstates explain"),
+    ("docter", "tcpstates doctor"),
+    ("chekc", "tcpstates check"),
+    ("sequense", "tcpstates sequence"),
+    ("nosuchprogram", "no process has that name"),
+    ("–ano", "dash"),  # noqa: RUF001
+    ("'“dport = :443”'", "quotation mark"),
+    ("process ~ ^py", "quote it"),
+    ("'recv-q 1'", "quote < and >"),
+    ("'send-q 1'", "quote < and >"),
+    ("'retrans 1'", "quote < and >"),
+    ("-rn", "ip route"),
+    ("-nr", "ip route"),
+    ("-x", "use ss"),
+    ("-w", "watch -n 1 tcpstates"),
+    ("-b", "-p shows programs"),
+    ("-M", "conntrack"),
+    ("-N", "ip netns exec"),
+    ("-K", "ss -K"),
+    ("-P", "-t or -u"),
+    ("-q", "-l shows listening"),
+    ("-I", "ip -s link"),
+    ("-k", "ss -K"),
+    ("-j", "--json"),
+    ("-S", "tcpstates established"),
+    ("-L", "backlog"),
+    ("-g", "ip maddress"),
+    ("-Z", "ss -Z"),
+    ("-E", "ss -E"),
+    ("--route", "ip route"),
+    ("--interfaces", "ip -s link"),
+    ("--groups", "ip maddress"),
+    ("--statistics", "nstat"),
+    ("--masquerade", "conntrack"),
+    ("--kill", "ss -K"),
+    ("--unix", "use ss"),
+    ("--raw", "use ss"),
+    ("--udplite", "use ss"),
+    ("--tcpip", "use -t"),
+    ("--symbolic", "-n"),
+    ("--bpf-maps", "ss -b"),
+    ("-A unix", "-t, -u"),
+    ("-f unix", "-4 or -6"),
+    ("80", "port 80"),
+    ("127.0.0.1", "host 127.0.0.1"),
+    ("close_wait,time_wait", "state in close_wait,time_wait"),
+    ("clsoe_wait", "close_wait"),
+]
+
+
+@pytest.mark.parametrize(("typed", "proposed"), WRONG_TURNS)
+def test_the_way_is_shown(typed: str, proposed: str) -> None:
+    finished = run_command(*_as_typed(typed))
+    if not proposed:
+        assert finished.returncode == 0
+        return
+    assert finished.returncode == 2
+    line = finished.stderr.splitlines()[0]
+    assert proposed in line
+    assert "no such option" not in line
+    for command in re.findall(r"tcpstates (-[^;:,?()]*)", line):
+        words = shlex.split(command.partition(" --help")[0])
+        ran = run_command(*words)
+        assert ran.returncode == 0, (command, ran.stderr)
+
+
+def _as_typed(text: str) -> list[str]:
+    """Return the words that a shell makes of a line; ~ is a home directory."""
+    home = {**os.environ, "HOME": "/root"}
+    printed = finish(["sh", "-c", f"printf '%s\\n' {text}"], env=home).stdout
+    return printed.splitlines()
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[socket.socket]:
+    """Return a listener of this process, to look for."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ":{0}",
+        "tcp:{0}",
+        "{0}/tcp",
+        "TCP :{0}",
+        "@127.0.0.1:{0}",
+        "{0},1",
+        "{0}-{0}",
+        ":1,{0}",
+        "tcp port {0}",
+        "src port {0}",
+        "src host 127.0.0.1 :{0}",
+    ],
+)
+def test_what_can_mean_one_thing_is_taken(listener: socket.socket, typed: str) -> None:
+    port = listener.getsockname()[1]
+    finished = run_command("-lnH", *typed.format(port).split(" "))
+    assert finished.returncode == 0, finished.stderr
+    assert f"127.0.0.1:{port}" in finished.stdout
+    assert finished.stdout.count("\n") == 1
+
+
+def test_the_name_of_a_process_selects_it(listener: socket.socket) -> None:
+    with open("/proc/self/comm", encoding="utf-8") as name:
+        finished = run_command("-lnpH", name.read().strip())
+    assert f"127.0.0.1:{listener.getsockname()[1]}" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("-ltnv", "-ltn"),
+        ("-ltnO", "-ltn"),
+        ("-ltnT", "-ltn"),
+        ("-v -ltn", "-ltn"),
+        ("--program -ltn", "-ltnp"),
+        ("--programs -ltn", "-ltnp"),
+        ("--extend -ltn", "-ltne"),
+        ("--oneline -ltn", "-ltn"),
+        ("--options -ltn", "-ltno"),
+        ("--numeric-hosts -lt", "-ltn"),
+        ("--numeric-ports -lt", "-ltn"),
+        ("--numeric-users -lt", "-ltn"),
+        ("--inet -ltn", "-4ltn"),
+        ("--inet6 -ltn", "-6ltn"),
+        ("-A inet -ltn", "-4ltn"),
+        ("-f inet6 -ltn", "-6ltn"),
+        ("-A tcp,udp -ln", "-tuln"),
+        ("help", "--help"),
+        ("help doctor", "doctor --help"),
+    ],
+)
+def test_synonyms(theirs: str, ours: str) -> None:
+    expected = run_command(*ours.split())
+    finished = run_command(*theirs.split())
+    assert (finished.returncode, finished.stderr) == (0, expected.stderr)
+    assert finished.stdout == expected.stdout
