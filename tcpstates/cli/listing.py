@@ -10,11 +10,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
 from tcpstates.cli.answer import Answer
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import HostNames
-from tcpstates.columns.registry import choose_columns
+from tcpstates.collect.sources import SOURCES, missing_from, source_order
+from tcpstates.columns.registry import PID, choose_columns
 from tcpstates.model import Limitation, Listing
 from tcpstates.prefetch import read_ahead
 from tcpstates.wording import plural
@@ -38,14 +40,18 @@ class ListingView:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        # Without timers to show, -o has Windows' meaning: the pids.
+        shows_pids = options.timers and not options.files and not _has_timers(options)
         self._columns = choose_columns(
-            timers=options.timers,
+            timers=options.timers and not shows_pids,
             extended=options.extended,
             processes=options.processes,
             info=options.info,
             memory=options.memory,
             machine=options.format == "csv",
         )
+        if shows_pids:
+            self._columns = (*self._columns, PID)
         if options.columns is not None:
             from tcpstates.columns.registry import change_columns
 
@@ -200,6 +206,14 @@ class ListingView:
             for portion in arrangement.rows(batches, names, rows):
                 if portion:
                     yield list(zip(*portion, strict=True))
+
+
+def _has_timers(options: Options) -> bool:
+    """Whether the source reports timers."""
+    if options.source == "auto" and source_order()[0] == "netlink":
+        return True
+    name = source_order()[0] if options.source == "auto" else options.source
+    return name not in SOURCES or Capability.TIMERS not in missing_from(name)
 
 
 def _take(

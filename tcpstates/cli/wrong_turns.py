@@ -97,14 +97,16 @@ def wrong_turn(
                 f"'{argument}' has a dash or a quotation mark of a text, as web pages"
                 " have them; type - and ' instead"
             )
+    words = [argument for argument in arguments if not argument.startswith("-")]
     for before, word in pairwise(arguments):
-        if before[:1] == "-" and before[1:2] != "-" and len(before) > 1:
+        # Where other words follow, it is a filter with some other mistake.
+        is_flag = before[:1] == "-" and before[1:2] != "-" and len(before) > 1
+        if is_flag and words == [word]:
             found = _after_flag(before, word)
             if found is not None:
                 return found
-    found = _first_word(arguments, commands)
+    found = _first_word(words, commands)
     if found is None and "did you mean" not in error:
-        words = [argument for argument in arguments if not argument.startswith("-")]
         if len(words) == 1 and _NAME.fullmatch(words[0]):
             return f"'{words[0]}' is no state or key, and no process has that name"
     return found
@@ -139,11 +141,8 @@ def _protocol(word: str) -> str:
     return f"tcpstates -an{word[0].lower()}{family}"
 
 
-def _first_word(arguments: Sequence[str], commands: Sequence[str]) -> str | None:
+def _first_word(words: Sequence[str], commands: Sequence[str]) -> str | None:
     """Explain a word that may be a command, or a key of the shell's making."""
-    words = [argument for argument in arguments if not argument.startswith("-")]
-    if not words:
-        return None
     if len(words) == 1:
         if words[0] in _COMMANDS:
             return _COMMANDS[words[0]]

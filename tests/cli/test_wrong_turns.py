@@ -7,6 +7,7 @@ import re
 import shlex
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,21 @@ def _as_typed(text: str) -> list[str]:
     home = {**os.environ, "HOME": "/root"}
     printed = finish(["sh", "-c", f"printf '%s\\n' {text}"], env=home).stdout
     return printed.splitlines()
+
+
+TABLE = Path(__file__).parents[2] / ".github" / "COMING_FROM.md"
+ROW = re.compile(r"^\| `(.+?)` \| `(.+?)` \| (.+) \|$", re.MULTILINE)
+
+
+def test_the_table_of_other_tools_commands() -> None:
+    rows = ROW.findall(TABLE.read_text())
+    assert len(rows) == TABLE.read_text().count("\n| `") >= 40
+    ours = [command for _, command, _ in rows if command.startswith("tcpstates ")]
+    assert len(ours) >= 35
+    for command in ours:
+        finished = run_command(*shlex.split(command)[1:])
+        unknown = "unknown user" in finished.stderr  # alice, who need not exist
+        assert finished.returncode == 0 or unknown, (command, finished.stderr)
 
 
 @pytest.fixture(scope="module")
