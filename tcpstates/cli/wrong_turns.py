@@ -106,9 +106,9 @@ def wrong_turn(
             if found is not None:
                 return found
     found = _first_word(words, commands)
-    if found is None and "did you mean" not in error:
-        if len(words) == 1 and _NAME.fullmatch(words[0]):
-            return f"'{words[0]}' is no state or key, and no process has that name"
+    is_name = len(words) == 1 and _NAME.fullmatch(words[0])
+    if found is None and is_name and "did you mean" not in error:
+        return f"'{words[0]}' is no state or key, and no process has that name"
     return found
 
 
