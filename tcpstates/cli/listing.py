@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from time import monotonic
@@ -22,6 +22,7 @@ from tcpstates.prefetch import read_ahead
 from tcpstates.wording import plural
 
 if TYPE_CHECKING:
+    from tcpstates.columns.registry import Column
     from tcpstates.columns.sorting import Arrangement, MakeRows
     from tcpstates.columns.values import Cells
 
@@ -132,13 +133,24 @@ class ListingView:
         counts: Counter[str] = Counter()
         if is_terminal:
             batches = _counted(batches, counts)
-        filled = self._filled(batches, names)
         is_table = options.format == "table"
         wants_table = is_table or (is_terminal and options.format == "auto")
+        filled = self._filled(batches, names)
+        if wants_table and self._arrangement is None:
+            held, complete = _take(batches, _TABLE_ROWS, len, all_of_it=is_table)
+            batches = chain(held, batches)
+            filled = self._filled(batches, names)
+            if complete and options.columns is None:
+                from tcpstates.cli.table_rows import in_order, narrow
+
+                columns = narrow(columns, held, extended=options.extended)
+                filled = iter(in_order(columns, held, names))
         limit = _TABLE_ROWS if wants_table else _HEAD_ROWS
-        head, complete = _take(filled, limit, all_of_it=is_table)
+        head, complete = _take(filled, limit, _cells_size, all_of_it=is_table)
         color, header = output.wants_color(options.color), not options.no_header
-        table = self._table(head, output) if wants_table and complete else None
+        table = None
+        if wants_table and complete:
+            table = self._table(columns, head, output)
         if table is not None:
             yield table
         else:
@@ -158,7 +170,12 @@ class ListingView:
             end = describe_left_out(options, answer, counts.total())
             yield describe_counts(counts, output.width, end) + "\n"
 
-    def _table(self, filled: Sequence[Sequence[Cells]], output: Output) -> str | None:
+    def _table(
+        self,
+        columns: Sequence[Column],
+        filled: Sequence[Sequence[Cells]],
+        output: Output,
+    ) -> str | None:
         """Render all rows as a table; None: it would be nearly all blanks.
 
         A table makes every row as long as the longest one; plain text does not.
@@ -166,7 +183,7 @@ class ListingView:
         from tcpstates.render.table import Screen, render_table
         from tcpstates.render.table_layout import natural_width
 
-        options, columns = self._options, self._columns
+        options = self._options
         cells = [
             [str(cell) for part in filled for cell in part[index]]
             for index in range(len(columns))
@@ -216,15 +233,23 @@ def _has_timers(options: Options) -> bool:
     return name not in SOURCES or Capability.TIMERS not in missing_from(name)
 
 
+def _cells_size(filled: Sequence[Cells]) -> int:
+    return len(filled[0])
+
+
 def _take(
-    filled: Iterator[Sequence[Cells]], rows: int, *, all_of_it: bool = False
-) -> tuple[list[Sequence[Cells]], bool]:
+    portions: Iterator[T],
+    rows: int,
+    size: Callable[[T], int],
+    *,
+    all_of_it: bool = False,
+) -> tuple[list[T], bool]:
     """Take portions until they exceed `rows` rows; also return whether none follow."""
-    taken: list[Sequence[Cells]] = []
+    taken: list[T] = []
     number = 0
-    for part in filled:
+    for part in portions:
         taken.append(part)
-        number += len(part[0])
+        number += size(part)
         if number > rows and not all_of_it:
             return taken, False
     return taken, True

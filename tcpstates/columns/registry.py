@@ -66,6 +66,9 @@ PROCESS = Column("process", "Process", fill.processes, needs="processes",
                  order=fill.process_names, group=fill.process_names)
 INFO = Column("info", "TCP info", fill.info, needs="info")
 MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
+# For tables that people read; they are found by no name.
+PROCESS_BRIEF = PROCESS._replace(values=fill.processes_brief)
+STATE_IN_LIFE = STATE._replace(order=fill.states_in_life)
 # These columns are shown only when they are named.
 FAMILY = Column("family", "Family", fill.family, varied=False, known=True)
 RAW_STATE = Column("raw-state", "Raw state", fill.text("raw_state"), varied=False)

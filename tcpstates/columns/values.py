@@ -156,6 +156,40 @@ def processes(batch: Batch, names: Names) -> Cells:
     ]
 
 
+def processes_brief(batch: Batch, names: Names) -> Cells:
+    """Show every owner with its pid; descriptors only where one has several."""
+    full = processes(batch, names)
+    return [
+        text if not owners else _brief(tuple(owners))
+        for text, owners in zip(full, batch.column("processes"), strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _brief(owners: tuple[Owner, ...]) -> str:
+    pids = [owner.pid for owner in owners]
+    if len(set(pids)) < len(pids):
+        return format_owners(owners)
+    return ",".join(f"{format_name(owner.name)}({owner.pid})" for owner in owners)
+
+
+def states_in_life(batch: Batch, names: Names) -> Cells:
+    """Sort by a state's place in the life of a connection; LISTEN is first."""
+    return [_LIFE.get(label, len(_LIFE)) for label in batch.column("state_label")]
+
+
+_LIFE: dict[str, int] = {
+    str(state): place
+    for place, state in enumerate(
+        (
+            TcpState.LISTEN,
+            OtherState.UNCONN,
+            *(state for state in TcpState if state is not TcpState.LISTEN),
+        )
+    )
+}
+
+
 def _reason(reason: str | None) -> str:
     """Format why a socket has no process, or that the reason is unknown."""
     return f"({sanitise(reason or Reason.UNKNOWN)})"

@@ -17,8 +17,8 @@ from conftest import finish, run_command
 WRONG_TURNS = [
     ("-p 1234", "tcpstates -tanp pid = 1234"),
     ("-tanp 1234", "tcpstates -tanp pid = 1234"),
-    ("-p nginx", "tcpstates -tanp process = nginx"),
-    ("-c python3", "tcpstates -tanp process = python3"),
+    ("-p no-server", "tcpstates -tanp process = no-server"),
+    ("-c no-server", "tcpstates -tanp process = no-server"),
     ("-u root", "tcpstates -tanp user = root"),
     ("-c 1", "watch -n 1 tcpstates"),
     ("-ctn 2", "watch -n 2 tcpstates -ctn"),

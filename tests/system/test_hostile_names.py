@@ -39,7 +39,7 @@ def test_a_terminal_gets_them_escaped(lab: Lab, width: int) -> None:
     assert_harmless(screen.replace("\r\n", "\n"))
     joined = "".join(screen.split())
     for number, _ in enumerate(NAMES):
-        assert f"pid={lab.parts[f'pid{number}']}" in joined
+        assert f"({lab.parts[f'pid{number}']})" in joined
     assert "[red]x[/red]" in joined
 
 
