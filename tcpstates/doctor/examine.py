@@ -18,8 +18,10 @@ from tcpstates.doctor.facts import (
     Ends,
     Facts,
     FlaggedSocket,
+    OtherEnd,
     RuleContext,
     ends_of,
+    other_ends,
     ports_of,
     unmap_ipv4,
 )
@@ -125,8 +127,12 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     if Capability.MEMORY not in context.missing:
         dropping, has_udp = _dropped_datagrams(question, origin)
         examiner.observe_udp(dropping)
-    partners = _other_ends(examiner, context, origin)
-    sockets = [*examiner.flagged(), *examiner.owned(), *partners.values()]
+    partners = _other_ends(examiner, origin)
+    sockets: list[FlaggedSocket | OtherEnd] = [
+        *examiner.flagged(),
+        *examiner.owned(),
+        *partners.values(),
+    ]
     view = origin.processes(
         (s.inode for s in sockets if s.processes is None and s.inode),
         chain.from_iterable(s.processes or () for s in sockets),
@@ -199,9 +205,7 @@ def _context(question: _Question, origin: Origin, listing: Listing) -> RuleConte
     )
 
 
-def _other_ends(
-    examiner: Examiner, context: RuleContext, origin: Origin
-) -> dict[Ends, FlaggedSocket]:
+def _other_ends(examiner: Examiner, origin: Origin) -> dict[Ends, OtherEnd]:
     """Find the other ends of flagged sockets, as far as they are on this host.
 
     Rules that want a second pass see the same sockets.
@@ -214,7 +218,7 @@ def _other_ends(
         if socket.remote_port and unmap_ipv4(socket.remote_address) in own
     }
     is_second_pass = examiner.wants_second_pass()
-    found: dict[Ends, FlaggedSocket] = {}
+    found: dict[Ends, OtherEnd] = {}
     if not wanted and not is_second_pass:
         return found
     request = Request(states=Request().states - LISTENING, reported_processes=True)
@@ -222,6 +226,5 @@ def _other_ends(
         if is_second_pass:
             examiner.second_pass(batch)
         here = batch.select(list(map(wanted.__contains__, ends_of(batch))))
-        if len(here):
-            found.update((s.ends, s) for s in context.sockets(here))
+        found.update(other_ends(here))
     return found

@@ -70,6 +70,12 @@ def ends_of(batch: Batch) -> Iterator[Ends]:
     return zip(near, own, remote, far, strict=True)
 
 
+def other_ends(batch: Batch) -> Iterator[tuple[Ends, OtherEnd]]:
+    """Iterate over sockets by their endpoints, with what their owners need."""
+    columns = (batch.column(name) for name in _OTHER_END)
+    return zip(ends_of(batch), map(OtherEnd, *columns), strict=False)
+
+
 def spell_services(batch: Batch) -> None:
     """Use the service name where a saved listing has no port number."""
     for side in SIDES_OF_A_SOCKET:
@@ -117,6 +123,17 @@ class FlaggedSocket(NamedTuple):
         return unmap_ipv4(self[3]), self[4], unmap_ipv4(self[1]), self[2]
 
 
+class OtherEnd(NamedTuple):
+    """The peer's socket on this host, with what its owner is found by."""
+
+    state_label: str
+    uid: int | None
+    inode: int | None
+    processes: tuple[Owner, ...] | None
+    no_process_reason: str | None
+
+
+_OTHER_END: tuple[ColumnName, ...] = OtherEnd._fields  # type: ignore[assignment]
 _COLUMNS: tuple[ColumnName, ...] = FlaggedSocket._fields[:-3]  # type: ignore[assignment]
 
 
@@ -160,12 +177,12 @@ class Facts(ProcessView):
     """Facts that are gathered after the sockets are read."""
 
     counted: Mapping[str, int]  # sockets by state
-    partners: Mapping[Ends, FlaggedSocket]  # the peers' sockets on this host
+    partners: Mapping[Ends, OtherEnd]  # the peers' sockets on this host
     counters: Mapping[str, int]  # kernel counters since boot
     grown: Mapping[str, int]  # their growth since the first scan began
     unix_listeners: int  # in this network namespace
 
-    def owner(self, socket: FlaggedSocket) -> OwnerGroup:
+    def owner(self, socket: FlaggedSocket | OtherEnd) -> OwnerGroup:
         """Find the owner of a socket."""
         owners, reason = self._owners(socket)
         if not owners:
@@ -173,7 +190,9 @@ class Facts(ProcessView):
         named = {pid: name for pid, name, _ in owners}
         return OwnerGroup(tuple(named), tuple(named.values()))
 
-    def _owners(self, socket: FlaggedSocket) -> tuple[tuple[Owner, ...], str | None]:
+    def _owners(
+        self, socket: FlaggedSocket | OtherEnd
+    ) -> tuple[tuple[Owner, ...], str | None]:
         if socket.processes is not None:
             return socket.processes, socket.no_process_reason
         if socket.inode:

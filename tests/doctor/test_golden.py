@@ -313,6 +313,9 @@ def examined(situation: Situation) -> Diagnosis:
         examiner.observe([batch(*situation.rows)])
     if situation.unheld:
         examiner.observe_unowned([batch(*situation.unheld)])
+    others = [row for row in situation.rows if row["state_label"] != "LISTEN"]
+    if examiner.wants_second_pass() and others:
+        examiner.second_pass(batch(*others))
     told: dict[str, Any] = {
         "counted": examiner.counted,
         "owners": lambda inode: OWNED.get(inode, ()),

@@ -7,7 +7,7 @@ net/ipv4/inet_hashtables.c).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from itertools import compress
 
@@ -49,30 +49,38 @@ class EphemeralPortsRule(Rule):
         self._used: Counter[Route] = Counter()
         self._waiting: Counter[Route] = Counter()  # those in TIME_WAIT
         self._sample: dict[Route, list[FlaggedSocket]] = {}
-        self._own: defaultdict[str, set[int]] = defaultdict(
-            set
-        )  # ports by local address
+        # Connections by local address, and the different ports of those with many.
+        self._number: Counter[str] = Counter()
+        self._ports: dict[str, set[int]] = {}
         self._crowded: frozenset[Route] | None = None  # once all were counted
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Count the connections that this host has opened: see `Rule`."""
         if not self._context.knows_ports:
             return
-        settings, listening = self._context.settings, self._context.listening
-        first, last = settings.first_port, settings.last_port
-        ports, local = batch.column("local_port"), unmapped(batch, "local")
-        chosen = [
-            port is not None and first <= port <= last and port not in listening
-            for port in ports
-        ]
+        chosen = self._opened_here(batch)
         if not any(chosen):
             return
         routes = list(compress(_routes(batch), chosen))
         self._used.update(routes)
-        for address, port in compress(zip(local, ports, strict=True), chosen):
-            self._own[address].add(port)
+        self._number.update(compress(unmapped(batch, "local"), chosen))
         if state_label == _TIME_WAIT:
             self._waiting.update(routes)
+
+    def _opened_here(self, batch: Batch) -> list[bool]:
+        """Mark the sockets whose port comes out of the range."""
+        settings, listening = self._context.settings, self._context.listening
+        first, last = settings.first_port, settings.last_port
+        return [
+            port is not None and first <= port <= last and port not in listening
+            for port in batch.column("local_port")
+        ]
+
+    def _has_many(self, local: str) -> bool:
+        """Check whether an address has enough connections to use most ports."""
+        least = self._context.thresholds.ports_critical_percent
+        ports = self._context.settings.ports if self._context.knows_ports else 0
+        return (percent(self._number[local], ports) or 0) >= least
 
     def crowded(self) -> frozenset[Route]:
         """Find the destinations with too many connections."""
@@ -98,11 +106,19 @@ class EphemeralPortsRule(Rule):
         return self._used[route] - (self._waiting[route] if reusable else 0)
 
     def wants_second_pass(self) -> bool:
-        """Whether a destination is crowded: then somebody's sockets lead there."""
-        return bool(self.crowded())
+        """Whether a destination, or an address, is crowded: somebody's sockets are."""
+        self._ports = {local: set() for local in self._number if self._has_many(local)}
+        return bool(self._ports or self.crowded())
 
     def second_pass(self, batch: Batch) -> None:
-        """Collect a sample of the sockets to crowded destinations."""
+        """Collect a sample of the sockets to crowded destinations, and the ports."""
+        if self._ports:
+            rows = zip(
+                unmapped(batch, "local"), batch.column("local_port"), strict=True
+            )
+            for local, port in compress(rows, self._opened_here(batch)):
+                if local in self._ports:
+                    self._ports[local].add(port)
         crowded = self.crowded()
         chosen = [
             state_label != _TIME_WAIT and route in crowded
@@ -132,7 +148,7 @@ class EphemeralPortsRule(Rule):
         crowded = self.crowded()
         for route in sorted(crowded, key=lambda route: -self._used[route]):
             yield self._finding(route, facts)
-        for local, used in self._own.items():
+        for local, used in self._ports.items():
             share = percent(len(used), self._context.settings.ports) or 0
             is_known = any(route[0] == local for route in crowded)
             if (
