@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tcpstates.batch import Batch
-from tcpstates.fields import ADDRESS, Side
-from tcpstates.like.layout import Shown, hosts, in_order, ports
-from tcpstates.model import WILDCARDS, Names
+from tcpstates.fields import Side
+from tcpstates.like.layout import Shown, endpoints, in_order
+from tcpstates.model import Names
 from tcpstates.text import sanitise
 
 _ADDRESS = 22  # characters of an endpoint's column
@@ -47,15 +47,7 @@ def _rows(batch: Batch, names: Names, shown: Shown) -> Iterator[str]:
 def _endpoints(batch: Batch, side: Side, names: Names, shown: Shown) -> list[str]:
     """Format endpoints: a dot before the port, "*" for a wildcard."""
     found = []
-    rows = zip(
-        batch.column(ADDRESS[side]),
-        hosts(batch, side, names),
-        ports(batch, side, names),
-        strict=True,
-    )
-    for raw, host, port in rows:
-        address = "*" if raw in WILDCARDS else host
-        if not shown.wide and len(address) + len(port) + 1 > _ADDRESS:
-            address = address[: _ADDRESS - len(port) - 1]
-        found.append(f"{address}.{port}")
+    for address, port in endpoints(batch, side, names):
+        room = None if shown.wide else max(_ADDRESS - len(port) - 1, 0)
+        found.append(f"{address[:room]}.{port}")
     return found

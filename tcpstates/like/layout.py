@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tcpstates.batch import Batch
 from tcpstates.fields import ADDRESS, PORT, SERVICE, Side
-from tcpstates.model import Names, Owner, Request
+from tcpstates.model import WILDCARDS, Names, Owner, Request
 from tcpstates.text import decode_name, sanitise, sanitise_all
 
 _MAPPED = "::ffff:"
@@ -55,6 +55,13 @@ def hosts(batch: Batch, side: Side, names: Names) -> list[str]:
     values = sanitise_all(batch.column(ADDRESS[side]))
     known = {a: sanitise(names.host(a) or a) for a in set(values)}
     return list(map(known.__getitem__, values))
+
+
+def endpoints(batch: Batch, side: Side, names: Names) -> Iterator[tuple[str, str]]:
+    """Iterate over host and port of each socket; "*" for a wildcard."""
+    raw, shown = batch.column(ADDRESS[side]), hosts(batch, side, names)
+    stars = ("*" if a in WILDCARDS else h for a, h in zip(raw, shown, strict=True))
+    return zip(stars, ports(batch, side, names), strict=True)
 
 
 def owners(batch: Batch) -> Sequence[Sequence[Owner]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tcpstates.batch import Batch
-from tcpstates.fields import ADDRESS, Side
-from tcpstates.like.layout import Shown, hosts, name_of, owners, ports, unmap
-from tcpstates.model import WILDCARDS, Names
+from tcpstates.fields import Side
+from tcpstates.like.layout import Shown, endpoints, name_of, owners, unmap
+from tcpstates.model import Names
 from tcpstates.text import sanitise
 
 _LONGEST = 9  # characters of a command
@@ -85,13 +85,7 @@ def _command(name: str) -> str:
 def _endpoints(batch: Batch, side: Side, names: Names) -> list[str]:
     """Format endpoints: "*" for a wildcard, brackets around IPv6."""
     found = []
-    rows = zip(
-        batch.column(ADDRESS[side]),
-        hosts(batch, side, names),
-        ports(batch, side, names),
-        strict=True,
-    )
-    for raw, host, port in rows:
-        address = "*" if raw in WILDCARDS else unmap(host)
+    for host, port in endpoints(batch, side, names):
+        address = unmap(host)
         found.append(f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
     return found
