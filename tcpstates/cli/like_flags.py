@@ -69,6 +69,7 @@ _LONG = {
     "--oneline": "--wide",
     "--threads": "",
     "--resolve": "--resolve",
+    "--summary": "--summary",
 }
 _SS = _Dialect(
     state_names="ss",
@@ -78,6 +79,7 @@ _SS = _Dialect(
         "o": "--timers",
         "m": "--memory",
         "r": "--resolve",
+        "s": "--summary",
         "H": "--no-header",
         "O": "--wide",
         "T": "",
@@ -85,7 +87,6 @@ _SS = _Dialect(
     words=_LONG,
     refused={
         "i": "for tcp_info: tcpstates -tani, or ss -i",
-        "s": "for a summary: tcpstates -s, or ss -s",
         "K": "tcpstates changes nothing: ss -K closes sockets",
         "E": "for a stream of closed sockets: ss -E",
         "N": "run it in the namespace: ip netns exec NAME tcpstates ...",

@@ -14,6 +14,14 @@ from tcpstates.like.layout import Layout, Shown
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 
+def _summary() -> str:
+    """Return what ss -s prints of this host."""
+    from tcpstates.collect.kernel_counts import read_counters, read_sockstat
+    from tcpstates.like.ss_summary import render_summary
+
+    return render_summary(read_sockstat(), read_counters().get("CurrEstab", 0))
+
+
 class LikeView:
     """A listing as ss, netstat or lsof prints it."""
 
@@ -26,6 +34,9 @@ class LikeView:
     def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the listing."""
         options, listing, names = self._options, answer.listing, answer.names
+        if options.summary:
+            yield _summary()
+            return
         batches = list(listing.batches)
         if not options.numeric and (options.resolve or options.like != "ss"):
             addresses = {

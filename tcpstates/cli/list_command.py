@@ -73,7 +73,8 @@ def _understood(options: Options, origin: Origin) -> Options | None:
 def _load_shown(options: Options) -> CountView | LikeView | ListingView:
     """Choose the view that the options request."""
     is_counted = options.by is not None or options.count_only or options.summary
-    if options.like is not None and not (options.by or options.summary):
+    is_like = options.like is not None and options.by is None
+    if is_like and (options.like == "ss" or not options.summary):
         from tcpstates.cli.like_view import LikeView
 
         return LikeView(options)

@@ -191,11 +191,7 @@ def make_options(values: dict[str, Any]) -> Options:
         raise click.UsageError(f"choose one format: {' or '.join(sorted(asked))}")
     values["format"] = next(iter(asked), "auto")
     options = Options(**values)
-    if options.like is not None and (
-        options.is_for_programs or options.columns or options.sort or options.limit
-    ):
-        text = f"--like prints just what {options.like} prints; remove other options"
-        raise click.UsageError(text)
+    _check_like(options)
     if options.numeric and options.resolve and options.like is None:
         raise click.UsageError("-n and -r cannot be combined; for routes: ip route")
     if options.count_only and options.summary:
@@ -214,6 +210,18 @@ def make_options(values: dict[str, Any]) -> Options:
     if options.sort is not None and (is_counted or options.format == "openmetrics"):
         raise click.UsageError("--sort requires a listing; counts are already sorted")
     return options
+
+
+def _check_like(options: Options) -> None:
+    """Raise UsageError for what another tool does not have."""
+    if options.like is None:
+        return
+    if options.summary and options.files:
+        raise click.UsageError("ss -s counts sockets of this host; remove --from")
+    others = (options.columns, options.sort, options.limit)
+    if options.is_for_programs or any(other is not None for other in others):
+        text = f"--like prints just what {options.like} prints; remove other options"
+        raise click.UsageError(text)
 
 
 def listing_options(function: F) -> F:

@@ -36,6 +36,18 @@ def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
     )
 
 
+def read_sockstat(root: str = "/proc") -> dict[str, dict[str, int]]:
+    """Return the counts of sockstat and sockstat6, by protocol and by name."""
+    found: dict[str, dict[str, int]] = {}
+    for name in ("sockstat", "sockstat6"):
+        for line in read_text(f"{root}/net/{name}").splitlines():
+            protocol, _, rest = line.partition(":")
+            fields = rest.split()
+            pairs = zip(fields[::2], fields[1::2], strict=False)
+            found[protocol] = {key: int(n) for key, n in pairs if n.isdecimal()}
+    return found
+
+
 def parse_sockstat(text: str) -> dict[str, int]:
     """Parse the line that begins with TCP (`net/ipv4/proc.c`)."""
     found = _LINE.search(text)

@@ -35,6 +35,8 @@ PIPELINES = [
     "ss -tan state established",
     "ss -tan state time-wait",
     "ss -nt state close-wait",
+    "ss -s | tail -n +3",  # above are counts of all namespaces, which change
+    "ss -s | grep -oE 'estab [0-9]+'",
     "ss -A tcp -an",
     "ss -f inet -tan",
     "ss -f inet6 -tan",
