@@ -31,7 +31,7 @@ def options() -> set[str]:
     return {
         name
         for parameter in command.get_params(context)
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for name in parameter.opts
     }
 
@@ -150,7 +150,8 @@ def test_examples_in_help_and_page_are_understood(tmp_path: Path) -> None:
         )
         assert list(folder.iterdir()) == []
         finished = run_command(*words.stdout.splitlines(), cwd=folder)
-        assert finished.returncode == 0, (example, finished.stderr)
+        nothing = "lsof" in example  # which exits with 1 if it finds nothing
+        assert finished.returncode in (0, int(nothing)), (example, finished.stderr)
 
 
 def test_the_language_of_filters_is_described() -> None:

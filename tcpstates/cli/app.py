@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import click
@@ -94,7 +95,7 @@ class ListingCommand(click.Command):
     message="%(prog)s %(version)s",
 )
 @click.pass_obj
-def tcpstates(output: Output, /, **values: Any) -> None:
+def tcpstates(output: Output, /, **values: Any) -> int:
     """Show sockets and their states, with the state names of RFC 9293.
 
     Without options, list TCP sockets that are not listening.
@@ -102,7 +103,7 @@ def tcpstates(output: Output, /, **values: Any) -> None:
     options = make_options(values)
     from tcpstates.cli.list_command import show
 
-    show(options, output)
+    return show(options, output)
 
 
 def run(arguments: list[str]) -> int:
@@ -139,7 +140,8 @@ def _explain(error: Exception, arguments: list[str]) -> tuple[str, ExitCode]:
     if isinstance(error, FilterSyntaxError):
         from tcpstates.cli.wrong_turns import wrong_turn
 
-        hint = wrong_turn(arguments, list(COMMANDS), str(error))
+        is_like = any(argument.startswith("--like") for argument in arguments)
+        hint = None if is_like else wrong_turn(arguments, list(COMMANDS), str(error))
         return hint or str(error), ExitCode.USAGE
     if isinstance(error, ColumnError):
         return str(error), ExitCode.USAGE
@@ -204,7 +206,7 @@ def split_flags(arguments: list[str]) -> list[str]:
     for index, argument in enumerate(arguments):
         if argument == "--":
             return split + arguments[index:]
-        if argument in SYNONYMS:
+        if argument in SYNONYMS and "--like" not in arguments:
             split += SYNONYMS[argument]
             continue
         if index and arguments[index - 1] in with_value:
@@ -242,6 +244,8 @@ def _instead(error: click.NoSuchOption, arguments: list[str]) -> str | None:
     from tcpstates.cli.wrong_turns import guessed_option
 
     option = error.option_name
+    if any(re.match("-i(TCP|UDP|[46@:])|-sTCP", argument) for argument in arguments):
+        return f"for lsof's options: tcpstates --like lsof {' '.join(arguments)}"
     found = guessed_option(option, arguments) or instead_of(option)
     if found is not None or not error.possibilities:
         return found

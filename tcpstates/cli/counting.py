@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tcpstates.cli.answer import Answer
+from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.columns.tally import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 class CountView:
     """Counts of sockets, by the columns that the options name."""
+
+    exit_code = ExitCode.DONE
 
     def __init__(self, options: Options) -> None:
         self._options = options

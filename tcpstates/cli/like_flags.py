@@ -15,7 +15,7 @@ _BOTH = ["--tcp", "--udp"]
 _ROUTES = "for routes: ip route"
 _INTERFACES = "for interfaces: ip -s link"
 _STATISTICS = "for counters of the protocols: nstat -az"
-_REPEAT = "to repeat it: watch -n 1 tcpstates ..."
+_REPEAT = "to repeat it: watch -n 1, and the command without -c"
 _GROUPS = "for multicast groups: ip maddress"
 
 
@@ -41,14 +41,16 @@ _COMMON = {
     "4": "--ipv4",
     "6": "--ipv6",
 }
+# Tables of ss -A; its inet has IPv6, too.
+_TABLES = {"inet": "--tcp --udp", "tcp": "--tcp", "udp": "--udp"}
 _FAMILIES = {"inet": "--ipv4", "inet6": "--ipv6", "tcp": "--tcp", "udp": "--udp"}
 _LONG = {
     "--all": "--all",
     "--listening": "--listening",
     "--numeric": "--numeric",
-    "--numeric-hosts": "--numeric",
-    "--numeric-ports": "--numeric",
-    "--numeric-users": "--numeric",
+    "--numeric-hosts": "--numeric-hosts",
+    "--numeric-ports": "--numeric-ports",
+    "--numeric-users": "--numeric-users",
     "--processes": "--processes",
     "--program": "--processes",
     "--programs": "--processes",
@@ -82,14 +84,14 @@ _SS = _Dialect(
         "s": "--summary",
         "H": "--no-header",
         "O": "--wide",
-        "T": "",
+        "T": "--processes",
     },
     words=_LONG,
     refused={
         "i": "for tcp_info: tcpstates -tani, or ss -i",
         "K": "tcpstates changes nothing: ss -K closes sockets",
         "E": "for a stream of closed sockets: ss -E",
-        "N": "run it in the namespace: ip netns exec NAME tcpstates ...",
+        "N": "run it in the namespace: ip netns exec NAME, and the command",
         "x": "for unix sockets: ss -x",
         "w": "for raw sockets: ss -w",
         "0": "for packet sockets: ss -0",
@@ -99,7 +101,7 @@ _SS = _Dialect(
         "Z": "for security contexts: ss -Z",
         "b": "for socket filters: ss -b",
     },
-    with_value={"f": _FAMILIES, "A": _FAMILIES},
+    with_value={"f": _FAMILIES, "A": _TABLES},
 )
 _NETSTAT = _Dialect(
     state_names="netstat",
@@ -169,6 +171,7 @@ def translate_flags(tool: str, arguments: list[str]) -> list[str]:
     dialect = _DIALECTS[tool]
     flags: list[str] = []
     words: list[str] = []
+    prefixes = ("-", "/") if tool == "windows" else ("-",)
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
@@ -179,7 +182,7 @@ def translate_flags(tool: str, arguments: list[str]) -> list[str]:
                 flags += _next(rest, argument)
         elif argument.startswith("--"):
             flags += _long(dialect, argument, rest)
-        elif argument.startswith(("-", "/")) and len(argument) > 1:
+        elif argument.startswith(prefixes) and len(argument) > 1:
             flags += _letters(tool, dialect, argument[1:], rest)
         else:
             words.append(argument)

@@ -1,23 +1,39 @@
-"""The options of lsof for internet sockets, in tcpstates' own."""
+"""The options of lsof for internet sockets, in tcpstates' own.
+
+As in lsof, several -i select the sockets of any of them, and so do -i, -p, -c and -u
+together unless there is -a. -s restricts all, and so does a value that begins with ^.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import click
 
 # [46][protocol][@host][:service or port, ...], as lsof(8) has it.
 _ADDRESS = re.compile(
-    r"(?P<family>[46]?)(?P<protocol>(?i:tcp|udp)?)(?:@(?P<host>[^:]+|\[[^]]*\]))?"
+    r"(?P<family>[46]?)(?P<protocol>(?i:tcp|udp)?)(?:@(?P<host>\[[^]]*\]|[^:]+))?"
     r"(?::(?P<ports>.+))?"
 )
 _CONDITIONS = "pcus"  # letters with a value that selects sockets
 _KEYS = {"p": "pid", "u": "user"}
-_FLAGS = {"n": "--numeric", "t": "--count"}
-_PLAIN = "PalRVwbOX"  # what tcpstates does anyway, or what is not about sockets
+_FLAGS = {
+    "n": "--numeric-hosts",
+    "P": "--numeric-ports",
+    "l": "--numeric-users",
+    "t": "--count",
+}
+_PLAIN = "VwbOXTEMo"  # what is not about sockets, or adds nothing here
+_REFUSED = {
+    "R": "for parents: ps -o pid,ppid,args -p PID",
+    "g": "for process groups: ps -o pid,pgid,args -p PID",
+    "F": "for output to parse: tcpstates -tuap --json",
+    "r": "to repeat it: watch -n 1 'lsof -i'",
+    "d": "for one descriptor: tcpstates -tuape",
+    "U": "for unix sockets: ss -x",
+}
 
 
 def translate_lsof(arguments: list[str]) -> list[str]:
@@ -28,26 +44,55 @@ def translate_lsof(arguments: list[str]) -> list[str]:
         argument = rest.popleft()
         if argument in ("-h", "-?", "--help"):
             return ["--help"]
+        if argument.startswith("+"):
+            continue  # +c, +M and the like change columns that are not ours
         if not argument.startswith("-"):
-            text = "tcpstates knows no files; use lsof or fuser"
+            text = "tcpstates knows no files; use fuser, or lsof itself"
             raise click.UsageError(f"'{argument}': {text}")
         _read_letters(argument[1:], rest, found)
-    if not found.asks_sockets:
+    if not found.kinds:
         raise click.UsageError("lsof without -i lists files; tcpstates knows sockets")
-    flags = found.flags + [f"--{p}" for p in sorted(found.protocols or {"tcp", "udp"})]
-    joined = " and ".join(f"({each})" for each in found.conditions)
-    names = ["--like", "lsof", "--state-names", "netstat"]
-    return [*names, *flags, "--", *([joined] if joined else [])]
+    if len(found.kinds) > 1 and any(found.places):
+        text = "-i with several protocols or families and an address: ask one by one"
+        raise click.UsageError(text)
+    expression = found.expression()
+    names = ["--like", "lsof", "--state-names", "netstat", "--all", "--processes"]
+    return [*names, *found.flags, *_kind_flags(found.kinds), "--", *expression]
+
+
+def _kind_flags(kinds: set[tuple[str, str]]) -> list[str]:
+    """Return the flags for families and protocols, such as ("4", "tcp")."""
+    families = {family for family, _ in kinds}
+    protocols = {protocol for _, protocol in kinds}
+    flags = [f"--ipv{f}" for f in sorted(families)] if "" not in families else []
+    chosen = {"tcp", "udp"} if "" in protocols else protocols
+    return flags + [f"--{protocol}" for protocol in sorted(chosen)]
 
 
 @dataclass(slots=True)
 class _Found:
     """What the options have asked for so far."""
 
-    flags: list[str] = field(default_factory=lambda: ["--all", "--processes"])
-    conditions: list[str] = field(default_factory=list)
-    protocols: set[str] = field(default_factory=set)
-    asks_sockets: bool = False
+    flags: list[str] = field(default_factory=list)
+    kinds: set[tuple[str, str]] = field(default_factory=set)  # family, protocol
+    places: list[str] = field(default_factory=list)  # conditions of -i; "": any
+    chosen: list[str] = field(default_factory=list)  # those of -p, -c and -u
+    required: list[str] = field(default_factory=list)
+    is_and: bool = False
+
+    def expression(self) -> list[str]:
+        """Return the filter, as one argument or none."""
+        some = [] if "" in self.places else [" or ".join(map(_inside, self.places))]
+        if self.is_and:
+            parts = [*some, *self.chosen]
+        else:
+            parts = [" or ".join(map(_inside, [*some, *self.chosen]))] if some else []
+        joined = " and ".join(map(_inside, [*parts, *self.required]))
+        return [joined] if joined else []
+
+
+def _inside(condition: str) -> str:
+    return f"({condition})"
 
 
 def _read_letters(letters: str, rest: deque[str], found: _Found) -> None:
@@ -55,50 +100,57 @@ def _read_letters(letters: str, rest: deque[str], found: _Found) -> None:
     while letters:
         letter, letters = letters[0], letters[1:]
         if letter == "i":
-            found.asks_sockets = True
-            if not letters and rest and not rest[0].startswith("-"):
+            if not letters and rest and not rest[0].startswith(("-", "+")):
                 letters = rest.popleft()  # -i :8080
-            found.conditions += _address(letters, found)
+            found.places.append(_address(letters, found))
             return
-        if letter in _CONDITIONS and (letters or letter != "s"):
-            found.conditions.append(_condition(letter, letters or _next(rest)))
+        if letter in _CONDITIONS:
+            if letter == "s" and not letters and not (rest and ":" in rest[0]):
+                continue  # the size column
+            _condition(letter, letters or (rest.popleft() if rest else ""), found)
             return
-        if letter in _FLAGS:
+        if letter == "a":
+            found.is_and = True
+        elif letter in _FLAGS:
             found.flags.append(_FLAGS[letter])
+        elif letter in _REFUSED:
+            raise click.UsageError(f"lsof -{letter}: {_REFUSED[letter]}")
         elif letter not in _PLAIN:
-            raise click.UsageError(f"lsof -{letter}: tcpstates knows sockets only")
+            raise click.UsageError(f"unknown option '-{letter}' of lsof")
 
 
-def _next(rest: deque[str]) -> str:
-    return rest.popleft() if rest else ""
-
-
-def _address(text: str, so_far: _Found) -> Iterator[str]:
-    """Translate what follows -i."""
-    found = _ADDRESS.fullmatch(text)
-    if found is None:
+def _address(text: str, found: _Found) -> str:
+    """Translate what follows -i to a condition."""
+    parts = _ADDRESS.fullmatch(text)
+    if parts is None:
         raise click.UsageError(f"invalid address '{text}' for lsof -i; example: :8080")
-    if found["family"]:
-        so_far.flags.append(f"--ipv{found['family']}")
-    if found["protocol"]:
-        so_far.protocols.add(found["protocol"].lower())
-    if found["host"]:
-        yield f"host {found['host']}"
-    if found["ports"]:
-        yield f"port in {found['ports']}"
+    found.kinds.add((parts["family"], parts["protocol"].lower()))
+    conditions = []
+    if parts["host"]:
+        conditions.append(f"host {parts['host']}")
+    if parts["ports"]:
+        conditions.append(f"port in {parts['ports']}")
+    return " and ".join(conditions)
 
 
-def _condition(letter: str, given: str) -> str:
-    """Translate -p, -c, -u and -s to a condition."""
-    if letter == "s":
-        states = given.partition(":")[2] or given
-        return " or ".join(f"state {name}" for name in states.split(","))
+def _condition(letter: str, given: str, found: _Found) -> None:
+    """Translate -p, -c, -u and -s."""
     if letter == "c":
         pattern = given.strip("/") if given.startswith("/") else f"^{re.escape(given)}"
-        return f"process ~ '{pattern}'"
-    key = _KEYS[letter]
-    negated = [value[1:] for value in given.split(",") if value.startswith("^")]
-    wanted = [value for value in given.split(",") if not value.startswith("^")]
-    parts = [f"{key} in {','.join(wanted)}"] if wanted else []
-    parts += [f"not {key} = {value}" for value in negated]
-    return " and ".join(parts)
+        found.chosen.append(f"process ~ '{pattern}'")
+        return
+    if letter == "s":
+        names = (given.partition(":")[2] or given).split(",")
+        wanted = [f"state {name}" for name in names if not name.startswith("^")]
+        unwanted = [f"not state {name[1:]}" for name in names if name.startswith("^")]
+    else:
+        key, values = _KEYS[letter], given.split(",")
+        listed = ",".join(value for value in values if not value.startswith("^"))
+        wanted = [f"{key} in {listed}"] if listed else []
+        unwanted = [f"not {key} = {v[1:]}" for v in values if v.startswith("^")]
+    joined = [" or ".join(wanted)] if wanted else []
+    if letter == "s":
+        found.required += joined
+    else:
+        found.chosen += joined
+    found.required += unwanted

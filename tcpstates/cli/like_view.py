@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
+from typing import Any
 
+from tcpstates.batch import Batch
 from tcpstates.cli.answer import Answer
+from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
+from tcpstates.collect.names import HostNames
 from tcpstates.fields import Needs
 from tcpstates.like.layout import Layout, Shown
 
@@ -22,11 +26,54 @@ def _summary() -> str:
     return render_summary(read_sockstat(), read_counters().get("CurrEstab", 0))
 
 
+class _PartialNames:
+    """Names for some kinds of numbers; other tools have an option for each kind."""
+
+    def __init__(self, names: HostNames, options: Options) -> None:
+        self._names = names
+        self.numeric = options.numeric or options.numeric_hosts  # addresses
+        self._numeric_ports = options.numeric or options.numeric_ports
+        self._numeric_users = options.numeric or options.numeric_users
+        self.state_names = names.state_names
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._names, name)
+
+    def host(self, address: str) -> str | None:
+        """See `model.Names`."""
+        return None if self.numeric else self._names.host(address)
+
+    def service(self, port: int, protocol: str) -> str | None:
+        """See `model.Names`."""
+        return None if self._numeric_ports else self._names.service(port, protocol)
+
+    def user(self, uid: int) -> str | None:
+        """See `model.Names`."""
+        return None if self._numeric_users else self._names.user(uid)
+
+
+def _one_owner_a_row(batches: Iterable[Batch]) -> list[Batch]:
+    """Repeat each socket for each of its owners, so that a filter sees one at a time.
+
+    Sockets without an owner have no row.
+    """
+    rows = []
+    for batch in batches:
+        owned = [each or () for each in batch.column("processes")]
+        for number in range(max(map(len, owned), default=0)):
+            part = batch.select([len(owners) > number for owners in owned]).copy()
+            held = [owners[number] for owners in owned if len(owners) > number]
+            part.set("processes", [(owner,) for owner in held])
+            rows.append(part)
+    return rows
+
+
 class LikeView:
     """A listing as ss, netstat or lsof prints it."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.exit_code = ExitCode.DONE
         needs: list[Needs] = ["memory"] if options.memory else []
         shows_owners = options.processes or options.like in ("lsof", "windows")
         self.needs = frozenset([*needs, "processes"] if shows_owners else needs)
@@ -38,7 +85,14 @@ class LikeView:
             yield _summary()
             return
         batches = list(listing.batches)
-        if not options.numeric and (options.resolve or options.like != "ss"):
+        if options.like == "lsof":
+            batches = _one_owner_a_row(batches)
+            if answer.selection is not None:
+                batches = list(answer.selection.with_processes(iter(batches)))
+            if not any(map(len, batches)):
+                self.exit_code = ExitCode.FOUND  # as lsof: nothing was found
+        partial = _PartialNames(names, options)
+        if not partial.numeric and (options.resolve or options.like != "ss"):
             addresses = {
                 address
                 for batch in batches
@@ -47,13 +101,10 @@ class LikeView:
             }
             patience = _PATIENT_SECONDS if options.resolve else _HOST_SECONDS
             names.ask_hosts(addresses, patience)
-        # lsof -n concerns hosts; users keep their names.
-        is_lsof = options.like == "lsof"
-        users = answer.origin.names(numeric=False) if is_lsof else names
         layout: Layout = import_module(f"tcpstates.like.{options.like}").render
         yield from layout(
             batches,
-            names,
+            partial,
             Shown(
                 processes=options.processes,
                 extended=options.extended,
@@ -64,7 +115,6 @@ class LikeView:
                 bare=options.count_only,
                 listening=options.listening,
                 all_states=options.all_states,
-                users=users,
                 request=listing.request,
             ),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:  # loaded only when needed
     from tcpstates.origin import Origin
 
 
-def show(options: Options, output: Output) -> None:
-    """Print the requested output, then its limitations on standard error."""
+def show(options: Options, output: Output) -> int:
+    """Print the requested output, then its limitations on standard error.
+
+    Return the exit code.
+    """
     shown = _load_shown(options)
     origin = chosen_origin(options._asdict())
     request = make_request(options, shown.needs)
@@ -35,6 +39,7 @@ def show(options: Options, output: Output) -> None:
         if understood is None:
             raise
         options = understood
+        shown = _load_shown(options)
         request = make_request(options, shown.needs)
         selection = select(options.expression, origin, request)
     with output.into(options.output):
@@ -50,9 +55,12 @@ def show(options: Options, output: Output) -> None:
             output.write(texts, encoding=encoding)
         finally:
             output.flush()
-    for limitation in listing.limitations:
-        if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
-            warn(limitation.text)
+    # Scripts of other tools expect no further lines, unless somebody looks at them.
+    if options.like is None or (sys.stderr is not None and sys.stderr.isatty()):
+        for limitation in listing.limitations:
+            if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
+                warn(limitation.text)
+    return shown.exit_code
 
 
 def _understood(options: Options, origin: Origin) -> Options | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.cli.answer import Answer
+from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import HostNames
@@ -38,6 +39,8 @@ _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
 class ListingView:
     """A listing with one line per socket."""
+
+    exit_code = ExitCode.DONE
 
     def __init__(self, options: Options) -> None:
         self._options = options

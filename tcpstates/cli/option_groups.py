@@ -29,6 +29,11 @@ def flag(heading: str, *names: str, text: str) -> Callable[[F], F]:
     )
 
 
+def hidden(*names: str) -> Callable[[F], F]:
+    """Make a decorator that adds a flag which --help does not show."""
+    return click.option(*names, is_flag=True, hidden=True)
+
+
 def value(heading: str, *names: str, text: str, **settings: Any) -> Callable[[F], F]:
     """Make a decorator that adds an option with a value."""
     return click.option(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from tcpstates.cli.like import TOOLS
-from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, value
+from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, hidden, value
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
 from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES
@@ -34,6 +34,9 @@ class Options(NamedTuple):
     memory: bool
     numeric: bool
     resolve: bool
+    numeric_hosts: bool
+    numeric_ports: bool
+    numeric_users: bool
     count_only: bool
     summary: bool
     by: str | None
@@ -101,6 +104,9 @@ _DECORATORS = (
     ),
     flag(SHOWN, "-m", "--memory", text="Show socket memory in bytes."),
     flag(SHOWN, "-n", "--numeric", text="Do not look up names."),
+    hidden("--numeric-hosts"),
+    hidden("--numeric-ports"),
+    hidden("--numeric-users"),
     flag(SHOWN, "-r", "--resolve", text="Wait 10 seconds for host names instead of 1."),
     flag(
         FORM,

@@ -32,9 +32,10 @@ class StateName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return other
         if find_states(name) is None:
             near = [found.lower() for found in nearest_states(name)]
-            near += nearest(other, self._more, most=1)
+            near += [n for n in nearest(other, self._more, most=1) if n not in near]
             hint = did_you_mean(near, "for all states: tcpstates explain")
-            self.fail(f"unknown state '{value}'{hint}", param, ctx)
+            what = "state or topic" if self._more else "state"
+            self.fail(f"unknown {what} '{value}'{hint}", param, ctx)
         return name
 
     def shell_complete(

@@ -19,7 +19,7 @@ from tcpstates.origin import Origin
 from tcpstates.protocols import PROTOCOLS
 
 _LARGEST_PID = 4_194_304  # PID_MAX_LIMIT, linux/threads.h
-_NAME = re.compile(r"[\w.+-]+")
+_NAME = re.compile(r"[A-Za-z_][\w.+-]*")
 _PORTS = r"\d+(?:[,-]\d+)*"
 # tcp:443, :8080, 8080/tcp, 22,80, 1-1024; a number alone may be anything.
 _PLACE = re.compile(
@@ -39,7 +39,7 @@ def expand_target(words: Sequence[str], origin: Origin) -> Sequence[str]:
     process. Raise click's UsageError for a name that nothing has.
     """
     if len(words) != 1:
-        return words
+        return _if_not_a_filter(words, origin)
     (word,) = words
     if port := _PORT.fullmatch(word):
         return ("port", "=", port[1])
@@ -51,9 +51,22 @@ def expand_target(words: Sequence[str], origin: Origin) -> Sequence[str]:
     except FilterSyntaxError as error:
         if _NAME.fullmatch(word) and _is_process_name(word, origin):
             return ("process", "=", word)
+        understood = understand_words(words, origin)
+        if understood is not None:
+            return understood[0]
         if _NAME.fullmatch(word) and "did you mean" not in str(error):
             text = f"'{word}' is no state or key, and no process has that name"
             raise click.UsageError(text) from error
+    return words
+
+
+def _if_not_a_filter(words: Sequence[str], origin: Origin) -> Sequence[str]:
+    """Understand several words only where they are no filter."""
+    try:
+        read_selection(words, origin.lookup(Request().protocols), Request())
+    except FilterSyntaxError:
+        understood = understand_words(words, origin)
+        return words if understood is None else understood[0]
     return words
 
 
@@ -88,13 +101,24 @@ def understand_words(
             protocols |= {found["before"] or found["after"] or ""} - {""}
             ports = found["ports"] or found["a"] or found["list"]
             conditions.append(f"port in {ports}")
-        elif _HOST.fullmatch(word):
-            conditions.append(f"host {word[1:]}")
+        elif _HOST.fullmatch(word) or _is_address(word):
+            conditions.append(f"host {word.removeprefix('@')}")
         elif _NAME.fullmatch(word) and _is_process_name(word, origin):
             conditions.append(f"process = {word}")
         else:
             return None
-    return [" and ".join(conditions)], protocols
+    return [" and ".join(conditions)] if conditions else [], protocols
+
+
+def _is_address(word: str) -> bool:
+    """Check for an address without a port: 10.0.0.1, ::1."""
+    from ipaddress import ip_address
+
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _owns_sockets(pid: int, origin: Origin) -> bool:

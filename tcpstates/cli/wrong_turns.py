@@ -107,7 +107,8 @@ def wrong_turn(
                 return found
     found = _first_word(words, commands)
     is_name = len(words) == 1 and _NAME.fullmatch(words[0])
-    if found is None and is_name and "did you mean" not in error:
+    is_unknown = error.startswith("unknown state or key")
+    if found is None and is_name and is_unknown and "did you mean" not in error:
         return f"'{words[0]}' is no state or key, and no process has that name"
     return found
 

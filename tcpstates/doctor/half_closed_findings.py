@@ -148,10 +148,7 @@ def close_wait_finding(
             "tcpstates doctor --watch 10 close_wait",
             *_look_inside(owner, cause),
         ),
-        advice=(
-            cause.remedy,
-            "a restart frees the sockets for now",
-        ),
+        advice=(cause.remedy,),
         unless="a connection pool keeps a few until it next uses them, or a program"
         " is still preparing its answer; the number of sockets then does not grow",
         processes=processes,

@@ -26,7 +26,6 @@ class Shown:
     bare: bool = False  # lsof -t: nothing but pids
     listening: bool = False
     all_states: bool = False
-    users: Names  # names for users, where numbers of hosts and ports are asked for
     request: Request  # with the filter considered
 
 

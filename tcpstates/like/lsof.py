@@ -23,7 +23,7 @@ _RIGHT = {1, 2, 3, 4, 5, 6, 7}
 
 def render(batches: Iterable[Batch], names: Names, shown: Shown) -> Iterator[str]:
     """Yield the heading and the rows in the order of pids; or the pids alone."""
-    found = sorted(row for batch in batches for row in _rows(batch, names, shown.users))
+    found = sorted(row for batch in batches for row in _rows(batch, names))
     if shown.bare:
         yield "".join(f"{pid}\n" for pid in dict.fromkeys(pid for pid, *_ in found))
         return
@@ -41,7 +41,7 @@ def render(batches: Iterable[Batch], names: Names, shown: Shown) -> Iterator[str
         yield " ".join([*cells[:-1], row[-1]]) + "\n"
 
 
-def _rows(batch: Batch, names: Names, users: Names) -> Iterator[tuple[int, int, Row]]:
+def _rows(batch: Batch, names: Names) -> Iterator[tuple[int, int, Row]]:
     kind = "IPv4" if batch.family == "ipv4" else "IPv6"
     local, remote = (_endpoints(batch, side, names) for side in ("local", "remote"))
     rows = zip(
@@ -57,7 +57,7 @@ def _rows(batch: Batch, names: Names, users: Names) -> Iterator[tuple[int, int, 
         name = near if far == "*:*" else f"{near}->{far}"
         state = sanitise(names.state_names.get(label, label))
         name += f" ({state})" if batch.protocol == "tcp" else " "
-        user = "?" if uid is None else sanitise(users.user(uid) or str(uid))
+        user = "?" if uid is None else sanitise(names.user(uid) or f"{uid:>8}")
         for owner in found:
             fd = owner.fd
             shown = "?" if fd is None else str(fd)
@@ -78,8 +78,15 @@ def _rows(batch: Batch, names: Names, users: Names) -> Iterator[tuple[int, int, 
 
 
 def _command(name: str) -> str:
-    """Format a name: up to a blank, but as wide as all of it."""
-    return name.partition(" ")[0][:_LONGEST].ljust(min(len(name), _LONGEST))
+    """Format a name: a blank is escaped, and no escape is cut in two."""
+    shown = ""
+    for character in name:
+        escaped = "\\x20" if character == " " else character
+        if len(shown) + len(escaped) > _LONGEST:
+            break
+        shown += escaped
+    whole = name.replace(" ", "\\x20")
+    return shown.ljust(min(len(whole), _LONGEST))
 
 
 def _endpoints(batch: Batch, side: Side, names: Names) -> list[str]:

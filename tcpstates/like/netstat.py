@@ -69,7 +69,7 @@ def _rows(batch: Batch, names: Names, shown: Shown, titles: _Titles) -> Iterator
             f" {remote:<{_ADDRESS}} {sanitise(state):<11}"
         )
         if shown.extended:
-            user = None if names.numeric or uid is None else names.user(uid)
+            user = None if uid is None else names.user(uid)
             line += f" {sanitise(user or str(uid or 0)):<10} {inode or 0:<10}"
         if shown.processes:
             line += f" {titles.program(found):<20}"
@@ -83,6 +83,8 @@ def _endpoints(batch: Batch, side: Side, names: Names, shown: Shown) -> list[str
     pairs = zip(hosts(batch, side, names), ports(batch, side, names), strict=True)
     for address, port in pairs:
         address = unmap(address)  # noqa: PLW2901
+        if address == "::" and not names.numeric:
+            address = "[::]"  # noqa: PLW2901
         if not shown.wide and len(address) + len(port) > _SHORT:
             port = port[: _SHORT - _PORT_KEPT]  # noqa: PLW2901
             address = address[: _SHORT - len(port)]  # noqa: PLW2901

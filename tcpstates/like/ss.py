@@ -88,20 +88,24 @@ def _rows(batch: Batch, names: Names, shown: Shown) -> Iterator[Row]:
 
 def _addresses(batch: Batch, side: Side, names: Names) -> list[str]:
     """Format addresses with the colon behind them."""
-    shown = hosts(batch, side, names)
-    if batch.family == "ipv4":
-        return [f"{address}:" for address in shown]
-    alone = batch.get("v6only") or [None] * len(batch)
-    return [
-        "*:"
-        if raw in WILDCARDS and not only
-        else f"[{text}]:"
-        if ":" in text
-        else f"{text}:"
-        for raw, text, only in zip(
-            batch.column(ADDRESS[side]), shown, alone, strict=True
-        )
+    shown: Sequence[str] = hosts(batch, side, names)
+    if batch.family == "ipv6":
+        alone = batch.get("v6only") or [None] * len(batch)
+        raw = batch.column(ADDRESS[side])
+        shown = [
+            "*"
+            if address in WILDCARDS and not only
+            else f"[{text}]"
+            if ":" in text
+            else text
+            for address, text, only in zip(raw, shown, alone, strict=True)
+        ]
+    indexes = batch.get("interface_index") if side == "local" else None
+    devices = [
+        f"%{sanitise(names.interface(index) or str(index))}" if index else ""
+        for index in indexes or [0] * len(batch)
     ]
+    return [f"{text}{device}:" for text, device in zip(shown, devices, strict=True)]
 
 
 def _rest(batch: Batch, names: Names, shown: Shown) -> list[str]:

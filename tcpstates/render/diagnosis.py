@@ -41,10 +41,20 @@ def render_diagnosis(
         yield from _verdicts(diagnosis, width, color=color)
 
 
-def render_brief(diagnosis: Diagnosis, *, width: int, color: bool) -> Iterator[str]:
-    """Yield what was examined, then one verdict per finding, the most severe last."""
+def render_brief(
+    diagnosis: Diagnosis, *, width: int, color: bool, is_terminal: bool = False
+) -> Iterator[str]:
+    """Yield what was examined and the verdicts, the most severe where one looks first.
+
+    That is the end on a terminal, and the beginning elsewhere.
+    """
+    if is_terminal:
+        yield from _closing(diagnosis, readable(width), color=color)
+        yield from _verdicts(diagnosis, width, color=color)
+        return
+    for finding in diagnosis.findings:
+        yield from _verdict(finding, readable(width), color=color)
     yield from _closing(diagnosis, readable(width), color=color)
-    yield from _verdicts(diagnosis, width, color=color)
 
 
 def _verdicts(diagnosis: Diagnosis, width: int, *, color: bool) -> Iterator[str]:
@@ -155,8 +165,9 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     sockets = sum(diagnosis.counted.values())
     kinds = counted(sockets, "TCP socket") + (" and UDP" if diagnosis.has_udp else "")
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
+    nothing = "nothing stuck" if sockets or not diagnosis.filter else "nothing to see"
     yield (
-        f"{', '.join(reported) or 'nothing stuck'}: examined"
+        f"{', '.join(reported) or nothing}: examined"
         f" {kinds}{which},"
         f" {counted(diagnosis.processes, 'process', 'processes')}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
-from tcpstates.lifecycle.rule_topics import ALL_TOPICS
+from tcpstates.lifecycle.rule_topics import ALL_TOPICS, RULE_TOPICS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.paragraphs import filled, lines, paragraph, readable
 from tcpstates.render.styles import paint
@@ -110,7 +110,8 @@ def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]
         for line in summary[1:]:
             yield " " * 22 + line + "\n"
     listed = "for details of a state: tcpstates explain STATE; other topics: "
-    yield "\n" + filled(f"{listed}{', '.join(TOPICS)}, the doctor's rules", wide)
+    yield "\n" + filled(f"{listed}{', '.join(TOPICS)}", wide)
+    yield filled(f"rules of the doctor: {', '.join(RULE_TOPICS)}", wide)
 
 
 def render_topic(name: str, *, width: int) -> Iterator[str]:

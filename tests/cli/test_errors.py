@@ -257,7 +257,7 @@ def test_a_wrong_state_gets_one_other_word_at_most() -> None:
 
     with pytest.raises(click.UsageError) as raised:
         StateName(["zebra-one", "zebra-two"]).convert("zebra-on", None, None)
-    text = "unknown state 'zebra-on'; did you mean zebra-one?"
+    text = "unknown state or topic 'zebra-on'; did you mean zebra-one?"
     assert raised.value.message == text
     assert StateName(["zebra-one"]).convert("ZEBRA_ONE", None, None) == "zebra-one"
     assert StateName().convert("SYN_RCVD", None, None) == "SYN_RCVD"

@@ -107,7 +107,7 @@ WRONG_TURNS = [
     ("-A unix", "-t, -u"),
     ("-f unix", "-4 or -6"),
     ("80", "port 80"),
-    ("127.0.0.1", "host 127.0.0.1"),
+    ("127.0.0.300", "host 127.0.0.300"),
     ("close_wait,time_wait", "state in close_wait,time_wait"),
     ("clsoe_wait", "close_wait"),
 ]
@@ -166,6 +166,7 @@ def listener() -> Iterator[socket.socket]:
         "{0}/tcp",
         "TCP :{0}",
         "@127.0.0.1:{0}",
+        "127.0.0.1 :{0}",
         "{0},1",
         "{0}-{0}",
         ":1,{0}",

@@ -253,8 +253,10 @@ def test_a_report_higher_than_the_terminal_ends_with_its_verdicts() -> None:
     one = diagnosis(finding())
     alone = "".join(render_diagnosis(one, width=80, color=False))
     assert "".join(render_diagnosis(one, width=80, color=False, height=1)) == alone
-    brief = "".join(render_brief(both, width=80, color=False))
+    brief = "".join(render_brief(both, width=80, color=False, is_terminal=True))
     assert brief.endswith(ending.removeprefix("\n"))
+    piped = "".join(render_brief(both, width=80, color=False))
+    assert piped.startswith("CRITICAL worst\nNOTICE   least\n")
     assert "means" not in brief
     assert "examined" in brief
 

@@ -124,7 +124,7 @@ def test_what_is_no_state_of_the_rfc_is_said_to_be_none() -> None:
         assert "is not a state of RFC 9293" in text
     wrong = run_command("explain", "clos_wait")
     assert wrong.returncode == ExitCode.USAGE
-    assert "unknown state 'clos_wait'; did you mean close_wait" in wrong.stderr
+    assert "unknown state or topic 'clos_wait'; did you mean close_wait" in wrong.stderr
 
 
 def test_what_is_here(lab: Lab) -> None:

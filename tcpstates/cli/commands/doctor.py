@@ -127,7 +127,9 @@ def doctor(output: Output, /, **values: Any) -> int:
 
         width, color = output.width, output.wants_color(values["color"])
         output.write(
-            render_brief(diagnosis, width=width, color=color)
+            render_brief(
+                diagnosis, width=width, color=color, is_terminal=output.is_terminal
+            )
             if values["brief"]
             else render_diagnosis(
                 diagnosis, width=width, color=color, height=output.height
