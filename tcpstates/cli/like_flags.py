@@ -6,6 +6,8 @@ does it. Words that are not flags are filters.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -88,18 +90,18 @@ _SS = _Dialect(
     },
     words=_LONG,
     refused={
-        "i": "for tcp_info: tcpstates -tani, or ss -i",
-        "K": "tcpstates changes nothing: ss -K closes sockets",
-        "E": "for a stream of closed sockets: ss -E",
+        "i": "for tcp_info: tcpstates -tani, or {ss} -i",
+        "K": "tcpstates changes nothing: {ss} -K closes sockets",
+        "E": "for a stream of closed sockets: {ss} -E",
         "N": "run it in the namespace: ip netns exec NAME, and the command",
-        "x": "for unix sockets: ss -x",
-        "w": "for raw sockets: ss -w",
-        "0": "for packet sockets: ss -0",
-        "d": "for DCCP: ss -d",
-        "S": "for SCTP: ss -S",
-        "M": "for MPTCP: ss -M",
-        "Z": "for security contexts: ss -Z",
-        "b": "for socket filters: ss -b",
+        "x": "for unix sockets: {ss} -x",
+        "w": "for raw sockets: {ss} -w",
+        "0": "for packet sockets: {ss} -0",
+        "d": "for DCCP: {ss} -d",
+        "S": "for SCTP: {ss} -S",
+        "M": "for MPTCP: {ss} -M",
+        "Z": "for security contexts: {ss} -Z",
+        "b": "for socket filters: {ss} -b",
     },
     with_value={"f": _FAMILIES, "A": _TABLES},
 )
@@ -115,10 +117,10 @@ _NETSTAT = _Dialect(
         "c": _REPEAT,
         "g": _GROUPS,
         "M": "for translated connections: conntrack -L",
-        "x": "for unix sockets: ss -x",
-        "w": "for raw sockets: ss -w",
-        "S": "for SCTP: ss -S",
-        "Z": "for security contexts: ss -Z",
+        "x": "for unix sockets: {ss} -x",
+        "w": "for raw sockets: {ss} -w",
+        "S": "for SCTP: {ss} -S",
+        "Z": "for security contexts: {ss} -Z",
     },
     with_value={"A": _FAMILIES},
 )
@@ -206,10 +208,25 @@ def _letters(
             yield from _values(f"-{letter}", values, given)
             return
         if known in dialect.refused:
-            raise click.UsageError(f"{tool} -{letter}: {dialect.refused[known]}")
+            raise click.UsageError(f"{tool} -{letter}: {_refusal(dialect, known)}")
         if known not in dialect.letters:
             raise click.UsageError(f"unknown option '-{letter}' of {tool}")
         yield from dialect.letters[known].split()
+
+
+def _refusal(dialect: _Dialect, letter: str) -> str:
+    """Say what does it; ss itself by its path, as its name may lead back here."""
+    return dialect.refused[letter].format(ss=_real_ss())
+
+
+def _real_ss() -> str:
+    """Find the program ss, not a link to tcpstates."""
+    ours = os.path.realpath(sys.argv[0])
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = os.path.join(folder, "ss")
+        if os.access(path, os.X_OK) and os.path.realpath(path) != ours:
+            return path
+    return "ss"
 
 
 def _long(dialect: _Dialect, argument: str, rest: Iterator[str]) -> Iterator[str]:

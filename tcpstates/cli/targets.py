@@ -83,7 +83,8 @@ def understand_words(
     protocols: set[str] = set()
     rest = [part for word in words for part in word.split()]
     while rest:
-        word, rest = rest[0].lower(), rest[1:]
+        name, rest = rest[0], rest[1:]
+        word = name.lower()
         if word in ("src", "dst") and rest[:1] and rest[0] in _PAIRS and rest[1:]:
             key = _PAIRS[rest[0]].format(word, word[0])
             conditions.append(f"{key} {rest[1]}")
@@ -103,8 +104,8 @@ def understand_words(
             conditions.append(f"port in {ports}")
         elif _HOST.fullmatch(word) or _is_address(word):
             conditions.append(f"host {word.removeprefix('@')}")
-        elif _NAME.fullmatch(word) and _is_process_name(word, origin):
-            conditions.append(f"process = {word}")
+        elif _NAME.fullmatch(name) and _is_process_name(name, origin):
+            conditions.append(f"process = {name}")
         else:
             return None
     return [" and ".join(conditions)] if conditions else [], protocols

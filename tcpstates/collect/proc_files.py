@@ -78,6 +78,17 @@ def read_wait_channel(pid: int, root: str = "/proc") -> str | None:
     return None if name in ("", "0") else name.partition(".")[0]
 
 
+def is_kernel_thread(pid: int, root: str = "/proc") -> bool:
+    """Check whether a process belongs to the kernel: it has no executable file."""
+    try:
+        os.readlink(f"{root}/{pid}/exe")
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # it may not be inspected
+    return False
+
+
 def network_namespace(pid: int | str, root: str = "/proc") -> int | None:
     """Return the inode of a process's network namespace; None if it is hidden."""
     with suppress(OSError):

@@ -15,6 +15,7 @@ from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_files import (
     count_descriptors,
     count_sleeps,
+    is_kernel_thread,
     network_namespace,
     read_state,
     sees_all_processes,
@@ -140,7 +141,7 @@ def in_other_namespaces() -> Mapping[int, Sequence[int]]:
     with suppress(OSError):
         for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
             namespace = network_namespace(pid)
-            if namespace is not None:
+            if namespace is not None and not is_kernel_thread(pid):
                 found.setdefault(namespace, []).append(pid)
         found.pop(os.stat(_OUR_NAMESPACE).st_ino, None)
     return found

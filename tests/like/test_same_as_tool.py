@@ -149,8 +149,8 @@ REFUSED = [
     ("netstat -i", "ip -s link"),
     ("netstat -s", "nstat"),
     ("netstat -c", "watch"),
-    ("ss -K", "ss -K"),
-    ("ss -x", "ss -x"),
+    ("ss -K", "/ss -K"),  # the real one, not the link
+    ("ss -x", "/ss -x"),
     ("ss -Z", "ss -Z"),
     ("lsof /etc/passwd", "use fuser"),
     ("lsof -nP", "lsof without -i"),
