@@ -7,6 +7,7 @@ flagged sockets are looked up, and their other ends, if these are on the same ho
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
@@ -127,7 +128,8 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     if Capability.MEMORY not in context.missing:
         dropping, has_udp = _dropped_datagrams(question, origin)
         examiner.observe_udp(dropping)
-    partners = _other_ends(examiner, origin)
+    flagged = {socket.ends: socket for socket in examiner.flagged()}
+    partners = _other_ends(examiner, origin, flagged)
     sockets: list[FlaggedSocket | OtherEnd] = [
         *examiner.flagged(),
         *examiner.owned(),
@@ -142,7 +144,7 @@ def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Dia
     facts = Facts(
         **{field.name: getattr(view, field.name) for field in fields(view)},
         counted=examiner.counted,
-        partners=partners,
+        partners=ChainMap(partners, flagged),  # type: ignore[arg-type]
         counters=after,
         grown={n: max(0, after[n] - before[n]) for n in after.keys() & before.keys()},
         unix_listeners=origin.unix_listeners(),
@@ -205,18 +207,21 @@ def _context(question: _Question, origin: Origin, listing: Listing) -> RuleConte
     )
 
 
-def _other_ends(examiner: Examiner, origin: Origin) -> dict[Ends, OtherEnd]:
+def _other_ends(
+    examiner: Examiner, origin: Origin, flagged: Mapping[Ends, FlaggedSocket]
+) -> dict[Ends, OtherEnd]:
     """Find the other ends of flagged sockets, as far as they are on this host.
 
-    Rules that want a second pass see the same sockets.
+    Those that are flagged themselves are known already, which often saves a second
+    pass: the other end of CLOSE_WAIT is in FIN_WAIT_2. Rules that want a second pass
+    see the same sockets.
     """
     own = examiner.addresses
-    flagged = examiner.flagged()
     wanted = {
         socket.mirrored
-        for socket in flagged
+        for socket in flagged.values()
         if socket.remote_port and unmap_ipv4(socket.remote_address) in own
-    }
+    } - flagged.keys()
     is_second_pass = examiner.wants_second_pass()
     found: dict[Ends, OtherEnd] = {}
     if not wanted and not is_second_pass:

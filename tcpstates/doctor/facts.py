@@ -19,7 +19,7 @@ from tcpstates.ages import Bounds, age_bounds_ms
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.process_view import ProcessView
-from tcpstates.doctor.owner_groups import Family, OwnerGroup, join_groups
+from tcpstates.doctor.owner_groups import Family, OwnerGroup, join_groups, shared_group
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.fields import (
     ADDRESS,
@@ -177,7 +177,8 @@ class Facts(ProcessView):
     """Facts that are gathered after the sockets are read."""
 
     counted: Mapping[str, int]  # sockets by state
-    partners: Mapping[Ends, OtherEnd]  # the peers' sockets on this host
+    # The peers' sockets on this host, by their ends.
+    partners: Mapping[Ends, OtherEnd | FlaggedSocket]
     counters: Mapping[str, int]  # kernel counters since boot
     grown: Mapping[str, int]  # their growth since the first scan began
     unix_listeners: int  # in this network namespace
@@ -188,7 +189,7 @@ class Facts(ProcessView):
         if not owners:
             return OwnerGroup((), (), reason, self.user(socket.uid))
         named = {pid: name for pid, name, _ in owners}
-        return OwnerGroup(tuple(named), tuple(named.values()))
+        return shared_group(tuple(named), tuple(named.values()))
 
     def _owners(
         self, socket: FlaggedSocket | OtherEnd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from tcpstates.model import Reason
@@ -54,6 +55,12 @@ class OwnerGroup(NamedTuple):
         if self.reason == Reason.UNKNOWN:
             return "an unknown process"
         return f"({self.reason})"
+
+
+@lru_cache(maxsize=4096)
+def shared_group(pids: tuple[int, ...], names: tuple[bytes | None, ...]) -> OwnerGroup:
+    """Return one group for all sockets with the same owners: there may be 100,000."""
+    return OwnerGroup(pids, names)
 
 
 class Family(NamedTuple):

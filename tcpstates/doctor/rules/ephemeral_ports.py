@@ -8,7 +8,7 @@ net/ipv4/inet_hashtables.c).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import compress
 
 from tcpstates.batch import Batch
@@ -33,10 +33,35 @@ from tcpstates.states import TcpState
 from tcpstates.text import command_line
 
 _TIME_WAIT = str(TcpState.TIME_WAIT)
+_FEW = 1000  # ports, which take as much memory as one byte for each port
 _SAMPLE = 200  # sockets, to determine their owners
 _TIME_WAIT_SECONDS = 60  # TCP_TIMEWAIT_LEN, net/tcp.h
 
 Route = tuple[str, str, Port]  # local address, remote address and port
+
+
+class _Ports:
+    """The different ports that an address uses, in 64 KiB at most."""
+
+    __slots__ = ("_few", "_many")
+
+    def __init__(self) -> None:
+        self._few: set[int] = set()
+        self._many: bytearray | None = None  # one byte per port
+
+    def update(self, ports: Iterable[int]) -> None:
+        """Add ports."""
+        if self._many is None:
+            self._few.update(ports)
+            if len(self._few) <= _FEW:
+                return
+            self._many, ports = bytearray(1 << 16), self._few
+            self._few = set()
+        for port in ports:
+            self._many[port] = 1
+
+    def __len__(self) -> int:
+        return len(self._few) if self._many is None else self._many.count(1)
 
 
 class EphemeralPortsRule(Rule):
@@ -49,38 +74,32 @@ class EphemeralPortsRule(Rule):
         self._used: Counter[Route] = Counter()
         self._waiting: Counter[Route] = Counter()  # those in TIME_WAIT
         self._sample: dict[Route, list[FlaggedSocket]] = {}
-        # Connections by local address, and the different ports of those with many.
-        self._number: Counter[str] = Counter()
-        self._ports: dict[str, set[int]] = {}
+        self._ports: dict[str, _Ports] = {}  # by local address
         self._crowded: frozenset[Route] | None = None  # once all were counted
 
     def observe(self, state_label: str, batch: Batch) -> None:
         """Count the connections that this host has opened: see `Rule`."""
         if not self._context.knows_ports:
             return
-        chosen = self._opened_here(batch)
+        settings, listening = self._context.settings, self._context.listening
+        first, last = settings.first_port, settings.last_port
+        ports = batch.column("local_port")
+        chosen = [
+            port is not None and first <= port <= last and port not in listening
+            for port in ports
+        ]
         if not any(chosen):
             return
         routes = list(compress(_routes(batch), chosen))
         self._used.update(routes)
-        self._number.update(compress(unmapped(batch, "local"), chosen))
+        own = compress(unmapped(batch, "local"), chosen)
+        by_address: dict[str, list[int]] = {}
+        for address, port in zip(own, compress(ports, chosen), strict=True):
+            by_address.setdefault(address, []).append(port)
+        for address, same in by_address.items():
+            self._ports.setdefault(address, _Ports()).update(same)
         if state_label == _TIME_WAIT:
             self._waiting.update(routes)
-
-    def _opened_here(self, batch: Batch) -> list[bool]:
-        """Mark the sockets whose port comes out of the range."""
-        settings, listening = self._context.settings, self._context.listening
-        first, last = settings.first_port, settings.last_port
-        return [
-            port is not None and first <= port <= last and port not in listening
-            for port in batch.column("local_port")
-        ]
-
-    def _has_many(self, local: str) -> bool:
-        """Check whether an address has enough connections to use most ports."""
-        least = self._context.thresholds.ports_critical_percent
-        ports = self._context.settings.ports if self._context.knows_ports else 0
-        return (percent(self._number[local], ports) or 0) >= least
 
     def crowded(self) -> frozenset[Route]:
         """Find the destinations with too many connections."""
@@ -106,19 +125,11 @@ class EphemeralPortsRule(Rule):
         return self._used[route] - (self._waiting[route] if reusable else 0)
 
     def wants_second_pass(self) -> bool:
-        """Whether a destination, or an address, is crowded: somebody's sockets are."""
-        self._ports = {local: set() for local in self._number if self._has_many(local)}
-        return bool(self._ports or self.crowded())
+        """Whether a destination is crowded: then somebody's sockets lead there."""
+        return bool(self.crowded())
 
     def second_pass(self, batch: Batch) -> None:
-        """Collect a sample of the sockets to crowded destinations, and the ports."""
-        if self._ports:
-            rows = zip(
-                unmapped(batch, "local"), batch.column("local_port"), strict=True
-            )
-            for local, port in compress(rows, self._opened_here(batch)):
-                if local in self._ports:
-                    self._ports[local].add(port)
+        """Collect a sample of the sockets to crowded destinations."""
         crowded = self.crowded()
         chosen = [
             state_label != _TIME_WAIT and route in crowded
