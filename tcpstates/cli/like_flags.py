@@ -71,7 +71,7 @@ _LONG = {
     "--verbose": "",
     "--no-header": "--no-header",
     "--oneline": "--wide",
-    "--threads": "",
+    "--threads": "--processes",
     "--resolve": "--resolve",
     "--summary": "--summary",
 }
@@ -160,7 +160,7 @@ _WINDOWS = _Dialect(
     },
 )
 _DIALECTS = {"ss": _SS, "netstat": _NETSTAT, "bsd": _BSD, "windows": _WINDOWS}
-# Options of ours that no other tool has, so that they may stand beside its flags.
+# Options of tcpstates that no other tool has; they can be combined with its flags.
 _OURS = ("--source", "--from", "--by", "--output")
 
 
@@ -234,7 +234,8 @@ def _long(dialect: _Dialect, argument: str, rest: Iterator[str]) -> Iterator[str
     name, equals, value = argument.partition("=")
     if name in ("--protocol", "--family", "--query", "--socket") and dialect.with_value:
         given = value if equals else next(rest, "")
-        yield from _values(name, _FAMILIES, given)
+        is_table = name in ("--query", "--socket")  # the long forms of ss -A
+        yield from _values(name, _TABLES if is_table else _FAMILIES, given)
         return
     if name not in dialect.words:
         raise click.UsageError(f"unknown option '{name}'")

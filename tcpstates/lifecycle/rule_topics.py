@@ -79,10 +79,10 @@ RULE_TOPICS: dict[str, Topic] = {
     ),
     "idle": Topic(
         title="connections on which nothing moves",
-        answer="If a peer vanishes, or a firewall forgets a connection, an end that"
-        " only waits is not told. Keepalive probes find out (SO_KEEPALIVE; the first"
-        " one after tcp_keepalive_time, two hours), and so does any data that is"
-        " sent.\nIDLE is not a state of RFC 9293: Solaris and HP-UX use it for"
+        answer="If a peer vanishes, or a firewall forgets a connection, a"
+        " program that only waits never notices. Keepalive probes reveal it"
+        " (SO_KEEPALIVE; the first one after tcp_keepalive_time, two hours), and so do"
+        " any data that are sent.\nIDLE is not a state of RFC 9293: Solaris and HP-UX use it for"
         " sockets that are open and not bound.",
         see=("tcpstates -tano established timer = off",),
     ),
@@ -124,7 +124,7 @@ RULE_TOPICS: dict[str, Topic] = {
         answer="Data that were sent, or probes, get no ACK, so the kernel repeats them"
         " at growing intervals (tcp_retries2 times: about a quarter of an hour). The"
         " peer's host is gone, or something on the way drops the segments. Meanwhile"
-        " the connection looks ESTABLISHED, and the program is not told.",
+        " the connection looks ESTABLISHED, and the program gets no error.",
         see=("tcpstates -tanpo retrans '>' 0", "tcpstates explain zero-window"),
     ),
     "stopped": Topic(

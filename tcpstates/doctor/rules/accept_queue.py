@@ -184,10 +184,8 @@ class AcceptQueueRule(Rule):
         facts: Facts,
         consequences: tuple[str, ...],
     ) -> Finding:
-        # A full sample says nothing about those that are not in it.
-        accepted = self._accepted.get(queue.port) if self._busy else None
-        if accepted is None and queue.port in (self._busy or ()):
-            accepted = []
+        was_examined = queue.port in (self._busy or ())
+        accepted = self._accepted.get(queue.port, []) if was_examined else None
         who = find_acceptors(facts, queue.listeners, accepted)
         owner, where = who.owner, endpoint(*queue.place)
         settings = self._context.settings

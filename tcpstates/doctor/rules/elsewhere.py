@@ -19,7 +19,7 @@ class ElsewhereRule(Rule):
     """Unix sockets, and network namespaces with processes, as containers have them."""
 
     def find(self, facts: Facts, links: Links) -> Iterator[Outcome]:
-        """Yield what there is, and what looks at it."""
+        """Yield what was not examined, and the command that examines it."""
         is_saved = Capability.HOST_LIMITS in self._context.missing
         if is_saved or self._context.is_filtered:
             return
