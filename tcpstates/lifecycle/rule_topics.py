@@ -82,8 +82,8 @@ RULE_TOPICS: dict[str, Topic] = {
         answer="If a peer vanishes, or a firewall forgets a connection, a"
         " program that only waits never notices. Keepalive probes reveal it"
         " (SO_KEEPALIVE; the first one after tcp_keepalive_time, two hours), and so do"
-        " any data that are sent.\nIDLE is not a state of RFC 9293: Solaris and HP-UX use it for"
-        " sockets that are open and not bound.",
+        " any data that are sent.\nIDLE is not a state of RFC 9293: Solaris and HP-UX"
+        " use it for sockets that are open and not bound.",
         see=("tcpstates -tano established timer = off",),
     ),
     "memory": Topic(
