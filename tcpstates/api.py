@@ -71,6 +71,9 @@ class Socket(NamedTuple):
     shutdown: int | None  # bits: 1 the peer has ended its stream, 2 this side has
     congestion: str | None  # name of the congestion control
     info: dict[str, int] | None  # tcp_info; microseconds, bytes, or as names say
+    congestion_info: dict[str, int] | None  # of bbr, dctcp, vegas: bytes/s, us
+    ulp: str | None  # upper layer protocol: tls, mptcp; None: none, or not told
+    ulp_info: dict[str, int] | None  # its numbers
     memory: dict[str, int] | None  # bytes, and packets for drops
 
 

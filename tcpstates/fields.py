@@ -31,7 +31,7 @@ InfoColumn = Literal[
     "info.delivered_ce", "info.bytes_sent", "info.bytes_retransmitted",
     "info.dsack_duplicates", "info.reordering_seen", "info.out_of_order_packets",
     "info.send_window", "info.receive_window", "info.rehash", "info.send_window_scale",
-    "info.receive_window_scale",
+    "info.receive_window_scale", "info.app_limited", "info.fastopen_failure",
 ]
 # fmt: on
 ColumnName = Literal[
@@ -58,7 +58,10 @@ ColumnName = Literal[
     "shutdown",  # int: bits: 1 the peer's FIN was received, 2 ours was sent
     "congestion",  # str: name of the congestion control
     "info",  # dict of int: see `parse.tcp_info`
-    "memory",  # dict of int: see `parse.diag_batch.MEMORY_FIELDS`
+    "congestion_info",  # dict of int: see `parse.diag_attributes.CONGESTION`
+    "ulp",  # str: the upper layer protocol inside the kernel: tls, mptcp
+    "ulp_info",  # dict of int: see `parse.diag_attributes.UpperProtocol`
+    "memory",  # dict of int: see `parse.diag_attributes.MEMORY_FIELDS`
     "info.packed",  # bytes: tcp_info as the kernel sends it
     "processes",  # tuple of Owner: None where they were not looked up
     "no_process_reason",  # str: why `processes` is empty; see `model.Reason`
@@ -167,6 +170,12 @@ FIELDS: tuple[Field, ...] = (
           "info", read_as="congestion"),
     Field("info", COUNTERS, "tcp_info: microseconds, bytes, or as the names say",
           "info", "info", "info", read_as="info"),
+    Field("congestion_info", COUNTERS, "numbers of bbr, dctcp or vegas",
+          "congestion_info", "info", "info", read_as="congestion_info"),
+    Field("ulp", TEXT, "the upper layer protocol: tls, mptcp; None: none, or not told",
+          "ulp", "info", "info", read_as="ulp"),
+    Field("ulp_info", COUNTERS, "the numbers of the upper layer protocol", "ulp_info",
+          "info", "info", read_as="ulp_info"),
     Field("memory", COUNTERS, "bytes, and packets for drops", "memory", "memory",
           "memory", read_as="memory"),
 )

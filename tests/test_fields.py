@@ -78,7 +78,7 @@ def test_the_man_page_describes_each() -> None:
 # Fields that no listing in text or CSV has: JSON and the API have them.
 ONLY_FOR_PROGRAMS = {
     *("backlog", "backlog_limit", "no_process_reason", "truncated"),
-    *("v6only", "shutdown", "congestion"),
+    *("v6only", "shutdown", "congestion", "congestion_info", "ulp", "ulp_info"),
 }
 CALLED = {"processes": "process"}
 

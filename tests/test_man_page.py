@@ -39,7 +39,7 @@ def options() -> set[str]:
 def test_every_option_is_in_the_page_and_none_else() -> None:
     described = re.findall(r"(?<![\w-])--?[\w-]+", section("OPTIONS"))
     assert options() <= set(described)
-    examples = {"-ltpn"}
+    examples = {"-ltpn", "-ii"}
     assert set(described) - examples <= options() | {"-h", "--help"}
 
 

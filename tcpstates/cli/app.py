@@ -199,7 +199,8 @@ def split_flags(arguments: list[str]) -> list[str]:
     with_value = {
         option
         for parameter in tcpstates.params
-        if isinstance(parameter, click.Option) and not parameter.is_flag
+        if isinstance(parameter, click.Option)
+        and not (parameter.is_flag or parameter.count)
         for option in parameter.opts
     }
     split: list[str] = []

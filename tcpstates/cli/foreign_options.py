@@ -14,6 +14,7 @@ SYNONYMS = {
     "--numeric-hosts": ["--numeric"],
     "--numeric-ports": ["--numeric"],
     "--numeric-users": ["--numeric"],
+    "--info=all": ["--info", "--info"],
     "--inet": ["--ipv4"],
     "--inet6": ["--ipv6"],
     "--oneline": [],

@@ -66,6 +66,7 @@ _LONG = {
     "--extended": "--extended",
     "--timers": "--timers",
     "--options": "--timers",
+    "--info": "--info",
     "--memory": "--memory",
     "--wide": "--wide",
     "--verbose": "",
@@ -81,6 +82,7 @@ _SS = _Dialect(
     | {
         "e": "--extended --timers",
         "o": "--timers",
+        "i": "--info",
         "m": "--memory",
         "r": "--resolve",
         "s": "--summary",
@@ -90,7 +92,6 @@ _SS = _Dialect(
     },
     words=_LONG,
     refused={
-        "i": "for tcp_info: tcpstates -tani, or {ss} -i",
         "K": "tcpstates changes nothing: {ss} -K closes sockets",
         "E": "for a stream of closed sockets: {ss} -E",
         "N": "run it in the namespace: ip netns exec NAME, and the command",

@@ -74,9 +74,12 @@ class LikeView:
     def __init__(self, options: Options) -> None:
         self._options = options
         self.exit_code = ExitCode.DONE
-        needs: list[Needs] = ["memory"] if options.memory else []
-        shows_owners = options.processes or options.like in ("lsof", "windows")
-        self.needs = frozenset([*needs, "processes"] if shows_owners else needs)
+        asked: dict[Needs, bool] = {
+            "memory": options.memory,
+            "info": bool(options.info),
+            "processes": options.processes or options.like in ("lsof", "windows"),
+        }
+        self.needs = frozenset(need for need, is_asked in asked.items() if is_asked)
 
     def texts(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the text of the listing."""
@@ -109,6 +112,7 @@ class LikeView:
                 processes=options.processes,
                 extended=options.extended,
                 timers=options.timers,
+                info=bool(options.info),
                 memory=options.memory,
                 header=not options.no_header,
                 wide=options.wide,

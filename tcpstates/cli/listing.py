@@ -113,9 +113,9 @@ class ListingView:
 
         options = self._options
         fields = fields_shown(
-            times=options.timers or options.info,
+            times=options.timers or bool(options.info),
             extended=options.extended,
-            info=options.info,
+            info=bool(options.info),
             memory=options.memory,
         )
         make = row_maker(fields, names)

@@ -29,6 +29,13 @@ def flag(heading: str, *names: str, text: str) -> Callable[[F], F]:
     )
 
 
+def repeatable(heading: str, *names: str, text: str) -> Callable[[F], F]:
+    """Make a decorator that adds an option without a value, which is counted."""
+    return click.option(
+        *names, cls=GroupedOption, heading=heading, count=True, help=text
+    )
+
+
 def hidden(*names: str) -> Callable[[F], F]:
     """Make a decorator that adds a flag which --help does not show."""
     return click.option(*names, is_flag=True, hidden=True)

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from tcpstates.cli.like import TOOLS
-from tcpstates.cli.option_groups import FORM, SELECTION, SHOWN, flag, hidden, value
+from tcpstates.cli.option_groups import (
+    FORM,
+    SELECTION,
+    SHOWN,
+    flag,
+    hidden,
+    repeatable,
+    value,
+)
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
 from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES
@@ -30,7 +38,7 @@ class Options(NamedTuple):
     processes: bool
     extended: bool
     timers: bool
-    info: bool
+    info: int  # how often -i was given: 2 shows all of tcp_info
     memory: bool
     numeric: bool
     resolve: bool
@@ -96,11 +104,11 @@ _DECORATORS = (
         "--timers",
         text="Show timer, time left, retransmits and time in state.",
     ),
-    flag(
+    repeatable(
         SHOWN,
         "-i",
         "--info",
-        text="Show TCP internals: rtt, window, bytes, last activity.",
+        text="Show TCP internals: rtt, window, bytes, last activity; -ii shows all.",
     ),
     flag(SHOWN, "-m", "--memory", text="Show socket memory in bytes."),
     flag(SHOWN, "-n", "--numeric", text="Do not look up names."),

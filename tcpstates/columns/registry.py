@@ -67,6 +67,7 @@ PROCESS = Column("process", "Process", fill.processes, needs="processes",
 INFO = Column("info", "TCP info", fill.info, needs="info")
 MEMORY = Column("memory", "Memory", fill.memory, needs="memory")
 # For tables that people read; they are found by no name.
+INFO_IN_FULL = INFO._replace(values=fill.info_in_full)
 PROCESS_BRIEF = PROCESS._replace(values=fill.processes_brief)
 STATE_IN_LIFE = STATE._replace(order=fill.states_in_life)
 # These columns are shown only when they are named.
@@ -148,12 +149,13 @@ def choose_columns(
     timers: bool,
     extended: bool,
     processes: bool,
-    info: bool,
+    info: int,
     memory: bool,
     machine: bool = False,
 ) -> tuple[Column, ...]:
     """Select the columns that the options show; the basic ones are always included.
 
+    `info` is how often -i was given: above 1, all of tcp_info is shown.
     `machine`: the columns of a format for programs, with one field each.
     """
     chosen = list(_MACHINE if machine else BASIC)
@@ -166,7 +168,7 @@ def choose_columns(
     if processes:
         chosen += (PROCESS, PID) if machine else (PROCESS,)
     if info:
-        chosen.append(INFO)
+        chosen.append(INFO_IN_FULL if info > 1 else INFO)
     if memory:
         chosen.append(MEMORY)
     return tuple(chosen)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.columns.details import format_memory, info_texts
+from tcpstates.columns.ss_info import ss_info_texts
 from tcpstates.fields import ColumnName
 from tcpstates.model import Names, Owner, Reason
 from tcpstates.states import OtherState, TcpState
@@ -214,6 +215,12 @@ def _holder(name: bytes | None, pid: int) -> str:
 def info(batch: Batch, names: Names) -> Cells:
     """Show the readable part of tcp_info."""
     return info_texts(batch)
+
+
+def info_in_full(batch: Batch, names: Names) -> Cells:
+    """Show all of tcp_info under the names of ss."""
+    texts = ss_info_texts(batch, numeric=names.numeric, options=True, newest=True)
+    return [text and text.lstrip(" ") for text in texts]
 
 
 def memory(batch: Batch, names: Names) -> Cells:

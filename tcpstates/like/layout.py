@@ -20,6 +20,7 @@ class Shown:
     processes: bool = False
     extended: bool = False
     timers: bool = False
+    info: bool = False
     memory: bool = False
     header: bool = True
     wide: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tcpstates.batch import Batch
+from tcpstates.columns.ss_info import ss_info_texts
 from tcpstates.fields import ADDRESS, Side
 from tcpstates.like.layout import Shown, hosts, in_order, name_of, owners, ports
 from tcpstates.model import WILDCARDS, Names
@@ -117,12 +118,16 @@ def _rest(batch: Batch, names: Names, shown: Shown) -> list[str]:
         parts.append(_timers(batch))
     if shown.extended:
         parts.append(_extended(batch, names))
+    if shown.memory or (shown.info and batch.protocol == "tcp"):
+        parts.append(["" if shown.wide else "\n\t"] * len(batch))
     if shown.memory:
         memory = batch.column("memory")
-        before = "" if shown.wide else "\n\t"
-        parts.append(
-            [before + ("" if each is None else _memory(each)) for each in memory]
+        parts.append(["" if each is None else _memory(each) for each in memory])
+    if shown.info and batch.protocol == "tcp":
+        details = ss_info_texts(
+            batch, numeric=names.numeric, options=shown.timers, newest=False
         )
+        parts.append([text or "" for text in details])
     if not parts:
         return [""] * len(batch)
     return list(map("".join, zip(*parts, strict=True)))

@@ -9,34 +9,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import chain, compress
-from struct import Struct, pack, unpack_from
+from struct import Struct, pack
 from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName, InfoColumn
+from tcpstates.parse import diag_attributes as attached
 from tcpstates.parse.addresses import IPV4, IPV6
 from tcpstates.parse.diag_states import RAW_WORDS, TIMERS
-from tcpstates.parse.tcp_info import PLACES, SHIFTS, columns_within, parse_tcp_info
+from tcpstates.parse.tcp_info import BITS, PLACES, columns_within, parse_tcp_info
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
-
-# INET_DIAG_* attributes. MD5SIG (18) contains secrets and is never read.
-_INFO, _CONG, _SKMEMINFO, _SHUTDOWN = 2, 4, 7, 8
-_SKV6ONLY, _MARK, _CGROUP_ID = 11, 15, 21
-
-# SK_MEMINFO_*, linux/sock_diag.h: all in bytes, except the last, which counts packets.
-MEMORY_FIELDS = (
-    "receive_allocated",
-    "receive_buffer",
-    "send_allocated",
-    "send_buffer",
-    "forward_allocated",
-    "send_queued",
-    "options",
-    "backlog",
-    "drops",
-)
-# idiag_timer, net/ipv4/inet_diag.c; 5 since Linux 7.1
 
 # Offsets in a message, including its netlink header.
 FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
@@ -46,8 +29,11 @@ _COOKIE = 60
 
 
 # The bits of a request's idiag_ext that request an attribute.
-WITH_INFO = 1 << _INFO - 1 | 1 << _CONG - 1
-WITH_MEMORY = 1 << _SKMEMINFO - 1
+# The kernel takes VEGASINFO for a request of bbr's and dctcp's numbers, too.
+WITH_INFO = (
+    1 << attached.INFO - 1 | 1 << attached.CONG - 1 | 1 << attached.VEGASINFO - 1
+)
+WITH_MEMORY = 1 << attached.SKMEMINFO - 1
 
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
@@ -91,7 +77,7 @@ class DiagBatch(Batch):
         if number is not None:
             return self._numbers(number)
         if name == "info.packed":
-            return self._attribute(_INFO)
+            return self._attribute(attached.INFO)
         if name in PLACES:
             return self._info_field(name)
         maker = _MAKERS.get(name)
@@ -99,7 +85,7 @@ class DiagBatch(Batch):
 
     def info_columns(self) -> tuple[InfoColumn, ...] | None:
         """The fields of tcp_info that every socket has: see `Batch`."""
-        place = self._place(_INFO)
+        place = self._place(attached.INFO)
         if place is None:
             return None
         start, length = place
@@ -108,7 +94,7 @@ class DiagBatch(Batch):
 
     def _info_field(self, name: InfoColumn) -> Sequence[int | None]:
         """Slice one field of tcp_info, at 30 ns per socket, without the others."""
-        shared = self._place(_INFO)
+        shared = self._place(attached.INFO)
         if shared is None:  # the attribute's place differs between sockets
             key = name.removeprefix("info.")
             infos = self.column("info")
@@ -117,9 +103,9 @@ class DiagBatch(Batch):
         if place.end > length:
             return [None] * len(self)
         values = self._unsigned(offset + place.start, place.end - place.start)
-        if name in SHIFTS:
-            shift = SHIFTS[name]
-            return [value >> shift & 15 for value in values]
+        bits = BITS.get(name)
+        if bits is not None:
+            return [value >> bits.shift & bits.mask for value in values]
         if place.unlimited is not None and place.unlimited in values:
             return [None if n == place.unlimited else n for n in values]
         return values
@@ -224,21 +210,40 @@ class DiagBatch(Batch):
         ]
 
     def _v6only(self) -> list[bool | None]:
-        return [None if v is None else bool(v) for v in self._integers(_SKV6ONLY)]
+        return [
+            None if v is None else bool(v) for v in self._integers(attached.SKV6ONLY)
+        ]
 
     def _congestion(self) -> list[str | None]:
         return [
             None if v is None else v.rstrip(b"\0").decode("ascii", "backslashreplace")
-            for v in self._attribute(_CONG)
+            for v in self._attribute(attached.CONG)
         ]
 
     def _memory(self) -> list[dict[str, int] | None]:
-        found: list[dict[str, int] | None] = []
-        for value in self._attribute(_SKMEMINFO):
-            numbers = array("I", (value or b"")[: len(value or b"") & ~3])
-            named = dict(zip(MEMORY_FIELDS, numbers, strict=False))
-            found.append(named or None)
+        return [
+            attached.parse_memory(v or b"") or None
+            for v in self._attribute(attached.SKMEMINFO)
+        ]
+
+    def _congestion_info(self) -> list[dict[str, int] | None]:
+        """Merge what each congestion control reports; few sockets have any of it."""
+        found: list[dict[str, int] | None] = [None] * len(self)
+        for kind, parse in attached.CONGESTION.items():
+            if self._place(kind) != (0, 0):
+                found = [
+                    before if value is None else parse(value) or None
+                    for before, value in zip(found, self._attribute(kind), strict=True)
+                ]
         return found
+
+    def _upper_protocols(self) -> Sequence[attached.UpperProtocol | None]:
+        if self._place(attached.ULP_INFO) == (0, 0):
+            return [None] * len(self)
+        return [
+            None if value is None else attached.parse_upper_protocol(value)
+            for value in self._attribute(attached.ULP_INFO)
+        ]
 
     def _info(self) -> list[dict[str, int] | None]:
         return [
@@ -248,15 +253,10 @@ class DiagBatch(Batch):
 
 def _attributes(row: bytes) -> dict[int, tuple[int, int]]:
     """Map each attribute of a row to the offset and length of its value."""
-    places = {}
-    offset, end = ATTRIBUTES, len(row)
-    while end - offset >= 4:
-        length, kind = unpack_from("=HH", row, offset)
-        if length < 4 or length > end - offset:
-            break
-        places[kind & 0x3FFF] = (offset + 4, length - 4)
-        offset += length + 3 & ~3
-    return places
+    return {
+        kind: (offset, length)
+        for kind, offset, length in attached.parse_attributes(row, ATTRIBUTES)
+    }
 
 
 _LITTLE_ENDIAN = pack("=H", 1) == b"\1\0"
@@ -280,11 +280,14 @@ _MAKERS: dict[ColumnName, Any] = {
     "timer": DiagBatch._timer,
     "timer_ms": DiagBatch._timer_ms,
     "retransmits": DiagBatch._retransmits,
-    "mark": lambda batch: batch._integers(_MARK),
-    "cgroup_id": lambda batch: batch._integers(_CGROUP_ID),
-    "shutdown": lambda batch: batch._integers(_SHUTDOWN),
+    "mark": lambda batch: batch._integers(attached.MARK),
+    "cgroup_id": lambda batch: batch._integers(attached.CGROUP_ID),
+    "shutdown": lambda batch: batch._integers(attached.SHUTDOWN),
     "v6only": DiagBatch._v6only,
     "congestion": DiagBatch._congestion,
+    "congestion_info": DiagBatch._congestion_info,
+    "ulp": lambda batch: [u and u.name for u in batch._upper_protocols()],
+    "ulp_info": lambda batch: [u and u.numbers for u in batch._upper_protocols()],
     "info": DiagBatch._info,
     "memory": DiagBatch._memory,
 }

@@ -16,7 +16,7 @@ from tcpstates.fields import InfoColumn
 # in bytes per second. A field whose name starts with "_" is skipped.
 _FIELDS = (
     ("B", "_state congestion_state retransmits probes backoff options"),
-    ("B", "_window_scales _app_limited"),
+    ("B", "_window_scales _delivery_and_fastopen"),  # see `BITS`
     ("I", "rto ato send_mss receive_mss"),
     ("I", "unacked sacked lost retransmitting _fackets"),
     ("I", "last_sent_ms _last_ack_sent_ms last_received_ms last_ack_ms"),
@@ -48,7 +48,6 @@ def _offsets() -> list[tuple[str, str, int, int]]:
 
 
 _LAYOUT = _offsets()
-_SCALES_AT = 6  # the byte with both window scales
 
 
 class Place(NamedTuple):
@@ -64,13 +63,25 @@ PLACES: dict[InfoColumn, Place] = {
     for name, _, start, end in _LAYOUT
     if not name.startswith("_")
 }
+
+
+class Bits(NamedTuple):
+    """Which bits of a byte are a field."""
+
+    byte: int
+    shift: int
+    mask: int
+
+
 # The order of bit-fields in a byte depends on the byte order.
 _IS_LITTLE = pack("=H", 1) == b"\1\0"
-SHIFTS: dict[InfoColumn, int] = {
-    "info.send_window_scale": 0 if _IS_LITTLE else 4,
-    "info.receive_window_scale": 4 if _IS_LITTLE else 0,
+BITS: dict[InfoColumn, Bits] = {
+    "info.send_window_scale": Bits(6, 0 if _IS_LITTLE else 4, 15),
+    "info.receive_window_scale": Bits(6, 4 if _IS_LITTLE else 0, 15),
+    "info.app_limited": Bits(7, 0 if _IS_LITTLE else 7, 1),
+    "info.fastopen_failure": Bits(7, 1 if _IS_LITTLE else 5, 3),
 }
-PLACES |= dict.fromkeys(SHIFTS, Place(_SCALES_AT, _SCALES_AT + 1, None))
+PLACES |= {name: Place(bits.byte, bits.byte + 1, None) for name, bits in BITS.items()}
 
 
 @lru_cache(maxsize=8)
@@ -98,9 +109,10 @@ def parse_tcp_info(packed: bytes) -> dict[str, int]:
     """Return the known fields, except those whose value means "no limit"."""
     layout, names = _reader(len(packed))
     fields: dict[str, int] = dict(zip(names, layout.unpack_from(packed), strict=True))
-    if len(packed) > _SCALES_AT:
-        for column, shift in SHIFTS.items():
-            fields[column.removeprefix("info.")] = packed[_SCALES_AT] >> shift & 15
+    for column, bits in BITS.items():
+        if len(packed) > bits.byte:
+            value = packed[bits.byte] >> bits.shift & bits.mask
+            fields[column.removeprefix("info.")] = value
     for name, unlimited in _UNLIMITED.items():
         if fields.get(name) == unlimited:
             del fields[name]

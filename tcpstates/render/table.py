@@ -19,6 +19,7 @@ from rich.text import Text
 
 from tcpstates.columns.registry import (
     INFO,
+    INFO_IN_FULL,
     MEMORY,
     PROCESS,
     PROTOCOL,
@@ -29,7 +30,7 @@ from tcpstates.columns.registry import (
 from tcpstates.render.styles import rich_style
 from tcpstates.render.table_layout import GAP, Cells, fit_table
 
-_UNLABELLED = (PROTOCOL, PROCESS, INFO, MEMORY)  # they need no label
+_UNLABELLED = (PROTOCOL, PROCESS, INFO, INFO_IN_FULL, MEMORY)  # they need no label
 _NOTHING = ("-", "", "0x0")  # values not shown below a row
 _INDENT = 4  # of the lines below a row
 _HEIGHT = 25  # lines; no output depends on it

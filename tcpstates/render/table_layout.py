@@ -14,6 +14,7 @@ from tcpstates.columns.registry import (
     CGROUP,
     COOKIE,
     INFO,
+    INFO_IN_FULL,
     INODE,
     INTERFACE,
     LOCAL,
@@ -33,6 +34,7 @@ from tcpstates.columns.registry import (
 # The order in which columns leave a narrow table. State and local address stay.
 _LEAST_IMPORTANT = (
     INFO,
+    INFO_IN_FULL,
     MEMORY,
     MARK,
     COOKIE,
@@ -47,7 +49,7 @@ _LEAST_IMPORTANT = (
     RECV_Q,
     REMOTE,
 )
-_ALWAYS_BELOW = (INFO, MEMORY)
+_ALWAYS_BELOW = (INFO, INFO_IN_FULL, MEMORY)
 GAP = 2  # cells between columns
 # A name, which may be quoted and contain anything, then pid and descriptor.
 _HOLDER = re.compile(r'(?:^|(?<=,))(?:"(?:\\.|[^"\\])*"|[^",(]*)\([^()]*\),?')

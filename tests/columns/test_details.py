@@ -130,7 +130,7 @@ def test_the_text_of_a_connection() -> None:
     (text,) = info_texts(batch)
     assert text == (
         "bbr rtt:1.5/0.25ms rto:204ms cwnd:10 unacked:0 lost:0 sent:0"
-        " acked:21474836480 received:0 not_sent:0 retransmits:0/0 last_sent:1m30s"
+        " acked:21474836480 received:0 not_sent:0 last_sent:1m30s"
         " last_received:0ms last_ack:0ms delivery_rate:10Mbit/s"
     )
 

@@ -84,6 +84,18 @@ PIPELINES = [
     "netstat --numeric-hosts -ta",
     "netstat --numeric-ports -tl",
     "ss -A inet -n",
+    "ss -tinH | grep -o ' cwnd:[0-9]*' | sort | uniq -c",
+    "ss -ti | grep retrans | grep -v 'retrans:0/0' | wc -l",
+]
+# Without times, which differ from one moment to the next, and without the secret of a
+# socket, which ss prints, before anything else, and tcpstates does not.
+STEADY = (
+    "sed -E 's/SECRET[^ ]*KEY//; s/ md5keys:[^ ]*//; s/ +$//;"
+    " s/ (last(snd|rcv|ack)|busy|(rwnd|sndbuf)_limited):[^ ]*//g'"
+)
+PIPELINES += [
+    f"ss {flags} | {STEADY}"
+    for flags in ("-tani", "-ti", "-tanim", "-tuani", "-tniHO", "-ltni")
 ]
 
 

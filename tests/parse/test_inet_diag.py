@@ -37,7 +37,7 @@ def values(batches: list[DiagBatch], column: ColumnName) -> list[Any]:
 def test_a_request_has_the_kernels_layout() -> None:
     request = encode_request("tcp", "ipv6", mask=0x402, sequence=9, info=True)
     head = struct.pack("=IHHII", 72, 20, 0x301, 9, 0)
-    assert request == head + struct.pack("=BBBBI", 10, 6, 0b1010, 0, 0x402) + bytes(48)
+    assert request == head + struct.pack("=BBBBI", 10, 6, 0b1110, 0, 0x402) + bytes(48)
 
 
 def test_both_families_are_asked_with_the_first_version() -> None:

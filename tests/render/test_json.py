@@ -97,7 +97,8 @@ def test_the_keys_are_the_same_where_nothing_is_known() -> None:
     (found,) = loaded(bare, extended=True, info=True, memory=True)["sockets"]
     assert list(found) == [
         *KEYS,
-        *["mark", "cgroup", "v6only", "shutdown", "congestion", "info", "memory"],
+        *["mark", "cgroup", "v6only", "shutdown", "congestion", "info"],
+        *["congestion_info", "ulp", "ulp_info", "memory"],
     ]
     known = {key: value for key, value in found.items() if value is not None}
     assert known == {"protocol": "udp", "family": "ipv6", "raw_state": "07"}
