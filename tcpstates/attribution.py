@@ -121,11 +121,11 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
             " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
         )
     else:
-        were = counted(number, "owner was", "owners were")
-        some = counted(unreadable, "process is", "processes are")
+        sockets = counted(number, "socket")
+        some = counted(unreadable, "process", "processes")
         text = (
-            f"{were} not found: {some} protected even from root; a socket in transit"
-            " between two processes has no owner"
+            f"the owner of {sockets} was not found: {some} cannot be inspected, even"
+            " by root. A socket that is being passed to another process has no owner"
         )
     return Limitation("owners-hidden", text)
 

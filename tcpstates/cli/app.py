@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Any
 
 import click
@@ -28,6 +29,7 @@ from tcpstates.cli.output import (
     point_at,
     warn,
 )
+from tcpstates.cli.real_tools import NotDone, Told
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
 from tcpstates.wording import did_you_mean, nearest
@@ -57,6 +59,7 @@ The program of the same name in bcc is a different tool: it traces changes of
 state as they happen. This one shows the current states.
 """
 
+_WINDOWS_FLAGS = re.compile("/[abnopst]+", re.IGNORECASE)  # no filter begins so
 _ALIKE = 0.7  # a worse suggestion for an option is worse than none
 
 
@@ -157,13 +160,19 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     """
     command: click.Command = tcpstates
     name = "tcpstates"
+    if arguments == ["/?"]:
+        arguments = ["--help"]
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments[0]].load()
         name, arguments = f"tcpstates {arguments[0]}", arguments[1:]
     else:
-        arguments = split_flags(translate(arguments))
+        try:
+            arguments = split_flags(translate(arguments))
+        except Told as told:
+            output.write([str(told)])
+            return None
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
@@ -196,6 +205,8 @@ def split_flags(arguments: list[str]) -> list[str]:
         for option in parameter.opts[:1]
         if len(option) == 2
     }
+    if sys.platform == "win32":
+        long["-b"] = "--processes"
     with_value = {
         option
         for parameter in tcpstates.params
@@ -204,7 +215,9 @@ def split_flags(arguments: list[str]) -> list[str]:
         for option in parameter.opts
     }
     split: list[str] = []
-    for index, argument in enumerate(arguments):
+    for index, given in enumerate(arguments):
+        is_windows = _WINDOWS_FLAGS.fullmatch(given)
+        argument = f"-{given[1:].lower()}" if is_windows else given
         if argument == "--":
             return split + arguments[index:]
         if argument in SYNONYMS and "--like" not in arguments:
@@ -230,6 +243,8 @@ def split_flags(arguments: list[str]) -> list[str]:
 
 def _usage_text(error: click.UsageError, arguments: list[str]) -> str:
     """Format click's error as one line, with a suggestion."""
+    if isinstance(error, NotDone):
+        return error.message
     if isinstance(error, click.NoSuchOption):
         text = f"unknown option '{error.option_name}'"
         instead = _instead(error, arguments)
@@ -242,11 +257,13 @@ def _usage_text(error: click.UsageError, arguments: list[str]) -> str:
 
 def _instead(error: click.NoSuchOption, arguments: list[str]) -> str | None:
     """Suggest what to type instead of an unknown option; None: no idea."""
-    from tcpstates.cli.wrong_turns import guessed_option
+    from tcpstates.cli.wrong_turns import guess_for_doctor, guessed_option
 
     option = error.option_name
     if any(re.match("-i(TCP|UDP|[46@:])|-sTCP", argument) for argument in arguments):
         return f"for lsof's options: tcpstates --like lsof {' '.join(arguments)}"
+    if arguments[0] == "doctor":
+        return guess_for_doctor(option, arguments)
     found = guessed_option(option, arguments) or instead_of(option)
     if found is not None or not error.possibilities:
         return found

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-import click
+from tcpstates.cli.real_tools import NotDone, left_to_tool, tell_help, tell_version
 
 # [46][protocol][@host][:service or port, ...], as lsof(8) has it.
 _ADDRESS = re.compile(
@@ -25,6 +25,7 @@ _FLAGS = {
     "l": "--numeric-users",
     "t": "--count",
 }
+_FILES = "tcpstates knows sockets, not files"
 _PLAIN = "VwbOXTEMo"  # what is not about sockets, or adds nothing here
 _REFUSED = {
     "R": "for parents: ps -o pid,ppid,args -p PID",
@@ -43,18 +44,21 @@ def translate_lsof(arguments: list[str]) -> list[str]:
     while rest:
         argument = rest.popleft()
         if argument in ("-h", "-?", "--help"):
-            return ["--help"]
+            letters = (*_CONDITIONS, *_FLAGS, *_PLAIN, "a", "i")
+            refused = (f"-{letter}" for letter in _REFUSED)
+            raise tell_help("lsof", (f"-{letter}" for letter in letters), refused)
+        if argument == "-v":
+            raise tell_version("lsof")
         if argument.startswith("+"):
             continue  # +c, +M and the like change columns that are not ours
         if not argument.startswith("-"):
-            text = "tcpstates knows no files; use fuser, or lsof itself"
-            raise click.UsageError(f"'{argument}': {text}")
-        _read_letters(argument[1:], rest, found)
+            raise left_to_tool("lsof", f"'{argument}':", arguments, why=_FILES)
+        _read_letters(argument[1:], rest, found, arguments)
     if not found.kinds:
-        raise click.UsageError("lsof without -i lists files; tcpstates knows sockets")
+        raise left_to_tool("lsof", "lsof without -i:", arguments, why=_FILES)
     if len(found.kinds) > 1 and any(found.places):
         text = "-i with several protocols or families and an address: ask one by one"
-        raise click.UsageError(text)
+        raise NotDone(text)
     expression = found.expression()
     names = ["--like", "lsof", "--state-names", "netstat", "--all", "--processes"]
     return [*names, *found.flags, *_kind_flags(found.kinds), "--", *expression]
@@ -95,7 +99,9 @@ def _inside(condition: str) -> str:
     return f"({condition})"
 
 
-def _read_letters(letters: str, rest: deque[str], found: _Found) -> None:
+def _read_letters(
+    letters: str, rest: deque[str], found: _Found, arguments: list[str]
+) -> None:
     """Read a group of letters, such as the "nPi:80" of -nPi:80."""
     while letters:
         letter, letters = letters[0], letters[1:]
@@ -114,16 +120,16 @@ def _read_letters(letters: str, rest: deque[str], found: _Found) -> None:
         elif letter in _FLAGS:
             found.flags.append(_FLAGS[letter])
         elif letter in _REFUSED:
-            raise click.UsageError(f"lsof -{letter}: {_REFUSED[letter]}")
+            raise NotDone(f"lsof -{letter}: {_REFUSED[letter]}")
         elif letter not in _PLAIN:
-            raise click.UsageError(f"unknown option '-{letter}' of lsof")
+            raise left_to_tool("lsof", f"lsof -{letter}", arguments)
 
 
 def _address(text: str, found: _Found) -> str:
     """Translate what follows -i to a condition."""
     parts = _ADDRESS.fullmatch(text)
     if parts is None:
-        raise click.UsageError(f"invalid address '{text}' for lsof -i; example: :8080")
+        raise NotDone(f"invalid address '{text}' for lsof -i; example: :8080")
     found.kinds.add((parts["family"], parts["protocol"].lower()))
     conditions = []
     if parts["host"]:

@@ -12,7 +12,7 @@ from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.fields import Needs
-from tcpstates.model import FEW_EXAMINED, Request
+from tcpstates.model import FAMILIES, FEW_EXAMINED, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from tcpstates.states import ALL_STATES, BUCKET, LISTENING, names_in_tool
@@ -60,7 +60,19 @@ def show(options: Options, output: Output) -> int:
         for limitation in listing.limitations:
             if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
                 warn(limitation.text)
+        if options.like is not None:
+            _warn_of_other_kinds(options, options.like)
     return shown.exit_code
+
+
+def _warn_of_other_kinds(options: Options, tool: str) -> None:
+    """Say that a tool's plain listing has kinds of sockets that are not shown."""
+    chosen = chosen_protocols(options._asdict(), [])
+    families = chosen_families(options._asdict())
+    if tool in ("ss", "netstat") and not chosen and families == set(FAMILIES):
+        from tcpstates.cli.real_tools import real_tool
+
+        warn(f"only TCP and UDP are shown; for unix sockets: {real_tool(tool)} -x")
 
 
 def _understood(options: Options, origin: Origin) -> Options | None:
@@ -107,7 +119,8 @@ def make_request(options: Options, needs: Collection[Needs]) -> Request:
     else:
         states, unknown = ALL_STATES - LISTENING, True
     values = options._asdict()
-    default = list(PROTOCOLS) if counts_all else [DEFAULT_PROTOCOL]
+    has_both = counts_all or options.like is not None
+    default = list(PROTOCOLS) if has_both else [DEFAULT_PROTOCOL]
     return Request(
         protocols=frozenset(chosen_protocols(values, default)),
         families=frozenset(chosen_families(values)),

@@ -48,6 +48,32 @@ class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 SOURCE = SourceName()
 
 
+class Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A time in seconds, or with a unit: 2, 0.5, 500ms, 1m."""
+
+    name = "seconds"
+
+    def __init__(self, least: float, most: float) -> None:
+        self._least, self._most = least, most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds, or fail with the reason."""
+        from tcpstates.filters.values import BadValue, read_time
+
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                seconds = read_time(str(value)) / 1000
+            except BadValue as error:
+                self.fail(str(error), param, ctx)
+        if not self._least <= seconds <= self._most:
+            self.fail(f"'{value}': between {self._least:g} and {self._most:g} s")
+        return seconds
+
+
 class FromFormat(click.Choice):  # type: ignore[type-arg,unused-ignore]
     """A format of saved listings; their parsers are loaded only to name them."""
 

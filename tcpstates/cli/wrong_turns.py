@@ -84,6 +84,16 @@ def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
     return command_line(_GUESSES[name], "...") if name in _GUESSES else None
 
 
+def guess_for_doctor(option: str, arguments: Sequence[str]) -> str | None:
+    """Return what to type instead of an option that the doctor lacks; None: no idea."""
+    if option == "-p":
+        given = [*arguments, ""][arguments.index("-p") + 1] if "-p" in arguments else ""
+        option = "--pid" if _NUMBER.fullmatch(given) or not given else "--process"
+        arguments = [option, *([given] if given else [])]
+    found = guessed_option(option, arguments)
+    return found and re.sub(r"^tcpstates -\w+ ", "tcpstates doctor ", found)
+
+
 def wrong_turn(
     arguments: Sequence[str], commands: Sequence[str], error: str
 ) -> str | None:

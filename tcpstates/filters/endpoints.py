@@ -194,7 +194,10 @@ def _networks(host: str, bits: str | None, lookup: Lookup) -> tuple[Prefix, ...]
     # A name whose last label is numeric is a malformed address (RFC 1123, 2.1).
     is_name = re.fullmatch(r"[A-Za-z0-9_.-]+", host)
     if not is_name or host.rpartition(".")[2].isdecimal():
-        raise BadValue(f"invalid address '{host}'")
+        is_short = re.fullmatch(r"\d+(\.\d+){1,2}", host)
+        full = "write all four numbers, or a network as 10.0.0.0/8"
+        hint = f"; {full}" if is_short else ""
+        raise BadValue(f"invalid address '{host}'{hint}")
     found = [_packed(address) for address in lookup.addresses(host)]
     if not found:
         raise BadValue(f"cannot resolve host '{host}'")

@@ -17,7 +17,7 @@ from conftest import run_command
         (["--threshold", "kept"], "'kept': missing value; use kept=VALUE"),
         (["--threshold", "kept=5"], "'kept=5': "),
         (["--threshold", "pool-count=x"], "'pool-count=x': "),
-        (["--watch", "0"], "0.0 is not in the range"),
+        (["--watch", "0"], "between 0.1 and 86400 s"),
         (["--source", "procfz"], "unknown source 'procfz'; did you mean procfs?"),
         (["clse_wait"], "unknown state or key 'clse_wait'; did you mean close_wait"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import finish, run_command
+from tcpstates.cli.app import split_flags
 
 # What is typed, what is proposed.
 WRONG_TURNS = [
@@ -110,6 +111,12 @@ WRONG_TURNS = [
     ("127.0.0.300", "host 127.0.0.300"),
     ("close_wait,time_wait", "state in close_wait,time_wait"),
     ("clsoe_wait", "close_wait"),
+    ("dst 127.1", "all four numbers"),
+    ("doctor -p 12", "tcpstates doctor pid = 12"),
+    ("doctor -p no-server", "tcpstates doctor process = no-server"),
+    ("doctor --port=80", "tcpstates doctor port = 80"),
+    ("doctor --watch 2x", "5s"),
+    ("doctor --watch 0", "between 0.1 and 86400 s"),
 ]
 
 
@@ -127,6 +134,19 @@ def test_the_way_is_shown(typed: str, proposed: str) -> None:
         words = shlex.split(command.partition(" --help")[0])
         ran = run_command(*words)
         assert ran.returncode == 0, (command, ran.stderr)
+
+
+@pytest.mark.parametrize("typed", ["/ano", "/ANO", "-ano"])
+def test_slashes_of_windows_are_dashes(typed: str) -> None:
+    heading = run_command(typed).stdout.splitlines()[0]
+    assert heading.split()[-2:] == ["Timer", "Age"]
+    assert run_command("/?").stdout.startswith("Usage: ")
+
+
+def test_programs_are_shown_for_b_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert split_flags(["-anob"])[-1] == "-anob"
+    monkeypatch.setattr("sys.platform", "win32")
+    assert split_flags(["-anob"])[-1] == "--processes"
 
 
 def _as_typed(text: str) -> list[str]:

@@ -8,12 +8,14 @@ are compared where all tools find one.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from conftest import COMMAND, Finished, Lab
+from tcpstates import __version__
 
 needs_tools = pytest.mark.skipif(
     not all(map(shutil.which, ("ss", "netstat", "lsof"))),
@@ -130,6 +132,58 @@ def test_an_option_does_the_same_as_a_name(lab: Lab, links: Path) -> None:
         assert lab.tcpstates("-tan", *option).stdout == named.stdout
 
 
+@needs_tools
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ss --tos -tan",
+        "ss --tos -tan 'sport = :22'",
+        "ss -tanb",
+        "ss -x",
+        "netstat -U",
+        "netstat -x",
+        "lsof /tmp",
+        "lsof -p 1",
+    ],
+)
+def test_what_is_left_to_the_tool_names_its_path(
+    lab: Lab, links: Path, line: str
+) -> None:
+    refused = run(lab, line, f"{links}:{os.environ['PATH']}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    (text,) = refused.stderr.splitlines()
+    command = re.search(r"/usr/(?:s?bin)/.*", text)
+    assert command, text
+    assert run(lab, command[0], os.environ["PATH"]).returncode in (0, 1)
+
+
+@needs_tools
+@pytest.mark.parametrize("tool", ["ss", "netstat", "lsof"])
+def test_help_and_version_say_that_they_are_ours(
+    lab: Lab, links: Path, tool: str
+) -> None:
+    path = f"{links}:{os.environ['PATH']}"
+    shown = run(lab, f"{tool} -h", path).stdout
+    assert f"in the place of {tool}" in shown
+    assert f"The program itself: {shutil.which(tool)}" in shown
+    version = run(lab, f"{tool} {'-v' if tool == 'lsof' else '-V'}", path).stdout
+    assert version == f"tcpstates {__version__} in the place of {tool}\n"
+
+
+@needs_tools
+def test_a_filter_of_ss_is_read_from_a_file(
+    lab: Lab, links: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "filter").write_text("sport > :40000")
+    for line in (f"ss -tan -F {tmp_path}/filter", f"ss -tan -F - < {tmp_path}/filter"):
+        theirs = run(lab, line, os.environ["PATH"])
+        ours = run(lab, line, f"{links}:{os.environ['PATH']}")
+        assert ours.stdout == theirs.stdout
+    missing = run(lab, "ss -F /nowhere", f"{links}:{os.environ['PATH']}")
+    assert missing.returncode == 2
+    assert "/nowhere" in missing.stderr
+
+
 IPROUTE2_FILTERS = [
     "sport = :{0}",
     "sport = :{0} or sport = :{1}",
@@ -164,7 +218,7 @@ REFUSED = [
     ("ss -K", "/ss -K"),  # the real one, not the link
     ("ss -x", "/ss -x"),
     ("ss -Z", "ss -Z"),
-    ("lsof /etc/passwd", "use fuser"),
+    ("lsof /etc/passwd", "sockets, not files"),
     ("lsof -nP", "lsof without -i"),
     ("lsof -R -i", "ps -o"),
     ("lsof -F pn -i", "--json"),

@@ -92,8 +92,8 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             1,
             Reason.NOT_FOUND,
             (
-                "1 owner was not found: 1 process is protected even from root; a socket in"
-                " transit between two processes has no owner"
+                "the owner of 1 socket was not found: 1 process cannot be inspected, even"
+                " by root. A socket that is being passed to another process has no owner"
             ),
         ),
         (
@@ -101,8 +101,8 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             2,
             Reason.NOT_FOUND,
             (
-                "3 owners were not found: 2 processes are protected even from root; a socket"
-                " in transit between two processes has no owner"
+                "the owner of 3 sockets was not found: 2 processes cannot be inspected, even"
+                " by root. A socket that is being passed to another process has no owner"
             ),
         ),
     ],

@@ -13,7 +13,7 @@ from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, saved_options
 from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.cli.targets import expand_target
-from tcpstates.cli.types import FILTER_ARGUMENT, SOURCE
+from tcpstates.cli.types import FILTER_ARGUMENT, SOURCE, Seconds
 from tcpstates.doctor.examine import examine
 from tcpstates.doctor.findings import Severity
 from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
@@ -72,7 +72,7 @@ def _read_value(field: str, text: str) -> float:
 @click.option(
     "-w",
     "--watch",
-    type=click.FloatRange(min=0.1, max=86_400),
+    type=Seconds(0.1, 86_400),
     metavar="SECONDS",
     help="Scan twice, SECONDS apart, and report what has grown.",
 )
