@@ -16,6 +16,7 @@ from tcpstates.parse.saved.rows import MalformedLine, More
 _ANY = ("*", "")
 _SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _HOST = re.compile(r"[\w.:%*-]*")  # also matches a truncated address
+_NUMERIC = re.compile(r"\d+(?:\.\d+)*\.?")
 _MOST = 20_000  # cached addresses
 
 
@@ -127,6 +128,8 @@ def _read_address(text: str) -> Address:
     try:
         packed = inet_pton(number, bare)
     except (OSError, ValueError):
+        if _NUMERIC.fullmatch(bare):
+            raise MalformedLine(text) from None  # a part of an IPv4 address
         family = "ipv6" if ":" in bare else None
         return Address(family, bare, scope or None, is_whole=False)
     family = "ipv6" if len(packed) == 16 else "ipv4"

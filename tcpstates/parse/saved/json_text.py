@@ -29,6 +29,7 @@ class OwnJson(Layout):
 
     name = "json"
     formats = ("json", "powershell")
+    has_blocks = True
     is_unmistakable = True
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from tcpstates.parse.saved.endpoints import Endpoints
+from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import Row
 
 
@@ -34,6 +35,8 @@ class Layout:
     has_snapshots: ClassVar[bool] = False
     # Its rows are unmistakable: they are recognised without a heading, too.
     is_unmistakable: ClassVar[bool] = False
+    # A socket takes several lines, and a damaged block is reported as a whole.
+    has_blocks: ClassVar[bool] = False
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         """Share the parser of endpoints; the byte order is that of /proc/net."""
@@ -49,8 +52,15 @@ class Layout:
         """Recognise a heading of this layout."""
         return False
 
+    def follow(self, command: Command) -> None:
+        """Take from the command above the rows what they do not show."""
+
+    def begin_without_heading(self) -> None:
+        """Forget a heading: the row that follows is not below it."""
+
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Parse a line; None if it does not belong to this layout.
+        """Parse a line; None if it does not belong to this layout, NOT_OURS if it is
+        known to be no socket of TCP or UDP.
 
         Raise MalformedLine if it looks like a socket but is malformed.
         """

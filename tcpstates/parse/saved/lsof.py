@@ -9,6 +9,7 @@ from functools import partial
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import (
+    NOT_OURS,
     MalformedLine,
     More,
     Row,
@@ -51,7 +52,7 @@ class Lsof(Layout):
         if found is None:
             if _TORN.search(line.rstrip()):
                 raise MalformedLine(line)
-            return () if _OTHER.search(line) else None
+            return NOT_OURS if _OTHER.search(line) else None
         before = line[: found.start()]
         left = _LEFT.match(before) if len(before) <= _LONGEST else None
         if left is None:
@@ -73,6 +74,7 @@ class LsofFields(Layout):
 
     name = "lsof-fields"
     formats = ("lsof",)
+    has_blocks = True
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
@@ -160,7 +162,9 @@ def _row(
     more: More,
 ) -> Row:
     """Make a row of local->remote; `reported` has state (ST) and queues (QR, QS)."""
-    here, _, there = (name.split() or ("",))[0].partition("->")
+    here, arrow, there = (name.split() or ("",))[0].partition("->")
+    if arrow and not there:
+        raise MalformedLine(name)
     family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
     raw = reported.get("ST")
     received, sent = (_number(reported.get(key)) for key in ("QR", "QS"))

@@ -67,6 +67,7 @@ class Netstat(Layout):
         self._width = _WIDTH
         self._has_counters = False
         self._is_windows = False  # whether the previous row was from Windows
+        self._shows_states = False  # whether a TCP row had one
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -142,12 +143,23 @@ class Netstat(Layout):
         protocol = found[1].lower()
         family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
         after = fields[rest + 2 :]
+        has_dots = [_separator(text) == "." for text in texts]
+        if has_dots[0] != has_dots[1]:
+            raise MalformedLine(line)  # an endpoint without its port
+        is_tcp = PROTOCOLS[protocol].has_states
+        if is_tcp and not after and self._shows_states:
+            raise MalformedLine(line)  # cut off
+        self._shows_states |= is_tcp and bool(after)
         is_windows = self._is_windows = not numbers and found.string.isupper()
         if is_windows:
             raw = _read_windows(after, protocol, remote[1], more)
         else:
             tail = line.split(texts[1], 1)[1] if after else ""
             raw = self._read_unix(after, tail, protocol, more)
+            if has_dots[0] and not self._after_state:  # without its heading
+                both = _NAME_AND_PID.search(f" {tail}")
+                if both and both[2] != "0":
+                    more["processes"] = (owner(both[2], both[1]),)
             sides = ("local_address", local[0]), ("remote_address", remote[0])
             cut = [
                 side
@@ -176,6 +188,8 @@ class Netstat(Layout):
         if self._has_counters:
             return None
         raw, after = _split_state(after, protocol)
+        if raw is None and len(after) > 1 and state_of(after[-1], protocol):
+            return after[-1]  # of Cisco, which prints the service before it
         if raw is not None:
             tail = tail.split(raw.split()[-1], 1)[1]
         if self._after_state:
@@ -198,6 +212,11 @@ class Netstat(Layout):
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw
+
+
+def _separator(text: str) -> str:
+    """Return what stands between address and port."""
+    return text[max(text.rfind(":"), text.rfind("."))]
 
 
 def _split_state(after: list[str], protocol: str) -> tuple[str | None, list[str]]:

@@ -157,6 +157,7 @@ class PowershellList(Layout):
 
     name = "powershell-list"
     formats = ("powershell",)
+    has_blocks = True
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)

@@ -9,7 +9,7 @@ from tcpstates.fields import ColumnName
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
-from tcpstates.parse.saved.rows import FIXED, MalformedLine, More, Row
+from tcpstates.parse.saved.rows import FIXED, NOT_OURS, MalformedLine, More, Row
 
 # IP protocols, which raw sockets have in place of a port: ICMP, IGMP, OSPF ...
 _RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
@@ -52,7 +52,7 @@ class ProcNet(Layout):
         family = "ipv4" if len(found[2]) == 8 else "ipv6"
         port = int(found[3], 16)
         if self._may_be_raw and port in _RAW_PROTOCOLS:
-            return ()
+            return NOT_OURS
         if self._protocol == "tcp" and line[found.end() :].split()[1:2] == ["07"]:
             self._protocol = "udp"  # old kernels have no "drops"; TCP prints no 07
         key = self._protocol, family
@@ -64,7 +64,7 @@ class ProcNet(Layout):
             if parser.skipped:
                 parser.skipped = 0
                 raise MalformedLine(line)
-            return ()  # the kernel repeated a row
+            return NOT_OURS  # the kernel repeated a row
         own = (batch.column(name)[0] for name in FIXED)
         more: More = {name: batch.column(name)[0] for name in _MORE}
         return (Row._make((self._protocol, family, *own, more, 0)),)

@@ -12,24 +12,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from tcpstates.batch import ColumnBatch
+from tcpstates.parse.saved.accounting import Accounts
 from tcpstates.parse.saved.blocks import LEAST, WINDOW, cut_run, to_column_batches
+from tcpstates.parse.saved.cleaning import cleaned, parts_of, rows_in, without_prefix
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.layouts import LAYOUTS
-from tcpstates.parse.saved.rows import MalformedLine, Row, to_batches
+from tcpstates.parse.saved.prompts import read_command
+from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, to_batches
 
-_ESCAPE = re.compile(
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
-)
-_BEFORE_QUOTES = (">", " ")
-_QUOTED = re.compile(r"^ *(?:>[ ]?)+")
 _SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals without sockets
 _JSON = ("[", "{")
+_SOCKETS_IN_JSON = ('"protocol"', '"LocalAddress"')
 LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
 _FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
-_MOST_NUMBERS = 5  # of unreadable lines are reported
+_MOST_TRIES = 4  # prefixes to remove from a line
 _MOST_BY_LINE = 4096  # lines, where runs are rare
 
 # Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
@@ -70,8 +69,17 @@ class Reader:
         self.snapshots = 1
         self.is_summary = False
         self.recognised: set[str] = set()
-        self.unreadable = 0
-        self.numbers: list[int] = []  # of the first unreadable lines, counted from 1
+        self._accounts = Accounts()
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines look like sockets and could not be read."""
+        return self._accounts.unreadable
+
+    @property
+    def numbers(self) -> list[int]:
+        """The first of these lines, counted from 1."""
+        return self._accounts.numbers
 
     def read(self, lines: Iterable[str]) -> list[Row]:
         """Parse the next lines of the file."""
@@ -81,10 +89,28 @@ class Reader:
             if len(line) > LONGEST and (
                 line[:1] not in _JSON or len(line) > LONGEST_JSON
             ):
-                self._count(self._line)
+                self._accounts.count((self._line,))
             else:
-                self._read_joined(_cleaned(line))
+                self._accounts.open(self._line, line)
+                self._read_parts(line)
         return self._give()
+
+    def _read_parts(self, line: str) -> None:
+        """Read a line; if it has several in it, read each of them."""
+        if line[:1] in _JSON:
+            is_socket = any(mark in line for mark in _SOCKETS_IN_JSON)
+            parts = [line] if is_socket else parts_of(line)
+        else:
+            parts = list(map(cleaned, parts_of(line)))
+        if len(parts) == 1:
+            self._read_joined(parts[0])
+            return
+        found = len(self._found)
+        for part in parts:
+            self._read_joined(cleaned(part))
+        self._end()
+        if len(self._found) > found:
+            self._accounts.close(self._line)
 
     def batches(self, lines: Sequence[str]) -> Iterator[ColumnBatch]:
         """Parse the next lines of the file; runs of plain ones as a whole."""
@@ -130,9 +156,11 @@ class Reader:
     def finish(self) -> Sequence[Row]:
         """Return the pending rows at the end of the file."""
         if self._torn is not None:
-            self._count(self._line)
+            self._accounts.count((self._line,))
         self._end()
-        return self._give()
+        found = self._give()
+        self._accounts.settle_before(self._line + 1)
+        return found
 
     def _give(self) -> list[Row]:
         """Hand over the rows found so far; drop and count invalid ones."""
@@ -140,8 +168,7 @@ class Reader:
         lines, self._lines = self._lines, []
         wrong = refused(found)
         if wrong:
-            for place in wrong:
-                self._count(lines[place])
+            self._accounts.count(lines[place] for place in wrong)
             left = set(range(len(found))).difference(wrong)
             found = [found[place] for place in sorted(left)]
         self.rows += len(found)
@@ -153,8 +180,9 @@ class Reader:
         if torn is not None:
             is_rest = len(line.split()) < _FIELDS_OF_A_ROW
             if is_rest and self._is_row(f"{torn} {line.strip()}"):
+                self._accounts.close(self._line - 1, self._line)
                 return
-            self._count(self._line - 1)
+            self._accounts.count((self._line - 1,))
         try:
             self._read(line)
         except _BROKEN:
@@ -169,27 +197,39 @@ class Reader:
     def skip(self) -> None:
         """Count a line that is too long to read."""
         self._line += 1
-        self._count(self._line)
+        self._accounts.count((self._line,))
 
-    def _count(self, number: int) -> None:
-        self.unreadable += 1
-        if len(self.numbers) < _MOST_NUMBERS and number not in self.numbers:
-            self.numbers.append(number)
-
-    def _read(self, line: str, *, is_stripped: bool = False) -> bool:
+    def _read(self, line: str, *, tries: int = _MOST_TRIES) -> bool:
         """Parse a line; False if no layout recognises it."""
         if self._current is not None and self._take(self._current.rows(line)):
             return True
         self._end()
+        self._accounts.settle_before(self._line)
         for layout in self._layouts:
             if layout.heading(line):
                 self._change(layout, line)
-                return True
+                return self._read_rows_in(line)
         self.is_summary |= _SUMMARY.match(line) is not None
         if self._take(self._without_heading(line)):
             return True
-        stripped = line if is_stripped else _PREFIX.sub("", line, count=1)
-        return stripped != line and self._read(stripped, is_stripped=True)
+        command = read_command(line)
+        if command is not None:
+            for layout in self._layouts:
+                layout.follow(command)
+            self._accounts.close(self._line)
+            return False
+        if tries == _MOST_TRIES and len(rows_in(line)) > 2:
+            return self._read_rows_in(line)
+        stripped = without_prefix(line) if tries else None
+        return stripped is not None and self._read(stripped, tries=tries - 1)
+
+    def _read_rows_in(self, line: str) -> bool:
+        """Read the rows that stand in one line behind a heading, or behind each other."""
+        parts = rows_in(line)
+        read = [self._read(part, tries=0) for part in parts[1:]]
+        if not all(read):
+            self._accounts.count((self._line,))
+        return True
 
     def _take(self, rows: Sequence[Row] | None) -> bool:
         """Keep the rows of the requested snapshot; False if the line was not parsed.
@@ -206,17 +246,25 @@ class Reader:
                     self.snapshots = self._snapshot
                     self._kinds.clear()
             self._kinds.add(kind)
+            numbers = [row.line or self._line for row in rows]
+            self._accounts.close(*numbers)
             if self._wanted in (None, self._snapshot):
                 self._found += rows
-                self._lines += [row.line or self._line for row in rows]
+                self._lines += numbers
+        elif rows is NOT_OURS or (rows is not None and self._reads_blocks()):
+            self._accounts.close(self._line)
         return rows is not None
+
+    def _reads_blocks(self) -> bool:
+        """Whether the lines of the current layout are no rows by themselves."""
+        return self._current is not None and self._current.has_blocks
 
     def _end(self) -> None:
         """Take the rows that the current layout has held back."""
         try:
             self._take(self._current.finish() if self._current else ())
         except _BROKEN:
-            self._count(self._line)
+            self._accounts.count((self._line,))
 
     def _change(self, layout: Layout, heading: str) -> None:
         """Select a layout; a repeated heading may start another snapshot."""
@@ -226,6 +274,7 @@ class Reader:
             self._headings.add(key)
         self._current = layout
         self.recognised.add(layout.name)
+        self._accounts.close(self._line)
 
     def _without_heading(self, line: str) -> Sequence[Row] | None:
         """Parse a row that has no heading; None if it is not a row."""
@@ -234,28 +283,10 @@ class Reader:
                 continue
             if not (self._is_named or layout.may_be_row(line)):
                 continue
+            layout.begin_without_heading()
             found = layout.rows(line)
             if found is not None:
                 self._current = layout
                 self.recognised.add(layout.name)
                 return found
         return None
-
-
-def _cleaned(line: str) -> str:
-    """Remove colours, non-breaking blanks, table borders and mail quote marks."""
-    if "\x1b" in line:
-        line = _ESCAPE.sub("", line)
-    if "\xa0" in line:
-        line = line.replace("\xa0", " ")
-    if line[:1] == "|":  # a table of Markdown
-        line = line.replace("|", " ").strip()
-    return _QUOTED.sub("", line) if line[:1] in _BEFORE_QUOTES else line
-
-
-# Prefixes that other tools add to lines: grep, cat -n, diff, clocks, journals, shells.
-_PREFIX = re.compile(
-    r"^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\s+|\[?\d\d:\d\d:\d\d\S*\s+"
-    r"|[A-Z][a-z]{2}\s+\d+ \d\d:\d\d:\d\d \S+ [^\s:]+: "
-    r"|\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?|[+-]|\s+|<pre>)"
-)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tcpstates.parse.saved.layout import Layout
-from tcpstates.parse.saved.rows import MalformedLine, Row, owner, take_user
+from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, owner, take_user
 
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
@@ -33,7 +33,7 @@ class Sockstat(Layout):
             i for i, field in enumerate(fields) if i > 2 and _PROTOCOL.match(field)
         ]
         if not places:
-            return () if _OTHER.search(line) else None
+            return NOT_OURS if _OTHER.search(line) else None
         place = places[-1] if len(fields) > places[-1] + 2 else places[0]
         if len(fields) < place + 3:
             raise MalformedLine(line)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
-from tcpstates.parse.saved.rows import Row, owner, state_of
+from tcpstates.parse.saved.rows import NOT_OURS, Row, owner, state_of
 
 _TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
 _DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
@@ -40,7 +40,7 @@ class Solaris(Layout):
         if not fields or not _DOTTED.search(fields[0]):
             return None
         if self._protocol == "sctp":
-            return ()
+            return NOT_OURS
         has_remote = len(fields) > 1 and _DOTTED.search(fields[1]) is not None
         local, remote = map(
             self._endpoints.split, (fields[0], fields[1] if has_remote else "*.*")
@@ -51,14 +51,15 @@ class Solaris(Layout):
         if self._protocol == "tcp":
             place = next((i for i, w in enumerate(after) if state_of(w)), len(after))
             numbers = after[max(0, place - 4) : place]
-            if place == len(after) or not all(map(str.isdecimal, numbers)):
+            if place == len(after):
                 return None
             raw: str | None = after[place]
-            if len(numbers) == 4:
+            has_numbers = len(numbers) == 4 and all(map(str.isdecimal, numbers))
+            if has_numbers:
                 received = int(numbers[3])
                 # For a listener it prints 0 rather than the backlog limit.
                 sent = None if raw == "LISTEN" else int(numbers[1])
-            owner_fields = after[: place - 4]
+            owner_fields = after[: place - 4 if has_numbers else place]
         else:
             place = next((i for i, w in enumerate(after) if w in _UDP_STATES), 0)
             raw = after[place] if after and after[place] in _UDP_STATES else None

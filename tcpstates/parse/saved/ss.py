@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
+from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import MalformedLine, Row
 from tcpstates.parse.saved.ss_details import take_details
-from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
+from tcpstates.protocols import PROTOCOLS
 
 _HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
 # The protocols that ss prints; only TCP and UDP are parsed.
@@ -74,9 +75,11 @@ class Ss(Layout):
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
-        self._has_netid: bool | None = None
-        self._has_state: bool | None = None
-        self._protocol: str | None = None  # of a table without Netid, once known
+        self._has_heading = False
+        self._has_netid = False  # below a heading; a row with one more word has it, too
+        self._has_state = False
+        self._protocol: str | None = None  # of rows without Netid, once known
+        self._state: str | None = None  # of rows without State, if a command names it
         self._waiting: list[Row] = []
         self._is_old = False  # an old ss, whose star is the wildcard of IPv4
         self._held: Row | None = None  # its second line may follow
@@ -84,12 +87,12 @@ class Ss(Layout):
     @staticmethod
     def may_be_row(line: str) -> bool:
         """Check the first words: a state or a protocol, and what follows them."""
-        fields = line.split(None, 3)
-        if len(fields) < 4 or fields[0] not in _STATE_NAMES_OR_PROTOCOLS:
+        fields = line.split(None, 4)
+        if len(fields) < 3 or fields[0] not in _STATE_NAMES_OR_PROTOCOLS:
             return False
-        return (fields[0] in _STATE_NAMES and fields[1].isdecimal()) or fields[
-            1
-        ] in _STATE_NAMES
+        if fields[0] not in _STATE_NAMES:
+            return fields[1] in _STATE_NAMES
+        return fields[1].isdecimal() or (":" in fields[1] and ":" in fields[2])
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -99,12 +102,25 @@ class Ss(Layout):
         # ss -i prints the keys of TCP-MD5 before the first word, without a blank.
         self._has_netid = fields[0].endswith("Netid")
         self._has_state = "State" in fields or fields[0].endswith("State")
-        self._protocol = None
+        if self._has_heading:  # of another run, whose command is not known
+            self._protocol = self._state = None
+        self._has_heading = True
         return True
+
+    def follow(self, command: Command) -> None:
+        """Take the protocol and the state of the rows below."""
+        self._has_heading = False
+        is_own = command.tool == "ss"
+        self._protocol = command.protocol if is_own else None
+        self._state = command.state if is_own else None
+
+    def begin_without_heading(self) -> None:
+        """Decide each row by itself."""
+        self._has_heading = self._has_netid = self._has_state = False
 
     def shape(self, line: str) -> Shape | None:
         """Return the shape of a plain socket: see `Layout`."""
-        if not self._has_state or (self._has_netid is None) or self._is_old:
+        if not self._has_state or self._is_old:
             return None
         if self._has_netid:
             return _WITH_NETID
@@ -130,8 +146,12 @@ class Ss(Layout):
 
         A table is of UDP only if it has no states other than UNCONN and ESTAB.
         """
-        if self._has_netid or self._protocol is not None:
+        if row.protocol != _UNDECIDED:
             return (row,)
+        if self._protocol is not None and (
+            self._has_heading or row.raw_state != "UNCONN"
+        ):
+            return (row._replace(protocol=self._protocol),)
         self._waiting.append(row)
         if row.raw_state not in _OF_BOTH or len(self._waiting) > _MOST_WAITING:
             self._protocol = "tcp"
@@ -141,12 +161,12 @@ class Ss(Layout):
     def _let_go(self) -> Sequence[Row]:
         """Return the pending rows, with the protocol that was inferred."""
         rows, self._waiting = self._waiting, []
-        if self._protocol is None:
-            has_udp = any(row.raw_state == "UNCONN" for row in rows)
-            self._protocol = "udp" if has_udp else "tcp"
-        if self._protocol == "udp":
-            rows = [row._replace(protocol="udp") for row in rows]
-        return rows
+        has_udp = any(row.raw_state == "UNCONN" for row in rows)
+        inferred = self._protocol if self._has_heading else None
+        protocol = inferred or ("udp" if has_udp else "tcp")
+        if self._has_heading:
+            self._protocol = protocol
+        return [row._replace(protocol=protocol) for row in rows]
 
     def finish(self) -> Sequence[Row]:
         """Return the rows that were held back."""
@@ -155,22 +175,26 @@ class Ss(Layout):
         return [*rows, *self._let_go()] if self._waiting else rows
 
     def _prefix(self, fields: list[str]) -> tuple[int, str, str | None] | None:
-        """Return the index of the queues, the protocol, and the state if shown."""
-        place, protocol, raw = 0, self._protocol or DEFAULT_PROTOCOL, None
-        if self._has_netid is not False and fields[0] in _NETIDS:
+        """Return the index of the queues, the protocol, and the state if shown.
+
+        A row below a heading may be of another run, with more or fewer columns.
+        """
+        place, protocol = 0, _UNDECIDED
+        has_netid = self._has_netid or not self._has_heading
+        if fields[0] in _NETIDS and (
+            has_netid or (len(fields) > 1 and fields[1] in _STATE_NAMES)
+        ):
             protocol, place = fields[0], 1
-        if self._has_state is not False and len(fields) > place:
-            if fields[place] in _STATE_NAMES:
-                raw = fields[place]
-                place += 1
-            elif self._has_state and protocol in PROTOCOLS:
-                if not _IS_STATE.fullmatch(fields[place]) or not _is_rest(
-                    fields[place:]
-                ):
-                    return None
-                raw = fields[place]  # a state of a future ss
-                place += 1
-        return place, protocol, raw
+        if len(fields) <= place:
+            return None
+        word = fields[place]
+        if word in _STATE_NAMES:
+            return place + 1, protocol, word
+        if self._has_state and protocol in (_UNDECIDED, *PROTOCOLS):
+            if not _IS_STATE.fullmatch(word) or not _is_rest(fields[place:]):
+                return None
+            return place + 1, protocol, word  # a state of a future ss
+        return place, protocol, self._state
 
     def _row(self, line: str) -> Row | None:
         fields = line.split(None, 6)
@@ -178,14 +202,29 @@ class Ss(Layout):
         if prefix is None:
             return None
         place, protocol, raw = prefix
-        if protocol not in PROTOCOLS:
+        if protocol not in PROTOCOLS and protocol != _UNDECIDED:
             return _OTHER
-        if len(fields) < place + 4:
-            if raw is not None and len(fields) > place and fields[place].isdecimal():
+        after = fields[place:]
+        received: int | None
+        sent: int | None
+        if (
+            raw is not None
+            and len(after) > 1
+            and all(":" in text for text in after[:2])
+        ):
+            received = sent = None  # -Q, or awk
+            width = 2
+        elif len(after) < _AFTER_STATE or not all(map(str.isdecimal, after[:2])):
+            if raw is not None and raw in fields and after and after[0].isdecimal():
                 raise MalformedLine(line)
             return None
-        received, sent, here, there = fields[place : place + 4]
-        if not (received.isdecimal() and sent.isdecimal()):
+        else:
+            received, sent = map(int, after[:2])
+            width = _AFTER_STATE
+        here, there = after[width - 2 : width]
+        details = line.rsplit(there, 1) if here == there else line.split(there, 1)
+        tail = details[1] if len(after) > width else ""
+        if raw is None and _OF_NETSTAT.match(tail):
             return None
         # Since iproute2 4.15, two stars mean a socket that accepts both families.
         if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
@@ -194,22 +233,31 @@ class Ss(Layout):
         family, places, more = self._endpoints.ends(
             here, there, wildcard_family=wildcard_family
         )
-        if len(fields) > place + 4:
-            is_same = here == there
-            parts = line.rsplit(there, 1) if is_same else line.split(there, 1)
-            take_details(parts[1], more)
+        # One endpoint is missing, and what follows was taken for it.
+        if there.partition(":")[0] in _DETAILS:
+            raise MalformedLine(line)
+        if tail:
+            take_details(tail, more)
         return Row(
             protocol,
             family,
             raw,
             *places,
-            int(received),
-            int(sent),
+            received,
+            sent,
             more or None,
             self._endpoints.line,
         )
 
 
+_AFTER_STATE = 4  # words: the queues and the endpoints
+_UNDECIDED = "?"  # a protocol that no column shows
+# What ss prints behind the endpoints; no host has such a name.
+_DETAILS = frozenset(
+    ["users", "timer", "uid", "ino", "sk", "cgroup", "skmem", "fwmark"]
+)
+# What netstat prints there: a state, a program, or none.
+_OF_NETSTAT = re.compile(r"\s+(?:[A-Z][A-Z0-9_]{3,}\b|\d+/|-\s*$)")
 _OF_BOTH = ("UNCONN", "ESTAB", None)
 _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol

@@ -1,0 +1,116 @@
+"""Take off what editors, logs, mails and web pages have put around a tool's lines.
+
+Nothing here decides what a socket is. A line that no layout reads is tried again from
+where a row seems to start, so that any text may stand before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
+)
+_BEFORE_QUOTES = (">", " ")
+_QUOTED = re.compile(r"^ *(?:>[ ]?)+")
+# Tags of web pages, and of terminals turned into web pages; a <br> ends a line.
+_TAG = re.compile(
+    r"</?(?:b|strong|i|em|u|a|p|pre|code|tt|kbd|samp|span|font|mark|div|li|td|th|tr)"
+    r"(?:\s[^<>]{0,200})?/?>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(
+    r"&(?:#\d{1,5}|#x[0-9a-f]{1,4}|quot|amp|lt|gt|nbsp|apos);", re.IGNORECASE
+)
+_LINE_END = re.compile(r"<br\s*/?>|&#(?:0*10|x0*a);|\\r?\\n", re.IGNORECASE)
+_MARKDOWN = re.compile(r"\\([*_\[\]<>#.|`~-])")
+_PLACEHOLDER = re.compile(r"<([A-Za-z][\w .-]{0,40})>")
+_MONTHS = frozenset(
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+)
+# Clocks of logs and terminals: they begin no row of any tool.
+_STAMP = re.compile(
+    r"^\[?(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]+)?\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
+    r"(?:Z|[+-]\d\d:?\d\d)?\]?:?\s+"
+    r"|^[A-Z][a-z]{2} +\d{1,2} (?:\d{4} )?\d{1,2}:\d{1,2}:\d{1,2}\s+"
+)
+# What shows where lines of several containers are from: "web-1  | ", "[pod/a/b] ".
+_CONTAINER = re.compile(r"^(?:[\w./@-]{1,80}\s*\|\s*|\[[\w/.:-]{2,200}\]\s+)(?=\S)")
+# Where a row of ss, netstat or /proc/net seems to start.
+_START = re.compile(
+    r"(?<![\w.])(?:"
+    r"(?:tcp|udp)\s+(?:LISTEN|ESTAB|UNCONN|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s"
+    r"|(?:LISTEN|ESTAB|UNCONN|CLOSING|BOUND|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s+"
+    r"(?:\d+\s+\d+\s|[\d*\[])"
+    r"|(?:tcp|udp)(?:4|6|46)?\s+\d+\s+\d+\s"
+    r"|(?:TCP|UDP)\s+[\d*\[]"
+    r"|\d{1,7}: [0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} )"
+)
+# Prefixes of grep, cat -n, diff and shells, where no start can be recognised.
+_PREFIX = re.compile(
+    r"^(?:\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?"
+    r"|\s*(?:[+*•-]|#+|//|--|;|\d{1,3}[.)])\s+|[+-]|\s+|[`*_]{1,3})"
+)
+_TRAILING = re.compile(r"(?:\*\*|__|`|\\)\s*$")
+
+
+def cleaned(line: str) -> str:
+    """Remove colours, tags, entities, table borders, quote marks and time stamps."""
+    if "\x1b" in line:
+        line = _ESCAPE.sub("", line)
+    if "\xa0" in line:
+        line = line.replace("\xa0", " ")
+    if "&" in line and _ENTITY.search(line):
+        from html import unescape
+
+        line = unescape(line).replace("\xa0", " ")
+    if "<" in line:
+        line = _PLACEHOLDER.sub(_as_host, _TAG.sub("", line))
+    if "\\" in line:
+        line = _MARKDOWN.sub(r"\1", line)
+    if line[:1] == "|":  # a table of Markdown
+        line = line.replace("|", " ").strip()
+    if line[:1] in _BEFORE_QUOTES:
+        line = _QUOTED.sub("", line)
+    if line[:1].isdigit() or line[:1] == "[" or line[:3] in _MONTHS:
+        line = _STAMP.sub("", line, count=1)
+    if "| " in line or line[:1] == "[":
+        line = _CONTAINER.sub("", line, count=1)
+    return line
+
+
+def _as_host(found: re.Match[str]) -> str:
+    """Write a placeholder as a host name: what it stands for is not known."""
+    return re.sub(r"[ ]+", "-", found[1].strip())
+
+
+def parts_of(line: str) -> Sequence[str]:
+    """Split a line at line ends that are written out, as in JSON and HTML."""
+    if not _LINE_END.search(line):
+        return (line,)
+    text = line.replace('\\"', '"').replace("\\t", " ")
+    return [part for part in _LINE_END.split(text) if part.strip()]
+
+
+def rows_in(line: str) -> Sequence[str]:
+    """Split a line where rows seem to start: their line ends may be lost.
+
+    What stands before the first row, such as a heading, is the first part.
+    """
+    starts = [found.start() for found in _START.finditer(line)]
+    if not starts:
+        return (line,)
+    places = [0, *starts] if line[: starts[0]].strip() else starts
+    ends = [*places[1:], len(line)]
+    return [line[a:b] for a, b in zip(places, ends, strict=True)]
+
+
+def without_prefix(line: str) -> str | None:
+    """Return the line from where a row seems to start; None: nothing to remove."""
+    bare = _TRAILING.sub("", line)
+    start = _START.search(bare)
+    if start is not None and start.start():
+        return bare[start.start() :]
+    stripped = _PREFIX.sub("", bare, count=1)
+    return stripped if stripped != line else None

@@ -1,0 +1,62 @@
+"""Read the commands that stand in a text above their output.
+
+They tell what the rows below do not: `ss -uanp` prints no protocol, and `ss state
+syn-recv` no state.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_TOOLS = ("ss", "netstat", "lsof")
+# After a prompt, after "Every 2.0s:" of watch, or alone on a line.
+_COMMAND = re.compile(
+    r"(?:^|[$#>%]\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?(?:watch\s+(?:-\S+\s+"
+    r"|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?((?:\s+[^|;&<>'\"]+)?)"
+)
+_FLAGS = re.compile(r"(?<!\S)-([A-Za-z46]+)")
+_STATE = re.compile(r"(?:^|\s)state\s+([A-Za-z][\w-]+)")
+
+
+class Command(NamedTuple):
+    """A command of one of the tools whose output is read."""
+
+    tool: str
+    arguments: str
+
+    @property
+    def protocol(self) -> str | None:
+        """The only protocol that it lists; None: several, or not known."""
+        letters = "".join(_FLAGS.findall(self.arguments))
+        words = set(self.arguments.split())
+        has_tcp = "t" in letters or "--tcp" in words
+        has_udp = "u" in letters or "--udp" in words
+        if has_tcp == has_udp:
+            return None
+        return "tcp" if has_tcp else "udp"
+
+    @property
+    def state(self) -> str | None:
+        """The only state that it lists, as ss prints it; None: not known."""
+        found = _STATE.findall(self.arguments)
+        name = found[0].upper() if len(found) == 1 else None
+        return _PRINTED.get(name, name) if name else None
+
+
+_PRINTED = {"ESTABLISHED": "ESTAB", "LISTENING": "LISTEN", "CLOSED": "UNCONN"}
+
+
+def read_command(line: str) -> Command | None:
+    """Return the command of a prompt; None: the line is none."""
+    if not any(tool in line for tool in _TOOLS):
+        return None
+    found = _COMMAND.search(line.strip()[:400])
+    if found is None:
+        return None
+    rest = found[2].strip()
+    if rest and not rest.startswith(
+        ("-", "state ", "sport", "dport", "src", "dst", "(")
+    ):
+        return None  # a sentence
+    return Command(found[1], rest)
