@@ -23,7 +23,7 @@ _TAG = re.compile(
 _ENTITY = re.compile(
     r"&(?:#\d{1,5}|#x[0-9a-f]{1,4}|quot|amp|lt|gt|nbsp|apos);", re.IGNORECASE
 )
-_LINE_END = re.compile(r"<br\s*/?>|&#(?:0*10|x0*a);|\\r?\\n", re.IGNORECASE)
+_LINE_END = re.compile(r"<br\s*/?>|&#(?:0*10|x0*a);|(?:\\r)?\\n", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\\([*_\[\]<>#.|`~-])")
 _PLACEHOLDER = re.compile(r"<([A-Za-z][\w .-]{0,40})>")
 _MONTHS = frozenset(

@@ -59,9 +59,9 @@ class Layout:
         """Forget a heading: the row that follows is not below it."""
 
     def rows(self, line: str) -> Sequence[Row] | None:
-        """Parse a line; None if it does not belong to this layout, NOT_OURS if it is
-        known to be no socket of TCP or UDP.
+        """Parse a line; None if it does not belong to this layout.
 
+        NOT_OURS if it is known to be no socket of TCP or UDP.
         Raise MalformedLine if it looks like a socket but is malformed.
         """
         raise NotImplementedError

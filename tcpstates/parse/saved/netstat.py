@@ -15,6 +15,7 @@ from itertools import takewhile
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout, Shape
+from tcpstates.parse.saved.netstat_windows import read_windows, with_program
 from tcpstates.parse.saved.rows import (
     MALFORMED,
     TIMERS,
@@ -24,7 +25,6 @@ from tcpstates.parse.saved.rows import (
     owner,
     state_of,
     take_user,
-    take_windows_pid,
 )
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
@@ -108,7 +108,7 @@ class Netstat(Layout):
             return None
         found = _EXECUTABLE.match(line)
         if found:
-            self._held = _with_program(held, found[1])
+            self._held = with_program(held, found[1])
             return ()
         # -b: a component, or a note that permission is missing
         is_known = line.startswith(" ") or len(fields) == 1 or _NO_OWNER in line
@@ -143,23 +143,14 @@ class Netstat(Layout):
         protocol = found[1].lower()
         family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
         after = fields[rest + 2 :]
-        has_dots = [_separator(text) == "." for text in texts]
-        if has_dots[0] != has_dots[1]:
-            raise MalformedLine(line)  # an endpoint without its port
-        is_tcp = PROTOCOLS[protocol].has_states
-        if is_tcp and not after and self._shows_states:
-            raise MalformedLine(line)  # cut off
-        self._shows_states |= is_tcp and bool(after)
+        self._check_whole(line, texts, protocol, after)
         is_windows = self._is_windows = not numbers and found.string.isupper()
         if is_windows:
-            raw = _read_windows(after, protocol, remote[1], more)
+            raw = read_windows(after, protocol, remote[1], more)
         else:
             tail = line.split(texts[1], 1)[1] if after else ""
             raw = self._read_unix(after, tail, protocol, more)
-            if has_dots[0] and not self._after_state:  # without its heading
-                both = _NAME_AND_PID.search(f" {tail}")
-                if both and both[2] != "0":
-                    more["processes"] = (owner(both[2], both[1]),)
+            self._take_process_of_macos(texts, tail, more)
             sides = ("local_address", local[0]), ("remote_address", remote[0])
             cut = [
                 side
@@ -170,6 +161,24 @@ class Netstat(Layout):
                 more["truncated"] = tuple(cut)
         queues, at = _queues(numbers, raw), self._endpoints.line
         return Row(protocol, family, raw, *places, *queues, more, at)
+
+    def _check_whole(
+        self, line: str, texts: list[str], protocol: str, after: list[str]
+    ) -> None:
+        """Raise MalformedLine for a row whose end is cut off."""
+        if _separator(texts[0]) != _separator(texts[1]):
+            raise MalformedLine(line)  # an endpoint without its port
+        is_tcp = PROTOCOLS[protocol].has_states
+        if is_tcp and not after and self._shows_states:
+            raise MalformedLine(line)
+        self._shows_states |= is_tcp and bool(after)
+
+    def _take_process_of_macos(self, texts: list[str], tail: str, more: More) -> None:
+        """Take the process of a row of macOS that stands below no heading."""
+        if _separator(texts[0]) == "." and not self._after_state:
+            both = _NAME_AND_PID.search(f" {tail}")
+            if both and both[2] != "0":
+                more["processes"] = (owner(both[2], both[1]),)
 
     def _is_cut(self, address: Address, text: str) -> bool:
         """Check whether an endpoint was truncated to the width of its column."""
@@ -260,32 +269,6 @@ def _take_timer(found: re.Match[str], more: More) -> None:
     more["timer_ms"] = round(float(found[2]) * 1000)
     is_probe = kind in ("keepalive", "probe")
     more["retransmits"] = int(found[4] if is_probe else found[3])
-
-
-def _read_windows(
-    after: list[str], protocol: str, remote_port: int | str, more: More
-) -> str | None:
-    """Parse the columns after the endpoints on Windows; return the state.
-
-    The remote port identifies a listener if the translated state is unknown.
-    """
-    raw = None
-    if PROTOCOLS[protocol].has_states and after and not after[0].isdecimal():
-        raw, after = after[0], after[1:]
-        state = state_of(raw)
-        if state is None and remote_port == 0:
-            more["state_label"] = str(TcpState.LISTEN)
-    if after:
-        take_windows_pid(after[0], more)
-    return raw
-
-
-def _with_program(row: Row, name: str) -> Row:
-    """Add the program name to the process of a row."""
-    more = dict(row.more or {})
-    if more.get("pid"):
-        more["processes"] = (owner(str(more["pid"]), name),)
-    return row._replace(more=more)
 
 
 def _plain(protocol: str, address: str) -> str:

@@ -224,7 +224,7 @@ class Reader:
         return stripped is not None and self._read(stripped, tries=tries - 1)
 
     def _read_rows_in(self, line: str) -> bool:
-        """Read the rows that stand in one line behind a heading, or behind each other."""
+        """Read the rows of a line that has several, or a heading before them."""
         parts = rows_in(line)
         read = [self._read(part, tries=0) for part in parts[1:]]
         if not all(read):

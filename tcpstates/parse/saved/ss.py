@@ -79,6 +79,7 @@ class Ss(Layout):
         self._has_netid = False  # below a heading; a row with one more word has it, too
         self._has_state = False
         self._protocol: str | None = None  # of rows without Netid, once known
+        self._named: str | None = None  # likewise, if a command names it
         self._state: str | None = None  # of rows without State, if a command names it
         self._waiting: list[Row] = []
         self._is_old = False  # an old ss, whose star is the wildcard of IPv4
@@ -103,7 +104,7 @@ class Ss(Layout):
         self._has_netid = fields[0].endswith("Netid")
         self._has_state = "State" in fields or fields[0].endswith("State")
         if self._has_heading:  # of another run, whose command is not known
-            self._protocol = self._state = None
+            self._protocol = self._named = self._state = None
         self._has_heading = True
         return True
 
@@ -111,7 +112,7 @@ class Ss(Layout):
         """Take the protocol and the state of the rows below."""
         self._has_heading = False
         is_own = command.tool == "ss"
-        self._protocol = command.protocol if is_own else None
+        self._protocol = self._named = command.protocol if is_own else None
         self._state = command.state if is_own else None
 
     def begin_without_heading(self) -> None:
@@ -148,10 +149,11 @@ class Ss(Layout):
         """
         if row.protocol != _UNDECIDED:
             return (row,)
-        if self._protocol is not None and (
-            self._has_heading or row.raw_state != "UNCONN"
-        ):
-            return (row._replace(protocol=self._protocol),)
+        known = self._named
+        if self._has_heading or row.raw_state != "UNCONN":
+            known = known or self._protocol
+        if known is not None:
+            return (row._replace(protocol=known),)
         self._waiting.append(row)
         if row.raw_state not in _OF_BOTH or len(self._waiting) > _MOST_WAITING:
             self._protocol = "tcp"

@@ -13,7 +13,7 @@ from tcpstates.parse.saved.rows import TIMERS, More, owner
 # With -Z, the process context precedes the descriptor, and the socket context follows.
 _OWNER = re.compile(
     r'\((?:"(.{0,80}?)",(?:pid=)?|([^",()]{1,80}),pid=)(\d+),(?:proc_ctx=\S{0,200}?,)?(?:fd=)?(\d+)'
-    r'(?:,sock_ctx=[^)]{0,200})?\)(?=,\(|\))'
+    r"(?:,sock_ctx=[^)]{0,200})?\)(?=,\(|\))"
 )
 _USERS = "users:(("
 _TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
@@ -58,7 +58,9 @@ def take_details(text: str, more: More) -> bool:
     start, end = text.find(_USERS), text.rfind("))")
     if 0 <= start < end:
         owners = _OWNER.findall(text[start:end] + "))")
-        more["processes"] = tuple(owner(pid, quoted or bare, fd) for quoted, bare, pid, fd in owners)
+        more["processes"] = tuple(
+            owner(pid, quoted or bare, fd) for quoted, bare, pid, fd in owners
+        )
         text = text[:start] + text[end + 2 :]
     timer = _TIMER.search(text)
     if timer:

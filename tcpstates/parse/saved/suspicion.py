@@ -23,7 +23,7 @@ _COMMAND = re.compile(
 )
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ENDPOINT = re.compile(
-    rf"(?<![\w/:.])(?:(?:{_IPV4}|\*|localhost|\[[0-9a-fA-F:.%\w]*\]|::|(?:::ffff:){_IPV4})"
+    rf"(?<![\w/:.])(?:(?:{_IPV4}|\*|localhost|\[[0-9a-fA-F:.%\w]*\](?:%\w+)?|::|(?:::ffff:){_IPV4})"
     r"(?::|\.)(?:\d{1,5}|\*|[a-z][\w-]{1,20})"
     r"|[\w-]+(?:\.[\w-]+){1,6}:(?:\d{1,5}|[a-z][\w-]{1,20}|\*)"
     r"|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}[:.](?:\d{1,5}|\*)"
@@ -39,6 +39,11 @@ _STATE = re.compile(
     r"|CLOSED|Listen|Established|TimeWait|CloseWait|FinWait[12]|SynSent|SynReceived"
     r"|LastAck|Bound)(?![\w./-])"
 )
+# A part of lsof's and of /proc/net's rows that stands nowhere else.
+_UNMISTAKABLE = re.compile(
+    r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
+    r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
+)
 _QUEUES = re.compile(r"\s\d+\s+\d+(?:\s|$)")
 _CUT = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s+\d+(?:\s+\d+)?(?:\s+\S*)?$")
 _STARTS = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
@@ -49,6 +54,8 @@ def may_be_socket(line: str) -> bool:
     text = line[:LONGEST]
     if _OTHER.match(text) or _COUNTS.match(text):
         return False
+    if _UNMISTAKABLE.search(text):
+        return True
     has_word = _PROTOCOL.search(text) is not None or _STATE.search(text) is not None
     endpoints = _ENDPOINT.findall(text)
     if not endpoints and not has_word:

@@ -1,0 +1,33 @@
+"""Parse what netstat of Windows prints behind the endpoints, and below a row."""
+
+from __future__ import annotations
+
+from tcpstates.parse.saved.rows import More, Row, owner, state_of, take_windows_pid
+from tcpstates.protocols import PROTOCOLS
+from tcpstates.states import TcpState
+
+
+def read_windows(
+    after: list[str], protocol: str, remote_port: int | str, more: More
+) -> str | None:
+    """Parse the columns after the endpoints on Windows; return the state.
+
+    The remote port identifies a listener if the translated state is unknown.
+    """
+    raw = None
+    if PROTOCOLS[protocol].has_states and after and not after[0].isdecimal():
+        raw, after = after[0], after[1:]
+        state = state_of(raw)
+        if state is None and remote_port == 0:
+            more["state_label"] = str(TcpState.LISTEN)
+    if after:
+        take_windows_pid(after[0], more)
+    return raw
+
+
+def with_program(row: Row, name: str) -> Row:
+    """Add the program name to the process of a row."""
+    more = dict(row.more or {})
+    if more.get("pid"):
+        more["processes"] = (owner(str(more["pid"]), name),)
+    return row._replace(more=more)
