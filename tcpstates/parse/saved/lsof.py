@@ -22,7 +22,9 @@ from tcpstates.protocols import PROTOCOLS
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
 _TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
-_OTHER = re.compile(r"\s(unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s")
+_OTHER = re.compile(
+    r"\s(UDPLITE|SCTP|ICMP|unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s"
+)
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
 _LONGEST = 1000  # characters before the type; more would take the pattern too long
