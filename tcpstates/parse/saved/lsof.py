@@ -9,6 +9,7 @@ from functools import partial
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import (
+    MALFORMED,
     NOT_OURS,
     MalformedLine,
     More,
@@ -122,7 +123,8 @@ class LsofFields(Layout):
         fields, self._file = self._file, {}
         protocol = fields.get("P", "").lower()
         if protocol not in PROTOCOLS or "n" not in fields:
-            return ()
+            is_damaged = fields.get("t") in _FAMILIES and not {"P", "n"} <= set(fields)
+            return (MALFORMED._replace(line=self._line),) if is_damaged else ()
         return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 
     def _made(self, protocol: str, fields: Mapping[str, str]) -> Row:

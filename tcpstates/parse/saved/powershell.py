@@ -11,6 +11,7 @@ from typing import Any
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
+    MALFORMED,
     MalformedLine,
     Row,
     row_or_malformed,
@@ -189,7 +190,8 @@ class PowershellList(Layout):
         """Return the pending block; a malformed one does not affect the others."""
         fields, self._fields = self._fields, {}
         if not {"LocalAddress", "LocalPort"} <= set(fields):
-            return ()
+            is_damaged = len(_PROPERTIES & set(fields)) > 1
+            return (MALFORMED._replace(line=self._line),) if is_damaged else ()
         return (
             row_or_malformed(partial(make_row, self._endpoints, fields), self._line),
         )

@@ -13,7 +13,7 @@ _TOOLS = ("ss", "netstat", "lsof")
 # After a prompt, after "Every 2.0s:" of watch, or alone on a line.
 _COMMAND = re.compile(
     r"(?:^|[$#>%]\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?(?:watch\s+(?:-\S+\s+"
-    r"|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?((?:\s+[^|;&<>'\"]+)?)"
+    r"|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?(?![\w.-])((?:\s+[^|;&<>'\"]+)?)"
 )
 _FLAGS = re.compile(r"(?<!\S)-([A-Za-z46]+)")
 _STATE = re.compile(r"(?:^|\s)state\s+([A-Za-z][\w-]+)")

@@ -18,7 +18,7 @@ _OTHER = re.compile(
 )
 _COUNTS = re.compile(r"^(?:TCP|UDP)\s+\d+\s+\d+\s+\d+\s*$")  # of ss -s
 _COMMAND = re.compile(
-    r"(?:^|[$#>%]\s*)(?:sudo\s+)?(?:curl|wget|nc|ncat|telnet|ssh|ping|docker|kubectl|ss"
+    r"[$#>%]\s*(?:sudo\s+)?(?:curl|wget|nc|ncat|telnet|ssh|ping|docker|kubectl|ss"
     r"|netstat|lsof|nmap|iptables|nft|tcpdump|openssl|redis-cli|psql|mysql|python3?)\s",
 )
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"

@@ -208,6 +208,30 @@ def test_line_ends_may_be_lost() -> None:
     assert len(read(line)[0]) == 2
 
 
+LIST = """\
+LocalAddress   : 0.0.0.0
+LocalPort      : 23
+RemoteAddress  : 0.0.0.0
+RemotePort     : 0
+State          : Listen
+OwningProcess  : 900
+"""
+FIELDS = "p12\ncnginx\nf4\ntIPv4\nPTCP\nn*:23\n"
+
+
+@pytest.mark.parametrize("block", [LIST, FIELDS], ids=["Format-List", "lsof -F"])
+def test_a_block_without_its_address_is_reported(block: str) -> None:
+    assert [row.split()[2] for row in read(f"{block}\n{block}")[0]] == [
+        "0.0.0.0:23"
+    ] * 2
+    for damaged_part in ("LocalAddress", "LocalPort", "PTCP", "n*"):
+        lines = [x for x in block.splitlines() if not x.startswith(damaged_part)]
+        if len(lines) < len(block.splitlines()):
+            rows, unreadable = read(block + "\n" + "\n".join(lines) + "\n")
+            assert len(rows) == 1
+            assert unreadable
+
+
 SAMPLES = [
     "ss/local-tuanp.txt",
     "linux-nettools/local-tuanp.txt",
@@ -234,7 +258,9 @@ def damaged(line: str) -> list[str]:
 def test_no_damage_loses_a_row_in_silence(sample: str) -> None:
     lines = (DATA / sample).read_text(encoding="utf-8").split("\n")
     chance = random.Random(7)
-    whole = Counter(" ".join(row.split()[:4]) for row in read("\n".join(lines))[0])
+    rows, unread = read("\n".join(lines))
+    assert not unread
+    whole = Counter(" ".join(row.split()[:4]) for row in rows)
     tried = 0
     for number, line in enumerate(lines):
         blank = [*lines[:number], "", *lines[number + 1 :]]
