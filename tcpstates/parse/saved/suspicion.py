@@ -46,6 +46,7 @@ _UNMISTAKABLE = re.compile(
 )
 _QUEUES = re.compile(r"\s\d+\s+\d+(?:\s|$)")
 _CUT = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s+\d+(?:\s+\d+)?(?:\s+\S*)?$")
+_FIRST = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
 _STARTS = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
 
 
@@ -66,7 +67,7 @@ def may_be_socket(line: str) -> bool:
         return True
     if not has_word:
         return False
-    if _CUT.match(text):
+    if _CUT.match(text) or (_FIRST.match(text) and _STATE.search(text)):
         return True
     return (_STATE.search(text) is not None and _ADDRESS.search(text) is not None) or (
         _STARTS.match(text) is not None and _QUEUES.search(text) is not None

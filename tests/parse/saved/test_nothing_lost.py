@@ -140,6 +140,7 @@ REPORTED = [
     (NETSTAT, "0 0 10.0.0.1:25 10.0.0.9:44 ESTABLISHED 99/x"),
     (WINDOWS, "  TCP    10.0.0.1:50000         10.0.0.2"),
     (WINDOWS, "  TCP    10.0.0.1:50000"),
+    (WINDOWS, "  TCP    api:1032               ESTABLISHED"),
     (BSD, "tcp4 0 0 10.0.0.1.22  10.0.0"),
     (LSOF, "nginx 1250 root 4u IPv4 123 0t0 TCP 10.0.0.1:80->"),
     (LSOF, "nginx 1250 root 4u IPv4 123 0t0 *:80 (LISTEN)"),
