@@ -87,7 +87,8 @@ def _as_host(found: re.Match[str]) -> str:
 
 def parts_of(line: str) -> Sequence[str]:
     """Split a line at line ends that are written out, as in JSON and HTML."""
-    if not _LINE_END.search(line):
+    is_plain = "\\" not in line and "&" not in line and "<" not in line
+    if is_plain or not _LINE_END.search(line):  # the search alone takes 8 us
         return (line,)
     text = line.replace('\\"', '"').replace("\\t", " ")
     return [part for part in _LINE_END.split(text) if part.strip()]
