@@ -160,7 +160,7 @@ def format_name(name: bytes | None) -> str:
 
 
 _ROUNDED_UP = 999.5  # from here on, three digits become 1e+03
-T = TypeVar("T", bound="str | None")
+T = TypeVar("T")
 
 
 class Texts(dict[Any, T]):

@@ -47,6 +47,15 @@ def _of_values(part: Part) -> Callable[[Any], str]:
     return lambda values: "" if values[0] is None else make(*values)
 
 
+def by_identity(make: Callable[[Any], str], values: Sequence[Any]) -> list[str]:
+    """Make the texts of values that cannot be keys, once for each object."""
+    places = list(map(id, values))
+    texts = {
+        place: make(v) for place, v in dict(zip(places, values, strict=True)).items()
+    }
+    return list(map(texts.__getitem__, places))
+
+
 class InfoFormat:
     """The parts of a text about a connection, in order."""
 
@@ -71,8 +80,12 @@ class InfoFormat:
                 columns.append(first)
                 continue
             template += "%s"
-            keys = first if len(values) == 1 else zip(*values, strict=True)
-            columns.append(map(made, keys))
+            if len(values) > 1:
+                columns.append(map(made, zip(*values, strict=True)))
+            elif part.is_kept:
+                columns.append(map(made, first))
+            else:
+                columns.append(by_identity(made, first))
         if not columns:
             return [""] * len(batch)
         return list(map(template.__mod__, zip(*columns, strict=True)))

@@ -20,6 +20,7 @@ from tcpstates.parse.diag_states import RAW_WORDS, TIMERS
 from tcpstates.parse.tcp_info import BITS, PLACES, columns_within, parse_tcp_info
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
+from tcpstates.text import Texts
 
 # Offsets in a message, including its netlink header.
 FAMILY, _STATE, _TIMER, _RETRANS, _SPORT, _DPORT = 16, 17, 18, 19, 20, 22
@@ -35,6 +36,10 @@ WITH_INFO = (
 )
 WITH_MEMORY = 1 << attached.SKMEMINFO - 1
 
+# What was parsed, by its bytes: quiet connections report the same numbers.
+_CONGESTION: dict[int, Texts[dict[str, int]]] = {
+    kind: Texts(parse) for kind, parse in attached.CONGESTION.items()
+}
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
 
@@ -229,11 +234,12 @@ class DiagBatch(Batch):
     def _congestion_info(self) -> list[dict[str, int] | None]:
         """Merge what each congestion control reports; few sockets have any of it."""
         found: list[dict[str, int] | None] = [None] * len(self)
-        for kind, parse in attached.CONGESTION.items():
+        for kind, known in _CONGESTION.items():
             if self._place(kind) != (0, 0):
+                values = self._attribute(kind)
                 found = [
-                    before if value is None else parse(value) or None
-                    for before, value in zip(found, self._attribute(kind), strict=True)
+                    before if value is None else known[value] or None
+                    for before, value in zip(found, values, strict=True)
                 ]
         return found
 

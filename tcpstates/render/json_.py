@@ -91,7 +91,13 @@ def _processes(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _objects(values: Sequence[Any]) -> Sequence[Any]:
-    return ["null" if value is None else _object(value) for value in values]
+    # Sockets may share a dictionary: then its text is made once.
+    known = {id(value): value for value in values}
+    texts = {
+        place: "null" if value is None else _object(value)
+        for place, value in known.items()
+    }
+    return [texts[id(value)] for value in values]
 
 
 def _object(value: dict[str, int]) -> str:
