@@ -71,9 +71,11 @@ class Socket(NamedTuple):
     shutdown: int | None  # bits: 1 the peer has ended its stream, 2 this side has
     congestion: str | None  # name of the congestion control
     info: dict[str, int] | None  # tcp_info; microseconds, bytes, or as names say
-    congestion_info: dict[str, int] | None  # of bbr, dctcp, vegas: bytes/s, us
-    ulp: str | None  # upper layer protocol: tls, mptcp; None: none, or not told
-    ulp_info: dict[str, int] | None  # its numbers
+    congestion_info: dict[str, int] | None  # figures of bbr, dctcp, vegas: bytes/s, us
+    # The upper layer protocol, such as tls or mptcp. None: there is none, or the kernel
+    # does not report it, as without CAP_NET_ADMIN.
+    ulp: str | None
+    ulp_info: dict[str, int] | None  # figures of the upper layer protocol
     memory: dict[str, int] | None  # bytes, and packets for drops
 
 

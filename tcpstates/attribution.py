@@ -18,7 +18,7 @@ from tcpstates.model import (
     reason_without_file,
 )
 from tcpstates.states import TcpState
-from tcpstates.wording import counted
+from tcpstates.wording import counted, plural
 
 # Whatever the source, no process can own a socket in these.
 _NEVER_OWNED = {
@@ -121,11 +121,13 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
             " capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
         )
     else:
-        sockets = counted(number, "socket")
+        were = plural(
+            number, "owner of 1 socket was", f"owners of {number:,} sockets were"
+        )
         some = counted(unreadable, "process", "processes")
         text = (
-            f"the owner of {sockets} was not found: {some} cannot be inspected, even"
-            " by root. A socket that is being passed to another process has no owner"
+            f"the {were} not found: {some} cannot be inspected, even by root. A socket"
+            " that is being passed to another process has no owner"
         )
     return Limitation("owners-hidden", text)
 

@@ -164,7 +164,7 @@ T = TypeVar("T")
 
 
 class Texts(dict[Any, T]):
-    """Texts by value, each made when it is first looked up; a bounded cache.
+    """What is made of a value, usually its text; a bounded cache.
 
     `map(texts.__getitem__, column)` takes 30 ns per value that is already known.
     """
@@ -174,11 +174,22 @@ class Texts(dict[Any, T]):
         super().__init__()
 
     def __missing__(self, value: Any) -> T:
-        """Make the text of a new value."""
+        """Make it for a new value."""
         if len(self) >= _MOST_TEXTS:
             self.clear()
-        text = self[value] = self._make(value)
-        return text
+        made = self[value] = self._make(value)
+        return made
+
+
+def texts_of_objects(make: Callable[[Any], str], objects: Sequence[Any]) -> list[str]:
+    """Make the text of each object, once if it occurs more than once.
+
+    Dictionaries, which sockets may share, cannot be the keys of `Texts`.
+    """
+    places = list(map(id, objects))
+    distinct = dict(zip(places, objects, strict=True))
+    texts = {place: make(found) for place, found in distinct.items()}
+    return list(map(texts.__getitem__, places))
 
 
 def format_ms(milliseconds: float) -> str:

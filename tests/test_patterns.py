@@ -91,5 +91,5 @@ def test_a_pattern_takes_time_in_proportion(use: Use) -> None:
 def test_patterns_are_found() -> None:
     names = {use[0] for use in USES}
     assert len(names) > 40
-    assert "tcpstates.parse.saved.reader._PREFIX.sub" in names
+    assert "tcpstates.parse.saved.cleaning._PREFIX.sub" in names
     assert "tcpstates.filters.tokens" in sys.modules

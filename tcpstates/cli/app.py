@@ -19,7 +19,7 @@ from tcpstates.cli.foreign_options import (
     SYNONYMS,
     instead_of,
 )
-from tcpstates.cli.like import translate
+from tcpstates.cli.like import Answered, Unsupported, find_tool
 from tcpstates.cli.option_groups import GroupedOption
 from tcpstates.cli.options import listing_options, make_options
 from tcpstates.cli.output import (
@@ -29,7 +29,6 @@ from tcpstates.cli.output import (
     point_at,
     warn,
 )
-from tcpstates.cli.real_tools import NotDone, Told
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.errors import ColumnError, FilterSyntaxError, TcpstatesError
 from tcpstates.wording import did_you_mean, nearest
@@ -168,11 +167,16 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
         command = COMMANDS[arguments[0]].load()
         name, arguments = f"tcpstates {arguments[0]}", arguments[1:]
     else:
-        try:
-            arguments = split_flags(translate(arguments))
-        except Told as told:
-            output.write([str(told)])
-            return None
+        like = find_tool(arguments)
+        if like is not None:
+            from tcpstates.cli.like_flags import translate_flags
+
+            try:
+                arguments = translate_flags(*like)
+            except Answered as answer:
+                output.write([str(answer)])
+                return None
+        arguments = split_flags(arguments)
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
@@ -243,7 +247,7 @@ def split_flags(arguments: list[str]) -> list[str]:
 
 def _usage_text(error: click.UsageError, arguments: list[str]) -> str:
     """Format click's error as one line, with a suggestion."""
-    if isinstance(error, NotDone):
+    if isinstance(error, Unsupported):
         return error.message
     if isinstance(error, click.NoSuchOption):
         text = f"unknown option '{error.option_name}'"

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import os
 
+import click
+
 TOOLS = ("ss", "netstat", "bsd", "windows", "lsof")
 _BY_NAME = ("ss", "netstat", "lsof")  # links to tcpstates under these names
 _OPTION = "--like"
+
+
+class Unsupported(click.UsageError):
+    """What a tool does and tcpstates does not; the text suggests a command."""
+
+
+class Answered(Exception):
+    """The help or the version that was asked for in place of a tool."""
 
 
 def named_tool(program: str) -> list[str]:
@@ -15,27 +25,20 @@ def named_tool(program: str) -> list[str]:
     return [_OPTION, name] if name in _BY_NAME else []
 
 
-def translate(arguments: list[str]) -> list[str]:
-    """Turn another tool's arguments into ours; leave our own as they are.
+def find_tool(arguments: list[str]) -> tuple[str, list[str]] | None:
+    """Return the tool that --like names, and the other arguments; None: no tool.
 
-    Raise click's UsageError for what tcpstates does not do, with the command that does.
+    For a name that is not one of TOOLS, leave the error to click.
     """
     for index, argument in enumerate(arguments):
+        name, equals, tool = argument.partition("=")
         if argument == "--":
             break
-        if argument == _OPTION and index + 1 < len(arguments):
-            tool, rest = (
-                arguments[index + 1],
-                arguments[:index] + arguments[index + 2 :],
-            )
-        elif argument.startswith(f"{_OPTION}="):
-            tool = argument.removeprefix(f"{_OPTION}=")
-            rest = arguments[:index] + arguments[index + 1 :]
-        else:
+        if name != _OPTION:
             continue
-        if tool not in TOOLS:
-            break  # click says which ones there are
-        from tcpstates.cli.like_flags import translate_flags
-
-        return translate_flags(tool, rest)
-    return arguments
+        after = index + 1
+        if not equals:
+            tool = arguments[after] if after < len(arguments) else ""
+            after += 1
+        return (tool, arguments[:index] + arguments[after:]) if tool in TOOLS else None
+    return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 _ROUTES = "for routes: ip route"
 _INTERFACES = "for interfaces: ip -s link"
 _STATISTICS = "for counters of the protocols: nstat -az"
-REPEAT = "to repeat it: watch -n 1, and the command without this"
+_REPEAT = "to repeat the listing: watch -n 1 COMMAND"
 _GROUPS = "for multicast groups: ip maddress"
 
 
@@ -115,7 +115,7 @@ _NETSTAT = Dialect(
         "r": _ROUTES,
         "i": _INTERFACES,
         "s": _STATISTICS,
-        "c": REPEAT,
+        "c": _REPEAT,
         "g": _GROUPS,
         "M": "for translated connections: conntrack -L",
         "x": "for unix sockets: {ss} -x",
@@ -133,7 +133,7 @@ _BSD = Dialect(
         "r": _ROUTES,
         "i": _INTERFACES,
         "s": _STATISTICS,
-        "w": REPEAT,
+        "w": _REPEAT,
         "g": _GROUPS,
         "m": "for buffers: tcpstates -tanm",
         "L": "for accept queues: tcpstates -ltn (Recv-Q and Send-Q)",

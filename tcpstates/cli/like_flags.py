@@ -6,16 +6,13 @@ does it. Words that are not flags are filters.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
-from tcpstates.cli.like_dialects import DIALECTS, FAMILIES, REPEAT, TABLES, Dialect
-from tcpstates.cli.real_tools import (
-    NotDone,
-    left_to_tool,
-    real_tool,
-    tell_help,
-    tell_version,
-)
+from tcpstates.cli.like import Unsupported
+from tcpstates.cli.like_dialects import DIALECTS, FAMILIES, TABLES, Dialect
+from tcpstates.cli.real_tools import help_for, left_to_tool, real_tool, version_for
+from tcpstates.text import command_line
 
 _LONGEST_FILTER = 1 << 16  # characters
 # Options of tcpstates that no other tool has; they can be combined with its flags.
@@ -23,7 +20,10 @@ _OURS = ("--source", "--from", "--by", "--output")
 
 
 def translate_flags(tool: str, arguments: list[str]) -> list[str]:
-    """Return our arguments for those of a tool; NotDone for what we do not do."""
+    """Turn the arguments of a tool into ours.
+
+    Raise Unsupported for what tcpstates does not do, and Answered for help and version.
+    """
     if tool == "lsof":
         from tcpstates.cli.like_lsof import translate_lsof
 
@@ -50,26 +50,23 @@ def translate_flags(tool: str, arguments: list[str]) -> list[str]:
         else:
             words.append(argument)
     if tool != "ss" and words and words[-1].isdecimal():
-        raise NotDone(f"'{words[-1]}' is an interval; {REPEAT}")
+        once = " ".join(command_line("{}", word) for word in arguments[:-1])
+        text = f"run watch -n {words[-1]} tcpstates --like {tool} {once}"
+        raise Unsupported(f"the interval {words[-1]} is not supported; {text}")
     names = ["--like", tool, "--state-names", dialect.state_names]
     return [*names, *flags, "--", *words]
 
 
 def _answer(tool: str, dialect: Dialect, arguments: list[str]) -> None:
-    """Raise `Told` where only help or the version is asked for."""
+    """Raise `Answered` if help or the version is asked for."""
     if not {"-h", "--help", "-?", "/?"}.isdisjoint(arguments):
-        known = (*dialect.letters, *dialect.with_value)
-        raise tell_help(
-            tool, map("-{}".format, known), map("-{}".format, dialect.refused)
-        )
+        raise help_for(tool, (*dialect.letters, *dialect.with_value), dialect.refused)
     if not {"-V", "--version"}.isdisjoint(arguments):
-        raise tell_version(tool)
+        raise version_for(tool)
 
 
 def _read_filter(name: str) -> str:
-    """Read the filter of ss -F FILE; "-" is standard input."""
-    import sys
-
+    """Read the filter that ss -F takes from a file; "-" is standard input."""
     try:
         if name == "-":
             return sys.stdin.read(_LONGEST_FILTER)
@@ -77,7 +74,7 @@ def _read_filter(name: str) -> str:
             return file.read(_LONGEST_FILTER)
     except OSError as error:
         text = f"cannot read the filter in '{name}': {error.strerror}"
-        raise NotDone(text) from error
+        raise Unsupported(text) from error
 
 
 def _letters(
@@ -97,7 +94,7 @@ def _letters(
             return
         if known in dialect.refused:
             refusal = dialect.refused[known].format_map(_RealTools())
-            raise NotDone(f"{tool} -{letter}: {refusal}")
+            raise Unsupported(f"{tool} -{letter}: {refusal}")
         if known not in dialect.letters:
             raise left_to_tool(tool, f"{tool} -{letter}", arguments)
         yield from dialect.letters[known].split()
@@ -135,12 +132,12 @@ def _values(option: str, values: dict[str, str], given: str) -> Iterator[str]:
         found = values.get(part.lower())
         if found is None:
             text = f"'{part}' for {option}: tcpstates shows {', '.join(values)} only"
-            raise NotDone(text)
+            raise Unsupported(text)
         yield from found.split()
 
 
 def _next(rest: Iterator[str], option: str) -> list[str]:
     value = next(rest, None)
     if value is None:
-        raise NotDone(f"option '{option}' requires an argument")
+        raise Unsupported(f"option '{option}' requires an argument")
     return [value]

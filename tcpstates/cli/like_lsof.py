@@ -10,7 +10,8 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from tcpstates.cli.real_tools import NotDone, left_to_tool, tell_help, tell_version
+from tcpstates.cli.like import Unsupported
+from tcpstates.cli.real_tools import help_for, left_to_tool, version_for
 
 # [46][protocol][@host][:service or port, ...], as lsof(8) has it.
 _ADDRESS = re.compile(
@@ -45,10 +46,9 @@ def translate_lsof(arguments: list[str]) -> list[str]:
         argument = rest.popleft()
         if argument in ("-h", "-?", "--help"):
             letters = (*_CONDITIONS, *_FLAGS, *_PLAIN, "a", "i")
-            refused = (f"-{letter}" for letter in _REFUSED)
-            raise tell_help("lsof", (f"-{letter}" for letter in letters), refused)
+            raise help_for("lsof", letters, _REFUSED)
         if argument == "-v":
-            raise tell_version("lsof")
+            raise version_for("lsof")
         if argument.startswith("+"):
             continue  # +c, +M and the like change columns that are not ours
         if not argument.startswith("-"):
@@ -58,7 +58,7 @@ def translate_lsof(arguments: list[str]) -> list[str]:
         raise left_to_tool("lsof", "lsof without -i:", arguments, why=_FILES)
     if len(found.kinds) > 1 and any(found.places):
         text = "-i with several protocols or families and an address: ask one by one"
-        raise NotDone(text)
+        raise Unsupported(text)
     expression = found.expression()
     names = ["--like", "lsof", "--state-names", "netstat", "--all", "--processes"]
     return [*names, *found.flags, *_kind_flags(found.kinds), "--", *expression]
@@ -120,7 +120,7 @@ def _read_letters(
         elif letter in _FLAGS:
             found.flags.append(_FLAGS[letter])
         elif letter in _REFUSED:
-            raise NotDone(f"lsof -{letter}: {_REFUSED[letter]}")
+            raise Unsupported(f"lsof -{letter}: {_REFUSED[letter]}")
         elif letter not in _PLAIN:
             raise left_to_tool("lsof", f"lsof -{letter}", arguments)
 
@@ -129,7 +129,7 @@ def _address(text: str, found: _Found) -> str:
     """Translate what follows -i to a condition."""
     parts = _ADDRESS.fullmatch(text)
     if parts is None:
-        raise NotDone(f"invalid address '{text}' for lsof -i; example: :8080")
+        raise Unsupported(f"invalid address '{text}' for lsof -i; example: :8080")
     found.kinds.add((parts["family"], parts["protocol"].lower()))
     conditions = []
     if parts["host"]:

@@ -60,13 +60,13 @@ def show(options: Options, output: Output) -> int:
         for limitation in listing.limitations:
             if limitation.kind != FEW_EXAMINED:  # these texts do not show owners
                 warn(limitation.text)
-        if options.like is not None:
+        if options.like is not None and not options.summary:
             _warn_of_other_kinds(options, options.like)
     return shown.exit_code
 
 
 def _warn_of_other_kinds(options: Options, tool: str) -> None:
-    """Say that a tool's plain listing has kinds of sockets that are not shown."""
+    """Warn if the tool would also list sockets that are not of the internet."""
     chosen = chosen_protocols(options._asdict(), [])
     families = chosen_families(options._asdict())
     if tool in ("ss", "netstat") and not chosen and families == set(FAMILIES):

@@ -70,7 +70,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             except BadValue as error:
                 self.fail(str(error), param, ctx)
         if not self._least <= seconds <= self._most:
-            self.fail(f"'{value}': between {self._least:g} and {self._most:g} s")
+            limits = f"between {self._least:g} and {self._most:g} seconds"
+            self.fail(f"'{value}' is not {limits}", param, ctx)
         return seconds
 
 

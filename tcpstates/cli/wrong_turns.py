@@ -85,11 +85,12 @@ def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
 
 
 def guess_for_doctor(option: str, arguments: Sequence[str]) -> str | None:
-    """Return what to type instead of an option that the doctor lacks; None: no idea."""
+    """Suggest a filter instead of an option that the doctor lacks; None: no idea."""
     if option == "-p":
-        given = [*arguments, ""][arguments.index("-p") + 1] if "-p" in arguments else ""
-        option = "--pid" if _NUMBER.fullmatch(given) or not given else "--process"
-        arguments = [option, *([given] if given else [])]
+        given = arguments[arguments.index("-p") + 1 :] if "-p" in arguments else []
+        is_name = given and not _NUMBER.fullmatch(given[0])
+        option = "--process" if is_name else "--pid"
+        arguments = [option, *given[:1]]
     found = guessed_option(option, arguments)
     return found and re.sub(r"^tcpstates -\w+ ", "tcpstates doctor ", found)
 

@@ -1,4 +1,4 @@
-"""Format what the congestion control and the upper layer protocol report, as ss does.
+"""Format figures of congestion controls and upper layer protocols, as ss does.
 
 Sources: `tcp_stats_print` and `mptcp_subflow_info` in misc/ss.c of iproute2.
 """
@@ -17,8 +17,8 @@ _MPTCP_FLAGS = "MmJjBbecv"  # MPTCP_SUBFLOW_FLAG_*, from the lowest bit
 Numbers = Mapping[str, int]
 
 
-def congestion_text(found: Numbers | None, rate: Callable[[float], str]) -> str:
-    """Format the congestion control's own numbers; `rate` formats bits per second."""
+def congestion_text(found: Numbers | None, rate: Callable[[int], str]) -> str:
+    """Format the figures of the congestion control; `rate` formats bytes per second."""
     if not found:
         return ""
     if "bandwidth" in found:
@@ -31,7 +31,7 @@ def congestion_text(found: Numbers | None, rate: Callable[[float], str]) -> str:
             if found.get(key)
         )
         mean = found.get("min_rtt", 0) / 1000
-        return f" bbr:(bw:{rate(found['bandwidth'] * 8)}bps,mrtt:{mean:g}{gains})"
+        return f" bbr:(bw:{rate(found['bandwidth'])},mrtt:{mean:g}{gains})"
     if "alpha" in found:
         if not found.get("enabled"):
             return " dctcp:fallback_mode"
@@ -52,9 +52,9 @@ _DCTCP = {
 def upper_protocol_text(
     name: str, found: Numbers | None = None, *, newest: bool = True
 ) -> str:
-    """Format the upper layer protocol, tls or mptcp, and its numbers if given.
+    """Format the upper layer protocol, tls or mptcp, with its numbers if given.
 
-    ss printed mptcp's numbers in hexadecimal until 6.4; `newest` has decimal ones.
+    `newest`: the numbers of mptcp are decimal, as since ss 6.5, not hexadecimal.
     """
     numbers = found or {}
     base = "d" if newest else "x"

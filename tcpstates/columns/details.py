@@ -20,11 +20,6 @@ def _retransmits(total: int, now: int | None) -> str:
     return f" retransmits:{now or 0}/{total}" if total or now else ""
 
 
-def _bandwidth(bits_per_second: float) -> str:
-    """Format bbr's bandwidth as the other rates; the text of ss ends in bps."""
-    return format_rate(round(bits_per_second / 8)).removesuffix("bit/s")
-
-
 _SHORT = InfoFormat(
     Part(("info.rtt", "info.rtt_variance"), _round_trip),
     Part(("info.rto",), lambda us: f" rto:{format_ms(us / 1000)}"),
@@ -46,7 +41,7 @@ _SHORT = InfoFormat(
     Part(("info.app_limited",), lambda is_so: " app_limited" if is_so else ""),
     Part(
         ("congestion_info",),
-        lambda found: congestion_text(found, _bandwidth),
+        lambda found: congestion_text(found, format_rate),
         is_kept=False,
     ),
     Part(("ulp",), upper_protocol_text),

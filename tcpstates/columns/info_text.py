@@ -1,7 +1,7 @@
-"""Format tcp_info as text, whole columns at a time, by a table of parts.
+"""Format tcp_info as text, whole columns at a time, from a table of parts.
 
-A socket's text is one `%` over its parts, which takes 3 us, most of it to make numbers
-into text. The text of a part that is not a plain number is made once per value.
+The text of a socket is one `%` over its parts. It takes 3 us, most of it to convert
+numbers. The text of a part that is not a plain number is made once per value.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Any, NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName
-from tcpstates.text import Texts
+from tcpstates.text import Texts, texts_of_objects
 
 
 class Part(NamedTuple):
     """A part of the text; a socket without its first field leaves it out."""
 
     fields: tuple[ColumnName, ...]
-    # Makes the text of the fields' values, with the blank before it; "": nothing.
+    # Makes the text of the fields' values, with a blank before it, or "" for none.
     text: Callable[..., str]
-    is_kept: bool = True  # the text of a value is kept; a dictionary cannot be a key
+    is_kept: bool = True  # False: a value is a dictionary, which cannot be a key
     label: str = ""  # of a part that is always a plain number
 
 
 def number(label: str, field: ColumnName) -> Part:
-    """Make a part that is a plain number, also if that is zero."""
+    """Make a part that is a plain number, even if it is zero."""
     return Part((field,), lambda value: f" {label}:{value}", label=label)
 
 
 def count(label: str, field: ColumnName, *, per: int = 1) -> Part:
-    """Make a part that is a number unless that is zero; `per` divides it."""
+    """Make a part that is a number, unless it is zero; `per` divides it."""
 
     def text(value: int) -> str:
         shown = value if per == 1 else f"{value / per:g}"
@@ -40,20 +40,11 @@ def count(label: str, field: ColumnName, *, per: int = 1) -> Part:
 
 
 def _of_values(part: Part) -> Callable[[Any], str]:
-    """Make a function of one value, or of a tuple, that knows what is left out."""
+    """Make a function of one value, or of a tuple, that leaves out unknown values."""
     make = part.text
     if len(part.fields) == 1:
         return lambda value: "" if value is None else make(value)
     return lambda values: "" if values[0] is None else make(*values)
-
-
-def by_identity(make: Callable[[Any], str], values: Sequence[Any]) -> list[str]:
-    """Make the texts of values that cannot be keys, once for each object."""
-    places = list(map(id, values))
-    texts = {
-        place: make(v) for place, v in dict(zip(places, values, strict=True)).items()
-    }
-    return list(map(texts.__getitem__, places))
 
 
 class InfoFormat:
@@ -85,7 +76,7 @@ class InfoFormat:
             elif part.is_kept:
                 columns.append(map(made, first))
             else:
-                columns.append(by_identity(made, first))
+                columns.append(texts_of_objects(made, first))
         if not columns:
             return [""] * len(batch)
         return list(map(template.__mod__, zip(*columns, strict=True)))

@@ -30,16 +30,17 @@ _MOST_SSTHRESH = 0xFFFF
 _UNMEASURED = 0xFFFFFFFF
 
 
-def _unit_of_rates(*, numeric: bool) -> Callable[[float], str]:
-    """Return what formats bits per second: 1.2G, or digits only."""
+def _rate_format(*, numeric: bool) -> Callable[[float], str]:
+    """Return a function that formats bytes per second as 1.2Gbps, or in digits only."""
 
-    def text(rate: float) -> str:
+    def text(bytes_per_second: float) -> str:
+        bits = bytes_per_second * 8.0
         if numeric:
-            return f"{rate:.0f}"
+            return f"{bits:.0f}bps"
         for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if rate >= size:
-                return f"{rate / size:.3g}{unit}"
-        return f"{rate:g}"
+            if bits >= size:
+                return f"{bits / size:.3g}{unit}bps"
+        return f"{bits:g}bps"
 
     return text
 
@@ -65,20 +66,20 @@ def _busy(busy: int, window: int | None, buffer: int | None) -> str:
 
 @cache
 def _format(*, numeric: bool, options: bool, newest: bool) -> InfoFormat:
-    """Make the table: with TCP's `options`, and what ss has printed since 6.1."""
-    rate = _unit_of_rates(numeric=numeric)
+    """Make the table of parts; see `ss_info_texts` for the arguments."""
+    rate = _rate_format(numeric=numeric)
 
     def sending(window: int, size: int | None, rtt: int | None) -> str:
         """Format a window of full segments per round trip."""
         if not (window and size and rtt):
             return ""
-        return f" send {rate(window * size * 8_000_000 / rtt)}bps"
+        return f" send {rate(window * size * 1_000_000 / rtt)}"
 
     def pacing(now: int, most: int | None) -> str:
         if not now:
             return ""
-        limit = f"/{rate(most * 8.0)}bps" if most else ""
-        return f" pacing_rate {rate(now * 8.0)}bps{limit}"
+        limit = f"/{rate(most)}" if most else ""
+        return f" pacing_rate {rate(now)}{limit}"
 
     shown_options = (Part(("info.options",), _options),) if options else ()
     since = (
@@ -137,7 +138,7 @@ def _format(*, numeric: bool, options: bool, newest: bool) -> InfoFormat:
         Part(("info.pacing_rate", "info.max_pacing_rate"), pacing),
         Part(
             ("info.delivery_rate",),
-            lambda found: f" delivery_rate {rate(found * 8.0)}bps" if found else "",
+            lambda found: f" delivery_rate {rate(found)}" if found else "",
         ),
         count("delivered", "info.delivered"),
         count("delivered_ce", "info.delivered_ce"),
@@ -191,8 +192,8 @@ def ss_info_texts(
 ) -> list[str | None]:
     """Format tcp_info; each text begins with a blank. None: a socket has no tcp_info.
 
-    `numeric` formats rates as digits, `options` shows TCP's options (ts, sack), and
-    `newest` what ss 6.1 does not print.
+    `numeric` prints rates in digits only. `options` adds the options of TCP (ts, sack).
+    `newest` adds what ss prints since 6.6, and the numbers of mptcp are decimal.
     """
     found = _format(numeric=numeric, options=options, newest=newest).texts(batch)
     return [

@@ -1,4 +1,4 @@
-"""Decode what the kernel attaches to a socket besides tcp_info (`linux/inet_diag.h`).
+"""Decode the attributes of a socket other than tcp_info (`linux/inet_diag.h`).
 
 Every function takes the value of one attribute, which may be shorter than expected:
 older kernels know fewer fields. Numbers are in the kernel's units.
@@ -54,7 +54,7 @@ _BYTE_ORDER: Any = "little" if pack("=H", 1) == b"\1\0" else "big"
 
 
 class UpperProtocol(NamedTuple):
-    """What is spoken over a TCP connection inside the kernel: tls, mptcp, ..."""
+    """A protocol above TCP that the kernel itself implements: tls, mptcp."""
 
     name: str
     numbers: dict[str, int]
@@ -106,8 +106,8 @@ def _parse_bbr(value: bytes) -> dict[str, int]:
     return {"bandwidth": low | high << 32, **found}
 
 
-# The congestion controls that report numbers of their own (union tcp_cc_info):
-# bandwidth in bytes per second, times in microseconds.
+# The congestion controls that report figures (union tcp_cc_info): bandwidth in bytes
+# per second, times in microseconds.
 CONGESTION: dict[int, Callable[[bytes], dict[str, int]]] = {
     VEGASINFO: _reader("=IIII", "enabled", "rtt_count", "rtt", "min_rtt"),
     DCTCPINFO: _reader(

@@ -30,16 +30,17 @@ _COOKIE = 60
 
 
 # The bits of a request's idiag_ext that request an attribute.
-# The kernel takes VEGASINFO for a request of bbr's and dctcp's numbers, too.
+# VEGASINFO also requests the figures of bbr and dctcp.
 WITH_INFO = (
     1 << attached.INFO - 1 | 1 << attached.CONG - 1 | 1 << attached.VEGASINFO - 1
 )
 WITH_MEMORY = 1 << attached.SKMEMINFO - 1
 
-# What was parsed, by its bytes: quiet connections report the same numbers.
+# Parsed attributes by their bytes, because quiet connections report the same numbers.
 _CONGESTION: dict[int, Texts[dict[str, int]]] = {
     kind: Texts(parse) for kind, parse in attached.CONGESTION.items()
 }
+_UPPER_PROTOCOLS = Texts(attached.parse_upper_protocol)
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
 
@@ -247,7 +248,7 @@ class DiagBatch(Batch):
         if self._place(attached.ULP_INFO) == (0, 0):
             return [None] * len(self)
         return [
-            None if value is None else attached.parse_upper_protocol(value)
+            None if value is None else _UPPER_PROTOCOLS[value]
             for value in self._attribute(attached.ULP_INFO)
         ]
 

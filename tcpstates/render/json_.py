@@ -28,7 +28,7 @@ from tcpstates.fields import (
     Kind,
 )
 from tcpstates.model import Listing, Names, Owner
-from tcpstates.text import decode_name
+from tcpstates.text import decode_name, texts_of_objects
 
 SCHEMA = 1
 
@@ -91,16 +91,12 @@ def _processes(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _objects(values: Sequence[Any]) -> Sequence[Any]:
-    # Sockets may share a dictionary: then its text is made once.
-    known = {id(value): value for value in values}
-    texts = {
-        place: "null" if value is None else _object(value)
-        for place, value in known.items()
-    }
-    return [texts[id(value)] for value in values]
+    return texts_of_objects(_object, values)
 
 
-def _object(value: dict[str, int]) -> str:
+def _object(value: dict[str, int] | None) -> str:
+    if value is None:
+        return "null"
     return "{" + ", ".join(f'"{key}": {number}' for key, number in value.items()) + "}"
 
 

@@ -117,7 +117,7 @@ def test_bbr() -> None:
     gains = "pacing_gain:2.88672,cwnd_gain:1"
     assert full(batch) == f" bbr bbr:(bw:34359738408bps,mrtt:0.25,{gains})"
     assert "bw:34.4Gbps" in full(batch, numeric=False)
-    assert "bw:34.4Gbps" in (info_texts(batch)[0] or "")
+    assert "bw:34.4Gbit/s" in (info_texts(batch)[0] or "")
     assert batch.column("congestion_info") == [
         {
             "bandwidth": 5 + 2**32,

@@ -8,7 +8,6 @@ are compared where all tools find one.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from pathlib import Path
 
@@ -152,9 +151,10 @@ def test_what_is_left_to_the_tool_names_its_path(
     refused = run(lab, line, f"{links}:{os.environ['PATH']}")
     assert (refused.returncode, refused.stdout) == (2, "")
     (text,) = refused.stderr.splitlines()
-    command = re.search(r"/usr/(?:s?bin)/.*", text)
-    assert command, text
-    assert run(lab, command[0], os.environ["PATH"]).returncode in (0, 1)
+    program = shutil.which(line.split(maxsplit=1)[0])
+    assert program
+    command = text[text.index(program) :]
+    assert run(lab, command, os.environ["PATH"]).returncode in (0, 1)
 
 
 @needs_tools
@@ -164,10 +164,10 @@ def test_help_and_version_say_that_they_are_ours(
 ) -> None:
     path = f"{links}:{os.environ['PATH']}"
     shown = run(lab, f"{tool} -h", path).stdout
-    assert f"in the place of {tool}" in shown
+    assert f"in place of {tool}" in shown
     assert f"The program itself: {shutil.which(tool)}" in shown
     version = run(lab, f"{tool} {'-v' if tool == 'lsof' else '-V'}", path).stdout
-    assert version == f"tcpstates {__version__} in the place of {tool}\n"
+    assert version == f"tcpstates {__version__}, in place of {tool}\n"
 
 
 @needs_tools

@@ -101,7 +101,7 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
             2,
             Reason.NOT_FOUND,
             (
-                "the owner of 3 sockets was not found: 2 processes cannot be inspected, even"
+                "the owners of 3 sockets were not found: 2 processes cannot be inspected, even"
                 " by root. A socket that is being passed to another process has no owner"
             ),
         ),

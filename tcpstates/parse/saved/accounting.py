@@ -1,4 +1,4 @@
-"""Know of every line of a file whether it was read: nothing is lost in silence.
+"""Track every line of a file, so that no row is lost silently.
 
 A line is settled once it has given a row, belongs to a block that a layout reads as a
 whole, or is counted as unreadable. Any other line that may be a socket is counted, too,
@@ -41,6 +41,12 @@ class Accounts:
         for place in decided:
             if may_be_socket(self._open.pop(place)):
                 self.count((place,))
+
+    def compare(self, number: int, parts: Iterable[str], rows: int) -> None:
+        """Count a line of several parts if it gave fewer rows than it seems to have."""
+        self.close(number)
+        if rows < sum(map(may_be_socket, parts)):
+            self.count((number,))
 
     def count(self, numbers: Iterable[int]) -> None:
         """Count unreadable lines; a line counts once for each of its sockets."""

@@ -1,7 +1,7 @@
-"""Take off what editors, logs, mails and web pages have put around a tool's lines.
+"""Remove what editors, logs, mails and web pages add to the lines of a tool.
 
-Nothing here decides what a socket is. A line that no layout reads is tried again from
-where a row seems to start, so that any text may stand before it.
+Nothing here decides what a socket is. If no layout recognises a line, the reader tries
+again at the point where a row seems to begin, whatever text precedes it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _STAMP = re.compile(
     r"(?:Z|[+-]\d\d:?\d\d)?\]?:?\s+"
     r"|^[A-Z][a-z]{2} +\d{1,2} (?:\d{4} )?\d{1,2}:\d{1,2}:\d{1,2}\s+"
 )
-# What shows where lines of several containers are from: "web-1  | ", "[pod/a/b] ".
+# The name of the container that printed a line: "web-1  | ", "[pod/a/b] ".
 _CONTAINER = re.compile(r"^(?:[\w./@-]{1,80}\s*\|\s*|\[[\w/.:-]{2,200}\]\s+)(?=\S)")
-# Where a row of ss, netstat or /proc/net seems to start.
+# The beginning of a row of ss, netstat or /proc/net.
 _START = re.compile(
     r"(?<![\w.])(?:"
     r"(?:tcp|udp)\s+(?:LISTEN|ESTAB|UNCONN|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s"
@@ -47,7 +47,7 @@ _START = re.compile(
     r"|(?:TCP|UDP)\s+[\d*\[]"
     r"|\d{1,7}: [0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} )"
 )
-# Prefixes of grep, cat -n, diff and shells, where no start can be recognised.
+# Prefixes of grep, cat -n, diff and shells, for rows whose beginning is not recognised.
 _PREFIX = re.compile(
     r"^(?:\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?"
     r"|\s*(?:[+*•-]|#+|//|--|;|\d{1,3}[.)])\s+|[+-]|\s+|[`*_]{1,3})"
@@ -81,34 +81,34 @@ def cleaned(line: str) -> str:
 
 
 def _as_host(found: re.Match[str]) -> str:
-    """Write a placeholder as a host name: what it stands for is not known."""
-    return re.sub(r"[ ]+", "-", found[1].strip())
+    """Turn a placeholder into a host name; the address itself is unknown."""
+    return "-".join(found[1].split())
 
 
 def parts_of(line: str) -> Sequence[str]:
-    """Split a line at line ends that are written out, as in JSON and HTML."""
+    """Split a line at line ends that are spelled out, as in JSON and HTML.
+
+    A name may contain such a sequence, so another row has to follow.
+    """
     is_plain = "\\" not in line and "&" not in line and "<" not in line
     if is_plain or not _LINE_END.search(line):  # the search alone takes 8 us
         return (line,)
     text = line.replace('\\"', '"').replace("\\t", " ")
-    return [part for part in _LINE_END.split(text) if part.strip()]
+    parts = [part for part in _LINE_END.split(text) if part.strip()]
+    if len(parts) > 1 and not any(map(_START.search, parts[1:])):
+        return (line,)
+    return parts
 
 
 def rows_in(line: str) -> Sequence[str]:
-    """Split a line where rows seem to start: their line ends may be lost.
-
-    What stands before the first row, such as a heading, is the first part.
-    """
+    """Return the rows in a line whose line ends are lost; omit text before them."""
     starts = [found.start() for found in _START.finditer(line)]
-    if not starts:
-        return (line,)
-    places = [0, *starts] if line[: starts[0]].strip() else starts
-    ends = [*places[1:], len(line)]
-    return [line[a:b] for a, b in zip(places, ends, strict=True)]
+    ends = [*starts[1:], len(line)]
+    return [line[a:b] for a, b in zip(starts, ends, strict=False)]
 
 
 def without_prefix(line: str) -> str | None:
-    """Return the line from where a row seems to start; None: nothing to remove."""
+    """Remove the text before and after a row; None: there is nothing to remove."""
     bare = _TRAILING.sub("", line)
     start = _START.search(bare)
     if start is not None and start.start():

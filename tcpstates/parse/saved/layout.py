@@ -53,15 +53,15 @@ class Layout:
         return False
 
     def follow(self, command: Command) -> None:
-        """Take from the command above the rows what they do not show."""
+        """Use what the command above the rows reveals and the rows do not show."""
 
     def begin_without_heading(self) -> None:
-        """Forget a heading: the row that follows is not below it."""
+        """Forget the last heading, because it does not apply to the next row."""
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a line; None if it does not belong to this layout.
 
-        NOT_OURS if it is known to be no socket of TCP or UDP.
+        NOT_OURS if it is a socket of another protocol.
         Raise MalformedLine if it looks like a socket but is malformed.
         """
         raise NotImplementedError

@@ -149,8 +149,8 @@ class Netstat(Layout):
             raw = read_windows(after, protocol, remote[1], more)
         else:
             tail = line.split(texts[1], 1)[1] if after else ""
-            raw = self._read_unix(after, tail, protocol, more)
-            self._take_process_of_macos(texts, tail, more)
+            is_bsd = _separator(texts[0]) == "."
+            raw = self._read_unix(after, tail, protocol, more, is_bsd=is_bsd)
             sides = ("local_address", local[0]), ("remote_address", remote[0])
             cut = [
                 side
@@ -173,13 +173,6 @@ class Netstat(Layout):
             raise MalformedLine(line)
         self._shows_states |= is_tcp and bool(after)
 
-    def _take_process_of_macos(self, texts: list[str], tail: str, more: More) -> None:
-        """Take the process of a row of macOS that stands below no heading."""
-        if _separator(texts[0]) == "." and not self._after_state:
-            both = _NAME_AND_PID.search(f" {tail}")
-            if both and both[2] != "0":
-                more["processes"] = (owner(both[2], both[1]),)
-
     def _is_cut(self, address: Address, text: str) -> bool:
         """Check whether an endpoint was truncated to the width of its column."""
         if address.text == "*":
@@ -191,19 +184,21 @@ class Netstat(Layout):
         )
 
     def _read_unix(
-        self, after: list[str], tail: str, protocol: str, more: More
+        self, after: list[str], tail: str, protocol: str, more: More, *, is_bsd: bool
     ) -> str | None:
         """Parse the columns after the endpoints; return the state."""
         if self._has_counters:
             return None
         raw, after = _split_state(after, protocol)
         if raw is None and len(after) > 1 and state_of(after[-1], protocol):
-            return after[-1]  # of Cisco, which prints the service before it
+            return after[-1]  # Cisco prints the service before the state
         if raw is not None:
             tail = tail.split(raw.split()[-1], 1)[1]
-        if self._after_state:
+        if is_bsd:
             named = dict(zip(self._after_state, after, strict=False))
-            both = _NAME_AND_PID.search(f" {tail}") if _PROCESS in named else None
+            # Without a heading, as after grep, the columns have no names.
+            shows_both = _PROCESS in named or not self._after_state
+            both = _NAME_AND_PID.search(f" {tail}") if shows_both else None
             pid, name = (both[2], both[1]) if both else (named.get("pid", ""), None)
             if pid.isdecimal() and pid != "0":
                 more["processes"] = (owner(pid, name),)
@@ -224,7 +219,7 @@ class Netstat(Layout):
 
 
 def _separator(text: str) -> str:
-    """Return what stands between address and port."""
+    """Return the character between address and port."""
     return text[max(text.rfind(":"), text.rfind("."))]
 
 

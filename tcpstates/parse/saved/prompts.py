@@ -1,6 +1,6 @@
-"""Read the commands that stand in a text above their output.
+"""Read the commands that a text contains above their output.
 
-They tell what the rows below do not: `ss -uanp` prints no protocol, and `ss state
+They reveal what the rows do not show: `ss -uanp` prints no protocol, and `ss state
 syn-recv` no state.
 """
 
@@ -48,7 +48,7 @@ _PRINTED = {"ESTABLISHED": "ESTAB", "LISTENING": "LISTEN", "CLOSED": "UNCONN"}
 
 
 def read_command(line: str) -> Command | None:
-    """Return the command of a prompt; None: the line is none."""
+    """Return the command in a line; None if there is none."""
     if not any(tool in line for tool in _TOOLS):
         return None
     found = _COMMAND.search(line.strip()[:400])

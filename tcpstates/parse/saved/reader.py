@@ -28,7 +28,7 @@ _SOCKETS_IN_JSON = ('"protocol"', '"LocalAddress"')
 LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
 _FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
-_MOST_TRIES = 4  # prefixes to remove from a line
+_MOST_PREFIXES = 4  # to remove from a line
 _MOST_BY_LINE = 4096  # lines, where runs are rare
 
 # Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
@@ -96,21 +96,17 @@ class Reader:
         return self._give()
 
     def _read_parts(self, line: str) -> None:
-        """Read a line; if it has several in it, read each of them."""
-        if line[:1] in _JSON:
-            is_socket = any(mark in line for mark in _SOCKETS_IN_JSON)
-            parts = [line] if is_socket else parts_of(line)
-        else:
-            parts = list(map(cleaned, parts_of(line)))
-        if len(parts) == 1:
-            self._read_joined(parts[0])
+        """Read a line; if it contains several lines, read each of them."""
+        if line[:1] in _JSON and any(mark in line for mark in _SOCKETS_IN_JSON):
+            self._read_joined(line)
             return
-        found = len(self._found)
+        parts = list(map(cleaned, parts_of(line)))
+        before = len(self._found)
         for part in parts:
-            self._read_joined(cleaned(part))
-        self._end()
-        if len(self._found) > found:
-            self._accounts.close(self._line)
+            self._read_joined(part)
+        if len(parts) > 1:
+            self._end()
+            self._accounts.compare(self._line, parts, len(self._found) - before)
 
     def batches(self, lines: Sequence[str]) -> Iterator[ColumnBatch]:
         """Parse the next lines of the file; runs of plain ones as a whole."""
@@ -199,7 +195,26 @@ class Reader:
         self._line += 1
         self._accounts.count((self._line,))
 
-    def _read(self, line: str, *, tries: int = _MOST_TRIES) -> bool:
+    def _read(self, line: str) -> bool:
+        """Parse a line, or what is left of it without the text before and after a row.
+
+        False if no layout recognises it.
+        """
+        if self._read_as_is(line):
+            return True
+        rows = rows_in(line)
+        if len(rows) > 1:
+            return self._read_all(rows)
+        for _ in range(_MOST_PREFIXES):
+            shorter = without_prefix(line)
+            if shorter is None:
+                break
+            if self._read_as_is(shorter):
+                return True
+            line = shorter
+        return False
+
+    def _read_as_is(self, line: str) -> bool:
         """Parse a line; False if no layout recognises it."""
         if self._current is not None and self._take(self._current.rows(line)):
             return True
@@ -208,7 +223,7 @@ class Reader:
         for layout in self._layouts:
             if layout.heading(line):
                 self._change(layout, line)
-                return self._read_rows_in(line)
+                return self._read_all(rows_in(line))
         self.is_summary |= _SUMMARY.match(line) is not None
         if self._take(self._without_heading(line)):
             return True
@@ -217,17 +232,12 @@ class Reader:
             for layout in self._layouts:
                 layout.follow(command)
             self._accounts.close(self._line)
-            return False
-        if tries == _MOST_TRIES and len(rows_in(line)) > 2:
-            return self._read_rows_in(line)
-        stripped = without_prefix(line) if tries else None
-        return stripped is not None and self._read(stripped, tries=tries - 1)
+        return False
 
-    def _read_rows_in(self, line: str) -> bool:
-        """Read the rows of a line that has several, or a heading before them."""
-        parts = rows_in(line)
-        read = [self._read(part, tries=0) for part in parts[1:]]
-        if not all(read):
+    def _read_all(self, rows: Sequence[str]) -> bool:
+        """Read the rows of one line; it is unreadable if one of them is."""
+        are_read = [self._read_as_is(row) for row in rows]
+        if not all(are_read):
             self._accounts.count((self._line,))
         return True
 
@@ -256,7 +266,7 @@ class Reader:
         return rows is not None
 
     def _reads_blocks(self) -> bool:
-        """Whether the lines of the current layout are no rows by themselves."""
+        """Whether a socket takes several lines in the current layout."""
         return self._current is not None and self._current.has_blocks
 
     def _end(self) -> None:

@@ -42,8 +42,7 @@ class MalformedLine(Exception):
     """A line that looks like a socket but is malformed."""
 
 
-# What a layout returns for a line that is known not to be a socket of TCP or UDP: this
-# list, not an equal one.
+# A layout returns this very list for a socket that is neither TCP nor UDP.
 NOT_OURS: list[Row] = []
 # Stands for a malformed row among valid ones: `gate` rejects it, so it is counted.
 MALFORMED = Row("", "", None, "", None, "", None)

@@ -109,8 +109,8 @@ class Ss(Layout):
         return True
 
     def follow(self, command: Command) -> None:
-        """Take the protocol and the state of the rows below."""
-        self._has_heading = False
+        """Use the protocol and the state that the command selects."""
+        self.begin_without_heading()
         is_own = command.tool == "ss"
         self._protocol = self._named = command.protocol if is_own else None
         self._state = command.state if is_own else None

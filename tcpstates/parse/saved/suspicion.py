@@ -1,31 +1,35 @@
-"""Tell whether a line that was not read may be a socket.
+"""Decide whether a line that no layout recognised may be a socket.
 
-The reader reports such lines, so it is better to doubt a sentence than to lose a row:
-two endpoints, or an endpoint or queues beside the name of a protocol or a state.
+The reader reports such lines. A false alarm is better than a lost row, so a line is
+suspicious if it has two endpoints, or the name of a protocol or state next to an
+endpoint or queues.
 """
 
 from __future__ import annotations
 
 import re
 
-LONGEST = 1000  # characters that are looked at
+LONGEST = 1000  # characters of a line that are examined
 
-# What no tool here reads: other kinds of sockets, and the commands of a prompt.
+# Sockets of other protocols; FreeBSD and macOS may print a kernel address before them.
 _OTHER = re.compile(
-    r"^\s*(?:[0-9a-f]{8,16}\s+(?:\d+\s+)?)?(?:unix|u_str|u_dgr|u_seq|nl|raw6?|mptcp|p_raw|p_dgr|v_str|v_dgr|vsock|xdp|sctp[46]?"
-    r"|dccp|tipc|ti_st|ti_dg|icmp?6?|icm[46]|udpl(?:ite)?6?|packet|netlink|l2cap|rfcomm"
-    r"|ax25|ipx|\?\?\?)\s",
+    r"^\s*(?:[0-9a-f]{8,16}\s+(?:\d+\s+)?)?(?:unix|u_str|u_dgr|u_seq|nl|raw6?|mptcp"
+    r"|p_raw|p_dgr|v_str|v_dgr|vsock|xdp|sctp[46]?|dccp|tipc|ti_st|ti_dg|icmp?6?|icm[46]"
+    r"|udpl(?:ite)?6?|packet|netlink|l2cap|rfcomm|ax25|ipx|\?\?\?)\s",
 )
 _COUNTS = re.compile(r"^(?:TCP|UDP)\s+\d+\s+\d+\s+\d+\s*$")  # of ss -s
+# A command after a prompt.
 _COMMAND = re.compile(
     r"[$#>%]\s*(?:sudo\s+)?(?:curl|wget|nc|ncat|telnet|ssh|ping|docker|kubectl|ss"
     r"|netstat|lsof|nmap|iptables|nft|tcpdump|openssl|redis-cli|psql|mysql|python3?)\s",
 )
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+# An address, or a name with a dot, and a port. The lookbehind keeps the search linear.
 _ENDPOINT = re.compile(
-    rf"(?<![\w/:.])(?:(?:{_IPV4}|\*|localhost|\[[0-9a-fA-F:.%\w]*\](?:%\w+)?|::|(?:::ffff:){_IPV4})"
-    r"(?::|\.)(?:\d{1,5}|\*|[a-z][\w-]{1,20})"
-    r"|[\w-]+(?:\.[\w-]+){1,6}:(?:\d{1,5}|[a-z][\w-]{1,20}|\*)"
+    rf"(?<![\w/:.-])(?:(?:{_IPV4}|\*|localhost|::|(?:::ffff:){_IPV4}"
+    r"|\[[0-9a-fA-F:.%\w]{0,64}\](?:%\w{1,16})?)"
+    r"[:.](?:\d{1,5}|\*|[a-z][\w-]{1,20})"
+    r"|[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}:(?:\d{1,5}|[a-z][\w-]{1,20}|\*)"
     r"|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}[:.](?:\d{1,5}|\*)"
     r"|[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4})(?![\w/])"
 )
@@ -39,36 +43,34 @@ _STATE = re.compile(
     r"|CLOSED|Listen|Established|TimeWait|CloseWait|FinWait[12]|SynSent|SynReceived"
     r"|LastAck|Bound)(?![\w./-])"
 )
-# A part of lsof's and of /proc/net's rows that stands nowhere else.
+# Text that occurs only in rows of lsof and of /proc/net.
 _UNMISTAKABLE = re.compile(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
 )
+# Lines that begin like a row: with a protocol, or with a protocol or state and queues.
+_PROTOCOL_FIRST = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
+_ROW_CUT_OFF = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s+\d+(?:\s+\d+)?(?:\s+\S*)?$")
+_NAME_FIRST = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
 _QUEUES = re.compile(r"\s\d+\s+\d+(?:\s|$)")
-_CUT = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s+\d+(?:\s+\d+)?(?:\s+\S*)?$")
-_FIRST = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
-_STARTS = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
 
 
 def may_be_socket(line: str) -> bool:
-    """Check a line, of which the first `LONGEST` characters are enough."""
+    """Examine the first `LONGEST` characters of a line."""
     text = line[:LONGEST]
     if _OTHER.match(text) or _COUNTS.match(text):
         return False
     if _UNMISTAKABLE.search(text):
         return True
-    has_word = _PROTOCOL.search(text) is not None or _STATE.search(text) is not None
-    endpoints = _ENDPOINT.findall(text)
-    if not endpoints and not has_word:
+    has_state = _STATE.search(text) is not None
+    has_name = has_state or _PROTOCOL.search(text) is not None
+    endpoints = len(_ENDPOINT.findall(text))
+    if endpoints < 2 and not has_name:
         return False
     if _COMMAND.search(text):
         return False
-    if len(endpoints) > 1 or (endpoints and has_word):
+    if endpoints or _ROW_CUT_OFF.match(text):
         return True
-    if not has_word:
-        return False
-    if _CUT.match(text) or (_FIRST.match(text) and _STATE.search(text)):
+    if has_state and (_PROTOCOL_FIRST.match(text) or _ADDRESS.search(text)):
         return True
-    return (_STATE.search(text) is not None and _ADDRESS.search(text) is not None) or (
-        _STARTS.match(text) is not None and _QUEUES.search(text) is not None
-    )
+    return bool(_NAME_FIRST.match(text) and _QUEUES.search(text))
