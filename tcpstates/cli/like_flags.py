@@ -94,7 +94,7 @@ def _letters(
             return
         if known in dialect.refused:
             refusal = dialect.refused[known].format_map(_RealTools())
-            raise Unsupported(f"{tool} -{letter}: {refusal}")
+            raise Unsupported(f"{tool} -{letter} is not supported; {refusal}")
         if known not in dialect.letters:
             raise left_to_tool(tool, f"{tool} -{letter}", arguments)
         yield from dialect.letters[known].split()

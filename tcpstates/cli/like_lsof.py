@@ -120,7 +120,7 @@ def _read_letters(
         elif letter in _FLAGS:
             found.flags.append(_FLAGS[letter])
         elif letter in _REFUSED:
-            raise Unsupported(f"lsof -{letter}: {_REFUSED[letter]}")
+            raise Unsupported(f"lsof -{letter} is not supported; {_REFUSED[letter]}")
         elif letter not in _PLAIN:
             raise left_to_tool("lsof", f"lsof -{letter}", arguments)
 

@@ -108,7 +108,7 @@ _DECORATORS = (
         SHOWN,
         "-i",
         "--info",
-        text="Show TCP internals: rtt, window, bytes, last activity; -ii shows all.",
+        text="Show TCP internals: rtt, window, bytes; -ii shows all.",
     ),
     flag(SHOWN, "-m", "--memory", text="Show socket memory in bytes."),
     flag(SHOWN, "-n", "--numeric", text="Do not look up names."),

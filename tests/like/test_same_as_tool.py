@@ -117,8 +117,13 @@ def run(lab: Lab, pipeline: str, path: str) -> Finished:
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_pipelines(lab: Lab, links: Path, pipeline: str) -> None:
     path = os.environ["PATH"]
-    theirs = run(lab, pipeline, path)
-    ours = run(lab, pipeline, f"{links}:{path}")
+    for _ in range(5):  # while the sockets themselves change, such as their memory
+        theirs = run(lab, pipeline, path)
+        ours = run(lab, pipeline, f"{links}:{path}")
+        if ours.stdout == theirs.stdout or (
+            run(lab, pipeline, path).stdout == theirs.stdout
+        ):
+            break
     assert (ours.stdout, ours.stderr) == (theirs.stdout, "")
     assert theirs.stdout
 
