@@ -202,7 +202,7 @@ def saved(
     `snapshot` (from 1; None: all) are what --from-format, --byte-order and --snapshot
     take. Raise ArgumentError for other values, and without a path.
     """
-    from tcpstates.collect.saved import SavedFiles
+    from tcpstates.collect.saved.source import SavedFiles
     from tcpstates.parse.saved.layouts import FORMATS
 
     if not paths:

@@ -65,7 +65,7 @@ class Request(NamedTuple):
 class Owner(NamedTuple):
     """One process that owns a socket through one descriptor."""
 
-    pid: int
+    pid: int | None  # None: a saved listing only names it
     name: bytes | None  # as the kernel has it: any bytes; None: it went away
     fd: int | None  # None: the source does not report it
 

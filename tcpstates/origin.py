@@ -7,10 +7,8 @@ more class here.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from tcpstates.capabilities import Capability
@@ -27,7 +25,7 @@ from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
 if TYPE_CHECKING:  # loaded only where they are needed
     from tcpstates.collect.names import HostNames
     from tcpstates.collect.process_view import ProcessView
-    from tcpstates.collect.saved import SavedFiles
+    from tcpstates.collect.saved.source import SavedFiles
     from tcpstates.filters.values import Lookup
     from tcpstates.model import Source
     from tcpstates.settings import KernelSettings
@@ -184,12 +182,12 @@ class SavedListing:
         `is_held`: they are read once, and their sockets held. So is standard input.
         """
         from tcpstates.collect.held import HeldSource
-        from tcpstates.collect.saved import FileSource
+        from tcpstates.collect.saved.source import FileSource
 
         self._files = files
         self._is_held = is_held or "-" in files.paths
         self.label = " ".join(files.paths)
-        source = FileSource(files)
+        self._file_source = source = FileSource(files)
         self._source: Source = HeldSource(source) if self._is_held else source
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
@@ -202,13 +200,11 @@ class SavedListing:
 
     def taken_at(self) -> float:
         """When the first file was written."""
-        with suppress(OSError):
-            return os.stat(self._files.paths[0]).st_mtime
-        return time.time()
+        return self._file_source.taken_at() or time.time()
 
     def missing(self, source: str) -> frozenset[Capability]:
         """See `Origin`; a text has neither the limits of its host nor its counters."""
-        from tcpstates.collect.saved import missing_in
+        from tcpstates.collect.saved.source import missing_in
 
         host = {Capability.HOST_LIMITS, Capability.BACKLOG_LIMIT}
         return missing_in(self._source) | host

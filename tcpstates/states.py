@@ -58,6 +58,7 @@ SYSTEMS = {
     "bsd": "macOS, BSD, Solaris, AIX, HP-UX",
     "api": "MIB_TCP_STATE, psutil",
     "translated": "translated Windows, net-tools",
+    "other": "z/OS and its console, Cisco IOS",
 }
 # fmt: off
 _NAMES: dict[AnyState, dict[str, str]] = {
@@ -78,19 +79,23 @@ _NAMES: dict[AnyState, dict[str, str]] = {
         "translated": "SYN_EMPFANGEN, SYN_RECEBIDO",
     },
     TcpState.ESTABLISHED: {
+        "other": "ESTABLSH, ESTBLSH, ESTABLIS",
         "linux": "ESTAB, ESTABLISHED", "proc": "01", "api": "ESTAB",
         "translated": "HERGESTELLT, ESTABLERT, SPOJENO, VERBUNDEN, ESTABELECIDA,"
                       " ETABLERAD",
     },
     TcpState.FIN_WAIT_1: {
+        "other": "FINWT1",
         "linux": "FIN-WAIT-1, FIN_WAIT1", "proc": "04", "api": "FIN_WAIT1",
         "translated": "FIN_WARTEN_1, ESPERA_FIN1",
     },
     TcpState.FIN_WAIT_2: {
+        "other": "FINWT2",
         "linux": "FIN-WAIT-2, FIN_WAIT2", "proc": "05", "api": "FIN_WAIT2",
         "translated": "FIN_WARTEN_2, ESPERA_FIN2",
     },
     TcpState.CLOSE_WAIT: {
+        "other": "CLOSWAIT, CLOSWT",
         "linux": "CLOSE-WAIT, CLOSE_WAIT", "proc": "08",
         "translated": "SCHLIESSEN_WARTEN, ESPERANDO_FECHAR, STÄNG_VÄNTA",
     },
@@ -103,6 +108,7 @@ _NAMES: dict[AnyState, dict[str, str]] = {
         "translated": "LETZTES_ACK, POSLEDNÍ ACK, ÚLTIMO_ACK",
     },
     TcpState.TIME_WAIT: {
+        "other": "TIMEWT",
         "linux": "TIME-WAIT, TIME_WAIT", "proc": "06",
         "windows": "TIME_WAIT, TIMED_WAIT",  # the second: Microsoft's netstat page
         "translated": "WARTEND, TEMPS",
@@ -194,7 +200,7 @@ def find_group(spelling: str) -> str | None:
 
 def names_of(state: AnyState, system: str) -> list[str]:
     """Return the spellings of a state on one of SYSTEMS, the most usual first."""
-    own = [] if system in ("proc", "translated") else [state.value]
+    own = [] if system in ("proc", "translated", "other") else [state.value]
     names = _NAMES.get(state, {}).get(system)
     return names.split(", ") if names else own
 

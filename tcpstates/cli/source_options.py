@@ -30,14 +30,15 @@ SAVED = (
         type=click.Path(),
         metavar="FILE",
         multiple=True,
-        text="Read the output of another tool; - is standard input.",
+        text="Read the output of another tool, compressed or not, or the listings in a"
+        " directory or archive, such as a sosreport; - is standard input.",
     ),
     value(
         FORM,
         "--from-format",
         type=FROM_FORMAT,
-        text="Set the format of FILE: ss, proc, powershell, lsof, sockstat,"
-        " netstat or json; default: detected.",
+        text="Set the format of FILE: ss, proc, powershell, lsfd, lsof, sockstat,"
+        " fstat, netstat, cisco or json; default: detected.",
     ),
     value(
         FORM,
@@ -50,7 +51,8 @@ SAVED = (
         "--snapshot",
         type=click.IntRange(min=1),
         metavar="N",
-        text="Read only the Nth snapshot of FILE.",
+        text="Read only the Nth snapshot of FILE, or the Nth listing of a directory or"
+        " archive.",
     ),
 )
 
@@ -73,12 +75,14 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
         return LiveHost(values.get("source", "auto"))
     if values.get("source", "auto") != "auto":
         raise click.UsageError("--source and --from cannot be combined")
-    from tcpstates.collect.saved import SavedFiles
+    from tcpstates.cli.progress import progress_on_terminal
+    from tcpstates.collect.saved.source import SavedFiles
 
     named = SavedFiles(
         tuple(files),
         values["from_format"],
         values["byte_order"] or "little",
         values["snapshot"],
+        progress_on_terminal(),
     )
     return SavedListing(named)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tcpstates.batch import Batch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
 from tcpstates.collect.restrict import restrict_batch
-from tcpstates.collect.saved import service_port
+from tcpstates.collect.saved.source import service_port
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.saved.reader import Reader

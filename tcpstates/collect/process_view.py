@@ -92,7 +92,7 @@ def view_table(table: OwnerTable) -> ProcessView:
 
 def view_listed(owners: Iterable[Owner]) -> ProcessView:
     """View processes of which there is only what a listing says of them."""
-    names = {owner.pid: owner.name for owner in owners}
+    names = {owner.pid: owner.name for owner in owners if owner.pid is not None}
     return ProcessView(
         owners=lambda inode: (),
         unseen=Reason.UNKNOWN,

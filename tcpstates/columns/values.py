@@ -135,8 +135,8 @@ def process_names(batch: Batch, names: Names) -> Cells:
 def pids(batch: Batch, names: Names) -> Cells:
     """Show the pids of a socket's processes; None: it has none."""
     return [
-        ",".join(map(str, sorted({owner.pid for owner in owners}))) if owners else None
-        for owners in batch.column("processes")
+        ",".join(map(str, known)) if known else None
+        for known in map(_known_pids, batch.column("processes"))
     ]
 
 
@@ -171,7 +171,16 @@ def _brief(owners: tuple[Owner, ...]) -> str:
     pids = [owner.pid for owner in owners]
     if len(set(pids)) < len(pids):
         return format_owners(owners)
-    return ",".join(f"{format_name(owner.name)}({owner.pid})" for owner in owners)
+    return ",".join(f"{format_name(name)}({_pid(pid)})" for pid, name, _ in owners)
+
+
+def _known_pids(owners: Sequence[Owner] | None) -> list[int]:
+    """Return the pids of a socket's processes, sorted, each once."""
+    return sorted({owner.pid for owner in owners or () if owner.pid is not None})
+
+
+def _pid(pid: int | None) -> str:
+    return "?" if pid is None else str(pid)
 
 
 def states_in_life(batch: Batch, names: Names) -> Cells:
@@ -207,9 +216,9 @@ def format_owners(owners: Sequence[Owner]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _holder(name: bytes | None, pid: int) -> str:
+def _holder(name: bytes | None, pid: int | None) -> str:
     """Format the start of an owner; cached, as many sockets share a process."""
-    return f"{format_name(name)}(pid={pid}"
+    return f"{format_name(name)}(pid={_pid(pid)}"
 
 
 def info(batch: Batch, names: Names) -> Cells:
@@ -238,7 +247,4 @@ def netns(batch: Batch, names: Names) -> Cells:
 
 def pid_order(batch: Batch, names: Names) -> Cells:
     """Sort by the pids of a socket's processes; None: it has none."""
-    return [
-        sorted({owner.pid for owner in owners}) if owners else None
-        for owners in batch.column("processes")
-    ]
+    return [_known_pids(owners) or None for owners in batch.column("processes")]

@@ -188,7 +188,9 @@ class Facts(ProcessView):
         owners, reason = self._owners(socket)
         if not owners:
             return OwnerGroup((), (), reason, self.user(socket.uid))
-        named = {pid: name for pid, name, _ in owners}
+        named = {pid: name for pid, name, _ in owners if pid is not None}
+        if not named:  # a listing that names programs without their pids
+            return OwnerGroup((), tuple({name for _, name, _ in owners}))
         return shared_group(tuple(named), tuple(named.values()))
 
     def _owners(

@@ -16,7 +16,7 @@ T = TypeVar("T")
 class OwnerGroup(NamedTuple):
     """The owner of sockets: processes, or the reason why none can be named."""
 
-    pids: tuple[int, ...]
+    pids: tuple[int, ...]  # empty also for a program whose pids are unknown
     names: tuple[bytes | None, ...]
     reason: str | None = None
     user: str | None = None  # the user of the hidden processes
@@ -52,6 +52,8 @@ class OwnerGroup(NamedTuple):
             return f"{text} and {others}" if more else text
         if self.is_hidden:
             return f"hidden processes of user {sanitise(self.user or '?')}"
+        if self.names:
+            return ", ".join(sorted(map(format_name, self.names)))
         if self.reason == Reason.UNKNOWN:
             return "an unknown process"
         return f"({self.reason})"

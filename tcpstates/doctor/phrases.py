@@ -89,7 +89,7 @@ def local_peer_lines(
 
 def has_no_process(owner: OwnerGroup) -> bool:
     """Check whether there is no owner, only a reason for that."""
-    return not owner.pids and not owner.is_hidden
+    return not owner.pids and not owner.names and not owner.is_hidden
 
 
 def resume_commands(processes: Iterable[Process]) -> tuple[str, ...]:

@@ -74,13 +74,13 @@ class ProcessId(ProcessCondition):
         super().__init__()
         self.ranges = ranges
 
-    def subject(self, owner: Owner) -> int:
-        """Return the pid."""
+    def subject(self, owner: Owner) -> int | None:
+        """Return the pid; None if a saved listing does not show it."""
         return owner.pid
 
-    def judge(self, subject: int) -> bool:
+    def judge(self, subject: int | None) -> bool | None:
         """Test one pid."""
-        return in_ranges(subject, self.ranges)
+        return None if subject is None else in_ranges(subject, self.ranges)
 
 
 class ProcessNameCondition(ProcessCondition):

@@ -65,9 +65,17 @@ def endpoints(batch: Batch, side: Side, names: Names) -> Iterator[tuple[str, str
 
 
 def owners(batch: Batch) -> Sequence[Sequence[Owner]]:
-    """The processes of each socket; none where they are hidden, or not asked for."""
+    """The processes of each socket; none where they are hidden, or not asked for.
+
+    The tools print a pid with every name, so a name without one is left out.
+    """
     found = batch.get("processes")
-    return [()] * len(batch) if found is None else [each or () for each in found]
+    if found is None:
+        return [()] * len(batch)
+    return [
+        each if all(owner.pid is not None for owner in each or ()) else ()
+        for each in (each or () for each in found)
+    ]
 
 
 def name_of(owner: Owner) -> str:

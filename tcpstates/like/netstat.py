@@ -109,5 +109,5 @@ class _Titles(dict[int, str | None]):
         """Format the first process that owns a socket, or a dash."""
         if not found:
             return "-"
-        owner = min(found, key=lambda owner: owner.pid)
-        return f"{owner.pid}/{self[owner.pid] or name_of(owner)}"[:_PROGRAM]
+        pid, owner = min((owner.pid or 0, owner) for owner in found)
+        return f"{pid}/{self[pid] or name_of(owner)}"[:_PROGRAM]

@@ -81,7 +81,7 @@ def _name_fields(name: bytes | None) -> str:
 
 def _owners(owners: Sequence[Owner]) -> str:
     return ", ".join(
-        f'{{"pid": {pid}, {_name_fields(name)}, "fd": {scalar(fd)}}}'
+        f'{{"pid": {scalar(pid)}, {_name_fields(name)}, "fd": {scalar(fd)}}}'
         for pid, name, fd in owners
     )
 

@@ -16,7 +16,7 @@ from tcpstates.capabilities import Capability
 from tcpstates.collect import psutil_
 from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.process_view import is_here, view_listed, view_table
-from tcpstates.collect.saved import SavedFiles, missing_in
+from tcpstates.collect.saved.source import SavedFiles, missing_in
 from tcpstates.collect.sources import missing_from
 from tcpstates.doctor import examine as examination
 from tcpstates.doctor.examine import Thresholds, examine

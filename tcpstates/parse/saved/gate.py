@@ -139,7 +139,10 @@ def _owners(values: Column) -> bool:
     if set(map(type, owners)) != {Owner}:
         return False
     pids, names, descriptors = zip(*owners, strict=True)
-    return None not in pids and all(map(_ids, (pids, descriptors))) and _commands(names)
+    are_known = all(
+        pid is not None or name for pid, name in zip(pids, names, strict=True)
+    )
+    return are_known and all(map(_ids, (pids, descriptors))) and _commands(names)
 
 
 def _commands(values: Column) -> bool:

@@ -1,4 +1,4 @@
-"""Parse JSON: our own, as one document or per line, and PowerShell's objects."""
+"""Parse JSON: our own, as one document or per line, of lsfd and of PowerShell."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tcpstates.fields import FIELDS
 from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.lsfd import row_of_object
 from tcpstates.parse.saved.powershell import make_row
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row
 from tcpstates.protocols import PROTOCOLS
@@ -25,10 +26,10 @@ _IS_SOCKET = re.compile(r'\{\s*"protocol"')
 
 
 class OwnJson(Layout):
-    """One socket per line, as printed by --jsonl, and by --json between brackets."""
+    """Our JSON, one socket per line, and that of lsfd and PowerShell."""
 
     name = "json"
-    formats = ("json", "powershell")
+    formats = ("json", "powershell", "lsfd")
     has_blocks = True
     is_unmistakable = True
 
@@ -82,16 +83,21 @@ class OwnJson(Layout):
                 return [*rows, MALFORMED]  # the sockets before the error are valid
             inside = _sockets_in(found)
             sockets = [each for each in inside if isinstance(each, Mapping)]
-            rows += map(self._row, sockets)
+            rows += filter(None, map(self._row, sockets))
             if len(sockets) < len(inside):
                 rows.append(MALFORMED)
             while text[place : place + 1].isspace():
                 place += 1
         return rows
 
-    def _row(self, found: Mapping[str, Any]) -> Row:
-        """Parse one socket; a malformed one does not affect the others."""
+    def _row(self, found: Mapping[str, Any]) -> Row | None:
+        """Parse one socket; a malformed one does not affect the others.
+
+        None: another open file, in the output of lsfd.
+        """
         try:
+            if "assoc" in found:
+                return row_of_object(self._endpoints, found)
             if "LocalAddress" in found:
                 return make_row(self._endpoints, found)
             return _own_row(found, self._endpoints)
@@ -112,8 +118,11 @@ class OwnJson(Layout):
 def _sockets_in(found: Any) -> Sequence[Any]:
     """Return the sockets in an object or a list; an object may be a socket itself."""
     if isinstance(found, Mapping):
-        inner = found.get("sockets")
-        return inner if isinstance(inner, list) else (found,)
+        for name in ("sockets", "lsfd"):
+            inner = found.get(name)
+            if isinstance(inner, list):
+                return inner
+        return (found,)
     return found if isinstance(found, list) else ()
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from tcpstates.parse.saved.cisco import CiscoAsa, CiscoBrief, CiscoNxos
+from tcpstates.parse.saved.fstat import Fstat
 from tcpstates.parse.saved.json_text import OwnJson
 from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.listen_queues import ListenQueues
+from tcpstates.parse.saved.lsfd import Lsfd
 from tcpstates.parse.saved.lsof import Lsof, LsofFields
 from tcpstates.parse.saved.netstat import Netstat
+from tcpstates.parse.saved.nonstop import NonStop
 from tcpstates.parse.saved.powershell import (
     PowershellCsv,
     PowershellList,
@@ -15,6 +20,7 @@ from tcpstates.parse.saved.proc import ProcNet
 from tcpstates.parse.saved.sockstat import Sockstat
 from tcpstates.parse.saved.solaris import Solaris
 from tcpstates.parse.saved.ss import Ss
+from tcpstates.parse.saved.zos import Zos
 
 LAYOUTS: tuple[type[Layout], ...] = (
     Ss,
@@ -22,10 +28,18 @@ LAYOUTS: tuple[type[Layout], ...] = (
     PowershellTable,
     PowershellList,
     PowershellCsv,
+    Lsfd,
     Lsof,
     LsofFields,
     Sockstat,
+    Fstat,
     Solaris,
+    ListenQueues,
+    Zos,
+    NonStop,
+    CiscoBrief,
+    CiscoAsa,
+    CiscoNxos,
     Netstat,
     OwnJson,
 )

@@ -190,7 +190,8 @@ class Netstat(Layout):
         if self._has_counters:
             return None
         raw, after = _split_state(after, protocol)
-        if raw is None and len(after) > 1 and state_of(after[-1], protocol):
+        is_known = raw is not None and state_of(raw, protocol) is not None
+        if not is_known and after and state_of(after[-1], protocol):
             return after[-1]  # Cisco prints the service before the state
         if raw is not None:
             tail = tail.split(raw.split()[-1], 1)[1]

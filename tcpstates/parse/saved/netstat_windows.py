@@ -26,8 +26,9 @@ def read_windows(
 
 
 def with_program(row: Row, name: str) -> Row:
-    """Add the program name to the process of a row."""
+    """Add the program name to the process of a row; without -o, there is no pid."""
     more = dict(row.more or {})
-    if more.get("pid"):
-        more["processes"] = (owner(str(more["pid"]), name),)
+    if more.get("pid") != 0:
+        pid = str(more["pid"]) if "pid" in more else None
+        more["processes"] = (owner(pid, name),)
     return row._replace(more=more)

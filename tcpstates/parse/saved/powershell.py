@@ -10,13 +10,17 @@ from typing import Any
 
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
+from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import (
     MALFORMED,
     MalformedLine,
+    More,
     Row,
+    owner,
     row_or_malformed,
     take_windows_pid,
 )
+from tcpstates.protocols import PROTOCOLS
 
 # The State of MSFT_NetTCPConnection, which is a number in JSON.
 _NUMBERS = {
@@ -38,11 +42,21 @@ _READ = (
     *("LocalAddress", "LocalPort", "RemoteAddress", "RemotePort", "State"),
     "OwningProcess",
 )
-_PAIR = re.compile(r"^(\w+)\s*:(?: (.*))?$")
+# The columns that people's commands add to those of the cmdlets.
+_PIDS = ("OwningProcess", "PID", "ProcessId", "Process")
+_NAMES = ("ProcessName", "Process", "ProcName", "Name")
+_PAIR = re.compile(r"^\s*(\w+)\s*:(?: (.*))?$")
+_REMARK = re.compile(r"^(\d{1,5})\s+\S.*$")  # behind a port
 
 
-def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
-    """Make a row of an object's properties, which may have any type in JSON."""
+def make_row(
+    endpoints: Endpoints, fields: Mapping[str, Any], command: Command | None = None
+) -> Row:
+    """Make a row of an object's properties, which may have any type in JSON.
+
+    If neither a property nor the command tells the protocol, an object with a remote
+    end or a state is a TCP socket.
+    """
     for name in _READ:
         if type(fields.get(name)) not in (str, int, NoneType):
             raise MalformedLine(name)
@@ -75,10 +89,26 @@ def make_row(endpoints: Endpoints, fields: Mapping[str, Any]) -> Row:
     ]
     if cut:
         more["truncated"] = tuple(cut)
-    take_windows_pid(str(fields.get("OwningProcess") or ""), more)
-    if not is_tcp:
-        return Row("udp", family, None, *places, more=more)
-    return Row("tcp", family, raw, *places, more=more)
+    _take_process(fields, more)
+    named = str(fields.get("Proto") or fields.get("Protocol") or "").lower()
+    if named not in PROTOCOLS:
+        told = command.protocol if command else None
+        named = "tcp" if is_tcp else told or "udp"
+    return Row(named, family, raw if named == "tcp" else None, *places, more=more)
+
+
+def _take_process(fields: Mapping[str, Any], more: More) -> None:
+    """Store the process, whose pid and name have many columns in people's commands."""
+    texts = [str(fields.get(name) or "").strip() for name in _PIDS]
+    pid = next((text for text in texts if text.isdecimal()), "")
+    take_windows_pid(pid, more)
+    texts = [str(fields.get(name) or "").strip() for name in _NAMES]
+    name = next((text for text in texts if text and not text.isdecimal()), None)
+    if name is not None and pid != "0":
+        more["processes"] = (owner(pid or None, name),)
+    user = fields.get("UserName") or fields.get("User")
+    if user:
+        more["user_name"] = str(user)
 
 
 _MOST_COLUMNS = 40  # MSFT_NetTCPConnection has 32 properties
@@ -98,11 +128,21 @@ _PROPERTIES = frozenset(
 _CSV_HEADING = re.compile(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
 
 
-class PowershellTable(Layout):
+class _Powershell(Layout):
+    """What the forms have in common: the command above may name the protocol."""
+
+    formats = ("powershell",)
+    _command: Command | None = None
+
+    def follow(self, command: Command) -> None:
+        """Remember the command."""
+        self._command = command if command.is_cmdlet else None
+
+
+class PowershellTable(_Powershell):
     """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
-    formats = ("powershell",)
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
@@ -131,7 +171,7 @@ class PowershellTable(Layout):
         values = self._by_column(line)
         if not str(values.get("LocalPort", "")).isdecimal():
             return None
-        return (make_row(self._endpoints, values),)
+        return (make_row(self._endpoints, values, self._command),)
 
     def _by_column(self, line: str) -> dict[str, str]:
         """Return the values by column; a value may be empty or contain blanks."""
@@ -153,11 +193,10 @@ class PowershellTable(Layout):
         return fields
 
 
-class PowershellList(Layout):
+class PowershellList(_Powershell):
     """Blocks of `Name : value`."""
 
     name = "powershell-list"
-    formats = ("powershell",)
     has_blocks = True
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
@@ -183,7 +222,10 @@ class PowershellList(Layout):
             ended = self.finish()
         if not self._fields:
             self._line = self._endpoints.line
-        self._fields[found[1]] = found[2] or ""
+        value = (found[2] or "").strip()
+        if found[1].endswith("Port"):
+            value = _REMARK.sub(r"\1", value)
+        self._fields[found[1]] = value
         return ended
 
     def finish(self) -> Sequence[Row]:
@@ -193,15 +235,16 @@ class PowershellList(Layout):
             is_damaged = len(_PROPERTIES & set(fields)) > 1
             return (MALFORMED._replace(line=self._line),) if is_damaged else ()
         return (
-            row_or_malformed(partial(make_row, self._endpoints, fields), self._line),
+            row_or_malformed(
+                partial(make_row, self._endpoints, fields, self._command), self._line
+            ),
         )
 
 
-class PowershellCsv(Layout):
+class PowershellCsv(_Powershell):
     """The output of Export-Csv and ConvertTo-Csv, with or without a #TYPE line."""
 
     name = "powershell-csv"
-    formats = ("powershell",)
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
@@ -230,4 +273,4 @@ class PowershellCsv(Layout):
         if len(values) != len(self._names):
             raise MalformedLine(line)
         fields = dict(zip(self._names, values, strict=True))
-        return (make_row(self._endpoints, fields),)
+        return (make_row(self._endpoints, fields, self._command),)

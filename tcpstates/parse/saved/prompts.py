@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_TOOLS = ("ss", "netstat", "lsof")
+_TOOLS = ("ss", "netstat", "lsof", "Get-Net")
+# PowerShell names the protocol in its commands only, and users choose the columns.
+_CMDLETS = {"Get-NetTCPConnection": "tcp", "Get-NetUDPEndpoint": "udp"}
+_CMDLET = re.compile(r"(?:^|[>|(;{=]\s*)(Get-Net(?:TCPConnection|UDPEndpoint))\b")
 # After a prompt, after "Every 2.0s:" of watch, or alone on a line.
 _COMMAND = re.compile(
     r"(?:^|[$#>%]\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?(?:watch\s+(?:-\S+\s+"
@@ -26,8 +29,15 @@ class Command(NamedTuple):
     arguments: str
 
     @property
+    def is_cmdlet(self) -> bool:
+        """Whether it is a command of PowerShell."""
+        return self.tool in _CMDLETS
+
+    @property
     def protocol(self) -> str | None:
         """The only protocol that it lists; None: several, or not known."""
+        if self.tool in _CMDLETS:
+            return _CMDLETS[self.tool]
         letters = "".join(_FLAGS.findall(self.arguments))
         words = set(self.arguments.split())
         has_tcp = "t" in letters or "--tcp" in words
@@ -51,6 +61,9 @@ def read_command(line: str) -> Command | None:
     """Return the command in a line; None if there is none."""
     if not any(tool in line for tool in _TOOLS):
         return None
+    cmdlets = _CMDLET.findall(line[:400])
+    if len(set(cmdlets)) == 1:
+        return Command(cmdlets[0], "")
     found = _COMMAND.search(line.strip()[:400])
     if found is None:
         return None

@@ -19,6 +19,7 @@ from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.layouts import LAYOUTS
+from tcpstates.parse.saved.other_kinds import MOST_LINES, OtherKinds
 from tcpstates.parse.saved.prompts import read_command
 from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, to_batches
 
@@ -70,6 +71,12 @@ class Reader:
         self.is_summary = False
         self.recognised: set[str] = set()
         self._accounts = Accounts()
+        self.other_kinds = OtherKinds()  # for a file without sockets
+
+    @property
+    def lines(self) -> int:
+        """How many lines have been read."""
+        return self._line
 
     @property
     def unreadable(self) -> int:
@@ -93,6 +100,8 @@ class Reader:
             else:
                 self._accounts.open(self._line, line)
                 self._read_parts(line)
+                if not self.rows and self._line <= MOST_LINES:
+                    self.other_kinds.look_at(line)
         return self._give()
 
     def _read_parts(self, line: str) -> None:
@@ -295,7 +304,8 @@ class Reader:
                 continue
             layout.begin_without_heading()
             found = layout.rows(line)
-            if found is not None:
+            # A socket of another protocol has no certain signs.
+            if found is not None and found is not NOT_OURS:
                 self._current = layout
                 self.recognised.add(layout.name)
                 return found

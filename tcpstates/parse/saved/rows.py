@@ -185,10 +185,11 @@ TIMERS = {
 }
 
 
-def owner(pid: str, name: str | None, fd: str | None = None) -> Owner:
+def owner(pid: str | None, name: str | None, fd: str | None = None) -> Owner:
     """Make an owner from its text; the name may contain any bytes."""
     packed = None if name is None else encode_name(name)
-    return Owner(int(pid), packed, int(fd) if fd is not None else None)
+    number = int(pid) if pid is not None else None
+    return Owner(number, packed, int(fd) if fd is not None else None)
 
 
 def encode_name(name: str) -> bytes:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import run_command
-from tcpstates.collect.saved import FileSource, SavedFiles
+from tcpstates.collect.saved.source import FileSource, SavedFiles
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Request
 from tcpstates.parse.saved.layouts import FORMATS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tcpstates.collect.saved import service_port
+from tcpstates.collect.saved.source import service_port
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 from tcpstates.parse.saved.suspicion import may_be_socket

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import run_command
 from tcpstates.batch import Batch
-from tcpstates.collect.saved import FileSource, SavedFiles
+from tcpstates.collect.saved.source import FileSource, SavedFiles
 from tcpstates.fields import ADDRESS, PORT, SIDES_OF_A_SOCKET
 from tcpstates.model import Limitation, Request
 from tcpstates.parse.saved.layouts import FORMATS, LAYOUTS
@@ -209,8 +209,8 @@ def test_standard_input_and_several_files() -> None:
     ("arguments", "code", "message"),
     [
         (("--from", "/nowhere/file"), 3, "/nowhere/file: cannot be read: No such file"),
-        (("--from", "/"), 3, "/: cannot be read: Is a directory"),
-        (("--from", "/dev/null"), 3, "no sockets recognised; tried ss, proc,"),
+        (("--from", "/dev/null"), 3, "/dev/null: is empty"),
+        (("--from", str(DATA / "EXPECTED.csv")), 3, "no sockets recognised; tried ss,"),
         (("--from", "x", "--source", "procfs"), 2, "cannot be combined"),
         (("--from-format", "ss"), 2, "--from-format requires --from FILE"),
         (("--from", "x", "--from-format", "sss"), 2, "--from-format"),
