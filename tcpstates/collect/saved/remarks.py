@@ -43,13 +43,13 @@ def remarks_on(
     verdict = reader.other_kinds.verdict
     if verdict is not None and not (reader.rows or is_recognised):
         raise FileUnavailable(path, verdict)
-    if not reader.recognised and not reader.is_summary:
+    if not reader.recognised and not reader.other_kinds.is_summary:
         tried = expected or ", ".join(FORMATS)
         text = f"no sockets recognised; tried {tried}"
         if expected is None:
             text += "; use --from-format to name the format"
         raise FileUnavailable(path, text)
-    if reader.is_summary and not reader.recognised:
+    if reader.other_kinds.is_summary and not reader.recognised:
         yield Limitation("no-sockets", f"{path}: a summary (ss -s) lists no sockets")
     elif not reader.rows and not reader.unreadable:
         names = " and ".join(sorted(reader.recognised))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tcpstates.parse.saved.suspicion import LONGEST, may_be_socket
+from tcpstates.parse.saved.suspicion import EXAMINED, may_be_socket
 
 _MOST_NUMBERS = 5  # of unreadable lines are reported
 _MOST_OPEN = 20_000  # lines that are remembered
@@ -26,7 +26,7 @@ class Accounts:
 
     def open(self, number: int, line: str) -> None:
         """Remember a line until it is settled."""
-        self._open[number] = line[:LONGEST]
+        self._open[number] = line[:EXAMINED]
         if len(self._open) > _MOST_OPEN:
             self.settle_before(number - _HELD)
 

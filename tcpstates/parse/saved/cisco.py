@@ -41,6 +41,7 @@ class CiscoBrief(Layout):
     formats = ("cisco",)
     has_snapshots = True
     is_unmistakable = True
+    like_row = re.compile(r"^\s*(?:0x)?[0-9A-F]{8,16}\s+\S+\.(?:\d|\*)")
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""

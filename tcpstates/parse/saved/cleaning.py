@@ -45,6 +45,7 @@ _START = re.compile(
     r"(?:\d+\s+\d+\s|[\d*\[])"
     r"|(?:tcp|udp)(?:4|6|46)?\s+\d+\s+\d+\s"
     r"|(?:TCP|UDP)\s+[\d*\[]"
+    r"|[A-Z0-9@#$]{1,8}\s+[0-9A-F]{8}\s+[\w.:*]{1,45}\.\."  # z/OS
     r"|\d{1,7}: [0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} )"
 )
 # Prefixes of grep, cat -n, diff and shells, for rows whose beginning is not recognised.

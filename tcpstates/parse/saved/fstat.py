@@ -21,6 +21,7 @@ from tcpstates.parse.saved.rows import (
     owner,
     take_user,
 )
+from tcpstates.protocols import PROTOCOLS
 
 _HEADING = re.compile(r"^USER\s+CMD\s+PID\s+FD\s")
 _OF_NETBSD = re.compile(r"SZ\|DV\s+R/W\s*$")
@@ -34,6 +35,10 @@ _DETAILS = re.compile(
     r"(?:\s+(?P<sign>-->|<--|<->)\s+(?P<second>\S+[:.](?:\d+|\*)))?)?"
     r"(?P<more>(?:\s+(?:<==>|==>|<==)\s.*|\t\s*\d+\s+\d+)?)\s*$"
 )
+_OTHER_PROTOCOLS = re.compile(
+    r"\d+|ah|carp|divert|esp|gre|icmp6?|igmp|ip|ipip|ipv6(?:-icmp)?|ospf|pfsync|pim|raw"
+    r"|sctp|udplite"
+)
 _OTHER = re.compile(r"\s\d+\*?\s+(?:unix|pipe|kqueue|route|local|error|pseudo|link)\b")
 
 
@@ -44,6 +49,7 @@ class Fstat(Layout):
     formats = ("fstat",)
     has_snapshots = True
     is_unmistakable = True
+    like_row = re.compile(r"\s\d+\s+\d+\*(?:\s+i\w{0,8})?\s*$")
     _is_of_netbsd = False
 
     @staticmethod
@@ -66,8 +72,10 @@ class Fstat(Layout):
                 raise MalformedLine(line)
             return NOT_OURS if _OTHER.search(line) else None
         protocol = found["protocol"]
-        if protocol not in ("tcp", "udp"):
+        if _OTHER_PROTOCOLS.fullmatch(protocol):
             return NOT_OURS
+        if protocol not in PROTOCOLS:
+            raise MalformedLine(line)
         details = _DETAILS.match(found["rest"])
         if details is None or details["first"] is None:
             raise MalformedLine(line)

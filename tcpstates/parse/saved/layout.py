@@ -6,6 +6,7 @@ else registers it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -37,6 +38,8 @@ class Layout:
     is_unmistakable: ClassVar[bool] = False
     # A socket takes several lines, and a damaged block is reported as a whole.
     has_blocks: ClassVar[bool] = False
+    # What a damaged row below the heading of this layout may look like; None: as any.
+    like_row: ClassVar[re.Pattern[str] | None] = None
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         """Share the parser of endpoints; the byte order is that of /proc/net."""

@@ -32,6 +32,7 @@ class ListenQueues(Layout):
     name = "netstat-listen"
     formats = ("netstat",)
     is_unmistakable = True
+    like_row = re.compile(r"\s\d+/\d+/|^\d+/\d+/")
 
     def heading(self, line: str) -> bool:
         """Recognise the title and the heading below it."""

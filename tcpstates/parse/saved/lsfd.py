@@ -30,6 +30,10 @@ _INODE = re.compile(r"\ssockfs\s+\d+\s+(\d{1,20})\s")
 _OTHER = re.compile(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX|sockfs|REG|DIR|CHR|FIFO)\b")
 
 
+# A socket without an address, or one that lsfd could not look up.
+_WITHOUT_NAME = re.compile(r"(?:TCP|UDP|socket)(?:v6)?:\[\d+\]|sockfs\s+\d+\s+\d+\s*$")
+
+
 class Lsfd(Layout):
     """The table of lsfd, aligned or --raw."""
 
@@ -37,6 +41,7 @@ class Lsfd(Layout):
     formats = ("lsfd",)
     has_snapshots = True
     is_unmistakable = True
+    like_row = re.compile(r"\s\d+\s+\S+\s+\d+\s+[rwDmpx-]{1,6}\s*$")
 
     @staticmethod
     def may_be_row(line: str) -> bool:
@@ -53,7 +58,7 @@ class Lsfd(Layout):
         name = _NAME.search(text)
         kind = _TYPE.search(text)
         if name is None or kind is None:
-            if kind is not None and "addr=" in text:
+            if kind is not None and not _WITHOUT_NAME.search(text):
                 raise MalformedLine(line)
             return NOT_OURS if _OTHER.search(text) else None
         more: More = {}
@@ -87,6 +92,8 @@ def row_of_object(endpoints: Endpoints, found: Mapping[str, Any]) -> Row | None:
     name, kind = str(found.get("name")), str(found.get("type"))
     parts = _NAME.search(name)
     is_ours = _TYPE.match(f" {kind} ")
+    if parts is None and is_ours is not None and "state=" in name:
+        raise MalformedLine(name)
     if parts is None or is_ours is None:
         return None
     more: More = {}

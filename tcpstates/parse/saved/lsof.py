@@ -37,6 +37,9 @@ class Lsof(Layout):
     """The table of lsof."""
 
     name = "lsof"
+    like_row = re.compile(
+        r"^\S.{0,60}?\s\d+\s+\S+\s+\d+[a-zA-Z]{0,2}(?:\s+\S{0,3})?\s*$"
+    )
     formats = ("lsof",)
     has_snapshots = True
     is_unmistakable = True

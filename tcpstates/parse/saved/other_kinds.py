@@ -16,6 +16,7 @@ _STATE = (
 )
 _ADDRESS = r"(?:(?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*::[0-9a-f:]*\]?|\*)"
 _ENDPOINT = rf"{_ADDRESS}(?:[:.](?:\d{{1,5}}|\*))?"
+_SUMMARY = re.compile(r"^Total: \d")
 _BINARY = "binary"
 _COUNTED = "counted lines, as of `sort | uniq -c`; save what was counted"
 
@@ -62,6 +63,7 @@ class OtherKinds:
     def __init__(self) -> None:
         self._seen: Counter[str] = Counter()
         self._is_empty = True
+        self.is_summary = False  # of ss -s: a listing that has only totals
 
     def look_at(self, line: str) -> None:
         """Judge a line that is no socket."""
@@ -69,6 +71,7 @@ class OtherKinds:
         if not text:
             return
         self._is_empty = False
+        self.is_summary |= _SUMMARY.match(text) is not None
         for pattern, name in _KINDS:
             if pattern.search(text):
                 self._seen[name] += 1

@@ -20,6 +20,7 @@ from tcpstates.parse.saved.rows import (
     row_or_malformed,
     take_windows_pid,
 )
+from tcpstates.parse.saved.suspicion import is_address
 from tcpstates.protocols import PROTOCOLS
 
 # The State of MSFT_NetTCPConnection, which is a number in JSON.
@@ -166,10 +167,12 @@ class PowershellTable(_Powershell):
             if len(fields) == len(self._names):
                 self._spans = [found.span() for found in re.finditer(r"\S+", line)]
             return ()
-        if len(fields) < 2:
+        if not fields:
             return None
         values = self._by_column(line)
         if not str(values.get("LocalPort", "")).isdecimal():
+            if is_address(fields[0]):
+                raise MalformedLine(line)
             return None
         return (make_row(self._endpoints, values, self._command),)
 
@@ -216,6 +219,8 @@ class PowershellList(_Powershell):
         """Take a property; an empty line or a repeated property ends the block."""
         found = _PAIR.match(line.rstrip())
         if found is None:
+            if self._fields and _is_cut_off(line):
+                return ()
             return self.finish() if not line.strip() else None
         ended: Sequence[Row] = ()
         if found[1] in self._fields:
@@ -239,6 +244,12 @@ class PowershellList(_Powershell):
                 partial(make_row, self._endpoints, fields, self._command), self._line
             ),
         )
+
+
+def _is_cut_off(line: str) -> bool:
+    """Check for a property whose name or colon is damaged."""
+    word = line.split(maxsplit=1)[0] if line.strip() else ""
+    return len(word) > 1 and any(name.startswith(word) for name in _PROPERTIES)
 
 
 class PowershellCsv(_Powershell):

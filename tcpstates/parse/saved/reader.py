@@ -7,7 +7,6 @@ other sockets, the signature of a mail.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -22,8 +21,9 @@ from tcpstates.parse.saved.layouts import LAYOUTS
 from tcpstates.parse.saved.other_kinds import MOST_LINES, OtherKinds
 from tcpstates.parse.saved.prompts import read_command
 from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, to_batches
+from tcpstates.parse.saved.snapshots import Snapshots
+from tcpstates.parse.saved.suspicion import EXAMINED
 
-_SUMMARY = re.compile(r"^Total: \d+.*$")  # ss -s: totals without sockets
 _JSON = ("[", "{")
 _SOCKETS_IN_JSON = ('"protocol"', '"LocalAddress"')
 LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
@@ -55,9 +55,6 @@ class Reader:
             if format is None or format in layout.formats
         ]
         self._current: Layout | None = None
-        self._headings: set[tuple[str, str]] = set()
-        self._is_repeated = False  # whether the current heading has occurred before
-        self._kinds: set[tuple[str, ...]] = set()  # of this snapshot: protocol, family
         self._is_named = format is not None
         self.rows = 0
         self._found: list[Row] = []  # not yet returned
@@ -65,10 +62,7 @@ class Reader:
         self._torn: str | None = None  # a line that may continue on the next one
         self._by_line = LEAST  # lines to read one by one before a run is looked for
         self._line = 0
-        self._wanted = snapshot
-        self._snapshot = 1
-        self.snapshots = 1
-        self.is_summary = False
+        self._snapshots = Snapshots(snapshot)
         self.recognised: set[str] = set()
         self._accounts = Accounts()
         self.other_kinds = OtherKinds()  # for a file without sockets
@@ -77,6 +71,11 @@ class Reader:
     def lines(self) -> int:
         """How many lines have been read."""
         return self._line
+
+    @property
+    def snapshots(self) -> int:
+        """How many snapshots the file has had so far."""
+        return self._snapshots.number
 
     @property
     def unreadable(self) -> int:
@@ -126,10 +125,10 @@ class Reader:
                 self._end()
                 yield from to_batches(self._give())
                 self._line += run
-                if self._wanted in (None, self._snapshot):
+                if self._snapshots.is_wanted:
                     self.rows += run
                     yield from found
-                self._kinds.update((each.protocol, each.family) for each in found)
+                self._snapshots.add_run((each.protocol, each.family) for each in found)
                 self._by_line = LEAST
                 place += run
             else:
@@ -146,7 +145,7 @@ class Reader:
 
         The last line of a run is left for later, because what follows may belong to it.
         """
-        is_settled = self._torn is None and not self._is_repeated
+        is_settled = self._torn is None and not self._snapshots.is_undecided
         if self._current is None or not is_settled or len(lines) - place <= LEAST:
             return 0, None
         shape = self._current.shape(lines[place])
@@ -221,6 +220,9 @@ class Reader:
             if self._read_as_is(shorter):
                 return True
             line = shorter
+        like_row = self._current.like_row if self._current else None
+        if like_row is not None and like_row.search(line[:EXAMINED]):
+            self._accounts.count((self._line,))
         return False
 
     def _read_as_is(self, line: str) -> bool:
@@ -233,7 +235,6 @@ class Reader:
             if layout.heading(line):
                 self._change(layout, line)
                 return self._read_all(rows_in(line))
-        self.is_summary |= _SUMMARY.match(line) is not None
         if self._take(self._without_heading(line)):
             return True
         command = read_command(line)
@@ -251,46 +252,38 @@ class Reader:
         return True
 
     def _take(self, rows: Sequence[Row] | None) -> bool:
-        """Keep the rows of the requested snapshot; False if the line was not parsed.
-
-        A repeated heading starts another snapshot if a protocol and family repeat below
-        it: some tools repeat the heading for each protocol and family.
-        """
+        """Settle the current line, and keep its rows; False if it was not parsed."""
+        if rows is None:
+            return False
         if rows:
-            kind = rows[0][:2]
-            if self._is_repeated:
-                self._is_repeated = False
-                if kind in self._kinds:
-                    self._snapshot += 1
-                    self.snapshots = self._snapshot
-                    self._kinds.clear()
-            self._kinds.add(kind)
-            numbers = [row.line or self._line for row in rows]
-            self._accounts.close(*numbers)
-            if self._wanted in (None, self._snapshot):
-                self._found += rows
-                self._lines += numbers
-        elif rows is NOT_OURS or (rows is not None and self._reads_blocks()):
+            self._keep(rows)
+        # A line that begins or continues a block has no row yet.
+        if rows is NOT_OURS or (self._current is not None and self._current.has_blocks):
             self._accounts.close(self._line)
-        return rows is not None
+        return True
 
-    def _reads_blocks(self) -> bool:
-        """Whether a socket takes several lines in the current layout."""
-        return self._current is not None and self._current.has_blocks
+    def _keep(self, rows: Sequence[Row]) -> None:
+        """Keep the rows of the requested snapshot."""
+        self._snapshots.add_row(rows[0][:2])
+        numbers = [row.line or self._line for row in rows]
+        self._accounts.close(*numbers)
+        if self._snapshots.is_wanted:
+            self._found += rows
+            self._lines += numbers
 
     def _end(self) -> None:
-        """Take the rows that the current layout has held back."""
+        """Keep the rows that the current layout has held back."""
         try:
-            self._take(self._current.finish() if self._current else ())
+            rows = self._current.finish() if self._current else ()
+            if rows:
+                self._keep(rows)
         except _BROKEN:
             self._accounts.count((self._line,))
 
     def _change(self, layout: Layout, heading: str) -> None:
         """Select a layout; a repeated heading may start another snapshot."""
-        key = (layout.name, heading.strip())
         if layout.has_snapshots:
-            self._is_repeated = key in self._headings
-            self._headings.add(key)
+            self._snapshots.add_heading(layout.name, heading)
         self._current = layout
         self.recognised.add(layout.name)
         self._accounts.close(self._line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 1000  # characters of a line that are examined
+EXAMINED = 1000  # characters of a line that are examined
 
 # Sockets of other protocols; FreeBSD and macOS may print a kernel address before them.
 _OTHER = re.compile(
@@ -28,7 +28,7 @@ _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ENDPOINT = re.compile(
     rf"(?<![\w/:.-])(?:(?:{_IPV4}|\*|localhost|::|(?:::ffff:){_IPV4}"
     r"|\[[0-9a-fA-F:.%\w]{0,64}\](?:%\w{1,16})?)"
-    r"[:.](?:\d{1,5}|\*|[a-z][\w-]{1,20})"
+    r"(?::|\.{1,2})(?:\d{1,5}|\*|[a-z][\w-]{1,20})"
     r"|[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}:(?:\d{1,5}|[a-z][\w-]{1,20}|\*)"
     r"|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}[:.](?:\d{1,5}|\*)"
     r"|[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4})(?![\w/])"
@@ -43,21 +43,31 @@ _STATE = re.compile(
     r"|CLOSED|Listen|Established|TimeWait|CloseWait|FinWait[12]|SynSent|SynReceived"
     r"|LastAck|Bound)(?![\w./-])"
 )
-# Text that occurs only in rows of lsof and of /proc/net.
+# Text that occurs only in rows of lsof, z/OS and /proc/net, and PowerShell's headings.
 _UNMISTAKABLE = re.compile(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
+    r"|^\s*(?:Local|Foreign) Socket:\s|^[\w ]*\bLocal(?:Address|Port)\b[\w ]*$"
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
 )
 # Lines that begin like a row: with a protocol, or with a protocol or state and queues.
 _PROTOCOL_FIRST = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
-_ROW_CUT_OFF = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s+\d+(?:\s+\d+)?(?:\s+\S*)?$")
+_ROW_CUT_OFF = re.compile(
+    r"^\W*(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(?:tcp|udp)(?:4|6|46)?\s+"
+    r"(?:\d+(?:\s+\d+)?(?:\s+\S*)?|\d+/\d*/?\d*)$"
+    r"|^[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?(?:tcp|udp)(?:4|6|46)?\s*$"
+)
 _NAME_FIRST = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
 _QUEUES = re.compile(r"\s\d+\s+\d+(?:\s|$)")
 
 
+def is_address(word: str) -> bool:
+    """Check whether a word is an address."""
+    return _ADDRESS.fullmatch(word) is not None
+
+
 def may_be_socket(line: str) -> bool:
-    """Examine the first `LONGEST` characters of a line."""
-    text = line[:LONGEST]
+    """Examine the first `EXAMINED` characters of a line."""
+    text = line[:EXAMINED]
     if _OTHER.match(text) or _COUNTS.match(text):
         return False
     if _UNMISTAKABLE.search(text):
@@ -71,6 +81,9 @@ def may_be_socket(line: str) -> bool:
         return False
     if endpoints or _ROW_CUT_OFF.match(text):
         return True
-    if has_state and (_PROTOCOL_FIRST.match(text) or _ADDRESS.search(text)):
+    is_first = _PROTOCOL_FIRST.match(text) is not None
+    if (has_state or is_first) and _ADDRESS.search(text):
+        return True
+    if has_state and is_first:
         return True
     return bool(_NAME_FIRST.match(text) and _QUEUES.search(text))

@@ -37,6 +37,7 @@ class Zos(Layout):
     has_snapshots = True
     has_blocks = True
     is_unmistakable = True
+    like_row = re.compile(rf"{_BEGIN}\S")
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
