@@ -41,7 +41,7 @@ class CiscoBrief(Layout):
     formats = ("cisco",)
     has_snapshots = True
     is_unmistakable = True
-    like_row = re.compile(r"^\s*(?:0x)?[0-9A-F]{8,16}\s+\S+\.(?:\d|\*)")
+    like_row = re.compile(r"^\s*(?:0x)?[0-9A-F]{8,16}\s+\S")
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -61,6 +61,7 @@ class CiscoAsa(Layout):
     """`show asp table socket`."""
 
     name = "cisco-asa"
+    like_row = re.compile(r"^\s*(?:TCP|SSL|UDP|DTLS)\s+[0-9a-f]{8}")
     formats = ("cisco",)
     has_snapshots = True
     is_unmistakable = True

@@ -32,7 +32,9 @@ class ListenQueues(Layout):
     name = "netstat-listen"
     formats = ("netstat",)
     is_unmistakable = True
-    like_row = re.compile(r"\s\d+/\d+/|^\d+/\d+/")
+    like_row = re.compile(
+        r"(?:^|\s)\d+/\d+/|^[0-9a-f]{12,16}\s|(?:^|\s)[^\s.]\S{0,80}\.(?:\d+|\*|[a-z]\S*)\s*$"
+    )
 
     def heading(self, line: str) -> bool:
         """Recognise the title and the heading below it."""

@@ -30,6 +30,7 @@ _INODE = re.compile(r"\ssockfs\s+\d+\s+(\d{1,20})\s")
 _OTHER = re.compile(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX|sockfs|REG|DIR|CHR|FIFO)\b")
 
 
+_OTHER_SOCKET = re.compile(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX)(?:v6|-\S+)?\s")
 # A socket without an address, or one that lsfd could not look up.
 _WITHOUT_NAME = re.compile(r"(?:TCP|UDP|socket)(?:v6)?:\[\d+\]|sockfs\s+\d+\s+\d+\s*$")
 
@@ -57,6 +58,8 @@ class Lsfd(Layout):
         text = line.replace("\\x20", " ")  # of --raw
         name = _NAME.search(text)
         kind = _TYPE.search(text)
+        if name is not None and kind is None and not _OTHER_SOCKET.search(text):
+            raise MalformedLine(line)
         if name is None or kind is None:
             if kind is not None and not _WITHOUT_NAME.search(text):
                 raise MalformedLine(line)

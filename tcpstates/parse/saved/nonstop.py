@@ -26,6 +26,7 @@ class NonStop(Layout):
     name = "nonstop"
     formats = ("netstat",)
     has_snapshots = True
+    like_row = re.compile(r"^\s*(?:TCP|UDP)\s|\s(?:\d+|\*)\s+\d+\s+\d+\s*$")
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""

@@ -144,6 +144,7 @@ class PowershellTable(_Powershell):
     """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
+    like_row = re.compile(r"^\s*(?:\d{1,5}\s+\S|\S{1,80}\s+\d{1,5}(?:\s|$))")
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
@@ -249,7 +250,9 @@ class PowershellList(_Powershell):
 def _is_cut_off(line: str) -> bool:
     """Check for a property whose name or colon is damaged."""
     word = line.split(maxsplit=1)[0] if line.strip() else ""
-    return len(word) > 1 and any(name.startswith(word) for name in _PROPERTIES)
+    return word == ":" or (
+        len(word) > 1 and any(name.startswith(word) for name in _PROPERTIES)
+    )
 
 
 class PowershellCsv(_Powershell):

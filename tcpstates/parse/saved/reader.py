@@ -213,13 +213,14 @@ class Reader:
         rows = rows_in(line)
         if len(rows) > 1:
             return self._read_all(rows)
+        rest = line
         for _ in range(_MOST_PREFIXES):
-            shorter = without_prefix(line)
+            shorter = without_prefix(rest)
             if shorter is None:
                 break
             if self._read_as_is(shorter):
                 return True
-            line = shorter
+            rest = shorter
         like_row = self._current.like_row if self._current else None
         if like_row is not None and like_row.search(line[:EXAMINED]):
             self._accounts.count((self._line,))

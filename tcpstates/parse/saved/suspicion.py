@@ -46,7 +46,7 @@ _STATE = re.compile(
 # Text that occurs only in rows of lsof, z/OS and /proc/net, and PowerShell's headings.
 _UNMISTAKABLE = re.compile(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
-    r"|^\s*(?:Local|Foreign) Socket:\s|^[\w ]*\bLocal(?:Address|Port)\b[\w ]*$"
+    r"|^\s*(?:Local|Foreign) Socket:\s|^[\w <>-]*\bLocal(?:Address|Port)\b[\w <>-]*$"
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
 )
 # Lines that begin like a row: with a protocol, or with a protocol or state and queues.

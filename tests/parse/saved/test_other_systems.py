@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from parse.saved.test_nothing_lost import read
+from parse.saved.test_nothing_lost import damaged, read
 
 MACOS_QUEUES = """\
 Current listen queue sizes (qlen/incqlen/maxqlen)
@@ -371,3 +371,24 @@ def test_a_damaged_row_is_reported(
     rows, unreadable = read(text.replace(part, instead, 1))
     assert set(rows) < set(whole)
     assert number in unreadable
+
+
+@pytest.mark.parametrize("name", [n for n in READ if "\n" in READ[n][0].strip()])
+def test_no_damage_loses_a_row_in_silence(name: str) -> None:
+    lines = READ[name][0].split("\n")
+    rows, _ = read("\n".join(lines))
+    tried = 0
+    for number, line in enumerate(lines):
+        blank = [*lines[:number], "", *lines[number + 1 :]]
+        left, _ = read("\n".join(blank))
+        if not line.strip() or len(left) != len(rows) - 1:
+            continue
+        for wrong in damaged(line):
+            if len(wrong.split()) < 2:  # nothing tells what one word was
+                continue
+            found, unreadable = read(
+                "\n".join([*lines[:number], wrong, *lines[number + 1 :]])
+            )
+            tried += 1
+            assert unreadable or len(found) >= len(rows), wrong
+    assert tried > 5
