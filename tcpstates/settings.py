@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_RTO_MAX = 120  # seconds: TCP_RTO_MAX, include/net/tcp.h
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSettings:
@@ -29,12 +31,31 @@ class KernelSettings:
 
     @property
     def syn_seconds(self) -> int:
-        """The number of seconds until the kernel gives up an unanswered SYN.
+        """The number of seconds until the kernel gives up an unanswered SYN."""
+        return self._syn_end()[0]
 
-        The first retry follows after one second, and so do `syn_linear_timeouts` more.
-        The interval then doubles.
+    @property
+    def syn_repeats(self) -> int:
+        """The number of times that the kernel repeats an unanswered SYN."""
+        return self._syn_end()[1]
+
+    def _syn_end(self) -> tuple[int, int]:
+        """Return when a SYN is given up, in seconds, and how often it was repeated.
+
+        The first retry follows after one second, and so do `syn_linear_timeouts` more;
+        the interval then doubles. The kernel gives up at a timer if it has repeated the
+        SYN often enough, or if as much time has passed as `syn_retries` doublings take
+        (tcp_write_timeout and retransmits_timed_out, net/ipv4/tcp_timer.c).
         """
-        return self.syn_linear_timeouts + (2 << self.syn_retries) - 1
+        limit = sum(min(1 << n, _RTO_MAX) for n in range(self.syn_retries + 1))
+        most = self.syn_retries + self.syn_linear_timeouts
+        seconds, interval, repeats = 1, 1, 0
+        while repeats < most and seconds < limit:
+            repeats += 1
+            if repeats > self.syn_linear_timeouts:
+                interval = min(2 * interval, _RTO_MAX)
+            seconds += interval
+        return seconds, repeats
 
     def syn_seconds_after(self, retries: int) -> int:
         """The number of seconds from a SYN to one of its retries; see `syn_seconds`."""

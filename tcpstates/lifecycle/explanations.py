@@ -24,6 +24,7 @@ class Meaning:
     lasts: str
     trouble: str  # when many are a problem
     remedy: str
+    see: tuple[str, ...]  # what to read next: words for `tcpstates explain`, commands
 
 
 MEANINGS: dict[TcpState, Meaning] = {
@@ -36,20 +37,23 @@ MEANINGS: dict[TcpState, Meaning] = {
         lasts="as long as the program wants",
         trouble="Recv-Q stays above 0, or reaches Send-Q: the program accepts too"
         " slowly. The kernel then drops SYNs, and clients hang in SYN_SENT.",
-        remedy="Make the program accept faster; then raise the backlog passed to"
-        " listen(), and net.core.somaxconn, which caps it ({somaxconn} here)."
-        " tcpstates -ltn 'recv-q > 0' finds such listeners.",
+        remedy="Make the program accept faster. If that is not enough, raise the"
+        " backlog that it passes to listen(), and net.core.somaxconn, its upper limit"
+        " ({somaxconn} here). tcpstates -ltn 'recv-q > 0' finds such listeners.",
+        see=("tcpstates explain backlog", "tcpstates sequence open"),
     ),
     S.SYN_SENT: Meaning(
         summary="this side has requested a connection and has no answer yet",
         text="connect() has sent a SYN.",
         waits="The client waits for the server's SYN,ACK.",
-        lasts="one round trip; an unanswered SYN is resent {syn_retries} times or"
-        " more, and connect() fails after {syn_seconds} s",
+        lasts="one round trip; an unanswered SYN is resent {syn_repeats} times, and"
+        " connect() fails with ETIMEDOUT after {syn_seconds} s (macOS and the BSDs: 75"
+        " s, Windows: 21 s)",
         trouble="Sockets older than a second: the peer does not answer. A firewall"
         " drops the SYN or its answer, the host is down, or its accept queue is full.",
         remedy="tcpstates -tan syn_sent --by remote-address shows which peers do not"
         " answer.",
+        see=("tcpstates explain timeout", "tcpstates sequence syn-timeout"),
     ),
     S.SYN_RECEIVED: Meaning(
         summary="half-open: a client has sent a SYN; the handshake is not complete",
@@ -63,103 +67,115 @@ MEANINGS: dict[TcpState, Meaning] = {
         remedy="tcpstates -tan half_open --by remote-address shows the clients; nstat"
         " -a TcpExtTCPReqQFull* shows whether SYN cookies are sent. Cookies are for"
         " floods, not for load.",
+        see=("tcpstates explain handshake", "tcpstates explain syn-flood"),
     ),
     S.ESTABLISHED: Meaning(
         summary="open: both sides can send",
         text="The handshake is complete. A socket without a process has not been"
-        " accepted yet. On Linux, a side that closes with unread data sends a reset"
+        " accepted yet. Closing it while received data are unread sends a reset (RST)"
         " instead of a FIN: see tcpstates explain unread-data.",
-        waits="Neither side waits, except for data.",
-        lasts="as long as both sides want. The kernel notices that a peer has"
-        " vanished when it sends, or, if the program enables keepalive, after"
-        " {keepalive_seconds} s",
+        waits="Neither side waits; each may send at any time.",
+        lasts="as long as both sides want. If the peer vanishes, this side notices only"
+        " when it sends (Linux gives up after about 15 minutes), or through keepalive,"
+        " if the program has enabled it (after {keepalive_seconds} s here)",
         trouble="Recv-Q stays above 0: the program does not read. Send-Q stays above"
         " 0: the peer does not read (timer probe), or the path is broken (timer"
         " retransmit).",
         remedy="tcpstates -tanpo 'established and ( recv-q > 0 or send-q > 0 )' shows"
         " them; add --by process,remote-address to count them.",
+        see=("tcpstates explain keepalive", "tcpstates explain reset"),
     ),
     S.FIN_WAIT_1: Meaning(
         summary="this side has closed; the peer has not acknowledged it",
         text="This side has sent its FIN, after any data that were still queued.",
-        waits="This side waits for the ACK of its FIN.",
-        lasts="one round trip",
+        waits="This side waits for the ACK of its FIN, or for the peer's FIN.",
+        lasts="one round trip; unanswered, about two minutes without a process"
+        " (tcp_orphan_retries), and 15 with one (tcp_retries2)",
         trouble="Many that stay: the peers are gone, or do not read the data before the"
         " FIN.",
         remedy="tcpstates -tano fin_wait_1 shows the retransmissions. The kernel"
-        " gives up sockets without a process by itself (tcp_orphan_retries).",
+        " gives up sockets without a process by itself.",
+        see=("tcpstates explain orphan", "tcpstates sequence close"),
     ),
     S.FIN_WAIT_2: Meaning(
         summary="this side has closed; the peer has not",
         text="This side's FIN is acknowledged; the peer's FIN has not arrived. The"
-        " peer is in CLOSE_WAIT.",
+        " peer is in CLOSE_WAIT, or gone.",
         waits="This side waits for the peer's program to close.",
-        lasts="without a process, {fin_timeout} s (tcp_fin_timeout); without limit"
-        " while a process holds it open after shutdown()",
+        lasts="without a process, {fin_timeout} s (tcp_fin_timeout), and then there is"
+        " no TIME_WAIT; for as long as a process holds it open after shutdown()",
         trouble="Many without a process: the peers' programs do not close their"
         " sockets. Many with a process: the program here has called shutdown(), but"
         " never close().",
         remedy="Look at the peers (tcpstates -tan fin_wait_2 --by remote-address), or"
         " give the program a timeout after shutdown().",
+        see=("tcpstates explain half-closed", "tcpstates explain whose-fault"),
     ),
     S.CLOSE_WAIT: Meaning(
         summary="the peer has closed; the program on this side has not",
-        text="The peer's FIN has arrived. Recv-Q shows why the socket stays. 0: the"
-        " program has read the end of the stream and not closed. 1: it has not read"
-        " the end of the stream. More than 1: data before the end are unread. A"
-        " socket without a process was never accepted.",
-        waits="The kernel waits for the program to call close(); no timer ends that.",
-        lasts="milliseconds, until the program closes; a connection pool may keep"
-        " some until it needs one",
+        text="The peer's FIN has arrived. The queues show why the socket stays. Recv-Q"
+        " 1: the program has not read the end of the stream; above 1: nor the data"
+        " before it. Recv-Q 0 and Send-Q 0: it has read the end and not closed. Send-Q"
+        " above 0: it is still sending, and the peer does not read.",
+        waits="The kernel waits for the program's close() and sets no limit. If the"
+        " peer is gone, keepalive or a reset ends the state, but not the leak.",
+        lasts="milliseconds; a connection pool may keep some until it needs one",
         trouble="More than a few, older than a minute, or growing: the program here"
-        " leaks descriptors. It is never the peer's fault.",
-        remedy="tcpstates doctor names the program and the cause. Close the socket when"
-        " recv() returns nothing. A restart or ss -K frees the sockets.",
+        " leaks descriptors. Only with Send-Q above 0 is it the peer's fault.",
+        remedy="tcpstates doctor names program and cause. Close when recv() returns"
+        " nothing. Only the program, or its end, frees descriptors, not ss -K.",
+        see=("tcpstates explain leak", "tcpstates sequence close"),
     ),
     S.CLOSING: Meaning(
         summary="both sides have closed at once",
         text="The FINs have crossed in transit; the ACK of this side's FIN is missing.",
         waits="Each side waits for the ACK of its FIN.",
-        lasts="less than a round trip",
+        lasts="less than a round trip; unanswered, as long as FIN_WAIT_1",
         trouble="This state is rare. Sockets that stay in it have lost the ACK, or the"
         " peer.",
         remedy="tcpstates -tano closing shows the retransmissions.",
+        see=("tcpstates explain simultaneous", "tcpstates sequence simultaneous-close"),
     ),
     S.LAST_ACK: Meaning(
         summary="the peer closed first, and now this side has closed, too",
         text="This side has sent its FIN, the last one; the ACK of it is missing.",
         waits="This side waits for the ACK of its FIN.",
-        lasts="one round trip",
+        lasts="one round trip; unanswered, about two minutes without a process"
+        " (tcp_orphan_retries)",
         trouble="Many that stay: the peers are gone, or a firewall has forgotten the"
         " connection.",
         remedy="tcpstates -tano last_ack shows the retransmissions. Such sockets are"
-        " harmless unless there are thousands; the kernel gives up by itself"
-        " (tcp_orphan_retries).",
+        " harmless unless there are thousands; the kernel gives up by itself.",
+        see=("tcpstates explain orphan", "tcpstates sequence close"),
     ),
     S.TIME_WAIT: Meaning(
         summary="closed; the kernel remembers the connection for a while",
         text="This side closed first. Late segments must not reach a new connection"
         " between the same ports, and the last ACK may have to be resent. The socket"
-        " has no process and takes little memory.",
-        waits="Neither side; a timer ends the state (RFC: 2 MSL, 4 minutes).",
-        lasts="60 s on Linux, regardless of tcp_fin_timeout; 30 s on macOS, up to 4"
-        " minutes on Windows",
-        trouble="Thousands are normal. A client runs out of ports when its sockets to"
-        " one address and port approach {ports} (ports {first_port} to {last_port});"
-        " a server never does. bind() without SO_REUSEADDR finds the port busy.",
+        " belongs to no process and takes little memory.",
+        waits="Only the clock: 2 MSL, twice the maximum segment lifetime, the longest"
+        " that a packet may wander about in the network; 4 minutes in the RFC.",
+        lasts="60 s on Linux (whatever tcp_fin_timeout says), FreeBSD and Solaris, 30 s"
+        " on macOS, 30 s to 4 minutes on Windows",
+        trouble="Thousands are normal. A client can run out of ports: it has {ports}"
+        " ({first_port} to {last_port}) for one address and port. A server cannot: a"
+        " new SYN from the same port ends the TIME_WAIT at once.",
         remedy="tcpstates -tan time_wait --by remote shows the destinations. Reuse"
         " connections, or set net.ipv4.tcp_tw_reuse=1 for outgoing ones;"
         " tcp_fin_timeout does not help. More than {max_tw_buckets} are dropped early.",
+        see=("tcpstates explain port-exhaustion", "tcpstates explain busy-port"),
     ),
     S.CLOSED: Meaning(
         summary="no connection",
-        text="Every connection begins and ends here. In the RFC, CLOSED stands for the"
-        " absence of a connection. Linux shows UDP sockets without a peer in this"
-        " state, as UNCONN; they wait for datagrams.",
+        text="Every connection begins and ends here. The RFC calls the state fictional:"
+        " there is no connection, and nothing is kept of it. A SYN to a port on which"
+        " nothing listens is answered with RST: connection refused. Linux shows UDP"
+        " sockets without a peer in this state, as UNCONN; they wait for datagrams.",
         waits="Neither side waits.",
         lasts="a TCP socket in this state has not been connected yet, or is already"
         " gone",
         trouble="None for TCP. UDP with a growing Recv-Q: the program does not read.",
         remedy="tcpstates -uan 'recv-q > 0' finds such sockets.",
+        see=("tcpstates explain socket", "tcpstates sequence refused"),
     ),
 }

@@ -2,12 +2,16 @@
 
 FIGURE holds the edges of the RFC's figure 5, including its notes 1 and 2. BEYOND holds
 the transitions that the figure omits "for legibility" (note 3) and that the RFC's text
-defines: aborts, resets and timeouts. All code that explains, draws or performs a
-connection reads these two tables.
+defines: aborts, resets, timeouts, and segments that arrive early or late. All code that
+explains, draws or performs a connection reads these two tables.
+
+Where note 3 and the text differ, the text counts: the note lets a RST lead to TIME_WAIT
+after an abort, section 3.10.5 to CLOSED, as Linux does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -33,6 +37,7 @@ class Event(str, Enum):
     RST = "rcv RST"
     TWO_MSL = "Timeout=2MSL"
     USER_TIMEOUT = "USER TIMEOUT"
+    NO_PROCESS = "Timeout=tcp_fin_timeout"  # Linux, for sockets without a process
 
     def __str__(self) -> str:
         return self.value
@@ -66,6 +71,7 @@ class Transition(NamedTuple):
     target: TcpState
     sends: str | None = None
     note: str = ""
+    section: str = "3.3.2"  # of RFC 9293
 
 
 FIGURE = (
@@ -102,7 +108,6 @@ FIGURE = (
     Transition(S.TIME_WAIT, Event.TWO_MSL, S.CLOSED),
 )
 
-# RFC 9293, 3.10.5 ABORT, 3.10.7 SEGMENT ARRIVES, 3.10.8 timeouts.
 _SYNCHRONIZED = (
     S.SYN_RECEIVED,
     S.ESTABLISHED,
@@ -112,32 +117,73 @@ _SYNCHRONIZED = (
 )
 _FINISHING = (S.CLOSING, S.LAST_ACK, S.TIME_WAIT)
 BEYOND = (
-    *(Transition(state, Event.ABORT, S.CLOSED, "RST") for state in _SYNCHRONIZED),
     *(
-        Transition(state, Event.ABORT, S.CLOSED)
+        Transition(state, Event.ABORT, S.CLOSED, "RST", section="3.10.5")
+        for state in _SYNCHRONIZED
+    ),
+    *(
+        Transition(state, Event.ABORT, S.CLOSED, section="3.10.5")
         for state in (S.LISTEN, S.SYN_SENT, *_FINISHING)
     ),
     *(
-        Transition(state, Event.RST, S.CLOSED)
-        for state in (S.SYN_SENT, *_SYNCHRONIZED[1:], *_FINISHING)
+        Transition(state, Event.RST, S.CLOSED, section="3.10.7.4")
+        for state in (*_SYNCHRONIZED[1:], *_FINISHING)
     ),
-    Transition(S.SYN_RECEIVED, Event.RST, S.CLOSED, None, "after a simultaneous open"),
+    Transition(S.SYN_SENT, Event.RST, S.CLOSED, None, "ECONNREFUSED", "3.10.7.3"),
+    Transition(
+        S.SYN_RECEIVED,
+        Event.RST,
+        S.CLOSED,
+        None,
+        "after a simultaneous open",
+        "3.10.7.4",
+    ),
+    Transition(
+        S.SYN_RECEIVED, Event.SYN, S.LISTEN, None, "after a passive OPEN", "3.10.7.4"
+    ),
+    Transition(
+        S.SYN_RECEIVED,
+        Event.FIN,
+        S.CLOSE_WAIT,
+        "ACK",
+        "it completes the handshake, too",
+        "3.10.7.4",
+    ),
+    Transition(
+        S.TIME_WAIT,
+        Event.SYN,
+        S.SYN_RECEIVED,
+        "SYN,ACK",
+        "with a higher sequence number",
+        "3.6.1",
+    ),
+    Transition(
+        S.TIME_WAIT, Event.FIN, S.TIME_WAIT, "ACK", "2 MSL begin again", "3.10.7.4"
+    ),
     *(
-        Transition(state, Event.USER_TIMEOUT, S.CLOSED)
+        Transition(state, Event.USER_TIMEOUT, S.CLOSED, section="3.10.8")
         for state in (S.SYN_SENT, *_SYNCHRONIZED, S.CLOSING, S.LAST_ACK)
+    ),
+    Transition(
+        S.FIN_WAIT_2,
+        Event.NO_PROCESS,
+        S.CLOSED,
+        None,
+        "of Linux; not in the RFC",
+        "none",
     ),
 )
 TRANSITIONS = (*FIGURE, *BEYOND)
 
 
-def ways_in(state: TcpState) -> list[Transition]:
-    """List the edges of the figure that lead to a state."""
-    return [edge for edge in FIGURE if edge.target is state]
+def ways_in(state: TcpState, edges: Sequence[Transition] = FIGURE) -> list[Transition]:
+    """List the edges that lead to a state."""
+    return [edge for edge in edges if edge.target is state]
 
 
-def ways_out(state: TcpState) -> list[Transition]:
-    """List the edges of the figure that lead away from a state."""
-    return [edge for edge in FIGURE if edge.source is state]
+def ways_out(state: TcpState, edges: Sequence[Transition] = FIGURE) -> list[Transition]:
+    """List the edges that lead away from a state."""
+    return [edge for edge in edges if edge.source is state]
 
 
 def as_object(edge: Transition) -> dict[str, str | None]:
@@ -148,6 +194,7 @@ def as_object(edge: Transition) -> dict[str, str | None]:
         "sends": edge.sends,
         "to": str(edge.target),
         "note": edge.note or None,
+        "section": edge.section if edge.section != "none" else None,
     }
 
 
@@ -159,25 +206,19 @@ def step(source: TcpState, event: Event) -> Transition:
     raise KeyError(f"no transition from {source} on {event}")
 
 
-class Side(str, Enum):
-    """Which side of a connection can be in a state."""
-
-    SERVER = "the server"
-    CLIENT = "the client"
-    SERVER_OR_SIMULTANEOUS = "the server, or both when both open at once"
-    EITHER = "either"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-SIDES = {
-    S.LISTEN: Side.SERVER,
-    S.SYN_SENT: Side.CLIENT,
-    S.SYN_RECEIVED: Side.SERVER_OR_SIMULTANEOUS,
+_FIRST = "the side that closes first, client or server"
+_SECOND = "the side that closes second, client or server"
+# Which side of a connection can be in a state.
+SIDES: dict[TcpState, str] = {
+    S.LISTEN: "the server",
+    S.SYN_SENT: "the client; both, when both open at once",
+    S.SYN_RECEIVED: "the server; both, when both open at once",
+    S.ESTABLISHED: "both, at the same time",
+    S.FIN_WAIT_1: _FIRST,
+    S.FIN_WAIT_2: _FIRST,
+    S.CLOSE_WAIT: _SECOND,
+    S.CLOSING: "both, when both close at once",
+    S.LAST_ACK: _SECOND,
+    S.TIME_WAIT: "the side that closes first; both, when both close at once",
+    S.CLOSED: "both, before and after",
 }
-
-
-def side(state: TcpState) -> Side:
-    """Look up which side of a connection can be in a state."""
-    return SIDES.get(state, Side.EITHER)

@@ -5,6 +5,8 @@ Rules that are named after a state are explained with it.
 
 from __future__ import annotations
 
+from tcpstates.lifecycle.basics import BASICS
+from tcpstates.lifecycle.errors import ERRORS
 from tcpstates.lifecycle.topics import TOPICS, Topic
 
 RULE_TOPICS: dict[str, Topic] = {
@@ -177,4 +179,4 @@ RULE_TOPICS: dict[str, Topic] = {
     ),
 }
 # What `tcpstates explain` knows besides the states.
-ALL_TOPICS = TOPICS | RULE_TOPICS
+ALL_TOPICS = TOPICS | BASICS | ERRORS | RULE_TOPICS

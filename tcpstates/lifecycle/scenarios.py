@@ -6,57 +6,12 @@ table, so a scenario cannot show anything that the table does not allow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
-from tcpstates.lifecycle.machine import Event, step
+from tcpstates.lifecycle.acts import CLIENT, NOTHING, SERVER, Act, Scenario
+from tcpstates.lifecycle.further_scenarios import FURTHER_SCENARIOS
+from tcpstates.lifecycle.machine import Event
 from tcpstates.states import TcpState
 
 E, S = Event, TcpState
-CLIENT, SERVER = "client", "server"
-
-
-class Act(NamedTuple):
-    """One party meets an event or, if `event` is None, does something else."""
-
-    party: str
-    event: Event | None
-    text: str = ""  # an action of a program or the kernel, besides the event
-    sends: str = ""  # replaces the table's segment: one that carries more, or none
-
-
-class Scenario(NamedTuple):
-    """A course of events in a connection."""
-
-    title: str
-    start: tuple[TcpState, TcpState]  # client, server
-    acts: tuple[Act, ...]
-    moral: str
-
-
-class StepResult(NamedTuple):
-    """The states of both parties after an act, and the segment that it sends."""
-
-    act: Act
-    client: TcpState
-    server: TcpState
-    segment: str | None
-
-
-class Observation(NamedTuple):
-    """The states that the kernel reports after a step; None: party not examined."""
-
-    client: TcpState | None
-    server: TcpState | None
-    left_ms: int | None = None  # until TIME_WAIT ends, which is not awaited
-
-    def differs(self, result: StepResult) -> bool:
-        """Check whether the states differ from those that the scenario expects."""
-        pairs = ((self.client, result.client), (self.server, result.server))
-        return any(seen not in (None, expected) for seen, expected in pairs)
-
-
-NOTHING = "-"  # no segment yet: it is sent together with the next one
 
 SCENARIOS: dict[str, Scenario] = {
     "open": Scenario(
@@ -86,7 +41,7 @@ SCENARIOS: dict[str, Scenario] = {
             Act(CLIENT, E.TWO_MSL),
         ),
         "The side that closes first ends in TIME_WAIT. The other side is in CLOSE_WAIT"
-        " until its program closes, too: nothing else ends that state.",
+        " until its program closes, too; only keepalive or a reset ends it earlier.",
     ),
     "close-three-way": Scenario(
         "Three-way close: the server closes at once",
@@ -147,8 +102,9 @@ SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, E.TWO_MSL),
         ),
-        "FIN_WAIT_2 has no timer while a process holds the socket open, and CLOSE_WAIT"
-        " never has one: a half-closed connection can last as long as both sides want.",
+        "FIN_WAIT_2 has no limit while a process holds the socket open, and CLOSE_WAIT"
+        " none of its own: a half-closed connection can last as long as both sides"
+        " want, unless keepalive finds the peer gone.",
     ),
     "reset": Scenario(
         "Reset: the client aborts",
@@ -163,7 +119,7 @@ SCENARIOS: dict[str, Scenario] = {
         (
             Act(CLIENT, E.ACTIVE_OPEN),
             Act(SERVER, None, "no listener on that port", "RST,ACK"),
-            Act(CLIENT, E.RST),
+            Act(CLIENT, E.RST, error="ECONNREFUSED"),
         ),
         "connect() fails with ECONNREFUSED at once. If there is no answer at all, see"
         " syn-timeout.",
@@ -173,31 +129,17 @@ SCENARIOS: dict[str, Scenario] = {
         (S.CLOSED, S.CLOSED),
         (
             Act(CLIENT, E.ACTIVE_OPEN),
-            Act(CLIENT, None, "no answer: it retries, and waits twice as long", "SYN"),
+            Act(CLIENT, None, "no answer: a second later, it retries", "SYN"),
             Act(CLIENT, None, "and again", "SYN"),
-            Act(CLIENT, E.USER_TIMEOUT, "the last retry is not answered either"),
+            Act(
+                CLIENT,
+                E.USER_TIMEOUT,
+                "the last retry is not answered either",
+                error="ETIMEDOUT",
+            ),
         ),
-        "connect() fails with ETIMEDOUT, on Linux after about two minutes. A firewall"
-        " drops the SYN or the answer, or the host is down.",
+        "connect() fails with ETIMEDOUT, on Linux after about two minutes: a retry each"
+        " second at first (since Linux 6.5), and then after twice as long each time. A"
+        " firewall drops the SYN or the answer, or the host is down.",
     ),
-}
-
-
-def is_simultaneous(scenario: Scenario) -> bool:
-    """Check whether both parties do the same before any segment arrives."""
-    first, second = scenario.acts[:2]
-    return first.event is second.event and first.party != second.party
-
-
-def walk(scenario: Scenario) -> Iterator[StepResult]:
-    """Yield the moments of a scenario; KeyError if the table does not allow a step."""
-    states = dict(zip((CLIENT, SERVER), scenario.start, strict=True))
-    for act in scenario.acts:
-        segment: str | None = act.sends or None
-        if act.event is not None:
-            edge = step(states[act.party], act.event)
-            states[act.party] = edge.target
-            segment = segment or edge.sends
-        if segment == NOTHING:
-            segment = None
-        yield StepResult(act, states[CLIENT], states[SERVER], segment)
+} | FURTHER_SCENARIOS

@@ -12,20 +12,22 @@ class Topic:
     title: str
     answer: str  # paragraphs, one per line
     see: tuple[str, ...]  # commands that show more
+    code: str = ""  # an example, line by line
 
 
 TOPICS: dict[str, Topic] = {
     "half-closed": Topic(
         title="half-open and half-closed are different things",
         answer="Half-open: the handshake is not complete. The server has sent its"
-        " SYN,ACK and waits for the last ACK (SYN_RECEIVED). RFC 9293 also calls a"
-        " connection half-open if one side has crashed and the other does not know"
-        " it: such a connection looks ESTABLISHED until something is"
-        " sent.\nHalf-closed: the handshake is long complete, and one side has ended"
-        " its stream with a FIN. That side is in FIN_WAIT_2 and still receives; the"
-        " other is in CLOSE_WAIT and may still send. Both states can last as long as"
-        " both programs want: no kernel timer ends them while a process holds the"
-        " socket open.",
+        " SYN,ACK and waits for the last ACK (SYN_RECEIVED). So say all texts on SYN"
+        " floods. RFC 9293 (3.5.1) uses the word only for a connection one side of"
+        " which has crashed, while the other does not know it: that one looks"
+        " ESTABLISHED until something is sent.\nHalf-closed: the handshake is long"
+        " complete, and one side has ended its stream with a FIN. That side is in"
+        " FIN_WAIT_2 and still receives; the other is in CLOSE_WAIT and may still send."
+        " Both states can last as long as both programs want: the kernel sets no limit"
+        " while a process holds the socket open, unless keepalive, if enabled, finds"
+        " the peer gone.",
         see=("tcpstates sequence half-close", "tcpstates explain syn_received"),
     ),
     "termination": Topic(
@@ -54,10 +56,11 @@ TOPICS: dict[str, Topic] = {
     "unread-data": Topic(
         title="closing with unread data resets the connection",
         answer="close() on a socket whose receive queue is not empty sends a RST"
-        " instead of a FIN, on Linux and most other systems (RFC 2525, 2.17, asks for"
-        " it: the peer must learn that its data were not read). The socket is CLOSED"
-        " at once.\nData still to be sent are discarded: of 3.9 MB that send() had"
-        " accepted, a peer on loopback received 0.1 MB. On Linux, the peer can still"
+        " instead of a FIN, on Linux and most other systems (RFC 9293, 3.6.1, asks for"
+        " it: the peer must learn that its data were not read). So do data that arrive"
+        " after close(). The socket is CLOSED at once.\nData still to be sent are"
+        " discarded: in one test, the peer got 0.1 MB of the 3.9 MB that send() had"
+        " accepted. On Linux, the peer can still"
         " read data that had arrived; on other systems the RST may discard those,"
         " too. A server that answers early and closes (with an error to a large"
         " upload, say) loses its own answer this way.\nInstead, call"
@@ -70,11 +73,12 @@ TOPICS: dict[str, Topic] = {
         title="why a port stays busy after close",
         answer="bind() fails with EADDRINUSE while a connection on that port is in"
         " any state: mostly TIME_WAIT, for 60 s on Linux. A server that sets"
-        " SO_REUSEADDR before bind() is not affected. Two listeners on one port both"
-        " need SO_REUSEPORT.\nOther processes that can keep the port: a child that"
-        " has inherited the listener, a process that is bound but does not listen, a"
-        " listener on the wildcard address, or a listener on IPv6's wildcard, which"
-        " accepts IPv4, too.",
+        " SO_REUSEADDR before bind() is not affected; on Linux the server before it"
+        " must have set it, too, so after adding it, the first restart may still fail."
+        " Two listeners can share a port only if both set SO_REUSEPORT.\nOther"
+        " processes that can keep the port: a child that has inherited the listener, a"
+        " process that is bound but does not listen, a listener on the wildcard"
+        " address, or a listener on IPv6's wildcard, which accepts IPv4, too.",
         see=(
             "tcpstates -tanp 'sport = :8080'",
             "tcpstates -tanp bound",
@@ -84,14 +88,15 @@ TOPICS: dict[str, Topic] = {
     "whose-fault": Topic(
         title="whose fault is it?",
         answer="CLOSE_WAIT that stays: the program on this side. The peer has closed,"
-        " and the kernel has reported it; only the program's close() is"
-        " missing.\nFIN_WAIT_2 that stays: the peer's program, whose socket is in"
-        " CLOSE_WAIT. If a process here still holds the socket open after shutdown(),"
-        " that process is at fault: the kernel's timer runs only for sockets without"
-        " a process.\nSYN_SENT that stays: the path to the server, or the server's"
-        " full queue. SYN_RECEIVED that stays: the path back, or a flood. FIN_WAIT_1,"
-        " CLOSING and LAST_ACK that stay: the peer is gone, or does not read."
-        " TIME_WAIT: nobody's fault; it is the normal end.",
+        " and the kernel has reported it; only the program's close() is missing. One"
+        " exception: with Send-Q above 0 the program is still sending, and the peer,"
+        " which has ended only its own direction, does not read.\nFIN_WAIT_2 that"
+        " stays: the peer's program, whose socket is in CLOSE_WAIT. If a process here"
+        " still holds the socket (shutdown() without close()), the fault is here;"
+        " without one, the kernel ends it after 60 s.\nSYN_SENT that stays: the path to"
+        " the server, or the server's full queue. SYN_RECEIVED that stays: the path"
+        " back, or a flood. FIN_WAIT_1, CLOSING and LAST_ACK that stay: the peer is"
+        " gone, or does not read. TIME_WAIT: nobody's fault; it is the normal end.",
         see=("tcpstates -tanp close_wait", "tcpstates -tan --by state,remote-address"),
     ),
 }

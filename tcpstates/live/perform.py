@@ -9,6 +9,7 @@ connects to its own port: its SYN and its FIN cross with themselves.
 
 from __future__ import annotations
 
+import errno
 import platform
 import socket
 import struct
@@ -18,17 +19,16 @@ from contextlib import ExitStack, suppress
 
 from tcpstates.api import Socket, snapshot
 from tcpstates.errors import TcpstatesError
-from tcpstates.lifecycle.machine import Event
-from tcpstates.lifecycle.scenarios import (
+from tcpstates.lifecycle.acts import (
     CLIENT,
     SERVER,
     Act,
     Observation,
     Scenario,
     StepResult,
-    is_simultaneous,
-    walk,
 )
+from tcpstates.lifecycle.machine import Event
+from tcpstates.lifecycle.walks import is_simultaneous, walk
 from tcpstates.live.namespace import enter_private_namespace
 from tcpstates.live.segment_filter import (
     BITS,
@@ -44,6 +44,7 @@ _PATIENCE = 15.0  # seconds: segments are resent after 1, 3 and 7
 _LOOK_EVERY = 0.02  # seconds
 _MSG_DONTWAIT = 0x40  # linux/socket.h
 _TCP_SYNCNT = 7  # linux/tcp.h; not every system's `socket` module defines them
+_SIOCGIFFLAGS, _IFF_UP = 0x8913, 1  # linux/sockios.h, linux/if.h
 _SYN_RETRIES = 2  # as many as in the scenario; timeout after 7 seconds at most
 
 
@@ -54,12 +55,19 @@ class CannotPerform(TcpstatesError):
 def perform(scenario: Scenario) -> Iterator[tuple[StepResult | None, Observation]]:
     """Yield the states at the start, without a moment, and then at every step.
 
+    The first step that differs from what is expected is the last one.
+
     This may move the process permanently into a network namespace of its own. Raise
     CannotPerform if segments cannot be held back, neither here nor there, or OSError.
     """
     if platform.system() != "Linux":
         raise CannotPerform(
             "cannot perform the scenario: only Linux can hold segments back"
+        )
+    if not scenario.can_be_live:
+        raise CannotPerform(
+            "cannot perform this scenario: it needs a crash, an attacker or minutes;"
+            " remove --live"
         )
     try:
         if not are_gates_allowed():
@@ -70,12 +78,33 @@ def perform(scenario: Scenario) -> Iterator[tuple[StepResult | None, Observation
             f"cannot perform the scenario: {text} of its own ({error.strerror}); try it"
             " as root"
         ) from error
+    if not _is_loopback_up():
+        raise CannotPerform(
+            "cannot perform the scenario: the loopback interface is down; use: ip link"
+            " set lo up"
+        )
     with ExitStack() as stack:
         stage = _Stage(stack, scenario)
         yield None, stage.look()
         moments = list(walk(scenario))
         for number, result in enumerate(moments, start=1):
-            yield result, stage.step(result, [m.act for m in moments[number:]])
+            seen = stage.step(result, [m.act for m in moments[number:]])
+            yield result, seen
+            if seen.differs(result):
+                return  # what follows would differ, too
+
+
+def _is_loopback_up() -> bool:
+    """Check whether this network namespace has a loopback interface that is up."""
+    import fcntl
+
+    with socket.socket() as asked:
+        try:
+            answer = fcntl.ioctl(asked, _SIOCGIFFLAGS, b"lo".ljust(40, b"\0"))
+        except OSError:
+            return False
+    (flags,) = struct.unpack_from("H", answer, 16)
+    return bool(flags & _IFF_UP)
 
 
 class _Stage:
@@ -91,6 +120,7 @@ class _Stage:
         self._sockets = {CLIENT: client, SERVER: server}
         self._received: dict[str, frozenset[int]] = {}
         self._repeated = 0
+        self._is_connected = scenario.start[0] is TcpState.ESTABLISHED
         if scenario.start[0] is TcpState.ESTABLISHED:
             if not self._is_alone:
                 server.listen()
@@ -119,15 +149,26 @@ class _Stage:
         """Perform a step; return the states when it is complete or has timed out."""
         act = result.act
         if act.event is Event.TWO_MSL:
-            seen = self.look()._replace(client=None)
-            return seen._replace(server=None) if self._is_alone else seen
+            seen = self.look()
+            if act.party == CLIENT or self._is_alone:
+                seen = seen._replace(client=None)
+            if act.party == SERVER or self._is_alone:
+                seen = seen._replace(server=None)
+            return seen
         passing = {SERVER if act.party == CLIENT else CLIENT: DATA}
         self._receive(act)
         self._move_gates(later, passing if act.sends in ("data", "ACK") else {})
         self._do(act)
         seen = self._wait(result)
+        if act.error:
+            seen = seen._replace(error=self._error(act.party))
         self._move_gates(later)
         return self._masked(seen, result)
+
+    def _error(self, party: str) -> str:
+        """Return the name of the error that a party's socket has got."""
+        code = self._sockets[party].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return errno.errorcode.get(code, str(code)) if code else "no error"
 
     def _receive(self, act: Act) -> None:
         """Record that a party may receive these segments, now and later."""
@@ -167,21 +208,28 @@ class _Stage:
             case Event.CLOSE if act.party == CLIENT or not self._is_alone:
                 mine.shutdown(socket.SHUT_WR)
             case Event.ABORT:
-                linger = struct.pack("ii", 1, 0)
-                mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                if "unread" not in act.text:
+                    linger = struct.pack("ii", 1, 0)
+                    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 mine.close()
             case Event.ACK_OF_FIN:
                 self._read_ends()
-            case Event.RST if act.party == SERVER:
+            case Event.RST if self._is_connected:
                 mine.send(b"?")  # a RST is not resent, but answers any segment
-            case None if act.sends == "data":
-                mine.send(b"data")
-            case None if act.sends == "ACK":
-                mine.recv(len(b"data"))
-            case None if act.sends == "SYN":
-                self._wait_for_repetition()
+            case None:
+                self._do_without_event(act)
             case _:
                 pass  # left to the kernel
+
+    def _do_without_event(self, act: Act) -> None:
+        """Send data, receive them, or wait for a retransmission."""
+        mine = self._sockets[act.party]
+        if act.sends == "data":
+            mine.send(b"data")
+        elif act.sends == "ACK":
+            mine.recv(len(b"data"))
+        elif act.sends == "SYN":
+            self._wait_for_repetition()
 
     def _read_ends(self) -> None:
         """Read arrived data: Linux resends no FIN that is still in a queue here."""

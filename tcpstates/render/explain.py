@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from tcpstates.lifecycle.basics import BASICS
+from tcpstates.lifecycle.errors import ERRORS
 from tcpstates.lifecycle.explanations import MEANINGS
-from tcpstates.lifecycle.machine import CALLS, Transition, side, ways_in, ways_out
+from tcpstates.lifecycle.machine import SIDES
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS, RULE_TOPICS
 from tcpstates.lifecycle.topics import TOPICS
+from tcpstates.render.edges import describe_ways_in, describe_ways_out
 from tcpstates.render.paragraphs import filled, lines, paragraph, readable
 from tcpstates.render.styles import paint
 from tcpstates.settings import KernelSettings
 from tcpstates.states import SYSTEMS, TcpState, names_of
 
+_LONG_LIST = 6  # lines without blank ones between them
 _SETTING = re.compile(r"\{(\w+)\}")
 
 
@@ -36,14 +41,15 @@ def sections(
     """Yield the sections of a state: a label and its lines."""
     meaning = MEANINGS[state]
     yield "", [meaning.text]
+    yield "who", [SIDES[state]]
     yield "waits", [meaning.waits]
     yield "lasts", [fill_in_settings(meaning.lasts, settings)]
     yield "trouble", [fill_in_settings(meaning.trouble, settings)]
     yield "do", [fill_in_settings(meaning.remedy, settings)]
-    yield "side", [str(side(state))]
-    yield "in", [f"{edge.source}: {_what(edge)}" for edge in ways_in(state)]
-    yield "out", [f"{edge.target}: {_what(edge)}" for edge in ways_out(state)]
+    yield "in", list(describe_ways_in(state))
+    yield "out", list(describe_ways_out(state))
     yield "called", [_called(state, systems)]
+    yield "see", ["; ".join(meaning.see)]
 
 
 def _called(state: TcpState, systems: Sequence[str]) -> str:
@@ -54,18 +60,6 @@ def _called(state: TcpState, systems: Sequence[str]) -> str:
         if names and (len(systems) == 1 or names != [str(state)]):
             reported.append(f"{', '.join(names)} ({SYSTEMS[key]})")
     return "; ".join(reported) or f"{state} on every system"
-
-
-def _what(edge: Transition) -> str:
-    """Describe an edge: the event, and the segment that is sent."""
-    parts = [str(edge.event)]
-    if edge.event in CALLS:
-        parts.append(f"by {CALLS[edge.event]}")
-    if edge.sends:
-        parts.append(f"sends {edge.sends}")
-    if edge.note:
-        parts.append(f"({edge.note})")
-    return ", ".join(parts).replace(", (", " (")
 
 
 def render_state(
@@ -109,16 +103,25 @@ def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]
         yield f"{number:>7}  {name}{summary[0]}\n"
         for line in summary[1:]:
             yield " " * 22 + line + "\n"
-    listed = "for details of a state: tcpstates explain STATE; other topics: "
-    yield "\n" + filled(f"{listed}{', '.join(TOPICS)}", wide)
-    yield filled(f"rules of the doctor: {', '.join(RULE_TOPICS)}", wide)
+    yield "\n" + filled("for details of a state: tcpstates explain STATE", wide)
+    for title, topics in (
+        ("the basics", BASICS),
+        ("questions", TOPICS),
+        ("errors and limits", ERRORS),
+        ("rules of the doctor", RULE_TOPICS),
+    ):
+        yield filled(f"{title}: {', '.join(topics)}", wide)
 
 
 def render_topic(name: str, *, width: int) -> Iterator[str]:
     """Yield the answer to a question."""
     topic, wide = ALL_TOPICS[name], readable(width)
     yield filled(f"{name}: {topic.title}", wide)
+    is_list = topic.answer.count("\n") >= _LONG_LIST
+    yield "\n" if is_list else ""
     for text in topic.answer.splitlines():
-        yield "\n" + filled(text, wide)
+        yield "\n" * (not is_list) + filled(text, wide)
+    if topic.code:
+        yield "\n" + textwrap.indent(topic.code, "    ") + "\n"
     yield "\n"
     yield from paragraph("see", topic.see, wide)

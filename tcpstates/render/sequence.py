@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
+from tcpstates.lifecycle.acts import CLIENT, Observation, Scenario, StepResult
 from tcpstates.lifecycle.machine import CALLS, Event
-from tcpstates.lifecycle.scenarios import CLIENT, Observation, Scenario, StepResult
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.styles import paint, paint_wrong
 from tcpstates.states import TcpState
@@ -117,7 +117,7 @@ class _Drawing:
                 yield self.line("", text, bar)
             else:
                 yield self.line(bar, text.rjust(self._arrow), "")
-        arrow = self._arrow_of(result.segment, to_the_right=is_client)
+        arrow = self._arrow_of(result, to_the_right=is_client)
         left = right = bar
         if result.act.event is not None and is_client:
             left = str(result.client)
@@ -125,12 +125,15 @@ class _Drawing:
             right = str(result.server)
         yield self.line(left, arrow, right, seen, (result.client, result.server))
 
-    def _arrow_of(self, segment: str | None, *, to_the_right: bool) -> str:
+    def _arrow_of(self, result: StepResult, *, to_the_right: bool) -> str:
         """Format the arrow of a segment; empty if no segment is sent."""
-        if segment is None:
+        if result.segment is None:
             return ""
         _, stroke, right, left = self._signs
-        shaft = f" {segment} ".center(self._arrow - 1, stroke)
+        text = f" {result.segment} {result.numbers} "
+        if len(text) > self._arrow - 3:
+            text = f" {result.segment} "
+        shaft = text.center(self._arrow - 1, stroke)
         return f"{shaft}{right}" if to_the_right else f"{left}{shaft}"
 
 

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tcpstates.lifecycle.acts import Observation, Scenario, StepResult
 from tcpstates.lifecycle.explanations import MEANINGS
-from tcpstates.lifecycle.machine import FIGURE, as_object, ways_in, ways_out
+from tcpstates.lifecycle.machine import (
+    FIGURE,
+    SIDES,
+    TRANSITIONS,
+    as_object,
+    ways_in,
+    ways_out,
+)
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS
-from tcpstates.lifecycle.scenarios import Observation, Scenario, StepResult, walk
-from tcpstates.render.explain import fill_in_settings, sections
+from tcpstates.lifecycle.walks import walk
+from tcpstates.render.explain import fill_in_settings
 from tcpstates.render.json_ import SCHEMA
 from tcpstates.render.sequence import Step
 from tcpstates.settings import KernelSettings
@@ -53,12 +61,13 @@ def _explanation(
         "summary": meaning.summary,
         "text": meaning.text,
         "waits": meaning.waits,
-        "side": dict(sections(state, settings, systems))["side"][0],
-        "in": [as_object(edge) for edge in ways_in(state)],
-        "out": [as_object(edge) for edge in ways_out(state)],
+        "side": SIDES[state],
+        "in": [as_object(edge) for edge in ways_in(state, TRANSITIONS)],
+        "out": [as_object(edge) for edge in ways_out(state, TRANSITIONS)],
         "lasts": fill_in_settings(meaning.lasts, settings),
         "trouble": fill_in_settings(meaning.trouble, settings),
         "remedy": fill_in_settings(meaning.remedy, settings),
+        "see": list(meaning.see),
         "names": {key: names_of(state, key) for key in systems},
         "count": _count(counts, state),
     }
@@ -110,6 +119,7 @@ def _step(result: StepResult, seen: Observation | None) -> dict[str, Any]:
         "party": result.act.party,
         "event": None if result.act.event is None else str(result.act.event),
         "sends": result.segment,
+        "numbers": result.numbers or None,
         "client": str(result.client),
         "server": str(result.server),
     }

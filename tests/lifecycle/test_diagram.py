@@ -142,7 +142,7 @@ def test_the_command(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--state", "clos_wait"], "did you mean close_wait"),
+        (["--state", "clse_wait"], "did you mean close_wait"),
         (["--state", "fin_wait"], "is not one state of RFC 9293, but FIN_WAIT_1, FIN"),
         (["--state", "bound"], "is not one state of RFC 9293"),
         (["--svg", "-", "--json"], "cannot be combined"),

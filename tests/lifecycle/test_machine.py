@@ -12,15 +12,15 @@ from tcpstates.lifecycle.machine import (
     BEYOND,
     CALLS,
     FIGURE,
+    SIDES,
     TRANSITIONS,
     Event,
-    Side,
-    side,
     step,
     ways_in,
     ways_out,
 )
-from tcpstates.lifecycle.scenarios import SCENARIOS, walk
+from tcpstates.lifecycle.scenarios import SCENARIOS
+from tcpstates.lifecycle.walks import is_simultaneous, walk
 from tcpstates.render.sequence import render_sequence
 from tcpstates.states import TcpState
 
@@ -65,13 +65,34 @@ def test_every_state_can_be_entered_and_left() -> None:
 
 
 def test_aborts_resets_and_timeouts_end_a_connection() -> None:
-    assert all(edge.target is TcpState.CLOSED for edge in BEYOND)
     for event in (Event.ABORT, Event.RST, Event.USER_TIMEOUT):
-        sources = [edge.source for edge in BEYOND if edge.event is event]
+        edges = [edge for edge in BEYOND if edge.event is event]
+        assert all(edge.target is TcpState.CLOSED for edge in edges)
+        sources = [edge.source for edge in edges]
         assert len(sources) == len(set(sources))
         assert TcpState.ESTABLISHED in sources
     silent = {TcpState.LISTEN, TcpState.CLOSED}
     assert not silent & {e.source for e in BEYOND if e.event is Event.USER_TIMEOUT}
+
+
+# From the text of RFC 9293: source, event, what is sent, target, section.
+FURTHER = """
+SYN_RECEIVED  rcv SYN  -        LISTEN        3.10.7.4
+SYN_RECEIVED  rcv FIN  ACK      CLOSE_WAIT    3.10.7.4
+TIME_WAIT     rcv SYN  SYN,ACK  SYN_RECEIVED  3.6.1
+TIME_WAIT     rcv FIN  ACK      TIME_WAIT     3.10.7.4
+SYN_SENT      rcv RST  -        CLOSED        3.10.7.3
+"""
+
+
+def test_the_further_edges_of_the_text() -> None:
+    expected = {" ".join(line.split()) for line in FURTHER.split("\n") if line}
+    found = {
+        f"{e.source} {e.event} {e.sends or '-'} {e.target} {e.section}" for e in BEYOND
+    }
+    assert expected <= found
+    (of_linux,) = (edge for edge in BEYOND if edge.section == "none")
+    assert (of_linux.event, of_linux.target) == (Event.NO_PROCESS, TcpState.CLOSED)
 
 
 def test_events_are_calls_segments_or_timeouts() -> None:
@@ -82,15 +103,12 @@ def test_events_are_calls_segments_or_timeouts() -> None:
 
 
 def test_sides() -> None:
-    assert side(TcpState.LISTEN) is Side.SERVER
-    assert side(TcpState.SYN_SENT) is Side.CLIENT
-    assert "simultaneous" in Side.SERVER_OR_SIMULTANEOUS.name.lower()
-    others = set(TcpState) - {
-        TcpState.LISTEN,
-        TcpState.SYN_SENT,
-        TcpState.SYN_RECEIVED,
-    }
-    assert {side(state) for state in others} == {Side.EITHER}
+    assert set(SIDES) == set(TcpState)
+    assert SIDES[TcpState.LISTEN] == "the server"
+    assert "closes first" in SIDES[TcpState.FIN_WAIT_2]
+    assert "closes second" in SIDES[TcpState.CLOSE_WAIT]
+    for state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.CLOSING):
+        assert "both, when both" in SIDES[state]
 
 
 ENDS = {"CLOSED", "LISTEN", "ESTABLISHED"}
@@ -147,6 +165,7 @@ def test_the_command() -> None:
         "party": "client",
         "event": "rcv RST",
         "sends": None,
+        "numbers": None,
         "client": "CLOSED",
         "server": "CLOSED",
     }
@@ -156,7 +175,5 @@ def test_the_command() -> None:
 
 
 def test_which_scenarios_are_simultaneous() -> None:
-    from tcpstates.lifecycle.scenarios import SCENARIOS, is_simultaneous
-
     both = {name for name, one in SCENARIOS.items() if is_simultaneous(one)}
     assert both == {"simultaneous-open", "simultaneous-close"}

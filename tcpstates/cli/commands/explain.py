@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import click
 
+from tcpstates.cli.any_word import SEQUENCE, AnyWord, resolve
+from tcpstates.cli.commands.sequence import draw
 from tcpstates.cli.output import Output
 from tcpstates.cli.source_options import chosen_origin, saved_options
-from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
+from tcpstates.cli.state_argument import color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
-from tcpstates.collect.settings import read_settings
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS
+from tcpstates.lifecycle.scenarios import SCENARIOS
+from tcpstates.lifecycle.walks import walk
 from tcpstates.render.explain import (
     HostCounts,
     render_glance,
@@ -19,6 +23,7 @@ from tcpstates.render.explain import (
     render_topic,
 )
 from tcpstates.render.paragraphs import filled, readable
+from tcpstates.render.sequence import Step
 from tcpstates.render.teaching_json import render_explanations_json
 from tcpstates.states import (
     SYSTEMS,
@@ -46,7 +51,7 @@ _OTHERS = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("names", nargs=-1, type=StateName(ALL_TOPICS), metavar="[STATE]...")
+@click.argument("words", nargs=-1, type=AnyWord(ALL_TOPICS), metavar="[STATE]...")
 @click.option(
     "--os",
     "systems",
@@ -61,40 +66,46 @@ _OTHERS = {
 def explain(
     output: Output,
     /,
-    names: tuple[str, ...],
+    words: tuple[str, ...],
     *,
     systems: tuple[str, ...],
     as_json: bool,
     color: str,
     **values: Any,
 ) -> None:
-    """Explain a state: what it means, which side waits, and what to do.
+    """Explain a state, an error or a word: what it means, and what to do.
 
     STATE is a state or a group in any system's spelling: LISTENING, SYN_RCVD, ESTAB,
     FIN_WAIT1, 0A, half-open. Without STATE, list all eleven with their number of
-    sockets. half-closed, termination, simultaneous, unread-data, busy-port and
-    whose-fault explain topics that concern more than one state, and the names of the
-    doctor's rules (accept-queue, zero-window, ...) what they mean.
+    sockets, and the topics: handshake, socket, myths, glossary and others. The words of
+    an error lead to its explanation, too (connection refused, EADDRINUSE, 10054), and
+    so do the doctor's rules (accept-queue, zero-window, ...).
     """
+    names = resolve(words)
+    sequences = [name.split()[1] for name in names if name.startswith(SEQUENCE)]
     topics = [name for name in names if name in ALL_TOPICS]
     states = [state for name in names for state in states_of(name)]
-    shown = systems or tuple(SYSTEMS)
-    counts = StateCounts(chosen_origin(values).pinned())
+    shown = systems or (tuple(SYSTEMS) if as_json else (_this_system(),))
+    origin = chosen_origin(values).pinned()
+    counts = StateCounts(origin)
     width, paints = output.width, output.wants_color(color)
     if as_json:
         asked = states if names else list(TcpState)
         found = counts.by("state")
         output.write(
-            render_explanations_json(asked, topics, shown, read_settings(), found)
+            render_explanations_json(asked, topics, shown, origin.settings(), found)
         )
         return
     if not names:
         output.write(render_glance(_here(None, counts), width=width, color=paints))
         return
-    settings = read_settings()
+    settings = origin.settings()
     for number, topic in enumerate(topics):
         output.write(["\n"] if number else [])
         output.write(render_topic(topic, width=width))
+    for name in sequences:
+        steps: list[Step] = [(None, None), *((m, None) for m in walk(SCENARIOS[name]))]
+        draw(name, steps, output, color=color, is_live=False)
     for name in set(names) - set(topics):
         other = find_state(name)
         if isinstance(other, OtherState) and other in _OTHERS and not find_group(name):
@@ -105,6 +116,17 @@ def explain(
         )
         output.write(["\n"] if number or topics else [])
         output.write(drawn)
+    if states and values["files"]:
+        text = (
+            "The numbers are Linux's defaults: a listing has no settings of its host."
+        )
+        output.write(["\n", filled(text, readable(width))])
+
+
+def _this_system() -> str:
+    """Return the one of SYSTEMS whose names people see here."""
+    name = platform.system()
+    return {"Linux": "linux", "Windows": "windows"}.get(name, "bsd")
 
 
 def _here(state: TcpState | None, counts: StateCounts) -> HostCounts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import click
@@ -11,11 +12,8 @@ import click
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
-from tcpstates.lifecycle.scenarios import (
-    SCENARIOS,
-    is_simultaneous,
-    walk,
-)
+from tcpstates.lifecycle.scenarios import SCENARIOS
+from tcpstates.lifecycle.walks import is_simultaneous, walk
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.sequence import Step, render_sequence
 from tcpstates.render.teaching_json import render_sequences_json
@@ -67,7 +65,8 @@ def sequence(
     """Draw the segments of client and server, and the state of each at every step.
 
     Without NAME, list the names. --live requires Linux but no privileges, and takes a
-    few seconds. It exits with 1 if the kernel reports a state other than RFC 9293's.
+    few seconds. It ends at the first step at which the kernel reports something other
+    than RFC 9293, and exits with 1.
     """
     if name is None:
         if live:
@@ -79,15 +78,17 @@ def sequence(
     if live:
         from tcpstates.live.perform import perform
 
-        steps = perform(scenario)
+        performed = perform(scenario)
+        # A refusal comes before anything is printed.
+        steps = chain((next(performed),), performed)
     if as_json:
         steps = list(steps)
         output.write(render_sequences_json({name: scenario}, steps))
     else:
-        steps = _draw(name, steps, output, color=color, is_live=live)
+        steps = draw(name, steps, output, color=color, is_live=live)
     differing = [m for m, seen in steps if m and seen and seen.differs(m)]
     if live and not as_json:
-        output.write([_verdict(len(differing), name, output.width)])
+        output.write([_verdict(name, list(steps), output.width)])
     return ExitCode.FOUND if differing else None
 
 
@@ -97,7 +98,7 @@ def _names() -> Iterator[str]:
         yield f"{key:<{width}}  {scenario.title}\n"
 
 
-def _draw(
+def draw(
     name: str, steps: Iterable[Step], output: Output, *, color: str, is_live: bool
 ) -> list[Step]:
     """Write the drawing step by step; return the steps."""
@@ -124,13 +125,27 @@ def _draw(
     return taken
 
 
-def _verdict(differing: int, name: str, width: int) -> str:
+def _verdict(name: str, steps: Sequence[Step], width: int) -> str:
     """Describe the result of a live performance, and how it was done."""
     system = f"{platform.system()} {platform.release()}"
+    last, seen = steps[-1]
+    if last is not None and seen is not None and seen.differs(last):
+        expected = f"client {last.client}, server {last.server}"
+        if last.act.error:
+            expected += f", {last.act.error}"
+        found = f"client {seen.client}, server {seen.server}"
+        if seen.error:
+            found += f", {seen.error}"
+        text = f"{system} differed at this step: expected {expected}; found {found}."
+        if last.act.event is not None and last.act.event.is_segment:
+            segment = str(last.act.event).removeprefix("rcv ")
+            text += f" The {segment} did not arrive: does a firewall filter loopback?"
+            text += " nft list ruleset shows its rules."
+        return "\n" + filled(text, readable(width, 48))
     how = "Each segment was held back until its step; shutdown() replaced close()."
+    if name in ("reset", "unread-data"):
+        how = "Each segment was held back until its step."
     if is_simultaneous(SCENARIOS[name]):
         how = "One socket, connected to its own port, played both sides."
-    result = "behaved as expected at every step"
-    if differing:
-        result = f"behaved differently at {differing} of the steps, marked !"
-    return "\n" + filled(f"{system} {result}. {how}", readable(width, 48))
+    text = f"{system} behaved as expected at every step. {how}"
+    return "\n" + filled(text, readable(width, 48))

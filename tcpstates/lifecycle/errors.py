@@ -1,0 +1,155 @@
+"""What the errors of programs say about connections, and what to do about them."""
+
+from __future__ import annotations
+
+from tcpstates.lifecycle.topics import Topic
+
+ERRORS: dict[str, Topic] = {
+    "connection-refused": Topic(
+        title="connection refused (ECONNREFUSED; Windows: 10061)",
+        answer="The host answered the SYN with RST: it is up, and nothing listens on"
+        " that port at that address; or a firewall rejects. The server may be down, may"
+        " listen on another port, or on 127.0.0.1 only, or in another network"
+        " namespace (a container).",
+        see=("tcpstates -ltnp 'sport = :8080'", "tcpstates sequence refused"),
+    ),
+    "reset": Topic(
+        title="connection reset by peer (ECONNRESET; Windows: 10054)",
+        answer="A RST has arrived. The other side sent it because it closed with unread"
+        " data, aborted (SO_LINGER 0), crashed or restarted and does not know the"
+        " connection, or because a firewall or load balancer ended it. The reader gets"
+        " ECONNRESET once, after the data that had arrived (on Linux).\nWho sends RST:"
+        " the kernel, to a SYN on a port without a listener, to any segment that"
+        " belongs to no connection, and to data that arrive after the program has"
+        " closed. From the RST alone nobody can tell an abort from a loss of data:"
+        " the program must know how much has been answered.",
+        see=(
+            "tcpstates sequence reset",
+            "tcpstates explain unread-data",
+            "tcpstates explain broken-pipe",
+        ),
+    ),
+    "broken-pipe": Topic(
+        title="broken pipe (EPIPE), and SIGPIPE",
+        answer="The program writes to a connection that is over: the peer has sent RST,"
+        " or this side has called shutdown(SHUT_WR). After the peer's close(), the"
+        " first write still succeeds, because the kernel only knows that the peer sends"
+        " nothing more. The peer answers with RST, and the next write fails with EPIPE."
+        " Where SIGPIPE is not ignored, it ends the program.",
+        see=("tcpstates explain reset", "tcpstates sequence broken-pipe"),
+    ),
+    "timeout": Topic(
+        title="timed out (ETIMEDOUT; Windows: 10060), and every timer of TCP",
+        answer="connect() without an answer: the SYN is resent until the kernel gives"
+        " up. Linux about 2 minutes (tcp_syn_retries 6: 127 s, since 6.5 131 s), macOS"
+        " and the BSDs 75 s, Windows 21 s.\nHalf-open at the server: 63 s on Linux"
+        " (tcp_synack_retries 5).\nData without an ACK: about 15 minutes on Linux"
+        " (tcp_retries2 15); without a process about two minutes"
+        " (tcp_orphan_retries).\nKeepalive, if the program has enabled it: two hours,"
+        " then 9 probes 75 s apart.\nFIN_WAIT_2 without a process: 60 s on Linux"
+        " (tcp_fin_timeout).\nTIME_WAIT: 60 s on Linux, 30 s on macOS.\nCLOSE_WAIT: no"
+        " timer.\nThe timeouts of programs (a proxy's 60 s, a pool's 5 minutes) are"
+        " their own, and mostly shorter.",
+        see=("tcpstates -tano", "tcpstates sequence syn-timeout"),
+    ),
+    "port-exhaustion": Topic(
+        title="cannot assign requested address (EADDRNOTAVAIL; Windows: 10049)",
+        answer="connect() needs a free local port for this destination, and there is"
+        " none: all ports of net.ipv4.ip_local_port_range (28,232 by default) are in"
+        " use for the same server address and port, those in TIME_WAIT included. It is"
+        " always the side that opens connections which runs out.\nThe cure is to keep"
+        " connections and use them again (keep-alive, a pool). Also: more addresses on"
+        " either side, a wider range, net.ipv4.tcp_tw_reuse=1.\nbind() gives the same"
+        " error for an address that the host does not have.",
+        see=("tcpstates -tan --by state,remote", "tcpstates explain ports"),
+    ),
+    "too-many-files": Topic(
+        title="too many open files (EMFILE; of the whole system: ENFILE)",
+        answer="Every socket takes a descriptor, and the process is at its limit. If"
+        " the number grows for ever, something is not closed: mostly connections in"
+        " CLOSE_WAIT. A higher limit then only delays the failure.",
+        see=("tcpstates explain descriptors", "tcpstates explain leak"),
+    ),
+    "unreachable": Topic(
+        title="no route to host (EHOSTUNREACH, ENETUNREACH)",
+        answer="A router or the own kernel says that the packet cannot go there: no"
+        " route, the neighbour does not answer, or a firewall rejects with an ICMP"
+        " message. Windows: 10065, 10051.",
+        see=("ip route get 192.0.2.1", "tcpstates explain timeout"),
+    ),
+    "errors": Topic(
+        title="further errors of sockets",
+        answer="EINPROGRESS, EALREADY (10036, 10037): a connect() that does not block"
+        " is under way; SYN_SENT.\nEISCONN (10056): the socket is connected"
+        " already.\nENOTCONN (10057): it is not, or no longer.\nECONNABORTED (10053):"
+        " the connection ended before accept(), or this host ended it.\nEAGAIN (10035):"
+        " nothing to read, or the send buffer is full.\nENOBUFS (10055): no memory for"
+        " it; on Windows also: no ports left.\nESHUTDOWN (10058): this side has shut"
+        " down that direction.",
+        see=("tcpstates explain reset", "tcpstates explain timeout"),
+    ),
+    "backlog": Topic(
+        title="the backlog: the limit of the accept queue",
+        answer="listen(backlog) limits how many complete connections may wait for"
+        " accept(); net.core.somaxconn caps it. A listener's Recv-Q is how many wait"
+        " now, its Send-Q the limit. If it is full, the kernel drops SYNs, and clients"
+        " wait and repeat theirs: the server seems slow, not down.\nA longer queue"
+        " helps with bursts only. If Recv-Q stays high, the program does not accept.",
+        see=("tcpstates explain accept-queue", "tcpstates -ltn 'recv-q > 0'"),
+    ),
+    "keepalive": Topic(
+        title="keepalive finds peers that are gone",
+        answer="If a program sets SO_KEEPALIVE, the kernel sends a probe on an idle"
+        " connection: after two hours (tcp_keepalive_time), then up to 9 more, 75 s"
+        " apart. A peer that has crashed does not answer, and the connection ends with"
+        " ETIMEDOUT. Without it, a program that only waits never notices.\nIt is not"
+        " the keep-alive of HTTP, which uses one connection for several requests.\nIt"
+        " can hide a leak: a socket in CLOSE_WAIT whose peer is gone vanishes from"
+        " every table, while the program still holds its descriptor. tcpstates doctor"
+        " counts such descriptors.",
+        code="s.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)\n"
+        "s.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, 60)   # seconds\n"
+        "s.setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, 10)",
+        see=("tcpstates -tano timer = keepalive", "tcpstates explain idle"),
+    ),
+    "leak": Topic(
+        title="why sockets stay in CLOSE_WAIT, and how to close them",
+        answer="recv() returns nothing when the peer has closed. That is not an error,"
+        " so it is easily missed; a path with an exception, or an early return, often"
+        " skips close(). Each such socket holds a descriptor until the process ends.",
+        code="wrong:  data = sock.recv(4096)\n"
+        "        if data:\n"
+        "            handle(data)          # and if not? nobody closes\n"
+        "right:  with sock:                # closes on every path\n"
+        "            while data := sock.recv(4096):\n"
+        "                handle(data)",
+        see=("tcpstates doctor close_wait", "tcpstates explain close_wait"),
+    ),
+    "linger": Topic(
+        title="what close() does with data on their way",
+        answer="By default, close() returns at once, and the kernel sends the rest."
+        " With SO_LINGER and a time, close() waits for the peer's ACK that long. With"
+        " SO_LINGER and 0, close() discards what is left and sends RST: there is no"
+        " TIME_WAIT, and the peer may lose data. Used against TIME_WAIT, it trades a"
+        " harmless state for lost data.",
+        see=("tcpstates sequence reset", "tcpstates explain unread-data"),
+    ),
+    "orphan": Topic(
+        title="orphans: closed by the program, not finished by the kernel",
+        answer="After close(), no process holds the socket, but data, the FIN or its"
+        " ACK may be under way: FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK without a"
+        " process. The kernel gives up after tcp_orphan_retries, about two minutes, and"
+        " FIN_WAIT_2 after tcp_fin_timeout. TIME_WAIT is not counted among them.",
+        see=("tcpstates explain orphans", "tcpstates explain whose-fault"),
+    ),
+    "syn-flood": Topic(
+        title="a flood of SYNs",
+        answer="Somebody sends SYNs from made-up addresses and never completes the"
+        " handshake, to fill the queue of half-open connections (SYN_RECEIVED). Linux"
+        " then answers with SYN cookies: it keeps nothing, and puts what it needs into"
+        " the sequence number of its SYN,ACK. Real clients still get in.\nHundreds of"
+        " half-open connections from few addresses are no flood: the answers, or the"
+        " last ACKs, are lost on the way.",
+        see=("tcpstates -tan half_open --by remote-address", "tcpstates doctor"),
+    ),
+}

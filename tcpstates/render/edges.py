@@ -1,0 +1,64 @@
+"""Say in plain words how a state is entered and left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tcpstates.lifecycle.machine import (
+    BEYOND,
+    FIGURE,
+    Event,
+    Transition,
+    ways_in,
+    ways_out,
+)
+from tcpstates.states import TcpState
+
+_WORDS = {
+    Event.PASSIVE_OPEN: "listen()",
+    Event.ACTIVE_OPEN: "connect()",
+    Event.SEND: "SEND, which only the RFC has",
+    Event.CLOSE: "close() or shutdown()",
+    Event.ABORT: "abort",
+    Event.SYN: "a SYN arrives",
+    Event.SYN_ACK: "the SYN,ACK arrives",
+    Event.ACK_OF_SYN: "the ACK of its SYN arrives",
+    Event.FIN: "the peer's FIN arrives",
+    Event.ACK_OF_FIN: "the ACK of its FIN arrives",
+    Event.FIN_AND_ACK_OF_FIN: "the peer's FIN arrives with the ACK of its own",
+    Event.RST: "reset",
+    Event.TWO_MSL: "2 MSL have passed",
+    Event.USER_TIMEOUT: "timeout",
+    Event.NO_PROCESS: "tcp_fin_timeout without a process",
+}
+
+
+def describe_ways_in(state: TcpState) -> Iterator[str]:
+    """Yield one line for each state from which this one is entered."""
+    # CLOSED is entered from everywhere; the last line says so.
+    edges = ways_in(state, FIGURE if state is TcpState.CLOSED else (*FIGURE, *BEYOND))
+    for source in dict.fromkeys(edge.source for edge in edges):
+        if source is not state:
+            yield f"{source}: {_joined([e for e in edges if e.source is source])}"
+    if state is TcpState.CLOSED:
+        yield "any other state: abort, reset or timeout"
+
+
+def describe_ways_out(state: TcpState) -> Iterator[str]:
+    """Yield one line for each state to which this one leads."""
+    edges = ways_out(state, (*FIGURE, *BEYOND))
+    for target in dict.fromkeys(edge.target for edge in edges):
+        if target is not state:
+            yield f"{target}: {_joined([e for e in edges if e.target is target])}"
+
+
+def _joined(edges: Sequence[Transition]) -> str:
+    """Describe the edges between two states: the event, and what is sent."""
+    figure = [edge for edge in edges if edge in FIGURE]
+    words = [
+        _WORDS[e.event] + (f", sends {e.sends}" if e.sends else "") for e in figure
+    ]
+    beyond = [_WORDS[edge.event] for edge in edges if edge not in FIGURE]
+    if len(beyond) > 1:
+        beyond = [f"{', '.join(beyond[:-1])} or {beyond[-1]}"]
+    return "; ".join(dict.fromkeys((*words, *beyond)))
