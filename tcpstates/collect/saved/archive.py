@@ -80,6 +80,7 @@ def decompressed(stream: io.BufferedReader, path: str) -> io.BufferedReader:
     elif start.startswith(_BZIP2):
         inner = bz2.BZ2File(stream)
     elif start.startswith(_ZSTD):
+        stream.close()
         text = "is compressed with zstd; use `zstd -dc FILE | tcpstates --from -`"
         raise FileUnavailable(path, text)
     else:

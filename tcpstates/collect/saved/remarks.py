@@ -58,6 +58,11 @@ def remarks_on(
     if snapshot is not None and snapshot > reader.snapshots:
         text = f"no snapshot {snapshot}; the file has {reader.snapshots}"
         raise FileUnavailable(path, text)
+    if reader.unreadable and not reader.rows and snapshot is None:
+        number = reader.unreadable
+        those = plural(number, "line looks like a socket", "lines look like sockets")
+        text = f"no line of it can be read, though {number} {those}: line"
+        raise FileUnavailable(path, f"{text} {', '.join(map(str, reader.numbers))}")
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))
         more = " ..." if reader.unreadable > len(reader.numbers) else ""

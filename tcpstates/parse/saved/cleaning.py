@@ -42,7 +42,7 @@ _START = re.compile(
     r"(?<![\w.])(?:"
     r"(?:tcp|udp)\s+(?:LISTEN|ESTAB|UNCONN|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s"
     r"|(?:LISTEN|ESTAB|UNCONN|CLOSING|BOUND|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s+"
-    r"(?:\d+\s+\d+\s|[\d*\[])"
+    r"(?:\d+\s+\d+\s|(?:\d{1,3}(?:\.\d{1,3}){3}(?:%\w{1,16})?|\*|\[[0-9a-f:]{2,40}\]):)"
     r"|(?:tcp|udp)(?:4|6|46)?\s+\d+\s+\d+\s"
     r"|(?:TCP|UDP)\s+[\d*\[]"
     r"|[A-Z0-9@#$]{1,8}\s+[0-9A-F]{8}\s+[\w.:*]{1,45}\.\."  # z/OS
@@ -53,11 +53,36 @@ _PREFIX = re.compile(
     r"^(?:\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?"
     r"|\s*(?:[+*•-]|#+|//|--|;|\d{1,3}[.)])\s+|[+-]|\s+|[`*_]{1,3})"
 )
+# Marks of comments and lists, which begin no row of any tool, and those of `cat -n`.
+_MARKS = "#/*+-;\N{BULLET}"
+_MARK = re.compile(r"^\s*(?:[*+-]|#{1,6}|--|;|\N{BULLET})\s+(?=\S)|^\s*//\s*(?=\S)")
+_LINE_NUMBER = re.compile(r"^ {1,6}\d{1,6}\t(?=\S)")
+_QUOTES = "\"'`"
+_IN_QUOTES = re.compile(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
 _TRAILING = re.compile(r"(?:\*\*|__|`|\\)\s*$")
 
 
 def cleaned(line: str) -> str:
     """Remove colours, tags, entities, table borders, quote marks and time stamps."""
+    line = _without_markup(line)
+    first = line.lstrip()[:1]
+    if not first.isalnum():
+        line = _without_mark(line, first)
+    elif line[:1] == " " and "\t" in line[:8]:
+        line = _LINE_NUMBER.sub("", line, count=1)
+    if line[:1] == "|":  # a table of Markdown
+        line = line.replace("|", " ").strip()
+    if line[:1] in _BEFORE_QUOTES:
+        line = _QUOTED.sub("", line)
+    if line[:1].isdigit() or line[:1] == "[" or line[:3] in _MONTHS:
+        line = _STAMP.sub("", line, count=1)
+    if "| " in line or line[:1] == "[":
+        line = _CONTAINER.sub("", line, count=1)
+    return line
+
+
+def _without_markup(line: str) -> str:
+    """Remove colours, tags, entities and escapes; placeholders become host names."""
     if "\x1b" in line:
         line = _ESCAPE.sub("", line)
     if "\xa0" in line:
@@ -70,15 +95,25 @@ def cleaned(line: str) -> str:
         line = _PLACEHOLDER.sub(_as_host, _TAG.sub("", line))
     if "\\" in line:
         line = _MARKDOWN.sub(r"\1", line)
-    if line[:1] == "|":  # a table of Markdown
-        line = line.replace("|", " ").strip()
-    if line[:1] in _BEFORE_QUOTES:
-        line = _QUOTED.sub("", line)
-    if line[:1].isdigit() or line[:1] == "[" or line[:3] in _MONTHS:
-        line = _STAMP.sub("", line, count=1)
-    if "| " in line or line[:1] == "[":
-        line = _CONTAINER.sub("", line, count=1)
     return line
+
+
+def _without_mark(line: str, first: str) -> str:
+    """Remove what begins with a sign: the mark of a comment or list, or quotes."""
+    if first and first in _MARKS:
+        return _MARK.sub("", line, count=1)
+    return _unquoted(line) if first and first in _QUOTES else line
+
+
+def _unquoted(line: str) -> str:
+    """Remove the quotation marks around a row, as in the source of a program."""
+    found = _IN_QUOTES.match(line)
+    if found is None:
+        return line
+    mark, inner = found.groups()
+    signs = (f"{mark},{mark}", f"{mark};{mark}", f"{mark}\t{mark}", f"{mark}:")
+    is_data = any(sign in inner for sign in signs)  # CSV, JSON
+    return line if is_data else inner
 
 
 def _as_host(found: re.Match[str]) -> str:

@@ -58,6 +58,9 @@ class Layout:
     def follow(self, command: Command) -> None:
         """Use what the command above the rows reveals and the rows do not show."""
 
+    def foresee(self, lines: Sequence[str]) -> None:
+        """Look at the next lines for what decides how to read them."""
+
     def begin_without_heading(self) -> None:
         """Forget the last heading, because it does not apply to the next row."""
 

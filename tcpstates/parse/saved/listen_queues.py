@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tcpstates.parse.saved.endpoints import joined
 from tcpstates.parse.saved.layout import Layout
-from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row
+from tcpstates.parse.saved.rows import NOT_OURS, Row
 
 _TITLE = re.compile(
     r"^Current listen queue sizes|^(?:\S+\s+){0,3}Listen\s+Local Address"
@@ -22,7 +22,6 @@ _ROW = re.compile(
     r"(\d{1,10})/\d{1,10}/(\d{1,10})\s+(\S+)\s*$"
 )
 _OTHER = re.compile(r"^\s*(?:unix|sctp|sdp|toe)\S*\s.*\d/\d")
-_LIKE_ROW = re.compile(r"^\s*(?:\S+\s+){0,3}\d+/\d+/\d+(?:\s|$)")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 
 
@@ -32,23 +31,22 @@ class ListenQueues(Layout):
     name = "netstat-listen"
     formats = ("netstat",)
     is_unmistakable = True
+    _has_heading = False
     like_row = re.compile(
         r"(?:^|\s)\d+/\d+/|^[0-9a-f]{12,16}\s|(?:^|\s)[^\s.]\S{0,80}\.(?:\d+|\*|[a-z]\S*)\s*$"
     )
 
     def heading(self, line: str) -> bool:
         """Recognise the title and the heading below it."""
+        self._has_heading |= _TITLE.match(line) is not None
         return _TITLE.match(line) is not None
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; its queues are what ss shows as Recv-Q and Send-Q."""
         found = _ROW.match(line)
-        if found is None:
-            if _OTHER.match(line):
-                return NOT_OURS
-            if _LIKE_ROW.match(line):
-                raise MalformedLine(line)
-            return None
+        # Without a protocol, and without the heading, it may be a date and a name.
+        if found is None or not (found[1] or self._has_heading):
+            return NOT_OURS if _OTHER.match(line) else None
         local = self._endpoints.split(found[5])
         anywhere = self._endpoints.split("*.*")
         family, ends, more = joined(local, anywhere, _FAMILIES.get(found[2] or ""))

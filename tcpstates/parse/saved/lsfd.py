@@ -55,7 +55,7 @@ class Lsfd(Layout):
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row."""
-        text = line.replace("\\x20", " ")  # of --raw
+        text = line.strip().replace("\\x20", " ")  # of --raw
         name = _NAME.search(text)
         kind = _TYPE.search(text)
         if name is not None and kind is None and not _OTHER_SOCKET.search(text):

@@ -24,7 +24,7 @@ _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
 _ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
 _TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
 _OTHER = re.compile(
-    r"\s(UDPLITE|SCTP|ICMP|unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s"
+    r"\s(UDPLITE|SCTP|ICMP(?:V6)?|RAW6?|IGMP|unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s"
 )
 _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
@@ -54,6 +54,7 @@ class Lsof(Layout):
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row."""
+        line = line.lstrip()  # a blank in a name would be escaped
         found = _ROW.search(line.rstrip())
         if found is None:
             if _TORN.search(line.rstrip()):

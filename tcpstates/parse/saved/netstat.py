@@ -106,6 +106,8 @@ class Netstat(Layout):
             return (held,) if held else ()
         if held is None or not self._is_windows:
             return None
+        if not fields:
+            return ()  # blank lines between the lines of -b
         found = _EXECUTABLE.match(line)
         if found:
             self._held = with_program(held, found[1])
@@ -127,7 +129,8 @@ class Netstat(Layout):
         numbers = list(map(int, takewhile(str.isdecimal, fields[start:])))
         rest = start + len(numbers)
         if len(fields) < rest + 2:
-            if len(fields) > 2 and any(c in fields[-1] for c in ":."):
+            last = fields[-1]
+            if len(fields) > 2 and any(c in last for c in ":.") and len(last) > 1:
                 raise MalformedLine(line)
             return None
         texts = fields[rest : rest + 2]

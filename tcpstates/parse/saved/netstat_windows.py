@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from tcpstates.parse.saved.rows import More, Row, owner, state_of, take_windows_pid
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
@@ -15,8 +17,12 @@ def read_windows(
     The remote port identifies a listener if the translated state is unknown.
     """
     raw = None
-    if PROTOCOLS[protocol].has_states and after and not after[0].isdecimal():
-        raw, after = after[0], after[1:]
+    # In some languages, the name of a state has several words.
+    words = list(takewhile(lambda word: not word.isdecimal(), after))
+    if PROTOCOLS[protocol].has_states and words:
+        raw, after = " ".join(words), after[len(words) :]
+        if state_of(raw) is None and state_of(words[0]) is not None:
+            raw = words[0]  # what follows is a remark
         state = state_of(raw)
         if state is None and remote_port == 0:
             more["state_label"] = str(TcpState.LISTEN)

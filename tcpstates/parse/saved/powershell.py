@@ -144,7 +144,9 @@ class PowershellTable(_Powershell):
     """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
-    like_row = re.compile(r"^\s*(?:\d{1,5}\s+\S|\S{1,80}\s+\d{1,5}(?:\s|$))")
+    like_row = re.compile(
+        r"^\s*(?:\d{1,5}\s+\d|(?:\S{0,80}[:.*]\S{0,80}|ip|<ip>)\s+\d{1,5}(?:\s|$))"
+    )
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)

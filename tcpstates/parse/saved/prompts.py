@@ -15,8 +15,8 @@ _CMDLETS = {"Get-NetTCPConnection": "tcp", "Get-NetUDPEndpoint": "udp"}
 _CMDLET = re.compile(r"(?:^|[>|(;{=]\s*)(Get-Net(?:TCPConnection|UDPEndpoint))\b")
 # After a prompt, after "Every 2.0s:" of watch, or alone on a line.
 _COMMAND = re.compile(
-    r"(?:^|[$#>%]\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?(?:watch\s+(?:-\S+\s+"
-    r"|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?(?![\w.-])((?:\s+[^|;&<>'\"]+)?)"
+    r"(?:^|[$#>%;]\s*|\bdo\s+|&&\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?"
+    r"(?:watch\s+(?:-\S+\s+|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?(?![\w.-])((?:\s+[^|;&<>'\"]+)?)"
 )
 _FLAGS = re.compile(r"(?<!\S)-([A-Za-z46]+)")
 _STATE = re.compile(r"(?:^|\s)state\s+([A-Za-z][\w-]+)")
@@ -45,6 +45,14 @@ class Command(NamedTuple):
         if has_tcp == has_udp:
             return None
         return "tcp" if has_tcp else "udp"
+
+    @property
+    def family(self) -> str | None:
+        """The only family that it lists; None: both, or not known."""
+        letters = "".join(_FLAGS.findall(self.arguments))
+        if ("4" in letters) == ("6" in letters):
+            return None
+        return "ipv4" if "4" in letters else "ipv6"
 
     @property
     def state(self) -> str | None:

@@ -118,6 +118,8 @@ class Reader:
 
     def batches(self, lines: Sequence[str]) -> Iterator[ColumnBatch]:
         """Parse the next lines of the file; runs of plain ones as a whole."""
+        for layout in self._layouts:
+            layout.foresee(lines)
         place = 0
         while place < len(lines):
             run, found = self._plain_run(lines, place)

@@ -11,6 +11,9 @@ from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, owner, take
 _PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 _HEADING = re.compile(r"^USER\s+(COMMAND|PROCESS)\s+PID\s")
+_WHOLE_ROW = re.compile(
+    r"^\s*\S+\s+\S.{0,60}?\s\d+\s+\d+\s+(?:tcp|udp)(?:4|6|46)?\s+\S+[:.](?:\d+|\*)\s"
+)
 _OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
 
 
@@ -20,6 +23,12 @@ class Sockstat(Layout):
     name = "sockstat"
     formats = ("sockstat",)
     has_snapshots = True
+    is_unmistakable = True
+
+    @staticmethod
+    def may_be_row(line: str) -> bool:
+        """Check for a user, a command, a pid, a descriptor and both endpoints."""
+        return _WHOLE_ROW.match(line) is not None
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""

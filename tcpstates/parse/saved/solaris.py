@@ -10,6 +10,7 @@ from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import NOT_OURS, Row, owner, state_of
 
 _TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
+_COLUMNS = re.compile(r"^\s*Local Address\s+Remote Address\s.*\sSwind\s")
 _DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
 # Its states of UDP sockets, which are not in RFC 9293.
 _UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
@@ -28,6 +29,9 @@ class Solaris(Layout):
 
     def heading(self, line: str) -> bool:
         """Recognise the title of a section."""
+        if _COLUMNS.search(line):  # the title above it is missing
+            self._protocol = "tcp"
+            return True
         found = _TITLE.match(line)
         if found:
             self._protocol = found[1].lower()

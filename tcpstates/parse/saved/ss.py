@@ -62,6 +62,9 @@ _STATE_NAMES = frozenset(
         "NEW-SYN-RECV",
     ]
 )
+_OLD_ROW = re.compile(
+    r"^\s*(?:(?:tcp|udp)\s+)?(?:LISTEN|UNCONN|ESTAB)\s+\d+\s+\d+\s.*?\s?:::(?:\d|\*)"
+)
 _OLD_OWNER = re.compile(r'users:\(\("[^"]*",\d')
 
 
@@ -82,7 +85,8 @@ class Ss(Layout):
         self._named: str | None = None  # likewise, if a command names it
         self._state: str | None = None  # of rows without State, if a command names it
         self._waiting: list[Row] = []
-        self._is_old = False  # an old ss, whose star is the wildcard of IPv4
+        # Whether a star is the wildcard of IPv4: of an old ss, or because of -4.
+        self._is_old = self._is_ipv4 = False
         self._held: Row | None = None  # its second line may follow
 
     @staticmethod
@@ -114,6 +118,12 @@ class Ss(Layout):
         is_own = command.tool == "ss"
         self._protocol = self._named = command.protocol if is_own else None
         self._state = command.state if is_own else None
+        self._is_ipv4 = is_own and command.family == "ipv4"
+
+    def foresee(self, lines: Sequence[str]) -> None:
+        """Look for what only an old ss prints: its star is the wildcard of IPv4."""
+        if not self._is_old:
+            self._is_old = any(":::" in line and _OLD_ROW.match(line) for line in lines)
 
     def begin_without_heading(self) -> None:
         """Decide each row by itself."""
@@ -231,7 +241,7 @@ class Ss(Layout):
         # Since iproute2 4.15, two stars mean a socket that accepts both families.
         if here[:3] == ":::" or ("users:" in line and _OLD_OWNER.search(line)):
             self._is_old = True
-        wildcard_family = "ipv4" if self._is_old else "ipv6"
+        wildcard_family = "ipv4" if self._is_old or self._is_ipv4 else "ipv6"
         family, places, more = self._endpoints.ends(
             here, there, wildcard_family=wildcard_family
         )

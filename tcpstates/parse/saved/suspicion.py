@@ -47,6 +47,7 @@ _STATE = re.compile(
 _UNMISTAKABLE = re.compile(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
     r"|^\s*(?:Local|Foreign) Socket:\s|^[\w <>-]*\bLocal(?:Address|Port)\b[\w <>-]*$"
+    r"|(?:^|\s)\d{1,9}/\d{1,9}/\d{1,9}\s+\S{1,80}\.(?:\d+|\*)\s*$"
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
 )
 # Lines that begin like a row: with a protocol, or with a protocol or state and queues.

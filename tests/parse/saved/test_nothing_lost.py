@@ -274,3 +274,80 @@ def test_no_damage_loses_a_row_in_silence(sample: str) -> None:
             tried += 1
             assert unreadable or len(found) == whole.total(), wrong
     assert tried > 20
+
+
+LSOF_ROW = "sshd     700 root    3u  IPv4  12345      0t0  TCP *:22 (LISTEN)"
+FOUND_IN_PASTES = [
+    ("    " + LSOF_ROW, ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd[700]"]),
+    ("# " + LSOF_ROW, ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd[700]"]),
+    ("     2\t" + LSOF_ROW, ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd[700]"]),
+    # An old ss: a star is the wildcard of IPv4, whatever comes first.
+    (
+        "LISTEN 0 128 *:22 *:*\nLISTEN 0 128 :::22 :::*",
+        ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0", "tcp LISTEN :::22 :::0"],
+    ),
+    ("$ ss -4tln\nLISTEN 0 511 *:80 *:*", ["tcp LISTEN 0.0.0.0:80 0.0.0.0:0"]),
+    # Rows in the source of a program.
+    (
+        '"tcp        0      0 0.0.0.0:22     0.0.0.0:*      LISTEN      811/sshd",',
+        ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd[811]"],
+    ),
+    ('"LISTEN 0 128 0.0.0.0:22 0.0.0.0:*",', ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0"]),
+    (
+        "while true; do ss -nump; sleep 1; done\nESTAB 0 0 127.0.0.1:45 127.0.0.2:46",
+        ["udp ESTABLISHED 127.0.0.1:45 127.0.0.2:46"],
+    ),
+    # States of several words.
+    (
+        "  TCP    127.0.0.1:8123    0.0.0.0:0    \u00c0 L'\u00c9COUTE    4242",
+        ["tcp LISTEN 127.0.0.1:8123 0.0.0.0:0 ?[4242]"],
+    ),
+    # Without headings, as after grep.
+    (
+        "root     sshd       821   4  tcp6   *:22                  *:*",
+        ["tcp UNKNOWN :::22 :::0 sshd[821]"],
+    ),
+    (
+        "host1.txt:tcp6  0  0 :::22 :::*  LISTEN  811/sshd",
+        ["tcp LISTEN :::22 :::0 sshd[811]"],
+    ),
+    (
+        (
+            "Local Address        Remote Address    Swind Send-Q Rwind Recv-Q    State\n"
+            "192.0.2.1.22         192.0.2.9.1063   16445      0 24820      0 ESTABLISHED"
+        ),
+        ["tcp ESTABLISHED 192.0.2.1:22 192.0.2.9:1063"],
+    ),
+    (
+        (
+            "    //TCP    0.0.0.0:80  0.0.0.0:0  LISTENING  3480\n"
+            "    //TCP    0.0.0.0:135 0.0.0.0:0  LISTENING  1708"
+        ),
+        [
+            "tcp LISTEN 0.0.0.0:80 0.0.0.0:0 ?[3480]",
+            "tcp LISTEN 0.0.0.0:135 0.0.0.0:0 ?[1708]",
+        ],
+    ),
+    # Not sockets, or not ours.
+    ("Pour UDP :\n" + NETSTAT, ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 s[7]"]),
+    (
+        LSOF + "x   7 root    3u  IPv4  12345      0t0  RAW *:*\n",
+        ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd[700]"],
+    ),
+    (
+        (
+            "LocalAddress LocalPort OwningProcess\n------------ --------- -------------\n"
+            "::               49668           640\n\n    d-r--          12/13/2020\n"
+        ),
+        ["udp UNCONN :::49668 :::0 ?[640]"],
+    ),
+    (SS + "seen on 12/13/2020 www.example.com\n", None),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FOUND_IN_PASTES)
+def test_what_people_paste(text: str, expected: list[str] | None) -> None:
+    rows, unreadable = read(text)
+    assert unreadable == []
+    if expected is not None:
+        assert sorted(rows) == sorted(expected)
