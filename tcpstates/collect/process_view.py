@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from tcpstates.collect import owners
 from tcpstates.collect.names import SystemNames
@@ -20,6 +20,7 @@ from tcpstates.collect.proc_files import (
     read_state,
     sees_all_processes,
 )
+from tcpstates.collect.unlisted import count_unlisted
 from tcpstates.model import Owner, Reason
 from tcpstates.processes import Process
 
@@ -47,6 +48,8 @@ class ProcessView:
     # The processes in other network namespaces, by the namespace's inode, as far as
     # they may be inspected.
     elsewhere: Callable[[], Mapping[int, Sequence[int]]]
+    # The TCP sockets that a process holds and no table lists, by pid: see `unlisted`.
+    unlisted: Callable[[], Mapping[int, int]] = dict
 
 
 def view_live(inodes: Iterable[int], sockets: int | None) -> ProcessView:
@@ -87,6 +90,7 @@ def view_table(table: OwnerTable) -> ProcessView:
         stuck_in_kernel=stuck_in_kernel,
         is_here=is_here,
         elsewhere=in_other_namespaces,
+        unlisted=partial(count_unlisted, table.usage),
     )
 
 

@@ -151,6 +151,16 @@ RULE_TOPICS: dict[str, Topic] = {
         " examine them.",
         see=("ss -xlp",),
     ),
+    "unlisted": Topic(
+        title="sockets that no listing shows",
+        answer="When a connection ends by a reset, a timeout or keepalive, the kernel"
+        " takes it out of its tables at once. If the program does not close its"
+        " descriptor, the socket goes on to exist, without a state that a listing could"
+        " show. So a leak of CLOSE_WAIT sockets with keepalive vanishes from the table"
+        " when the peers are gone, while the descriptors stay. The kernel counts such"
+        " sockets in alloc, and not in inuse, of /proc/net/sockstat.",
+        see=("tcpstates explain keepalive", "tcpstates explain leak"),
+    ),
     "unread": Topic(
         title="data that the program does not read",
         answer="The kernel acknowledges data when they arrive, and Recv-Q counts what"

@@ -204,7 +204,10 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(explain, "read_settings", lambda: KernelSettings(is_known=True))
+    monkeypatch.setattr(
+        "tcpstates.collect.settings.read_settings",
+        lambda: KernelSettings(is_known=True),
+    )
     monkeypatch.chdir(tmp_path)
 
 

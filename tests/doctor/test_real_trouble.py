@@ -322,6 +322,34 @@ def test_a_leak_behind_keepalive_gets_a_line() -> None:
         assert "Keepalive ends a connection whose peer is gone" in finding["means"]
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "severity"),
+    [("ended-by-keepalive", 12, "notice"), ("many-ended-by-keepalive", 120, "warning")],
+)
+def test_a_leak_that_keepalive_hides_is_found(
+    name: str, number: int, severity: str
+) -> None:
+    """The sockets are in CLOSE_WAIT at first, and then in no table at all."""
+    with situation(name) as lab:
+        assert lab.tcpstates("-tac", "close_wait").stdout == f"{number}\n"
+        finding = wait_for(lab, "unlisted", numbers={"sockets": number})
+        assert finding["severity"] == severity
+        assert [p["pid"] for p in finding["processes"]] == [lab.parts["guilty"]]
+        assert lab.tcpstates("-tac", "close_wait").stdout == "0\n"
+        folder = f"/proc/{lab.parts['guilty']}/fd"
+        links = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+        assert sum(link.startswith("socket:") for link in links) >= number
+        text = lab.tcpstates("doctor").stdout
+        assert f"holds {number} TCP sockets without a connection" in " ".join(
+            text.split()
+        )
+
+
+def test_a_few_sockets_that_are_not_connected_are_no_leak() -> None:
+    with situation("few-unconnected") as lab:
+        assert diagnose(lab)["findings"] == []
+
+
 def test_ports_that_are_bound_first_run_out_for_all() -> None:
     with situation("bound-first") as lab:
         finding = wait_for(lab, "ports")

@@ -19,6 +19,7 @@ from tcpstates.doctor.rules.half_open import HalfOpenRule
 from tcpstates.doctor.rules.limits import MemoryRule, OrphanLimitRule, TimeWaitLimitRule
 from tcpstates.doctor.rules.neglected import NeglectedRule
 from tcpstates.doctor.rules.stopped import StoppedRule
+from tcpstates.doctor.rules.unlisted import UnlistedRule
 from tcpstates.doctor.rules.unresponsive import UnresponsivePeerRule
 from tcpstates.doctor.rules.waiting import WaitingRule
 
@@ -37,6 +38,7 @@ RULES: tuple[type[Rule], ...] = (
     TimeWaitLimitRule,
     OrphanLimitRule,
     DescriptorsRule,
+    UnlistedRule,
     MemoryRule,
     GrowingRule,
     FailedRule,

@@ -309,6 +309,26 @@ def kept_alive_leak() -> dict[str, int]:
     return {"guilty": held_by(b"probing", [accepted for _, accepted in made])}
 
 
+def ended_by_keepalive(number: int = 12) -> dict[str, int]:
+    """CLOSE_WAIT in a process that leaks them, until keepalive ends the connections."""
+    setting("ipv4/tcp_fin_timeout", "1")
+    made = pairs(number)
+    for client, accepted in made:
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
+            accepted.setsockopt(socket.IPPROTO_TCP, option, 3)
+        HELD.remove(client)
+        client.close()
+    return {"guilty": held_by(b"leaky", [accepted for _, accepted in made])}
+
+
+def unconnected(number: int) -> dict[str, int]:
+    """TCP sockets that have never been connected."""
+    ours = [socket.socket() for _ in range(number)]
+    HELD.extend(ours)
+    return {"guilty": held_by(b"early", ours)}
+
+
 def burst() -> dict[str, int]:
     """A short burst of TIME_WAIT."""
     time_waits(40)
@@ -545,6 +565,9 @@ SITUATIONS: dict[str, Callable[[], dict[str, int]]] = {
     "stopped-reader": stopped_reader,
     "stuck": stuck,
     "kept-alive-leak": kept_alive_leak,
+    "ended-by-keepalive": ended_by_keepalive,
+    "many-ended-by-keepalive": lambda: ended_by_keepalive(120),
+    "few-unconnected": lambda: unconnected(9),
     "burst": burst,
     "many-time-waits": many_time_waits,
     "half-closed": half_closed,

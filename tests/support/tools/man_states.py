@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from textwrap import fill
 
+from tcpstates.lifecycle.basics import BASICS
+from tcpstates.lifecycle.errors import ERRORS
 from tcpstates.lifecycle.explanations import MEANINGS
 from tcpstates.lifecycle.topics import TOPICS
 from tcpstates.render.explain import sections
@@ -39,14 +41,24 @@ def lines() -> Iterator[str]:
         for label, title in (("in", "In from"), ("out", "Out to")):
             yield ".br"
             yield _text(f"{title} {'; '.join(told[label])}.")
-    yield ".SS More to know"
-    for name, topic in TOPICS.items():
-        yield ".TP"
-        yield f".B {_escaped(name)}"
-        yield _text(topic.title[0].upper() + topic.title[1:].rstrip("?") + ".")
-        for paragraph in topic.answer.splitlines():
-            yield ".br"
-            yield _text(paragraph)
+    for title, topics in (
+        ("Basics", BASICS),
+        ("Errors and limits", ERRORS),
+        ("More to know", TOPICS),
+    ):
+        yield f".SS {title}"
+        for name, topic in topics.items():
+            yield ".TP"
+            yield f".B {_escaped(name)}"
+            yield _text(topic.title[0].upper() + topic.title[1:].rstrip("?") + ".")
+            for paragraph in topic.answer.splitlines():
+                yield ".br"
+                yield _text(paragraph)
+            if topic.code:
+                yield ".IP"
+                yield ".nf"
+                yield from (_text_line(line) for line in topic.code.splitlines())
+                yield ".fi"
 
 
 def _text(words: str) -> str:
@@ -54,6 +66,11 @@ def _text(words: str) -> str:
     filled = fill(words, 88, break_on_hyphens=False, break_long_words=False)
     escaped = (_escaped(line) for line in filled.splitlines())
     return "\n".join(rf"\&{line}" if line[0] in ".'" else line for line in escaped)
+
+
+def _text_line(line: str) -> str:
+    """Return a line of code, as it is."""
+    return rf"\&{_escaped(line)}"
 
 
 def _escaped(line: str) -> str:
