@@ -222,6 +222,14 @@ def names_in_tool(tool: str) -> dict[str, str]:
     return by_state
 
 
+# States of other systems, which these tools never show.
+NOT_SHOWN: dict[str, frozenset[AnyState]] = {
+    "ss": frozenset({OtherState.DELETE_TCB}),
+    "netstat": frozenset({OtherState.DELETE_TCB, OtherState.BOUND}),
+    "bsd": frozenset({OtherState.DELETE_TCB}),
+}
+
+
 def find_states(spelling: str) -> frozenset[AnyState] | None:
     """Return the states of a group or state name; None if the name is unknown.
 

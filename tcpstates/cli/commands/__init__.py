@@ -62,6 +62,13 @@ def load_diagram() -> click.Command:
     return diagram
 
 
+def load_quiz() -> click.Command:
+    """Import the command that asks about states."""
+    from tcpstates.cli.commands.quiz import quiz
+
+    return quiz
+
+
 def report_check_failure(text: str) -> int:
     """Report an error as a monitor expects it; return the exit code."""
     from tcpstates.cli.commands.check import print_unknown
@@ -87,6 +94,7 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),
+    "quiz": Entry(load_quiz, "Ask about the states, and explain the answers."),
     "states": Entry(load_states, "Print the state names of every system."),
     "completion": Entry(load_completion, "Print a shell completion script."),
 }

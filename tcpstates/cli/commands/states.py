@@ -11,6 +11,7 @@ from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.render.styles import paint
 from tcpstates.render.teaching_json import render_names_json
 from tcpstates.states import (
+    NOT_SHOWN,
     STATE_NAMES,
     SYSTEMS,
     AnyState,
@@ -45,7 +46,12 @@ def _text(*, color: bool) -> Iterator[str]:
     heads = ["RFC 9293", *(tool for tool, _ in tools), "/proc"]
     rows = []
     for state in _STATES:
-        names = [known.get(state.value, state.value) for _, known in tools]
+        names = [
+            "-"
+            if state in NOT_SHOWN.get(tool, ())
+            else known.get(state.value, state.value)
+            for tool, known in tools
+        ]
         rows.append([state.value, *names, ",".join(names_of(state, "proc")) or "-"])
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
