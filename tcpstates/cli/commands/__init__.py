@@ -69,6 +69,13 @@ def load_quiz() -> click.Command:
     return quiz
 
 
+def load_tour() -> click.Command:
+    """Import the command that shows the life of a connection."""
+    from tcpstates.cli.commands.tour import tour
+
+    return tour
+
+
 def report_check_failure(text: str) -> int:
     """Report an error as a monitor expects it; return the exit code."""
     from tcpstates.cli.commands.check import print_unknown
@@ -94,6 +101,7 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),
+    "tour": Entry(load_tour, "Show the life of a connection, in eight screens."),
     "quiz": Entry(load_quiz, "Ask about the states, and explain the answers."),
     "states": Entry(load_states, "Print the state names of every system."),
     "completion": Entry(load_completion, "Print a shell completion script."),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-import sys
 from itertools import islice
 
 import click
 
+from tcpstates.cli.ask import LETTERS, ask
 from tcpstates.cli.output import Output
 from tcpstates.lifecycle.questions import Question, questions
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.wording import counted
 
-_LETTERS = "abcd"
 _SEEDS = 1_000_000
 
 
@@ -46,35 +45,18 @@ def quiz(output: Output, /, *, seed: int | None, number: int) -> None:
         output.write(["\n", filled(f"{asked + 1}. {question.text}", width)])
         output.write(
             f"   {letter}  {choice}\n"
-            for letter, choice in zip(_LETTERS, question.choices, strict=True)
+            for letter, choice in zip(LETTERS, question.choices, strict=True)
         )
         output.flush()
-        answer = _ask()
+        answer = ask(len(question.choices))
         if answer is None:
             break
         asked += 1
-        is_right = answer == _LETTERS[question.right]
+        is_right = answer == LETTERS[question.right]
         right += is_right
         output.write([filled(_verdict(question, answer, is_right=is_right), width)])
     text = f"{right} right of {counted(asked, 'question')}"
     output.write(["\n", filled(text, width)])
-
-
-def _ask() -> str | None:
-    """Read an answer; None: the reader wants to end."""
-    while True:
-        click.echo("answer: ", nl=False, err=True)
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            line = ""
-        answer = line.strip().lower()
-        if not line or answer in ("q", "quit", "exit"):
-            click.echo(err=True)
-            return None
-        if answer in ("", *_LETTERS):
-            return answer
-        click.echo("a letter from a to d, please; q ends", err=True)
 
 
 def _verdict(question: Question, answer: str, *, is_right: bool) -> str:
