@@ -8,7 +8,8 @@ sockets is invisible in every listing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from tcpstates.collect.kernel_counts import read_sockstat
@@ -19,6 +20,7 @@ from tcpstates.model import Request
 from tcpstates.states import OtherState, TcpState
 
 FEW = 10  # sockets of a process: a program may be about to connect some
+_PAUSE = 0.5  # seconds between two looks
 _MOST = 200_000  # descriptors that are examined
 _TCP = (b"TCP\0", b"TCPv6\0")
 _PROTOCOL = "system.sockprotoname"  # sockfs_xattr_handler, net/socket.c
@@ -36,19 +38,29 @@ def count_unlisted(usage: Mapping[int, tuple[int, int]]) -> dict[int, int]:
     listed = sum(counts.get(name, {}).get("inuse", 0) for name in ("TCP", "TCP6"))
     if allocated - listed < FEW:
         return {}
-    held: dict[int, set[int]] = {}
     here = network_namespace("self")
     left = _MOST
-    for pid, (_, sockets) in sorted(usage.items(), key=lambda item: -item[1][1]):
-        left -= usage[pid][0]
-        if sockets < FEW or left < 0:
-            break
-        if network_namespace(pid) == here:
-            held[pid] = set(_tcp_inodes(pid))
+    pids = []
+    for pid, (descriptors, sockets) in usage.items():
+        left -= descriptors
+        if sockets >= FEW and left >= 0 and network_namespace(pid) == here:
+            pids.append(pid)
+    found = _unlisted(pids)
+    if found:
+        # A busy server closes each of them a moment later; a leak stays.
+        time.sleep(_PAUSE)
+        again = _unlisted(list(found))
+        found = {pid: found[pid] & inodes for pid, inodes in again.items()}
+    return {pid: len(same) for pid, same in found.items() if len(same) >= FEW}
+
+
+def _unlisted(pids: Sequence[int]) -> dict[int, set[int]]:
+    """Return the inodes that no table lists, of each process that has at least FEW."""
+    held = {pid: set(_tcp_inodes(pid)) for pid in pids}
     wanted = set().union(*held.values())
-    unlisted = wanted - _listed(wanted) if wanted else set()
-    found = {pid: len(inodes & unlisted) for pid, inodes in held.items()}
-    return {pid: number for pid, number in found.items() if number >= FEW}
+    listed = _listed(wanted) if wanted else set()
+    left = {pid: inodes - listed for pid, inodes in held.items()}
+    return {pid: inodes for pid, inodes in left.items() if len(inodes) >= FEW}
 
 
 def _tcp_inodes(pid: int) -> Iterator[int]:
