@@ -131,8 +131,7 @@ MEANINGS: dict[TcpState, Meaning] = {
         text="The FINs have crossed in transit; the ACK of this side's FIN is missing.",
         waits="Each side waits for the ACK of its FIN.",
         lasts="less than a round trip; unanswered, as long as FIN_WAIT_1",
-        trouble="This state is rare. Sockets that stay in it have lost the ACK, or the"
-        " peer.",
+        trouble="Rare. Sockets that stay in it have lost the ACK, or the peer.",
         remedy="tcpstates -tano closing shows the retransmissions.",
         see=("tcpstates explain simultaneous", "tcpstates sequence simultaneous-close"),
     ),

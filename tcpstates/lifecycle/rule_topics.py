@@ -34,8 +34,8 @@ RULE_TOPICS: dict[str, Topic] = {
         title="closed sockets whose FIN nobody acknowledges",
         answer="After close(), the kernel sends a FIN and repeats it until the peer"
         " acknowledges it: in FIN_WAIT_1, LAST_ACK or CLOSING. If the peer is gone, or"
-        " a firewall has forgotten the connection, the kernel gives up after"
-        " tcp_orphan_retries, a minute or two.",
+        " a firewall has forgotten the connection, the kernel gives up after two"
+        " minutes.",
         see=("tcpstates -tano fin_wait_1 last_ack closing", "tcpstates doctor"),
     ),
     "closing-full": Topic(

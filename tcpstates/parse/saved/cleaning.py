@@ -42,7 +42,7 @@ _START = re.compile(
     r"(?<![\w.])(?:"
     r"(?:tcp|udp)\s+(?:LISTEN|ESTAB|UNCONN|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s"
     r"|(?:LISTEN|ESTAB|UNCONN|CLOSING|BOUND|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s+"
-    r"(?:\d+\s+\d+\s|(?:\d{1,3}(?:\.\d{1,3}){3}(?:%\w{1,16})?|\*|\[[0-9a-f:]{2,40}\]):)"
+    r"(?:\d+\s+\d+\s+(?=[^\s/]{1,80}:)|(?:\d{1,3}(?:\.\d{1,3}){3}(?:%\w{1,16})?|\*|\[[0-9a-f:]{2,40}\]):)"
     r"|(?:tcp|udp)(?:4|6|46)?\s+\d+\s+\d+\s"
     r"|(?:TCP|UDP)\s+[\d*\[]"
     r"|[A-Z0-9@#$]{1,8}\s+[0-9A-F]{8}\s+[\w.:*]{1,45}\.\."  # z/OS
@@ -59,6 +59,7 @@ _MARK = re.compile(r"^\s*(?:[*+-]|#{1,6}|--|;|\N{BULLET})\s+(?=\S)|^\s*//\s*(?=\
 _LINE_NUMBER = re.compile(r"^ {1,6}\d{1,6}\t(?=\S)")
 _QUOTES = "\"'`"
 _IN_QUOTES = re.compile(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
+_ONE_ROW, _FIRST_HALF = 60, 30  # characters: no two rows are so short
 _TRAILING = re.compile(r"(?:\*\*|__|`|\\)\s*$")
 
 
@@ -134,6 +135,13 @@ def parts_of(line: str) -> Sequence[str]:
     if len(parts) > 1 and not any(map(_START.search, parts[1:])):
         return (line,)
     return parts
+
+
+def has_several_rows(line: str) -> bool:
+    """Whether another row seems to begin behind a first one: line ends are lost."""
+    if len(line) <= _ONE_ROW:
+        return False
+    return _START.search(line, _FIRST_HALF) is not None and len(rows_in(line)) > 1
 
 
 def rows_in(line: str) -> Sequence[str]:

@@ -13,7 +13,13 @@ from contextlib import suppress
 from tcpstates.batch import ColumnBatch
 from tcpstates.parse.saved.accounting import Accounts
 from tcpstates.parse.saved.blocks import LEAST, WINDOW, cut_run, to_column_batches
-from tcpstates.parse.saved.cleaning import cleaned, parts_of, rows_in, without_prefix
+from tcpstates.parse.saved.cleaning import (
+    cleaned,
+    has_several_rows,
+    parts_of,
+    rows_in,
+    without_prefix,
+)
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.layout import Layout
@@ -210,11 +216,10 @@ class Reader:
 
         False if no layout recognises it.
         """
+        if has_several_rows(line):
+            return self._read_all(rows_in(line))
         if self._read_as_is(line):
             return True
-        rows = rows_in(line)
-        if len(rows) > 1:
-            return self._read_all(rows)
         rest = line
         for _ in range(_MOST_PREFIXES):
             shorter = without_prefix(rest)

@@ -328,6 +328,27 @@ FOUND_IN_PASTES = [
             "tcp LISTEN 0.0.0.0:135 0.0.0.0:0 ?[1708]",
         ],
     ),
+    # Line ends are lost.
+    (
+        "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN tcp 0 0 127.0.0.1:25 0.0.0.0:* LISTEN",
+        ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0", "tcp LISTEN 127.0.0.1:25 0.0.0.0:0"],
+    ),
+    (
+        SS + "LISTEN 0 128 0.0.0.0:23 0.0.0.0:* LISTEN 0 128 0.0.0.0:24 0.0.0.0:*",
+        [
+            "tcp LISTEN 0.0.0.0:22 0.0.0.0:0 s[7]",
+            "tcp LISTEN 0.0.0.0:23 0.0.0.0:0",
+            "tcp LISTEN 0.0.0.0:24 0.0.0.0:0",
+        ],
+    ),
+    # -e prints a user and an inode behind the state.
+    (
+        (
+            "tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN     "
+            " 0          12345      7/sshd: listener"
+        ),
+        ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 sshd: listener[7]"],
+    ),
     # Not sockets, or not ours.
     ("Pour UDP :\n" + NETSTAT, ["tcp LISTEN 0.0.0.0:22 0.0.0.0:0 s[7]"]),
     (
