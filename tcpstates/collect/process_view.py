@@ -90,7 +90,7 @@ def view_table(table: OwnerTable) -> ProcessView:
         stuck_in_kernel=stuck_in_kernel,
         is_here=is_here,
         elsewhere=in_other_namespaces,
-        unlisted=partial(count_unlisted, table.usage),
+        unlisted=partial(count_unlisted, table.usage, in_other_namespaces),
     )
 
 

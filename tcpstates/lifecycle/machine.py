@@ -139,7 +139,12 @@ BEYOND = (
         "3.10.7.4",
     ),
     Transition(
-        S.SYN_RECEIVED, Event.SYN, S.LISTEN, None, "after a passive OPEN", "3.10.7.4"
+        S.SYN_RECEIVED,
+        Event.SYN,
+        S.LISTEN,
+        None,
+        "after a passive OPEN; Linux stays",
+        "3.10.7.4",
     ),
     Transition(
         S.SYN_RECEIVED,

@@ -41,6 +41,10 @@ SERVER = (E.PASSIVE_OPEN, E.SYN)  # the other way to SYN_RECEIVED
 NOT_WALKED = {
     (S.LISTEN, E.SEND): "no socket interface offers this",
     (S.TIME_WAIT, E.ABORT): "no program holds a socket in TIME_WAIT",
+    (S.SYN_RECEIVED, E.SYN): "Linux acknowledges it and stays (RFC 5961)",
+    (S.TIME_WAIT, E.SYN): "the socket is another one: lifecycle/test_experiments.py",
+    (S.TIME_WAIT, E.FIN): "the socket has no process any more that could tell",
+    (S.FIN_WAIT_2, E.NO_PROCESS): "likewise; it takes a minute",
     (S.TIME_WAIT, E.TWO_MSL): "it takes a minute: a test of its own waits for it",
 }
 

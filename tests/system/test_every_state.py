@@ -210,6 +210,7 @@ FOUND = {
     "half-open": 8,
     "closing": 12,  # as part of silent-peer, because the same peers are silent
     "idle": 8,
+    "unlisted": 12,  # CLOSED in three ways, with the descriptor open
 }
 
 

@@ -59,13 +59,15 @@ _MARK = re.compile(r"^\s*(?:[*+-]|#{1,6}|--|;|\N{BULLET})\s+(?=\S)|^\s*//\s*(?=\
 _LINE_NUMBER = re.compile(r"^ {1,6}\d{1,6}\t(?=\S)")
 _QUOTES = "\"'`"
 _IN_QUOTES = re.compile(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
-_ONE_ROW, _FIRST_HALF = 60, 30  # characters: no two rows are so short
+_ONE_ROW = 60  # characters: no two rows are so short
+_MARKUP = re.compile(r"[\x1b\xa0&<\\]")
 _TRAILING = re.compile(r"(?:\*\*|__|`|\\)\s*$")
 
 
 def cleaned(line: str) -> str:
     """Remove colours, tags, entities, table borders, quote marks and time stamps."""
-    line = _without_markup(line)
+    if _MARKUP.search(line):
+        line = _without_markup(line)
     first = line.lstrip()[:1]
     if not first.isalnum():
         line = _without_mark(line, first)
@@ -141,7 +143,8 @@ def has_several_rows(line: str) -> bool:
     """Whether another row seems to begin behind a first one: line ends are lost."""
     if len(line) <= _ONE_ROW:
         return False
-    return _START.search(line, _FIRST_HALF) is not None and len(rows_in(line)) > 1
+    first = _START.search(line)
+    return first is not None and _START.search(line, first.end()) is not None
 
 
 def rows_in(line: str) -> Sequence[str]:

@@ -139,7 +139,8 @@ def _owners(values: Column) -> bool:
     if set(map(type, owners)) != {Owner}:
         return False
     pids, names, descriptors = zip(*owners, strict=True)
-    are_known = all(
+    # A process has a pid or a name; the first check takes all of them at once.
+    are_known = None not in pids or all(
         pid is not None or name for pid, name in zip(pids, names, strict=True)
     )
     return are_known and all(map(_ids, (pids, descriptors))) and _commands(names)

@@ -122,8 +122,8 @@ class Ss(Layout):
 
     def foresee(self, lines: Sequence[str]) -> None:
         """Look for what only an old ss prints: its star is the wildcard of IPv4."""
-        if not self._is_old:
-            self._is_old = any(":::" in line and _OLD_ROW.match(line) for line in lines)
+        if not self._is_old and ":::" in "\n".join(lines):
+            self._is_old = any(map(_OLD_ROW.match, lines))
 
     def begin_without_heading(self) -> None:
         """Decide each row by itself."""
