@@ -44,7 +44,7 @@ _START = re.compile(
     r"|(?:LISTEN|ESTAB|UNCONN|CLOSING|BOUND|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s+"
     r"(?:\d+\s+\d+\s+(?=[^\s/]{1,80}:)|(?:\d{1,3}(?:\.\d{1,3}){3}(?:%\w{1,16})?|\*|\[[0-9a-f:]{2,40}\]):)"
     r"|(?:tcp|udp)(?:4|6|46)?\s+\d+\s+\d+\s"
-    r"|(?:TCP|UDP)\s+[\d*\[]"
+    r"|(?:TCP|UDP)\s+(?:\d{1,3}\.|\*[:.]|\[)"
     r"|[A-Z0-9@#$]{1,8}\s+[0-9A-F]{8}\s+[\w.:*]{1,45}\.\."  # z/OS
     r"|\d{1,7}: [0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} )"
 )
@@ -55,7 +55,7 @@ _PREFIX = re.compile(
 )
 # Marks of comments and lists, which begin no row of any tool, and those of `cat -n`.
 _MARKS = "#/*+-;\N{BULLET}"
-_MARK = re.compile(r"^\s*(?:[*+-]|#{1,6}|--|;|\N{BULLET})\s+(?=\S)|^\s*//\s*(?=\S)")
+_MARK = re.compile(r"^\s*(?:[*+-]|--|;|\N{BULLET})\s+(?=\S)|^\s*(?://|#{1,6})\s*(?=\S)")
 _LINE_NUMBER = re.compile(r"^ {1,6}\d{1,6}\t(?=\S)")
 _QUOTES = "\"'`"
 _IN_QUOTES = re.compile(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
@@ -116,7 +116,7 @@ def _unquoted(line: str) -> str:
     mark, inner = found.groups()
     signs = (f"{mark},{mark}", f"{mark};{mark}", f"{mark}\t{mark}", f"{mark}:")
     is_data = any(sign in inner for sign in signs)  # CSV, JSON
-    return line if is_data else inner
+    return line if is_data else inner.removesuffix("\\n")
 
 
 def _as_host(found: re.Match[str]) -> str:

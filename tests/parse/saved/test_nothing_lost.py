@@ -297,6 +297,17 @@ FOUND_IN_PASTES = [
         "while true; do ss -nump; sleep 1; done\nESTAB 0 0 127.0.0.1:45 127.0.0.2:46",
         ["udp ESTABLISHED 127.0.0.1:45 127.0.0.2:46"],
     ),
+    (
+        '"ESTAB      0      0      10.0.0.1:22      203.0.113.5:51012\\n"',
+        ["tcp ESTABLISHED 10.0.0.1:22 203.0.113.5:51012"],
+    ),
+    (
+        (
+            "#TCP: IPv4\n#192.0.2.1.2510         *.*                0      0 24576      0"
+            " LISTEN\n"
+        ),
+        ["tcp LISTEN 192.0.2.1:2510 0.0.0.0:0"],
+    ),
     # States of several words.
     (
         "  TCP    127.0.0.1:8123    0.0.0.0:0    \u00c0 L'\u00c9COUTE    4242",
