@@ -139,10 +139,6 @@ WITHOUT = {
         "tcp flags & fin == fin drop",
         f"{UNCLOSED} server ESTABLISHED. The FIN did not arrive",
     ),
-    "open": (
-        "tcp flags & (syn | ack) == syn | ack drop",
-        "The SYN,ACK did not arrive: does a firewall filter loopback?",
-    ),
 }
 
 

@@ -5,9 +5,12 @@ Each line has a command, and words that its output contains.
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from conftest import run_command
+from tcpstates.lifecycle.words import find_word, join_words, plain
 
 TAUGHT = """
 explain tools | netstat -ano lists everything with pids
@@ -115,12 +118,18 @@ sequence time-wait-reuse | That is why TIME_WAIT harms no server.
 LINES = [line for line in (TAUGHT + PUT_RIGHT).splitlines() if line]
 
 
+@cache
+def output(command: str) -> str:
+    """Return the words that a command prints."""
+    finished = run_command(*command.split(), env={"COLUMNS": "80"})
+    assert finished.returncode == 0, finished.stderr
+    return " ".join(finished.stdout.split())
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_it_is_told(line: str) -> None:
     command, _, words = line.partition(" | ")
-    finished = run_command(*command.split(), env={"COLUMNS": "80"})
-    assert finished.returncode == 0, finished.stderr
-    assert words in " ".join(finished.stdout.split())
+    assert words in output(command)
 
 
 # What people type, and what the first line of the answer begins with.
@@ -165,10 +174,14 @@ WORDS = {
 
 @pytest.mark.parametrize("words", WORDS)
 def test_every_word_leads_somewhere(words: str) -> None:
-    for arguments in (words.split(), [words], [words.upper()]):
-        finished = run_command("explain", *arguments)
-        assert finished.returncode == 0, finished.stderr
-        assert finished.stdout.startswith(WORDS[words]), arguments
+    targets = {
+        find_word(spelling) for spelling in (words, words.upper(), words.title())
+    }
+    assert len({plain(str(target)) for target in targets}) == 1
+    assert join_words(words.split()) == [words]
+    finished = run_command("explain", *words.split())
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith(WORDS[words])
 
 
 def test_several_words_are_several_answers() -> None:
