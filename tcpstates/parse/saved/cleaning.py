@@ -24,7 +24,8 @@ _ENTITY = re.compile(
     r"&(?:#\d{1,5}|#x[0-9a-f]{1,4}|quot|amp|lt|gt|nbsp|apos);", re.IGNORECASE
 )
 _LINE_END = re.compile(r"<br\s*/?>|&#(?:0*10|x0*a);|(?:\\r)?\\n", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\\([*_\[\]<>#.|`~-])")
+_MARKDOWN = re.compile(r"\\{1,8}([*_\[\]<>#.|`~-])")
+_BRACKETED = re.compile(r"\[([A-Za-z][\w.-]{0,20} [\w .-]{0,40})\](?=:)")
 _PLACEHOLDER = re.compile(r"<([A-Za-z][\w .-]{0,40})>")
 _MONTHS = frozenset(
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -68,6 +69,8 @@ def cleaned(line: str) -> str:
     """Remove colours, tags, entities, table borders, quote marks and time stamps."""
     if _MARKUP.search(line):
         line = _without_markup(line)
+    if "]:" in line:
+        line = _BRACKETED.sub(_as_host, line)
     first = line.lstrip()[:1]
     if not first.isalnum():
         line = _without_mark(line, first)

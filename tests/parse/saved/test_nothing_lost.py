@@ -308,6 +308,14 @@ FOUND_IN_PASTES = [
         ),
         ["tcp LISTEN 192.0.2.1:2510 0.0.0.0:0"],
     ),
+    (
+        r"LISTEN     0      128     \\\*:80                  \\\*:\\\*",
+        ["tcp LISTEN :::80 :::0"],
+    ),
+    (
+        "tcp 0 0 [my server]:22 [my home ip]:51234 ESTABLISHED",
+        ["tcp ESTABLISHED my-server:22 my-home-ip:51234"],
+    ),
     # States of several words.
     (
         "  TCP    127.0.0.1:8123    0.0.0.0:0    \u00c0 L'\u00c9COUTE    4242",
