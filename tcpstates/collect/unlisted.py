@@ -97,6 +97,9 @@ def _tcp_inodes(pid: int, step: int = 1) -> Iterator[int]:
 
     `step`: of every so many descriptors, examine one.
     """
+    attribute: Callable[[str, str], bytes] | None = getattr(os, "getxattr", None)
+    if attribute is None:
+        return  # not Linux
     folder = f"/proc/{pid}/fd"
     with suppress(OSError):
         for name in os.listdir(folder)[::step]:
@@ -104,7 +107,7 @@ def _tcp_inodes(pid: int, step: int = 1) -> Iterator[int]:
                 path = f"{folder}/{name}"
                 link = os.readlink(path)
                 is_socket = link.startswith("socket:[")
-                if is_socket and os.getxattr(path, _PROTOCOL) in _TCP:
+                if is_socket and attribute(path, _PROTOCOL) in _TCP:
                     yield int(link[8:-1])
 
 
