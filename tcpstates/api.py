@@ -198,9 +198,10 @@ def saved(
 ) -> SavedListing:
     """Name files that other tools have written, to be given as `source`.
 
-    `paths` are read in their order; "-" is standard input. `format`, `byte_order` and
-    `snapshot` (from 1; None: all) are what --from-format, --byte-order and --snapshot
-    take. Raise ArgumentError for other values, and without a path.
+    `paths` are files, directories or archives; "-" is standard input. `format`,
+    `byte_order` and `snapshot` (from 1; None: all) are what --from-format,
+    --byte-order and --snapshot take. Raise ArgumentError for other
+    values, and without a path.
     """
     from tcpstates.collect.saved.source import SavedFiles
     from tcpstates.parse.saved.layouts import FORMATS

@@ -55,9 +55,9 @@ BASICS: dict[str, Topic] = {
         answer="Every byte has a number of 32 bits. seq is the number of a segment's"
         " first byte, and ack the number of the next byte that the sender of the ACK"
         " expects: all before it have arrived. SYN and FIN count as one byte each, so"
-        " they can be acknowledged, and resent, as data are.\nThe first number is"
-        " random (the initial sequence number, ISN), so that nobody can guess it, and"
-        " late segments of an earlier connection do not fit.",
+        " they can be acknowledged, and resent, as data are.\nThe first number,"
+        " the initial sequence number (ISN), is random: an attacker cannot guess it,"
+        " and late segments of an earlier connection do not match.",
         see=("tcpstates sequence open", "tcpstates explain handshake"),
     ),
     "mss": Topic(
@@ -81,33 +81,53 @@ BASICS: dict[str, Topic] = {
         " them.",
         see=("tcpstates -tulpen", "tcpstates states"),
     ),
-    "myths": Topic(
-        title="what is often taught, and was never true or is no longer",
-        answer='"TIME_WAIT lasts 4 minutes." In the RFC: 2 MSL of 2 minutes. Linux and'
-        ' FreeBSD take 60 s, macOS 30 s.\n"tcp_fin_timeout shortens TIME_WAIT." No: it'
-        " is for FIN_WAIT_2 without a process. TIME_WAIT is 60 s on Linux,"
-        ' always.\n"CLOSE_WAIT times out." The kernel has no timer for it. Keepalive,'
-        " if the program has enabled it, ends it when the peer is gone; the descriptor"
-        ' leaks all the same.\n"A connection attempt fails after 75 s." On BSD and'
-        " macOS. Linux repeats the SYN for about two minutes, Windows for 21 s; a"
-        ' half-open connection is dropped after 63 s on Linux.\n"FIN_WAIT_2 lasts 10'
-        ' minutes." It was so in 4.2BSD. Linux: 60 s without a process, no limit with'
-        ' one.\n"2 MSL is twice the maximum segment length." Lifetime: it is a'
-        ' time.\n"Half-open means that one side has closed." That is half-closed. A'
-        " half-open connection has not completed its handshake; the RFC uses the word"
-        ' for one whose other end has crashed.\n"Only clients are in SYN_SENT, only'
-        ' servers in SYN_RECEIVED." Both are, when both open at once.\n"The listener'
-        ' becomes the connection." It stays in LISTEN; each connection gets a socket of'
-        ' its own.\n"A reset loses everything that was sent." Linux lets the peer read'
-        ' what had arrived.\n"CLOSING and TIME_WAIT follow by a timer." CLOSING ends'
-        ' with the ACK of the FIN; only TIME_WAIT ends by a timer.\n"A developer needs'
-        " LISTEN, ESTABLISHED and CLOSED only.\" CLOSE_WAIT is the developer's state:"
-        " it"
-        ' means that the program has not closed.\n"The names of states differ because'
-        ' TCP does not define them." RFC 9293, 3.3.2, names all eleven; systems only'
-        ' spell them differently.\n"The peer\'s FIN follows its ACK at once." Only when'
-        " its program closes: it may take hours.",
-        see=("tcpstates states", "tcpstates explain time_wait"),
+}
+
+# What is often taught, and what is true.
+MYTHS: dict[str, str] = {
+    "TIME_WAIT lasts 4 minutes.": (
+        "In the RFC: 2 MSL of 2 minutes. Linux and FreeBSD take 60 s, macOS 30 s."
+    ),
+    "tcp_fin_timeout shortens TIME_WAIT.": (
+        "No: it is for FIN_WAIT_2 without a process. On Linux, TIME_WAIT always lasts"
+        " 60 s."
+    ),
+    "CLOSE_WAIT times out.": (
+        "The kernel has no timer for it. Keepalive, if the program has enabled it,"
+        " ends it when the peer is gone; the descriptor stays open."
+    ),
+    "A connection attempt fails after 75 s.": (
+        "On BSD and macOS. Linux repeats the SYN for about two minutes, Windows for"
+        " 21 s; a half-open connection is dropped after 63 s on Linux."
+    ),
+    "FIN_WAIT_2 lasts 10 minutes.": (
+        "It did in 4.2BSD. Linux: 60 s without a process, no limit with one."
+    ),
+    "2 MSL is twice the maximum segment length.": ("Lifetime: it is a time."),
+    "Half-open means that one side has closed.": (
+        "That is half-closed. A half-open connection has not completed its handshake;"
+        " the RFC uses the word for one whose other end has crashed."
+    ),
+    "Only clients are in SYN_SENT, only servers in SYN_RECEIVED.": (
+        "Both are, when both open at once."
+    ),
+    "The listener becomes the connection.": (
+        "It stays in LISTEN; each connection gets a socket of its own."
+    ),
+    "A reset loses everything that was sent.": (
+        "Linux lets the peer read what had arrived."
+    ),
+    "CLOSING and TIME_WAIT follow by a timer.": (
+        "CLOSING ends with the ACK of the FIN; only TIME_WAIT ends by a timer."
+    ),
+    "A developer needs LISTEN, ESTABLISHED and CLOSED only.": (
+        "CLOSE_WAIT is the developer's state: it means that the program has not closed."
+    ),
+    "The names of states differ because TCP does not define them.": (
+        "RFC 9293, 3.3.2, names all eleven; systems only spell them differently."
+    ),
+    "The peer's FIN follows its ACK at once.": (
+        "Only when its program closes: it may take hours."
     ),
 }
 
@@ -144,6 +164,11 @@ GLOSSARY: dict[str, str] = {
     "SYN": "the first segment of each side, with its initial sequence number",
     "window": "how many more bytes a side can take at the moment",
 }
+BASICS["myths"] = Topic(
+    title="what is often taught, and was never true or is no longer",
+    answer="\n".join(f'"{claim}" {truth}' for claim, truth in MYTHS.items()),
+    see=("tcpstates states", "tcpstates explain time_wait"),
+)
 BASICS["glossary"] = Topic(
     title="words",
     answer="\n".join(f"{word}: {meaning}." for word, meaning in GLOSSARY.items()),

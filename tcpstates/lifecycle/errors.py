@@ -21,8 +21,8 @@ ERRORS: dict[str, Topic] = {
         " ECONNRESET once, after the data that had arrived (on Linux).\nWho sends RST:"
         " the kernel, to a SYN on a port without a listener, to any segment that"
         " belongs to no connection, and to data that arrive after the program has"
-        " closed. From the RST alone nobody can tell an abort from a loss of data:"
-        " the program must know how much has been answered.",
+        " closed. A RST does not say whether data were lost: only the peer's answers"
+        " show what it has read.",
         see=(
             "tcpstates sequence reset",
             "tcpstates explain unread-data",
@@ -72,9 +72,9 @@ ERRORS: dict[str, Topic] = {
     ),
     "unreachable": Topic(
         title="no route to host (EHOSTUNREACH, ENETUNREACH)",
-        answer="A router or the own kernel says that the packet cannot go there: no"
-        " route, the neighbour does not answer, or a firewall rejects with an ICMP"
-        " message. Windows: 10065, 10051.",
+        answer="A router, or this host's kernel, reports that the packet cannot get"
+        " there: there is no route, the next host does not answer, or a firewall"
+        " rejects it. Windows: 10065, 10051.",
         see=("ip route get 192.0.2.1", "tcpstates explain timeout"),
     ),
     "errors": Topic(
@@ -99,14 +99,14 @@ ERRORS: dict[str, Topic] = {
     ),
     "keepalive": Topic(
         title="keepalive finds peers that are gone",
-        answer="If a program sets SO_KEEPALIVE, the kernel sends a probe on an idle"
-        " connection: after two hours (tcp_keepalive_time), then up to 9 more, 75 s"
-        " apart. A peer that has crashed does not answer, and the connection ends with"
-        " ETIMEDOUT. Without it, a program that only waits never notices.\nIt is not"
-        " the keep-alive of HTTP, which uses one connection for several requests.\nIt"
-        " can hide a leak: a socket in CLOSE_WAIT whose peer is gone vanishes from"
-        " every table, while the program still holds its descriptor. tcpstates doctor"
-        " counts such descriptors.",
+        answer="If a program sets SO_KEEPALIVE, the kernel sends probes on an idle"
+        " connection: the first after two hours (tcp_keepalive_time), and 9 in all, 75"
+        " s apart. A peer that has crashed does not answer, and the connection ends"
+        " with ETIMEDOUT. Without it, a program that only waits never notices.\nIt is"
+        " not the keep-alive of HTTP, which uses one connection for several"
+        " requests.\nIt can hide a leak: a socket in CLOSE_WAIT whose peer is gone"
+        " vanishes from every table, while the program still holds its descriptor."
+        " tcpstates doctor counts such descriptors.",
         code="s.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)\n"
         "s.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, 60)   # seconds\n"
         "s.setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, 10)",
@@ -130,8 +130,8 @@ ERRORS: dict[str, Topic] = {
         answer="By default, close() returns at once, and the kernel sends the rest."
         " With SO_LINGER and a time, close() waits for the peer's ACK that long. With"
         " SO_LINGER and 0, close() discards what is left and sends RST: there is no"
-        " TIME_WAIT, and the peer may lose data. Used against TIME_WAIT, it trades a"
-        " harmless state for lost data.",
+        " TIME_WAIT, and the peer may lose data. To avoid TIME_WAIT this way is to"
+        " trade a harmless state for lost data.",
         see=("tcpstates sequence reset", "tcpstates explain unread-data"),
     ),
     "orphan": Topic(

@@ -44,7 +44,7 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(CLIENT, E.FIN),
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, None, "send() still succeeds", "data"),
-            Act(SERVER, E.ABORT, "nobody can read the data any more"),
+            Act(SERVER, E.ABORT, "no program is left to read the data"),
             Act(CLIENT, E.RST, "the next send() fails: EPIPE"),
         ),
         "A FIN only says that the server sends nothing more. That it does not read"

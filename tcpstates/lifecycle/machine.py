@@ -71,7 +71,8 @@ class Transition(NamedTuple):
     target: TcpState
     sends: str | None = None
     note: str = ""
-    section: str = "3.3.2"  # of RFC 9293
+    section: str | None = "3.3.2"  # of RFC 9293; None: Linux does it, not the RFC
+    is_on_linux: bool = True
 
 
 FIGURE = (
@@ -145,6 +146,7 @@ BEYOND = (
         None,
         "after a passive OPEN; Linux stays",
         "3.10.7.4",
+        is_on_linux=False,
     ),
     Transition(
         S.SYN_RECEIVED,
@@ -175,7 +177,7 @@ BEYOND = (
         S.CLOSED,
         None,
         "of Linux; not in the RFC",
-        "none",
+        None,
     ),
 )
 TRANSITIONS = (*FIGURE, *BEYOND)
@@ -199,7 +201,7 @@ def as_object(edge: Transition) -> dict[str, str | None]:
         "sends": edge.sends,
         "to": str(edge.target),
         "note": edge.note or None,
-        "section": edge.section if edge.section != "none" else None,
+        "section": edge.section,
     }
 
 

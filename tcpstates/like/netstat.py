@@ -109,5 +109,6 @@ class _Titles(dict[int, str | None]):
         """Format the first process that owns a socket, or a dash."""
         if not found:
             return "-"
-        pid, owner = min((owner.pid or 0, owner) for owner in found)
+        owner = min(found, key=lambda owner: owner.pid or 0)
+        pid = owner.pid or 0  # never 0: see `layout.owners`
         return f"{pid}/{self[pid] or name_of(owner)}"[:_PROGRAM]

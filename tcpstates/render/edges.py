@@ -33,11 +33,13 @@ _WORDS = {
 }
 
 
+_EDGES = tuple(edge for edge in (*FIGURE, *BEYOND) if edge.is_on_linux)
+
+
 def describe_ways_in(state: TcpState) -> Iterator[str]:
     """Yield one line for each state from which this one is entered."""
     # CLOSED is entered from everywhere; the last line says so.
-    edges = ways_in(state, FIGURE if state is TcpState.CLOSED else (*FIGURE, *BEYOND))
-    edges = [edge for edge in edges if "Linux stays" not in edge.note]
+    edges = ways_in(state, FIGURE if state is TcpState.CLOSED else _EDGES)
     for source in dict.fromkeys(edge.source for edge in edges):
         if source is not state:
             yield f"{source}: {_joined([e for e in edges if e.source is source])}"
@@ -47,8 +49,7 @@ def describe_ways_in(state: TcpState) -> Iterator[str]:
 
 def describe_ways_out(state: TcpState) -> Iterator[str]:
     """Yield one line for each state to which this one leads."""
-    edges = ways_out(state, (*FIGURE, *BEYOND))
-    edges = [edge for edge in edges if "Linux stays" not in edge.note]
+    edges = ways_out(state, _EDGES)
     for target in dict.fromkeys(edge.target for edge in edges):
         if target is not state:
             yield f"{target}: {_joined([e for e in edges if e.target is target])}"

@@ -120,7 +120,10 @@ def render_topic(name: str, *, width: int) -> Iterator[str]:
     is_list = topic.answer.count("\n") >= _LONG_LIST
     yield "\n" if is_list else ""
     for text in topic.answer.splitlines():
-        yield "\n" * (not is_list) + filled(text, wide)
+        if is_list:  # one item per line, its further lines indented
+            yield "\n".join(lines(text, wide, rest="  ")) + "\n"
+        else:
+            yield "\n" + filled(text, wide)
     if topic.code:
         yield "\n" + textwrap.indent(topic.code, "    ") + "\n"
     yield "\n"

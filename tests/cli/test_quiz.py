@@ -60,7 +60,7 @@ def test_right_answers_count_and_wrong_ones_are_explained() -> None:
 
 def test_other_letters_are_asked_again_and_the_end_of_input_ends() -> None:
     finished = run_command("quiz", "--seed", "3", input="x\n")
-    assert "a letter from a to d, please; q ends" in finished.stderr
+    assert "type a letter from a to d; q ends" in finished.stderr
     assert finished.stdout.endswith("0 right of 0 questions\n")
     assert finished.returncode == 0
 

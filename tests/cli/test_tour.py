@@ -60,7 +60,7 @@ def test_wrong_answers_are_put_right_and_q_ends() -> None:
     assert len(pages(finished.stdout)) == 1
     assert finished.returncode == 0
     finished = run_command("tour", input="x\n")
-    assert "a letter from a to c, please; q ends" in finished.stderr
+    assert "type a letter from a to c; q ends" in finished.stderr
     assert finished.returncode == 0
 
 

@@ -91,7 +91,7 @@ def test_the_further_edges_of_the_text() -> None:
         f"{e.source} {e.event} {e.sends or '-'} {e.target} {e.section}" for e in BEYOND
     }
     assert expected <= found
-    (of_linux,) = (edge for edge in BEYOND if edge.section == "none")
+    (of_linux,) = (edge for edge in BEYOND if edge.section is None)
     assert (of_linux.event, of_linux.target) == (Event.NO_PROCESS, TcpState.CLOSED)
 
 

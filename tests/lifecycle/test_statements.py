@@ -59,7 +59,7 @@ explain half-closed | still receives
 explain unread-data | (RFC 9293, 3.6.1, asks for it
 explain unread-data | So do data that arrive after close().
 explain unread-data | the peer must learn that its data were not read
-explain reset | From the RST alone nobody can tell an abort from a loss of data
+explain reset | A RST does not say whether data were lost
 explain unread-data | the peer can still read data that had arrived
 explain unread-data | shutdown(SHUT_WR), read until the end of the stream
 sequence open | SYN seq=A
@@ -87,7 +87,7 @@ explain --os windows listen | LISTENING
 explain timeout | macOS and the BSDs 75 s, Windows 21 s
 explain timeout | Half-open at the server: 63 s
 explain timeout | Data without an ACK: about 15 minutes
-explain keepalive | two hours (tcp_keepalive_time), then up to 9 more, 75 s apart
+explain keepalive | after two hours (tcp_keepalive_time), and 9 in all, 75 s apart
 explain glossary | MSL: maximum segment lifetime
 """
 PUT_RIGHT = """
@@ -95,7 +95,7 @@ explain myths | "TIME_WAIT lasts 4 minutes."
 explain myths | "tcp_fin_timeout shortens TIME_WAIT." No
 explain myths | "CLOSE_WAIT times out."
 explain myths | "A connection attempt fails after 75 s." On BSD and macOS.
-explain myths | "FIN_WAIT_2 lasts 10 minutes." It was so in 4.2BSD.
+explain myths | "FIN_WAIT_2 lasts 10 minutes." It did in 4.2BSD.
 explain myths | "2 MSL is twice the maximum segment length." Lifetime
 explain myths | "Half-open means that one side has closed." That is half-closed.
 explain myths | "Only clients are in SYN_SENT, only servers in SYN_RECEIVED." Both are

@@ -12,6 +12,7 @@ import click
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
+from tcpstates.lifecycle.machine import Event
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.walks import is_simultaneous, walk
 from tcpstates.render.paragraphs import filled, readable
@@ -142,10 +143,11 @@ def _verdict(name: str, steps: Sequence[Step], width: int) -> str:
             text += f" The {segment} did not arrive: does a firewall filter loopback?"
             text += " nft list ruleset shows its rules."
         return "\n" + filled(text, readable(width, 48))
-    how = "Each segment was held back until its step; shutdown() replaced close()."
-    if name in ("reset", "unread-data"):
-        how = "Each segment was held back until its step."
-    if is_simultaneous(SCENARIOS[name]):
+    scenario = SCENARIOS[name]
+    how = "Each segment was held back until its step."
+    if any(act.event is Event.CLOSE for act in scenario.acts):
+        how = "Each segment was held back until its step; shutdown() replaced close()."
+    if is_simultaneous(scenario):
         how = "One socket, connected to its own port, played both sides."
     text = f"{system} behaved as expected at every step. {how}"
     return "\n" + filled(text, readable(width, 48))

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from tcpstates.cli.ask import LETTERS, ask
+from tcpstates.cli.ask import LETTERS, ask, read_answer
 from tcpstates.cli.output import Output
 from tcpstates.lifecycle.tour_pages import PAGES, Page
 from tcpstates.live.exhibits import Exhibits
@@ -89,10 +89,4 @@ def _ask_about(output: Output, page: Page, port: int, width: int) -> bool:
     begin = "Right." if answer == right else f"{right}: {page.choices[page.right]}."
     output.write([filled(f"{begin} {page.why}", width)])
     output.flush()
-    click.echo("Enter goes on, q ends: ", nl=False, err=True)
-    try:
-        line = sys.stdin.readline()
-    except KeyboardInterrupt:
-        line = ""
-    click.echo(err=True)
-    return bool(line) and line.strip().lower() not in ("q", "quit", "exit")
+    return read_answer("Enter goes on, q ends: ") is not None

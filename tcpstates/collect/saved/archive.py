@@ -158,7 +158,7 @@ class Finder:
             content = decompressed(stream, whole)
             start = content.peek(HEAD)[:HEAD]
             if _holds_files(start):
-                if self._is_report(inside):
+                if self._is_to_open(inside):
                     yield from self.in_archive(content, inside)
             elif self._is_wanted(inside, start):
                 yield Member(inside, partial(_open_member, whole), modified)
@@ -178,7 +178,7 @@ class Finder:
             with content:
                 copy, start = self._begin_copy(content, inside)
                 if _holds_files(start):
-                    if depth and self._is_report(inside):
+                    if depth and self._is_to_open(inside):
                         self._finish_copy(content, copy)
                         nested = _reopened(copy, inside)
                         with suppress(*UNREADABLE):
@@ -200,13 +200,13 @@ class Finder:
         return copy, start
 
     def _finish_copy(self, content: IO[bytes], copy: IO[bytes]) -> None:
-        _copy(content, copy, self._room)
-        self._room -= copy.tell()
+        self._room -= _copy(content, copy, self._room)
         if self._room <= 0:
             text = f"has more than {_MOST_COPIED >> 30} GiB of listings"
             raise FileUnavailable(self.path, text)
 
-    def _is_report(self, inside: str) -> bool:
+    def _is_to_open(self, inside: str) -> bool:
+        """Whether an archive inside is a report; any other one is noted."""
         if _REPORT_NAME.search(inside):
             return True
         self.unopened.append(inside)
@@ -237,10 +237,13 @@ def _open_regular(path: str) -> io.BufferedReader:
     return io.BufferedReader(io.FileIO(descriptor), BUFFER)
 
 
-def _copy(source: IO[bytes], target: IO[bytes], most: int) -> None:
-    while most > 0 and (data := source.read(min(most, 1 << 18))):
+def _copy(source: IO[bytes], target: IO[bytes], most: int) -> int:
+    """Copy at most so many bytes; return how many it were."""
+    left = most
+    while left > 0 and (data := source.read(min(left, BUFFER))):
         target.write(data)
-        most -= len(data)
+        left -= len(data)
+    return most - left
 
 
 def _reopened(copy: IO[bytes], path: str) -> io.BufferedReader:

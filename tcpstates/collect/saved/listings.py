@@ -49,8 +49,6 @@ _NAMESPACE = re.compile(r"(?:/namespaces/|ip_netns_exec_)(?P<name>[^/_]+)")
 _OPTIONS = re.compile(r"(?:ss|netstat)((?:_-[A-Za-z0-9]+)+)")
 # What tells most comes first.
 _BY_DETAIL = ("json", "ss", "netstat", "proc")
-
-
 _NUL = "\0"  # no path contains it
 
 

@@ -1,4 +1,4 @@
-"""What there is to say about a file that has been read."""
+"""Report what a listing lacks, and what could not be read."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def remarks_on(
     path: str, reader: Reader, expected: str | None, snapshot: int | None
 ) -> Iterator[Limitation]:
     """Report the limitations of a file; raise FileUnavailable if it has no sockets."""
-    is_recognised = bool(reader.recognised) and reader.unreadable > 0
+    is_damaged = bool(reader.recognised) and reader.unreadable > 0
     verdict = reader.other_kinds.verdict
-    if verdict is not None and not (reader.rows or is_recognised):
+    if verdict is not None and not (reader.rows or is_damaged):
         raise FileUnavailable(path, verdict)
     if not reader.recognised and not reader.other_kinds.is_summary:
         tried = expected or ", ".join(FORMATS)
@@ -60,8 +60,8 @@ def remarks_on(
         raise FileUnavailable(path, text)
     if reader.unreadable and not reader.rows and snapshot is None:
         number = reader.unreadable
-        those = plural(number, "line looks like a socket", "lines look like sockets")
-        text = f"no line of it can be read, though {number} {those}: line"
+        those = plural(number, "line that looks", "lines that look")
+        text = f"{number} {those} like a socket, and none can be parsed: line"
         raise FileUnavailable(path, f"{text} {', '.join(map(str, reader.numbers))}")
     if reader.unreadable:
         places = ", ".join(map(str, reader.numbers))

@@ -39,7 +39,7 @@ from tcpstates.parse.saved.rows import to_batches
 
 
 class Progress(Protocol):
-    """Is told how much of a file has been read."""
+    """Shows how much of a file has been read."""
 
     def show(self, lines: int, sockets: int) -> None:
         """Take the numbers so far."""
@@ -65,7 +65,7 @@ class SavedFiles(NamedTuple):
     format: str | None = None  # one of FORMATS; None: detect it
     byte_order: str = "little"  # of the machine that a /proc/net is from
     snapshot: int | None = None  # of a file with several, counted from 1; None: all
-    progress: Progress | None = None  # is told how much has been read
+    progress: Progress | None = None  # None: show nothing
 
 
 class FileSource:
@@ -118,7 +118,8 @@ class FileSource:
             if listings is None:
                 with decompressed(_open(path), path) as stream:
                     if not is_archive(stream):
-                        yield from self._read_stream(stream, path, limitations)
+                        number = self._files.snapshot
+                        yield from self._read_stream(stream, path, limitations, number)
                         return
                     # On standard input, or through a pipe.
                     listings = self._hold(Finder(path, may_be_listing), stream)
@@ -151,29 +152,31 @@ class FileSource:
         return listings
 
     def _reader(self, snapshot: int | None = None) -> Reader:
-        files = self._files
         return Reader(
             service_port,
-            format=files.format,
-            byte_order=files.byte_order,
+            format=self._files.format,
+            byte_order=self._files.byte_order,
             snapshot=snapshot,
         )
 
     def _read_listing(
         self, path: str, listing: Listing, limitations: list[Limitation]
     ) -> Iterator[Batch]:
-        whole = FileSource(self._files._replace(snapshot=None))
         for member in listing.members:
             with member.open() as stream:
                 name = os.path.join(path, member.path)
-                yield from whole._read_stream(stream, name, limitations)
+                yield from self._read_stream(stream, name, limitations, None)
 
     def _read_stream(
-        self, stream: BufferedReader, path: str, limitations: list[Limitation]
+        self,
+        stream: BufferedReader,
+        path: str,
+        limitations: list[Limitation],
+        snapshot: int | None,
     ) -> Iterator[Batch]:
-        files = self._files
-        reader = self._reader(files.snapshot)
-        progress = files.progress or _Silent()
+        """Read one listing: all of it, or one of its snapshots."""
+        reader = self._reader(snapshot)
+        progress = self._files.progress or _Silent()
         try:
             for lines in read_lines(stream, reader.skip):
                 for batch in reader.batches(lines):
@@ -188,7 +191,7 @@ class FileSource:
         finally:
             progress.hide()
         yield from to_batches(reader.finish())
-        limitations += remarks_on(path, reader, files.format, files.snapshot)
+        limitations += remarks_on(path, reader, self._files.format, snapshot)
 
 
 def _open(path: str) -> BufferedReader:

@@ -19,7 +19,7 @@ from tcpstates.fields import ColumnName
 from tcpstates.model import Owner
 from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
 from tcpstates.parse.saved.gate import are_valid
-from tcpstates.parse.saved.layout import Shape
+from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import MalformedLine, encode_name, label_columns
 
 WINDOW = 512  # lines to try at once, and so the most rows of a batch
@@ -27,6 +27,24 @@ LEAST = 32  # lines of a run for which this is quicker
 _PROTOCOL = "tcp"
 
 Columns = Mapping[str, Sequence[str]]  # the groups of a shape's pattern, for all lines
+
+
+def plain_run(
+    layout: Layout, lines: Sequence[str], place: int, endpoints: Endpoints
+) -> tuple[int, list[ColumnBatch] | None]:
+    """Return how many lines from `place` on are plain, and their batches.
+
+    None: read by line. The last line of a run is left for later, because what follows
+    may belong to it.
+    """
+    shape = layout.shape(lines[place]) if len(lines) - place > LEAST else None
+    if shape is None:
+        return 0, None
+    run, _ = cut_run(shape, lines[place : place + LEAST + 1])
+    if run <= LEAST:
+        return run or 1, None
+    run, found = cut_run(shape, lines[place : place + WINDOW])
+    return run - 1, to_column_batches(shape, found[:-1], endpoints)
 
 
 def cut_run(shape: Shape, lines: Sequence[str]) -> tuple[int, list[tuple[str, ...]]]:

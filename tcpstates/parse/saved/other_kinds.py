@@ -18,7 +18,7 @@ _ADDRESS = r"(?:(?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*::[0-9a-f:]*\]?
 _ENDPOINT = rf"{_ADDRESS}(?:[:.](?:\d{{1,5}}|\*))?"
 _SUMMARY = re.compile(r"^Total: \d")
 _BINARY = "binary"
-_COUNTED = "counted lines, as of `sort | uniq -c`; save what was counted"
+_COUNTED = "counts (`sort | uniq -c`); save the listing that was counted"
 
 # What a line belongs to, and how a message names it; the first match counts.
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -29,7 +29,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^\s*{_ENDPOINT}\s*$", "a list of addresses, without states"),
         (
             r"\bsrc=\S+ dst=\S+ (?:sport=\d+|type=\d+)",
-            "connections that a firewall tracks (conntrack); they are not sockets",
+            "connections that a firewall tracks (conntrack)",
         ),
         (r"^\S+ IP6? \S+ > \S+: |: Flags \[", "captured packets (tcpdump)"),
         (r"^\d{1,5}/(?:tcp|udp)\s+(?:open|closed|filtered)", "a port scan (nmap)"),
@@ -87,4 +87,6 @@ class OtherKinds:
         if not self._seen:
             return None
         name = self._seen.most_common(1)[0][0]
-        return "is not text" if name == _BINARY else f"has no sockets, but {name}"
+        if name == _BINARY:
+            return "is not text"
+        return f"has no sockets: it contains {name}"

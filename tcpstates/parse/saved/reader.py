@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from tcpstates.batch import ColumnBatch
 from tcpstates.parse.saved.accounting import Accounts
-from tcpstates.parse.saved.blocks import LEAST, WINDOW, cut_run, to_column_batches
+from tcpstates.parse.saved.blocks import LEAST, plain_run
 from tcpstates.parse.saved.cleaning import (
     cleaned,
     has_several_rows,
@@ -149,21 +149,11 @@ class Reader:
     def _plain_run(
         self, lines: Sequence[str], place: int
     ) -> tuple[int, list[ColumnBatch] | None]:
-        """Return how many lines are plain, and their batches; None: read by line.
-
-        The last line of a run is left for later, because what follows may belong to it.
-        """
+        """See `blocks.plain_run`; a line that is not settled is read by line."""
         is_settled = self._torn is None and not self._snapshots.is_undecided
-        if self._current is None or not is_settled or len(lines) - place <= LEAST:
+        if self._current is None or not is_settled:
             return 0, None
-        shape = self._current.shape(lines[place])
-        if shape is None:
-            return 0, None
-        run, _ = cut_run(shape, lines[place : place + LEAST + 1])
-        if run <= LEAST:
-            return run or 1, None
-        run, found = cut_run(shape, lines[place : place + WINDOW])
-        return run - 1, to_column_batches(shape, found[:-1], self._endpoints)
+        return plain_run(self._current, lines, place, self._endpoints)
 
     def finish(self) -> Sequence[Row]:
         """Return the pending rows at the end of the file."""

@@ -532,7 +532,10 @@ def test_a_heading_for_each_family_is_no_snapshot() -> None:
     ("text", "message"),
     [
         ("State Recv-Q Send-Q Local Address:Port Peer Address:Port\n", "looks like ss"),
-        ('{"schema": 1,\n "sockets": [\n', "no line of it can be read, though 1 line"),
+        (
+            '{"schema": 1,\n "sockets": [\n',
+            "1 line that looks like a socket, and none can be parsed",
+        ),
     ],
 )
 def test_files_without_rows_say_so(tmp_path: Path, text: str, message: str) -> None:
