@@ -18,6 +18,9 @@ class Page(NamedTuple):
     why: str
 
 
+_LIST = "tcpstates -tan --columns"
+_LEAKED = "close_wait and sport = :{port}"  # the filter of what the tour leaks
+
 PAGES = (
     Page(
         "A server waits",
@@ -25,7 +28,7 @@ PAGES = (
         " listen(). A socket is one end of a connection; this one waits for others to"
         " connect to it. The listing shows it with its process.",
         "listen",
-        ("tcpstates -ltnp 'sport = :{port}'",),
+        ("tcpstates -ltn --columns state,local,remote,process 'sport = :{port}'",),
         "The server is in LISTEN. Which data does this socket carry?",
         (
             "none: each connection gets a socket of its own",
@@ -94,7 +97,7 @@ PAGES = (
         " for a while, with a timer and without a process: late segments must not get"
         " into a new connection.",
         "close_one_side",
-        ("tcpstates -tano time_wait and dport = :{port}",),
+        (_LIST + " state,local,remote,timer time_wait and dport = :{port}",),
         "A thousand sockets in TIME_WAIT: what is to be done?",
         (
             "nothing: it is the normal end",
@@ -110,8 +113,8 @@ PAGES = (
         " streams and forgotten to close. The doctor is asked about them.",
         "leak",
         (
-            "tcpstates -tanp --limit 2 close_wait and sport = :{port}",
-            "tcpstates doctor --threshold kept=0s close_wait and sport = :{port}",
+            f"{_LIST} state,local,process {_LEAKED}",
+            f"tcpstates doctor --threshold kept=0s {_LEAKED}",
         ),
         "Who has to do something?",
         (
@@ -128,8 +131,8 @@ PAGES = (
         " returned nothing.",
         "repair",
         (
-            "tcpstates -tac close_wait and sport = :{port}",
-            "tcpstates doctor --threshold kept=0s close_wait and sport = :{port}",
+            f"tcpstates -tac {_LEAKED}",
+            f"tcpstates doctor --threshold kept=0s {_LEAKED}",
         ),
         "Where do the server's ends go after CLOSE_WAIT?",
         ("LAST_ACK, and then CLOSED", "TIME_WAIT", "FIN_WAIT_1"),

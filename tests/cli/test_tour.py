@@ -38,7 +38,7 @@ def test_eight_screens_with_real_sockets() -> None:
         # All that is to be read before the answer is typed, and its prompt.
         lines = page.partition("\nRight. ")[0].splitlines()
         assert len(lines) <= 23, page
-        assert max(map(len, lines)) <= 100  # of a listing; the rest fits 80
+        assert max(map(len, lines)) <= 80
     port = re.search(r"sport = :(\d+)", shown[0])
     assert port
     assert f"127.0.0.1:{port[1]}  0.0.0.0:*" in shown[0]
