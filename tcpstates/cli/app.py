@@ -261,13 +261,19 @@ def _usage_text(error: click.UsageError, arguments: list[str]) -> str:
 
 def _instead(error: click.NoSuchOption, arguments: list[str]) -> str | None:
     """Suggest what to type instead of an unknown option; None: no idea."""
-    from tcpstates.cli.wrong_turns import guess_for_doctor, guessed_option
+    from tcpstates.cli.wrong_turns import (
+        guess_for_diagram,
+        guess_for_doctor,
+        guessed_option,
+    )
 
     option = error.option_name
     if any(re.match("-i(TCP|UDP|[46@:])|-sTCP", argument) for argument in arguments):
         return f"for lsof's options: tcpstates --like lsof {' '.join(arguments)}"
     if arguments[0] == "doctor":
         return guess_for_doctor(option, arguments)
+    if arguments[0] == "diagram" and guess_for_diagram(option):
+        return guess_for_diagram(option)
     found = guessed_option(option, arguments) or instead_of(option)
     if found is not None or not error.possibilities:
         return found

@@ -84,6 +84,13 @@ def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
     return command_line(_GUESSES[name], "...") if name in _GUESSES else None
 
 
+def guess_for_diagram(option: str) -> str | None:
+    """Suggest how to write a picture; None: the option is about something else."""
+    if option in ("--format", "--output", "-o", "--png", "--picture"):
+        return "to write a picture: tcpstates diagram --svg FILE; a page: --html FILE"
+    return None
+
+
 def guess_for_doctor(option: str, arguments: Sequence[str]) -> str | None:
     """Suggest a filter instead of an option that the doctor lacks; None: no idea."""
     if option == "-p":

@@ -14,7 +14,7 @@ from tcpstates.lifecycle.machine import (
 )
 from tcpstates.states import TcpState
 
-_WORDS = {
+EVENT_WORDS = {
     Event.PASSIVE_OPEN: "listen()",
     Event.ACTIVE_OPEN: "connect()",
     Event.SEND: "SEND, which only the RFC has",
@@ -59,9 +59,9 @@ def _joined(edges: Sequence[Transition]) -> str:
     """Describe the edges between two states: the event, and what is sent."""
     figure = [edge for edge in edges if edge in FIGURE]
     words = [
-        _WORDS[e.event] + (f", sends {e.sends}" if e.sends else "") for e in figure
+        EVENT_WORDS[e.event] + (f", sends {e.sends}" if e.sends else "") for e in figure
     ]
-    beyond = [_WORDS[edge.event] for edge in edges if edge not in FIGURE]
+    beyond = [EVENT_WORDS[edge.event] for edge in edges if edge not in FIGURE]
     if len(beyond) > 1:
         beyond = [f"{', '.join(beyond[:-1])} or {beyond[-1]}"]
     return "; ".join(dict.fromkeys((*words, *beyond)))

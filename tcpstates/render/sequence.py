@@ -112,7 +112,7 @@ class _Drawing:
         """Yield the lines of an act, if it has a text, and then of its result."""
         bar = self._signs[0]
         is_client = result.act.party == CLIENT
-        for text in wrap(_description(result), self._arrow):
+        for text in wrap(describe_act(result), self._arrow):
             if is_client:
                 yield self.line("", text, bar)
             else:
@@ -145,7 +145,7 @@ def _without_end(text: str) -> str:
     return stripped
 
 
-def _description(result: StepResult) -> str:
+def describe_act(result: StepResult) -> str:
     """Describe an act that its segment alone does not explain."""
     act = result.act
     if act.text:

@@ -22,7 +22,7 @@ from tcpstates.render.diagram.layout import (
     Box,
     Point,
 )
-from tcpstates.render.diagram.svg import render_html, render_svg
+from tcpstates.render.diagram.svg import render_svg
 from tcpstates.render.diagram.text import Overlap, _Canvas, render_diagram
 from tcpstates.states import TcpState
 
@@ -98,7 +98,7 @@ def test_a_highlighted_state(state: TcpState) -> None:
     assert len(lit) == len({*ways_in(state), *ways_out(state)})
 
 
-def test_the_svg_and_the_page() -> None:
+def test_the_svg() -> None:
     svg = "".join(render_svg(COUNTS))
     root = ET.fromstring(svg)
     texts = [
@@ -111,11 +111,7 @@ def test_the_svg_and_the_page() -> None:
         assert 0 <= x <= x + float(text.get("textLength", "0")) <= width
         assert 0 <= y <= height
     assert "prefers-color-scheme:dark" in svg
-    hostile = "<script>alert('x')</script>"
-    page = "".join(render_html(COUNTS, heading=hostile, remark=hostile))
-    assert "<script" not in page
-    assert page.count("<tr><td>") == 11
-    loads = re.findall(r"(?:src|href)\s*=|url\((?!#)|@import|<script|<link", svg + page)
+    loads = re.findall(r"(?:src|href)\s*=|url\((?!#)|@import|<script|<link", svg)
     assert loads == []
 
 

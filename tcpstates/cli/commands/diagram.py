@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 import click
 
 from tcpstates.cli.output import Output
+from tcpstates.cli.pager import write_paged
 from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.cli.types import FILTER_ARGUMENT
-from tcpstates.render.diagram.svg import render_html, render_svg
+from tcpstates.render.diagram.svg import render_svg
 from tcpstates.render.diagram.text import render_diagram
+from tcpstates.render.page.page import render_page
 from tcpstates.render.teaching_json import render_machine_json
 from tcpstates.states import TcpState
 
@@ -28,7 +31,11 @@ from tcpstates.states import TcpState
     help="Highlight the transitions of STATE.",
 )
 @click.option("--svg", metavar="FILE", help="Write an SVG; - is standard output.")
-@click.option("--html", metavar="FILE", help="Write HTML; - is standard output.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write a page that teaches, to read offline; - is standard output.",
+)
 @saved_options
 @json_option
 @color_option
@@ -52,13 +59,18 @@ def diagram(
     if [svg == "-", html == "-", as_json].count(True) > 1:
         raise click.UsageError("--svg -, --html - and --json cannot be combined")
     highlight = _one_state(state)
-    counts = StateCounts(chosen_origin(values)).by("state", filter=expression)
+    origin = chosen_origin(values)
+    counts = StateCounts(origin).by("state", filter=expression)
     if svg is not None:
         with output.into(svg):
             output.write(render_svg(counts, highlight=highlight), encoding="utf-8")
     if html is not None:
-        page = render_html(
-            counts, heading=_heading(), remark=_remark(expression), highlight=highlight
+        page = render_page(
+            counts,
+            origin.settings(),
+            heading=_heading(values["files"]),
+            remark=_remark(values["files"], expression),
+            highlight=highlight,
         )
         with output.into(html):
             output.write(page, encoding="utf-8")
@@ -71,7 +83,7 @@ def diagram(
             color=output.wants_color(color),
             encoding=output.encoding,
         )
-        output.write(drawn)
+        write_paged(output, drawn)
 
 
 def _one_state(name: str | None) -> TcpState | None:
@@ -84,15 +96,22 @@ def _one_state(name: str | None) -> TcpState | None:
     return meant[0]
 
 
-def _heading() -> str:
+def _heading(files: Sequence[str]) -> str:
+    if files:
+        return f"TCP states in {', '.join(files)}"
     return f"TCP states on {socket.gethostname()}"
 
 
-def _remark(expression: tuple[str, ...]) -> str:
+def _remark(files: Sequence[str], expression: tuple[str, ...]) -> str:
+    """Say what is counted, and where the numbers of the explanations come from."""
+    chosen = f" that match {' '.join(expression)}" if expression else ""
+    if files:
+        return (
+            f"The TCP sockets of a saved listing{chosen}. The limits and times are"
+            " Linux's defaults: a listing has no settings of its host."
+        )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    which = (
-        f"that match {' '.join(expression)}"
-        if expression
-        else "of its network namespace"
+    return (
+        f"The TCP sockets of this network namespace{chosen}, as of {now}. The limits"
+        " and times are those of this host."
     )
-    return f"TCP sockets {which}, as of {now}."

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from tcpstates.cli.any_word import SEQUENCE, AnyWord, resolve
-from tcpstates.cli.commands.sequence import draw
+from tcpstates.cli.commands.sequence import drawing, expected_steps
 from tcpstates.cli.output import Output
+from tcpstates.cli.pager import write_paged
 from tcpstates.cli.source_options import chosen_origin, saved_options
 from tcpstates.cli.state_argument import color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.lifecycle.scenarios import SCENARIOS
-from tcpstates.lifecycle.walks import walk
+from tcpstates.origin import Origin
 from tcpstates.render.explain import (
     HostCounts,
     render_glance,
@@ -23,7 +25,6 @@ from tcpstates.render.explain import (
     render_topic,
 )
 from tcpstates.render.paragraphs import filled, readable
-from tcpstates.render.sequence import Step
 from tcpstates.render.teaching_json import render_explanations_json
 from tcpstates.states import (
     SYSTEMS,
@@ -82,45 +83,67 @@ def explain(
     so do the doctor's rules (accept-queue, zero-window, ...).
     """
     names = resolve(words)
-    sequences = [name.split()[1] for name in names if name.startswith(SEQUENCE)]
-    topics = [name for name in names if name in ALL_TOPICS]
-    states = [state for name in names for state in states_of(name)]
     shown = systems or (tuple(SYSTEMS) if as_json else (_this_system(),))
     origin = chosen_origin(values).pinned()
     counts = StateCounts(origin)
-    width, paints = output.width, output.wants_color(color)
     if as_json:
+        topics = [name for name in names if name in ALL_TOPICS]
+        states = [state for name in names for state in states_of(name)]
         asked = states if names else list(TcpState)
         found = counts.by("state")
         output.write(
             render_explanations_json(asked, topics, shown, origin.settings(), found)
         )
         return
-    if not names:
-        output.write(render_glance(_here(None, counts), width=width, color=paints))
-        return
+    told = (
+        _explanations(
+            names, origin, shown, counts, output, color=color, saved=values["files"]
+        )
+        if names
+        else render_glance(
+            _here(None, counts), width=output.width, color=output.wants_color(color)
+        )
+    )
+    write_paged(output, told)
+
+
+def _explanations(
+    names: Sequence[str],
+    origin: Origin,
+    systems: Sequence[str],
+    counts: StateCounts,
+    output: Output,
+    *,
+    color: str,
+    saved: Sequence[str],
+) -> Iterator[str]:
+    """Yield what is known of names: topics first, then sequences, then states."""
+    width, paints = output.width, output.wants_color(color)
     settings = origin.settings()
+    topics = [name for name in names if name in ALL_TOPICS]
     for number, topic in enumerate(topics):
-        output.write(["\n"] if number else [])
-        output.write(render_topic(topic, width=width))
-    for name in sequences:
-        steps: list[Step] = [(None, None), *((m, None) for m in walk(SCENARIOS[name]))]
-        draw(name, steps, output, color=color, is_live=False)
+        yield "\n" * bool(number)
+        yield from render_topic(topic, width=width)
+    for name in names:
+        if name.startswith(SEQUENCE):
+            key = name.removeprefix(SEQUENCE)
+            steps = expected_steps(SCENARIOS[key])
+            yield from drawing(key, steps, output, color=color)
     for name in set(names) - set(topics):
         other = find_state(name)
         if isinstance(other, OtherState) and other in _OTHERS and not find_group(name):
-            output.write([filled(_OTHERS[other], readable(width))])
+            yield filled(_OTHERS[other], readable(width))
+    states = [state for name in names for state in states_of(name)]
     for number, state in enumerate(states):
-        drawn = render_state(
-            state, settings, _here(state, counts), shown, width=width, color=paints
+        yield "\n" * bool(number or topics)
+        yield from render_state(
+            state, settings, _here(state, counts), systems, width=width, color=paints
         )
-        output.write(["\n"] if number or topics else [])
-        output.write(drawn)
-    if states and values["files"]:
+    if states and saved:
         text = (
             "The numbers are Linux's defaults: a listing has no settings of its host."
         )
-        output.write(["\n", filled(text, readable(width))])
+        yield "\n" + filled(text, readable(width))
 
 
 def _this_system() -> str:

@@ -12,6 +12,7 @@ import click
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
+from tcpstates.lifecycle.acts import Scenario
 from tcpstates.lifecycle.machine import Event
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.walks import is_simultaneous, walk
@@ -75,7 +76,7 @@ def sequence(
         output.write(render_sequences_json(SCENARIOS) if as_json else _names())
         return None
     scenario = SCENARIOS[name]
-    steps: Iterable[Step] = [(None, None), *((m, None) for m in walk(scenario))]
+    steps: Iterable[Step] = expected_steps(scenario)
     if live:
         from tcpstates.live.perform import perform
 
@@ -86,7 +87,7 @@ def sequence(
         steps = list(steps)
         output.write(render_sequences_json({name: scenario}, steps))
     else:
-        steps = draw(name, steps, output, color=color, is_live=live)
+        steps = _draw(name, steps, output, color=color, is_live=live)
     differing = [m for m, seen in steps if m and seen and seen.differs(m)]
     if live and not as_json:
         output.write([_verdict(name, list(steps), output.width)])
@@ -99,7 +100,32 @@ def _names() -> Iterator[str]:
         yield f"{key:<{width}}  {scenario.title}\n"
 
 
-def draw(
+def expected_steps(scenario: Scenario) -> list[Step]:
+    """List the start and the steps of a scenario, none of them observed."""
+    return [(None, None), *((result, None) for result in walk(scenario))]
+
+
+def drawing(
+    name: str,
+    steps: Iterable[Step],
+    output: Output,
+    *,
+    color: str,
+    is_live: bool = False,
+) -> Iterator[str]:
+    """Yield the lines of a drawing that fits the output."""
+    return render_sequence(
+        name,
+        SCENARIOS[name],
+        steps,
+        width=output.width,
+        color=output.wants_color(color),
+        encoding=output.encoding,
+        is_live=is_live,
+    )
+
+
+def _draw(
     name: str, steps: Iterable[Step], output: Output, *, color: str, is_live: bool
 ) -> list[Step]:
     """Write the drawing step by step; return the steps."""
@@ -110,16 +136,7 @@ def draw(
             taken.append(step)
             yield step
 
-    drawn = render_sequence(
-        name,
-        SCENARIOS[name],
-        noted(),
-        width=output.width,
-        color=output.wants_color(color),
-        encoding=output.encoding,
-        is_live=is_live,
-    )
-    for line in drawn:
+    for line in drawing(name, noted(), output, color=color, is_live=is_live):
         output.write([line])
         if is_live:
             output.flush()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from tcpstates.cli.output import Output
+from tcpstates.cli.pager import write_paged
 from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.render.styles import paint
 from tcpstates.render.teaching_json import render_names_json
@@ -33,11 +34,10 @@ def states(output: Output, /, *, as_json: bool, color: str) -> None:
 
     tcpstates accepts all of these names wherever it accepts a state.
     """
-    output.write(
-        render_names_json(_STATES)
-        if as_json
-        else _text(color=output.wants_color(color))
-    )
+    if as_json:
+        output.write(render_names_json(_STATES))
+    else:
+        write_paged(output, _text(color=output.wants_color(color)))
 
 
 def _text(*, color: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Draw the diagram as SVG, alone or in an HTML page, with a light and a dark theme.
+"""Draw the diagram as SVG, with a light and a dark theme.
 
 It loads no external resources and runs no scripts, so it can be attached to a report.
 """
@@ -43,9 +43,15 @@ _CLASSES = {color: f"c{number}" for number, color in enumerate(_COLORS)}
 
 
 def render_svg(
-    counts: Mapping[str, int] | None, *, highlight: TcpState | None = None
+    counts: Mapping[str, int] | None,
+    *,
+    highlight: TcpState | None = None,
+    is_linked: bool = False,
 ) -> Iterator[str]:
-    """Yield the drawing as one SVG element; counts and highlight as in the text."""
+    """Yield the drawing as one SVG element; counts and highlight as in the text.
+
+    `is_linked`: every state links to the place of that name on the same page.
+    """
     width, height = WIDTH * _CELL_WIDTH, HEIGHT * _CELL_HEIGHT
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
@@ -59,35 +65,13 @@ def render_svg(
     for route in ROUTES:
         yield from _route(route, highlight)
     for box in BOXES:
-        yield from _box(box, counts, highlight)
+        drawn = _box(box, counts, highlight)
+        if is_linked:
+            yield f'<a href="#{box.state}">'
+        yield from drawn
+        if is_linked:
+            yield "</a>"
     yield "</svg>\n"
-
-
-def render_html(
-    counts: Mapping[str, int] | None,
-    *,
-    heading: str,
-    remark: str,
-    highlight: TcpState | None = None,
-) -> Iterator[str]:
-    """Yield a page: a heading, the drawing, and a table of the counts."""
-    yield (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(heading)}</title>\n"
-        "<style>body{font-family:system-ui,sans-serif;max-width:46em;margin:2em auto;"
-        "padding:0 1em}svg{max-width:100%;height:auto}td,th{padding:.1em .8em .1em 0;"
-        "text-align:left;vertical-align:top}td:nth-child(2){text-align:right}"
-        "</style></head>\n"
-        f"<body><h1>{escape(heading)}</h1>\n<p>{escape(remark)}</p>\n"
-    )
-    yield from render_svg(counts, highlight=highlight)
-    yield "<table><thead><tr><th>State<th>Sockets<th>Meaning</thead><tbody>\n"
-    for state, meaning in MEANINGS.items():
-        number = _number(state, counts)
-        yield f"<tr><td>{state}<td>{number}<td>{escape(meaning.summary)}\n"
-    yield "</tbody></table></body></html>\n"
 
 
 def _style() -> str:
@@ -98,7 +82,7 @@ def _style() -> str:
     always = (
         ".way{fill:none}.box,.way{stroke-width:1.5}.number{font-weight:bold}"
         ".middle{text-anchor:middle}.lit .way{stroke-width:3}"
-        ".lit .box{stroke-width:4}.faded{opacity:.35}"
+        ".lit .box,.now .box{stroke-width:4}.faded{opacity:.35}"
     )
     return f"{always}{_rules(0)}@media (prefers-color-scheme:dark){{{_rules(1)}}}"
 
@@ -136,7 +120,11 @@ def _route(route: Route, highlight: TcpState | None) -> Iterator[str]:
     points = " ".join(f"{x:g},{y:g}" for x, y in map(_place, route.points))
     emphasis = route_emphasis(route.edge, highlight)
     head = "lithead" if emphasis is Emphasis.LIT else "head"
-    yield f'<g class="{emphasis.value}">'
+    edge = route.edge
+    yield (
+        f'<g class="{emphasis.value}" data-from="{edge.source}"'
+        f' data-to="{edge.target}">'
+    )
     yield f'<polyline points="{points}" class="way" marker-end="url(#{head})"/>'
     x, y = route.label
     for row, line in enumerate(route.lines, start=y):
@@ -149,7 +137,8 @@ def _box(
 ) -> Iterator[str]:
     left, top = _place((box.x, box.y))
     width, height = (BOX_WIDTH - 1) * _CELL_WIDTH, (BOX_HEIGHT - 1) * _CELL_HEIGHT
-    yield f'<g class="{box_emphasis(box.state, highlight).value}">'
+    emphasis = box_emphasis(box.state, highlight)
+    yield f'<g class="{emphasis.value}" data-state="{box.state}">'
     yield f'<g class="{_CLASSES[rich_style(str(box.state))]}">'
     yield f"<title>{box.state}: {escape(MEANINGS[box.state].summary)}</title>"
     yield (

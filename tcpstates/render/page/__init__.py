@@ -1,0 +1,1 @@
+"""One HTML page that teaches: the diagram, states, sequences, names and words."""
