@@ -114,6 +114,8 @@ class KernelCounts(NamedTuple):
 
 
 FEW_EXAMINED = "few-examined"  # the kind of a limitation that only records show
+# The kinds of limitations that may hide sockets.
+HIDING = frozenset({"may-match", "other-holders", "sockets-merged", "rows-skipped"})
 
 
 class Limitation(NamedTuple):

@@ -19,6 +19,7 @@ from tcpstates.cli.foreign_options import (
     SYNONYMS,
     instead_of,
 )
+from tcpstates.cli.intervals import complete_intervals
 from tcpstates.cli.like import Answered, Unsupported, find_tool
 from tcpstates.cli.option_groups import GroupedOption
 from tcpstates.cli.options import listing_options, make_options
@@ -103,6 +104,14 @@ def tcpstates(output: Output, /, **values: Any) -> int:
     Without options, list TCP sockets that are not listening.
     """
     options = make_options(values)
+    if options.until:
+        from tcpstates.cli.watch.until import wait_until
+
+        return wait_until(options, output)
+    if options.watch is not None:
+        from tcpstates.cli.watch.watching import watch
+
+        return watch(options, output)
     from tcpstates.cli.list_command import show
 
     return show(options, output)
@@ -219,6 +228,7 @@ def split_flags(arguments: list[str]) -> list[str]:
         for option in parameter.opts
     }
     split: list[str] = []
+    arguments = complete_intervals(arguments)
     for index, given in enumerate(arguments):
         is_windows = _WINDOWS_FLAGS.fullmatch(given)
         argument = f"-{given[1:].lower()}" if is_windows else given

@@ -29,17 +29,17 @@ def show(options: Options, output: Output) -> int:
 
     Return the exit code.
     """
-    shown = _load_shown(options)
+    shown = load_shown(options)
     origin = chosen_origin(options._asdict())
     request = make_request(options, shown.needs)
     try:
         selection = select(options.expression, origin, request)
     except FilterSyntaxError:
-        understood = _understood(options, origin)
-        if understood is None:
+        found = understood(options, origin)
+        if found is None:
             raise
-        options = understood
-        shown = _load_shown(options)
+        options = found
+        shown = load_shown(options)
         request = make_request(options, shown.needs)
         selection = select(options.expression, origin, request)
     with output.into(options.output):
@@ -75,7 +75,7 @@ def _warn_of_other_kinds(options: Options, tool: str) -> None:
         warn(f"only TCP and UDP are shown; for unix sockets: {real_tool(tool)} -x")
 
 
-def _understood(options: Options, origin: Origin) -> Options | None:
+def understood(options: Options, origin: Origin) -> Options | None:
     """Return options for a filter of plain words; None: it cannot be understood."""
     from tcpstates.cli.targets import understand_words
 
@@ -90,7 +90,7 @@ def _understood(options: Options, origin: Origin) -> Options | None:
     )
 
 
-def _load_shown(options: Options) -> CountView | LikeView | ListingView:
+def load_shown(options: Options) -> CountView | LikeView | ListingView:
     """Choose the view that the options request."""
     is_counted = options.by is not None or options.count_only or options.summary
     is_like = options.like is not None and options.by is None

@@ -46,7 +46,7 @@ class ListingView:
         self._options = options
         # Without timers to show, -o has Windows' meaning: the pids.
         shows_pids = options.timers and not options.files and not _has_timers(options)
-        self._columns = choose_columns(
+        self.columns = choose_columns(
             timers=options.timers and not shows_pids,
             extended=options.extended,
             processes=options.processes,
@@ -55,13 +55,13 @@ class ListingView:
             machine=options.format == "csv",
         )
         if shows_pids:
-            self._columns = (*self._columns, PID)
+            self.columns = (*self.columns, PID)
         if options.columns is not None:
             from tcpstates.columns.registry import change_columns
 
-            self._columns = change_columns(options.columns, self._columns)
+            self.columns = change_columns(options.columns, self.columns)
         self._arrangement: Arrangement | None = None
-        needs = [column.needs for column in self._columns]
+        needs = [column.needs for column in self.columns]
         if options.sort is not None or options.limit is not None:
             from tcpstates.columns.sorting import Arrangement, find_sort_keys
 
@@ -103,9 +103,9 @@ class ListingView:
     def _csv(self, listing: Listing, names: HostNames) -> Iterator[str]:
         from tcpstates.render.csv_ import render_csv, row_maker
 
-        rows = self._rows(listing, names, row_maker(self._columns, names))
+        rows = self._rows(listing, names, row_maker(self.columns, names))
         header = not self._options.no_header
-        return render_csv(self._columns, rows, header=header)
+        return render_csv(self.columns, rows, header=header)
 
     def _json(self, listing: Listing, names: HostNames) -> Iterator[str]:
         from tcpstates.fields import fields_shown
@@ -127,7 +127,7 @@ class ListingView:
     def _text(self, answer: Answer, output: Output) -> Iterator[str]:
         """Yield the rows for people: a table if there are few enough to read."""
         listing, names = answer.listing, answer.names
-        options, columns = self._options, self._columns
+        options, columns = self._options, self.columns
         is_terminal = output.is_terminal
         batches = listing.batches
         if not options.numeric:
@@ -209,7 +209,7 @@ class ListingView:
         self, batches: Iterable[Batch], names: HostNames
     ) -> Iterator[Sequence[Cells]]:
         """Yield the cells of each column, for some rows at a time."""
-        columns, arrangement = self._columns, self._arrangement
+        columns, arrangement = self.columns, self._arrangement
 
         def fill(batch: Batch) -> list[Cells]:
             return [column.cells(batch, names) for column in columns]

@@ -11,6 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 SELECTION = "Which sockets"
 SHOWN = "What to show"
+LIVE = "Over time"
 FORM = "Output and source"
 
 

@@ -10,6 +10,7 @@ import click
 from tcpstates.cli.like import TOOLS
 from tcpstates.cli.option_groups import (
     FORM,
+    LIVE,
     SELECTION,
     SHOWN,
     flag,
@@ -18,7 +19,8 @@ from tcpstates.cli.option_groups import (
     value,
 )
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
-from tcpstates.cli.types import COLUMN_LIST
+from tcpstates.cli.thresholds import CONDITION, Threshold
+from tcpstates.cli.types import COLUMN_LIST, Seconds
 from tcpstates.model import FAMILIES
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import STATE_NAMES
@@ -58,12 +60,21 @@ class Options(NamedTuple):
     color: str
     state_names: str
     like: str | None  # a tool whose layout is printed
+    watch: float | None  # seconds between looks; None: look once
+    until: tuple[Threshold, ...]  # wait for these
+    hold: float  # seconds for which they have to hold
+    timeout: float | None  # seconds to wait at most; None: for ever
     source: str
     files: tuple[str, ...]
     from_format: str | None
     byte_order: str | None
     snapshot: int | None
     expression: tuple[str, ...]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether counts are printed, no sockets."""
+        return self.by is not None or self.count_only or self.summary
 
     @property
     def is_for_programs(self) -> bool:
@@ -188,6 +199,37 @@ _DECORATORS = (
         type=click.Choice(TOOLS),
         text="Print what this tool prints, and read its flags, for scripts.",
     ),
+    value(
+        LIVE,
+        "-w",
+        "--watch",
+        type=Seconds(0.1, 86_400),
+        metavar="[SECONDS]",
+        text="Look again every second, or every SECONDS; --jsonl prints events.",
+    ),
+    value(
+        LIVE,
+        "--until",
+        type=CONDITION,
+        multiple=True,
+        text="Wait until a number is so: 'close_wait<1'. Exit 0, or 1 at --timeout.",
+    ),
+    value(
+        LIVE,
+        "--for",
+        "hold",
+        type=Seconds(0, 86_400),
+        default=0,
+        metavar="SECONDS",
+        text="Wait until it has been so for this long.",
+    ),
+    value(
+        LIVE,
+        "--timeout",
+        type=Seconds(0, 31_536_000),
+        metavar="SECONDS",
+        text="Wait no longer than this.",
+    ),
     SOURCE_OPTION,
     *SAVED,
 )
@@ -214,15 +256,18 @@ def make_options(values: dict[str, Any]) -> Options:
         raise click.UsageError("--by and -s cannot be combined: -s counts by state")
     if options.limit is not None and options.summary:
         raise click.UsageError("--limit and -s cannot be combined: -s has every state")
-    is_counted = options.by is not None or options.summary or options.count_only
     if options.columns is not None and (
-        is_counted or options.format in ("json", "jsonl", "openmetrics")
+        options.is_counted or options.format in ("json", "jsonl", "openmetrics")
     ):
         raise click.UsageError(
             "--columns requires a listing in text or CSV; others contain every field"
         )
-    if options.sort is not None and (is_counted or options.format == "openmetrics"):
+    if options.sort is not None and (
+        options.is_counted or options.format == "openmetrics"
+    ):
         raise click.UsageError("--sort requires a listing; counts are already sorted")
+    if not options.until and (options.hold or options.timeout is not None):
+        raise click.UsageError("--for and --timeout require --until CONDITION")
     return options
 
 

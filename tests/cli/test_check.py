@@ -8,7 +8,8 @@ import re
 import pytest
 
 from conftest import COMMAND, Lab, finish, run_command
-from tcpstates.cli.commands.check import Result, parse_threshold
+from tcpstates.cli.commands.check import Result
+from tcpstates.cli.thresholds import parse_threshold
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ and exit codes. An error has the result UNKNOWN, and is printed on standard outp
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from enum import IntEnum
-from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -18,11 +16,11 @@ from tcpstates.api import Counts, count_by
 from tcpstates.cli.options import chosen_families, chosen_protocols, selection_options
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.source_options import chosen_origin
+from tcpstates.cli.thresholds import THRESHOLD, Threshold
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.columns.tally import rows_on_request, state_rows
+from tcpstates.model import HIDING
 from tcpstates.protocols import DEFAULT_PROTOCOL
-from tcpstates.states import find_group, find_state, find_states, nearest_states
-from tcpstates.wording import did_you_mean
 
 
 class Result(IntEnum):
@@ -34,119 +32,13 @@ class Result(IntEnum):
     UNKNOWN = 3
 
 
-class Threshold(NamedTuple):
-    """The numbers of sockets in some states for which the check alerts."""
-
-    name: str
-    states: frozenset[str] | None  # None: every socket
-    low: float
-    high: float
-    inside: bool  # alert inside the range, not outside
-    text: str  # the range, for performance data
-
-    def is_crossed(self, number: int) -> bool:
-        """Whether a number raises an alert."""
-        return (self.low <= number <= self.high) is self.inside
-
-    def problem(self, number: int) -> str:
-        """Describe how a number crosses the threshold."""
-        if self.inside:
-            is_open = self.high == inf
-            return f"{self.low:g} or more" if is_open else f"in {self.text[1:]}"
-        if number < self.low:
-            return f"under {self.low:g}"
-        return f"over {self.high:g}"
-
-
-_SPEC = re.compile(r"\s*([^\s=<>]+)\s*(<=|>=|=|<|>)\s*(\S+)\s*")
-_RANGE = re.compile(r"(@?)(?:(~|[0-9]{1,15}):)?([0-9]{1,15})?")
-
-
-def parse_threshold(text: str) -> Threshold:
-    """Parse `close_wait=500`, `listen<1`, `total=10:5000`; ValueError if invalid.
-
-    A range of the monitoring plugins follows =: 10 is 0 to 10, 10: is 10 and more,
-    ~:10 is 10 and less. Numbers outside the range alert; with @, numbers inside.
-    """
-    found = _SPEC.fullmatch(text)
-    if not found:
-        raise ValueError("expected NAME=RANGE, such as close_wait=500 or 'listen<1'")
-    name, operator, value = found.groups()
-    states, canonical = None, "total"
-    if name.lower() != "total":
-        chosen = find_states(name)
-        if chosen is None:
-            near = (word.lower() for word in nearest_states(name))
-            hint = did_you_mean(near, "use a state, group or total")
-            raise ValueError(f"unknown state '{name}'{hint}")
-        states = frozenset(map(str, chosen))
-        single = find_state(name)
-        canonical = str(single).lower() if single else str(find_group(name))
-    if operator != "=":
-        if not re.fullmatch("[0-9]{1,15}", value):
-            raise ValueError(f"expected a whole number after {operator}")
-        value = _range_of(operator, int(value))
-    low, high, inside = _parse_range(value)
-    return Threshold(canonical, states, low, high, inside, value)
-
-
-def _range_of(operator: str, bound: int) -> str:
-    """Return the range outside which a number compares like this with a bound."""
-    match operator:
-        case "<":
-            return f"{bound}:"
-        case "<=":
-            return f"{bound + 1}:"
-        case ">":
-            return f"~:{bound}"
-        case _:
-            return f"@{bound}:"
-
-
-def _parse_range(text: str) -> tuple[float, float, bool]:
-    found = _RANGE.fullmatch(text)
-    if not found or (found[2] is None and found[3] is None):
-        raise ValueError(f"invalid range '{text}'; use 10, 10:, ~:10, 10:20 or @10:20")
-    low = -inf if found[2] == "~" else float(found[2] or 0)
-    high = inf if found[3] is None else float(found[3])
-    if low > high:
-        raise ValueError(f"range '{text}' starts above its end")
-    return low, high, bool(found[1])
-
-
-class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A threshold on the command line."""
-
-    name = "threshold"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Return the placeholder that --help shows for the value."""
-        return "NAME=RANGE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Threshold:
-        """Parse the threshold, or fail with the reason."""
-        if isinstance(value, Threshold):
-            return value
-        try:
-            return parse_threshold(str(value))
-        except ValueError as error:
-            self.fail(f"'{value}': {error}", param, ctx)
-
-
-_THRESHOLD = ThresholdType()
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @selection_options
 @click.option(
-    "-w", "--warning", multiple=True, type=_THRESHOLD, help="Exit 1 if outside RANGE."
+    "-w", "--warning", multiple=True, type=THRESHOLD, help="Exit 1 if outside RANGE."
 )
 @click.option(
-    "-c", "--critical", multiple=True, type=_THRESHOLD, help="Exit 2 if outside RANGE."
+    "-c", "--critical", multiple=True, type=THRESHOLD, help="Exit 2 if outside RANGE."
 )
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @click.pass_obj
@@ -183,10 +75,6 @@ def print_unknown(text: str) -> int:
     return Result.UNKNOWN
 
 
-# Limitations that may hide sockets and so change the result.
-_DOUBTS = ("may-match", "other-holders", "sockets-merged", "rows-skipped")
-
-
 def judge(values: dict[str, Any]) -> tuple[Result, str]:
     """Compare the counts with the thresholds; return the result and its line.
 
@@ -217,7 +105,7 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     reported = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
     # Crossed thresholds first.
     reported.sort(key=lambda part: not part.endswith(")"))
-    doubts = [text for kind, text in counts.limitations if kind in _DOUBTS]
+    doubts = [text for kind, text in counts.limitations if kind in HIDING]
     if doubts and result is Result.OK:
         result = Result.UNKNOWN
     reported += [doubt.replace("|", "/") for doubt in doubts]

@@ -1,0 +1,28 @@
+"""Rounds at regular times, from start to start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+
+def rounds(
+    interval: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[int]:
+    """Yield at the start of each round how many were skipped before it.
+
+    A round that takes longer than `interval` seconds does not delay the times of the
+    others: those that it overlaps are skipped.
+    """
+    start = clock()
+    skipped = 0
+    while True:
+        yield skipped
+        start += interval
+        late = clock() - start
+        skipped = int(late // interval) + 1 if late > 0 else 0
+        start += skipped * interval
+        sleep(max(0.0, start - clock()))

@@ -1,0 +1,190 @@
+"""`-w`: show a listing or counts again and again, until it is interrupted."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from tcpstates.cli.answer import Answer
+from tcpstates.cli.list_command import load_shown, make_request, understood
+from tcpstates.cli.options import Options
+from tcpstates.cli.output import Output, warn
+from tcpstates.cli.source_options import chosen_origin
+from tcpstates.cli.watch.rounds import rounds
+from tcpstates.errors import FilterSyntaxError
+from tcpstates.events.follow import Follower, Look
+from tcpstates.model import FEW_EXAMINED, Listing
+from tcpstates.states import names_in_tool
+from tcpstates.wording import counted
+
+if TYPE_CHECKING:
+    from tcpstates.collect.names import HostNames
+    from tcpstates.origin import Origin
+
+
+def watch(options: Options, output: Output) -> int:
+    """Print a block, events or a screen for each round; it ends by an interrupt."""
+    _check(options)
+    gc.enable()  # it may run for days
+    origin = chosen_origin(options._asdict())
+    follower, options = _follower(options, output, origin)
+    names = origin.names(
+        numeric=options.numeric, state_names=names_in_tool(options.state_names)
+    )
+    watched = _Watched(options, output, origin, names, follower)
+    try:
+        if options.format == "jsonl" and not options.is_counted:
+            watched.run(watched.events)
+        elif output.is_terminal and options.format in ("auto", "table"):
+            from tcpstates.cli.watch.screen import Screens
+
+            watched.run(Screens(options, output, names).texts)
+        else:
+            watched.run(watched.block)
+    finally:
+        follower.close()
+    return 0
+
+
+def _check(options: Options) -> None:
+    """Raise UsageError for options that make no sense again and again."""
+    if options.files:
+        raise click.UsageError("--watch requires live sockets; remove --from")
+    for given, name, instead in (
+        (options.output, "--output", "use > FILE"),
+        (options.like, "--like", f"use watch -n 1 {options.like}"),
+        (options.format == "openmetrics" or None, "--openmetrics", "use cron"),
+    ):
+        if given is not None:
+            raise click.UsageError(f"--watch and {name} cannot be combined: {instead}")
+
+
+def _follower(
+    options: Options, output: Output, origin: Origin
+) -> tuple[Follower, Options]:
+    """Begin to follow; a filter of plain words is understood as in a listing."""
+    is_screen = output.is_terminal and options.format in ("auto", "table")
+    hears = not options.is_counted and (is_screen or options.format == "jsonl")
+    needs = load_shown(options).needs
+    request = make_request(options, needs)
+    try:
+        return Follower(request, origin, options.expression, hears_ends=hears), options
+    except FilterSyntaxError:
+        found = understood(options, origin)
+        if found is None:
+            raise
+    request = make_request(found, load_shown(found).needs)
+    return Follower(request, origin, found.expression, hears_ends=hears), found
+
+
+class _Watched:
+    """What every round of a watched listing shares."""
+
+    def __init__(
+        self,
+        options: Options,
+        output: Output,
+        origin: Origin,
+        names: HostNames,
+        follower: Follower,
+    ) -> None:
+        self._options = options
+        self._output = output
+        self._origin = origin
+        self._names = names
+        self._follower = follower
+        self._warned: set[str] = set()
+        self._is_first = True
+
+    def run(self, texts: RoundTexts) -> None:
+        """Look and print, round after round."""
+        interval = self._options.watch or 1.0
+        # Programs read the same bytes in every locale.
+        encoding = "utf-8" if self._options.is_for_programs else None
+        for skipped in rounds(interval):
+            look = self._follower.look()
+            self._output.write(texts(look, skipped), encoding=encoding)
+            self._output.flush()
+            for limitation in look.listing.limitations:
+                is_new = limitation.text not in self._warned
+                if limitation.kind not in _EACH_TIME and is_new:
+                    self._warned.add(limitation.text)
+                    warn(limitation.text)
+            self._is_first = False
+
+    def events(self, look: Look, skipped: int) -> Iterator[str]:
+        """Yield the events of a round as JSON."""
+        from tcpstates.fields import fields_shown
+        from tcpstates.render.events import event_objects, skipped_object, start_object
+        from tcpstates.render.json_ import row_maker
+
+        options = self._options
+        if self._is_first:
+            from tcpstates.collect.boot import boot_id
+
+            yield start_object(
+                look.time,
+                source=look.listing.source,
+                reader=self._follower.reader,
+                interval=options.watch or 1.0,
+                filter_text=look.listing.filter,
+                boot_id=boot_id(),
+            )
+        if skipped:
+            yield skipped_object(look.time, skipped)
+        fields = fields_shown(
+            times=options.timers or bool(options.info),
+            extended=True,  # the cookie and the inode tell sockets apart
+            info=bool(options.info),
+            memory=options.memory,
+        )
+        make = row_maker(fields, self._names)
+        for happened in look.happened:
+            yield from event_objects(happened, make)
+
+    def block(self, look: Look, skipped: int) -> Iterator[str]:
+        """Yield a listing or counts, as without -w, below a line with the time."""
+        options = self._options
+        shown = load_shown(options)
+        listing = Listing(
+            look.listing.source,
+            look.time,
+            iter(look.batches),
+            look.listing.limitations,
+            look.listing.filter,
+            look.listing.request,
+        )
+        if not options.is_for_programs and not _is_one_number(options):
+            yield heading(look, skipped, is_first=self._is_first) + "\n"
+        answer = Answer(listing, self._origin, self._names, look.selection)
+        yield from shown.texts(answer, self._output)
+        if not options.is_for_programs and not _is_one_number(options):
+            yield "\n"
+
+
+# What changes while it is read changes all the time.
+_EACH_TIME = (FEW_EXAMINED, "changed-while-read", "limited")
+
+
+def _is_one_number(options: Options) -> bool:
+    return options.count_only and options.by is None
+
+
+def heading(look: Look, skipped: int, *, is_first: bool) -> str:
+    """Say when a round was, and whether some were skipped."""
+    from datetime import datetime, timezone
+
+    at = datetime.fromtimestamp(look.time, timezone.utc)
+    text = f"# {at:%Y-%m-%dT%H:%M:%SZ}"
+    if skipped:
+        text += f", {counted(skipped, 'round')} skipped"
+    return text
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    RoundTexts = Callable[[Look, int], Iterable[str]]

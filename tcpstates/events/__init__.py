@@ -1,0 +1,1 @@
+"""What changes: sockets that open, change their state and end."""
