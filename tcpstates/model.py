@@ -197,7 +197,15 @@ class Listing:
     `limitations` is complete only when `batches` has been read to its end.
     """
 
-    __slots__ = ("batches", "filter", "limitations", "request", "source", "taken_at")
+    __slots__ = (
+        "batches",
+        "boot_id",
+        "filter",
+        "limitations",
+        "request",
+        "source",
+        "taken_at",
+    )
 
     def __init__(
         self,
@@ -207,11 +215,14 @@ class Listing:
         limitations: list[Limitation],
         filter_text: str | None = None,
         request: Request | None = None,
+        boot_id: str | None = None,
     ) -> None:
         """Keep the parts; `taken_at` is in seconds since the epoch.
 
-        `request` is what the source was asked for, the filter considered.
+        `request` is what the source was asked for, the filter considered. `boot_id`
+        says which start of the system it is of; None: unknown.
         """
+        self.boot_id = boot_id
         self.filter = filter_text
         self.request = request or Request()
         self.source = source

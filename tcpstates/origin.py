@@ -50,6 +50,9 @@ class Origin(Protocol):
     def taken_at(self) -> float:
         """When the sockets were in these states, in seconds since the epoch."""
 
+    def boot_id(self) -> str | None:
+        """Which start of its system it is of; None: unknown."""
+
     def missing(self, source: str) -> frozenset[Capability]:
         """The capabilities that it lacks when it is read through that source."""
 
@@ -115,6 +118,12 @@ class LiveHost:
     def taken_at(self) -> float:
         """See `Origin`."""
         return time.time()
+
+    def boot_id(self) -> str | None:
+        """See `Origin`."""
+        from tcpstates.collect.boot import boot_id
+
+        return boot_id()
 
     def missing(self, source: str) -> frozenset[Capability]:
         """See `Origin`."""
@@ -201,6 +210,10 @@ class SavedListing:
     def taken_at(self) -> float:
         """When the first file was written."""
         return self._file_source.taken_at() or time.time()
+
+    def boot_id(self) -> str | None:
+        """See `Origin`; our own JSON has it."""
+        return self._file_source.boot_id()
 
     def missing(self, source: str) -> frozenset[Capability]:
         """See `Origin`; a text has neither the limits of its host nor its counters."""

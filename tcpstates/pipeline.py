@@ -80,7 +80,15 @@ def list_sockets(
             )
         batches = _decided(batches, selection, limitations)
     written = None if selection is None else str(selection)
-    return Listing(reading.source, taken_at, batches, limitations, written, request)
+    return Listing(
+        reading.source,
+        taken_at,
+        batches,
+        limitations,
+        written,
+        request,
+        origin.boot_id(),
+    )
 
 
 def join_listings(listings: Sequence[Listing]) -> Listing:

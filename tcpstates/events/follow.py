@@ -16,7 +16,7 @@ from tcpstates.batch import Batch
 from tcpstates.collect.ended import EndListener
 from tcpstates.errors import SourceUnavailable
 from tcpstates.events.identity import Key, has_cookies, keys_of, select_keys
-from tcpstates.events.model import TRAFFIC, Events, Exactness, Kind, Resync
+from tcpstates.events.model import TRAFFIC, Events, Kind, Resync, plain_events
 from tcpstates.events.owner_cache import OwnerCache
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
@@ -160,7 +160,7 @@ class Follower:
         closed = left - still.keys()
         for batch in select_keys(batches, opened):
             self._since.update(dict.fromkeys(keys_of(batch), now))
-            yield _events(Kind.OPENED, batch, wall, now)
+            yield plain_events(Kind.OPENED, batch, wall, now)
         for batch in select_keys(batches, changed):
             yield self._changes(batch, labels, ends, wall, now)
         for batch in select_keys(self._batches, still):
@@ -207,7 +207,7 @@ class Follower:
         self._since.update(dict.fromkeys(keys, now))
         self._traffic.update({key: ends[key] for key in ends.keys() & set(keys)})
         found = [ends.get(key) for key in keys]
-        return _events(
+        return plain_events(
             Kind.CHANGED,
             batch,
             wall,
@@ -227,7 +227,7 @@ class Follower:
         told = [
             end or self._traffic.get(key) for key, end in zip(keys, found, strict=True)
         ]
-        return _events(
+        return plain_events(
             Kind.CLOSED,
             batch,
             wall,
@@ -303,37 +303,8 @@ class Follower:
         ]
 
 
-def _events(
-    kind: Kind,
-    batch: Batch,
-    wall: float,
-    now: float,
-    *,
-    old: Sequence[str | None] | None = None,
-    new: Sequence[str | None] | None = None,
-    times: Sequence[float] | None = None,
-    monotonic: Sequence[float] | None = None,
-    former_ms: Sequence[int | None] | None = None,
-    traffic: Sequence[dict[str, int] | None] | None = None,
-) -> Events:
-    """Make events; what is not given is the same for all of them, or unknown."""
-    nothing: list[None] = [None] * len(batch)
-    former = nothing if former_ms is None else former_ms
-    return Events(
-        kind,
-        batch,
-        [wall] * len(batch) if times is None else times,
-        [now] * len(batch) if monotonic is None else monotonic,
-        nothing if old is None else old,
-        batch.column("state_label") if new is None else new,
-        former,
-        [None if ms is None else Exactness.AT_LEAST for ms in former],
-        nothing if traffic is None else traffic,
-    )
-
-
 def _present(batch: Batch, wall: float, now: float) -> Events:
-    return _events(Kind.PRESENT, batch, wall, now)
+    return plain_events(Kind.PRESENT, batch, wall, now)
 
 
 def _ends(ended: Ended) -> Iterator[tuple[Key, _End]]:

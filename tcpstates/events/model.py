@@ -61,3 +61,32 @@ class Resync(NamedTuple):
     monotonic: float
     reason: str
     lost: int | None  # events; None: unknown
+
+
+def plain_events(
+    kind: Kind,
+    batch: Batch,
+    wall: float = 0.0,
+    now: float = 0.0,
+    *,
+    old: Sequence[str | None] | None = None,
+    new: Sequence[str | None] | None = None,
+    times: Sequence[float] | None = None,
+    monotonic: Sequence[float] | None = None,
+    former_ms: Sequence[int | None] | None = None,
+    traffic: Sequence[dict[str, int] | None] | None = None,
+) -> Events:
+    """Make events; what is not given is the same for all of them, or unknown."""
+    nothing: list[None] = [None] * len(batch)
+    former = nothing if former_ms is None else former_ms
+    return Events(
+        kind,
+        batch,
+        [wall] * len(batch) if times is None else times,
+        [now] * len(batch) if monotonic is None else monotonic,
+        nothing if old is None else old,
+        batch.column("state_label") if new is None else new,
+        former,
+        [None if ms is None else Exactness.AT_LEAST for ms in former],
+        nothing if traffic is None else traffic,
+    )

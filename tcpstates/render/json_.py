@@ -214,6 +214,7 @@ def opening(listing: Listing) -> str:
     return (
         f'{{\n  "schema": {SCHEMA},\n  "source": {string(listing.source)},\n'
         f'  "taken_at": {string(text)},\n  "filter": {string(listing.filter)},\n'
+        f'  "boot_id": {string(listing.boot_id)},\n'
     )
 
 

@@ -62,6 +62,13 @@ def load_diagram() -> click.Command:
     return diagram
 
 
+def load_diff() -> click.Command:
+    """Import the command that compares two listings."""
+    from tcpstates.cli.commands.diff import diff
+
+    return diff
+
+
 def load_quiz() -> click.Command:
     """Import the command that asks about states."""
     from tcpstates.cli.commands.quiz import quiz
@@ -98,6 +105,7 @@ COMMANDS: dict[str, Entry] = {
         report_check_failure,
     ),
     "doctor": Entry(load_doctor, "Find what is stuck and suggest what to do."),
+    "diff": Entry(load_diff, "Show what differs between two listings, or since one."),
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,6 +37,10 @@ from tcpstates.fields import ColumnName
 from tcpstates.model import Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
+
+# In the first members of a document, or in the first object of a recording.
+_BOOT = re.compile(rb'"boot_id": "([0-9a-f-]{36})"')
+_HEADER = 4096  # bytes
 
 
 class Progress(Protocol):
@@ -97,6 +102,15 @@ class FileSource:
             if os.path.isfile(path) or os.path.isdir(path):  # not a pipe
                 found = self._listings(path)
                 return found[0].members[0].modified if found else os.stat(path).st_mtime
+        return None
+
+    def boot_id(self) -> str | None:
+        """Return which boot a single file of our own JSON is of; None: unknown."""
+        path = self._files.paths[0]
+        if len(self._files.paths) == 1 and os.path.isfile(path):
+            with suppress(*UNREADABLE), decompressed(_open(path), path) as stream:
+                found = _BOOT.search(stream.read(_HEADER))
+                return found[1].decode() if found else None
         return None
 
     def _listings(self, path: str) -> list[Listing] | None:

@@ -1,0 +1,90 @@
+"""Events as lines for people: what happened, to which socket, of which process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from tcpstates.columns.registry import LOCAL, PROCESS_BRIEF, REMOTE
+from tcpstates.events.model import TRAFFIC, Events, Exactness, Kind, Resync
+from tcpstates.model import Names
+from tcpstates.render.styles import paint
+from tcpstates.text import format_bytes, sanitise
+from tcpstates.wording import counted
+
+_EVENT, _STATE, _FORMER, _ENDPOINT = 8, 28, 10, 22  # widths of columns
+
+
+def event_lines(
+    happened: Events | Resync,
+    names: Names,
+    *,
+    color: bool,
+    with_time: bool = True,
+    with_processes: bool = True,
+) -> Iterator[str]:
+    """Yield one line for each event."""
+    if isinstance(happened, Resync):
+        lost = "some" if happened.lost is None else counted(happened.lost, "event")
+        yield f"{_clock(happened.time)}  lost     {lost}: {happened.reason}\n"
+        return
+    columns: list[Sequence[object]] = [
+        happened.times,
+        happened.old,
+        happened.new,
+        happened.former_ms,
+        happened.former_kind,
+        happened.traffic,
+        LOCAL.cells(happened.batch, names),
+        REMOTE.cells(happened.batch, names),
+        PROCESS_BRIEF.cells(happened.batch, names)
+        if with_processes
+        else [""] * len(happened),
+    ]
+    for time, old, new, ms, kind, traffic, *who in zip(*columns, strict=True):
+        state = _states(happened, old, new, names, color=color)
+        parts = [f"{happened.kind:<{_EVENT}}", state]
+        if with_time:
+            parts = [_clock(time), *parts, f"{_duration(ms, kind):>{_FORMER}}"]
+        local, remote, process = map(str, who)
+        parts += [f"{local:<{_ENDPOINT}}", f"{remote:<{_ENDPOINT}}", process]
+        parts.append(_transferred(traffic))
+        yield "  ".join(parts).rstrip() + "\n"
+
+
+def _clock(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds)  # noqa: DTZ006  (as a clock shows it)
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+
+
+def _states(
+    happened: Events, old: str | None, new: str | None, names: Names, *, color: bool
+) -> str:
+    """Name the state, or the one before and the one after."""
+    if happened.was_missed:
+        return f"{'(not seen before)':<{_STATE}}"
+    shown = [
+        names.state_names.get(label, label) for label in (old, new) if label is not None
+    ]
+    text = " -> ".join(map(sanitise, shown)) or "?"
+    padded = f"{text:<{_STATE}}"
+    if not color:
+        return padded
+    last = new if happened.kind is not Kind.CLOSED else old
+    return paint(last or "", padded)
+
+
+def _duration(ms: int | None, kind: Exactness | None) -> str:
+    """How long the socket was in the state before; a number only if it is known."""
+    if ms is None:
+        return ""
+    text = f"{ms} ms" if ms < 10_000 else f"{ms / 1000:.0f} s"
+    return text if kind is Exactness.EXACT else f">={text}"
+
+
+def _transferred(traffic: dict[str, int] | None) -> str:
+    if traffic is None:
+        return ""
+    sent, received, again = (traffic[name] for name in TRAFFIC)
+    text = f"sent {format_bytes(sent)}, received {format_bytes(received)}"
+    return f"{text}, {again} resent" if again else text
