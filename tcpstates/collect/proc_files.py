@@ -32,6 +32,13 @@ def count_descriptors(pid: int, root: str = "/proc") -> int | None:
     return None
 
 
+def name_of(pid: int) -> bytes | None:
+    """Read the name of a process; None if it has exited or is hidden."""
+    with suppress(OSError), open(f"/proc/{pid}/comm", "rb") as file:
+        return file.read(64).removesuffix(b"\n")
+    return None
+
+
 def read_name(process: int) -> bytes | None:
     """Return a process's name: up to 15 bytes, of any value."""
     found = _read("comm", process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from itertools import compress
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
@@ -49,6 +50,20 @@ class Events(NamedTuple):
     # What an ended TCP connection has transferred: see TRAFFIC; None: unknown.
     traffic: Sequence[dict[str, int] | None]
     was_missed: bool = False  # no look has seen these sockets
+    is_traced: bool = False  # every change is told, none between two looks is missing
+
+    def select(self, chosen: Sequence[bool]) -> Events:
+        """Return the chosen ones of these events."""
+        return self._replace(
+            batch=self.batch.select(chosen),
+            times=list(compress(self.times, chosen)),
+            monotonic=list(compress(self.monotonic, chosen)),
+            old=list(compress(self.old, chosen)),
+            new=list(compress(self.new, chosen)),
+            former_ms=list(compress(self.former_ms, chosen)),
+            former_kind=list(compress(self.former_kind, chosen)),
+            traffic=list(compress(self.traffic, chosen)),
+        )
 
     def __len__(self) -> int:  # the number of events, not of fields
         return len(self.batch)

@@ -132,6 +132,12 @@ class Selection:
             found = answer(weaker, batch, self._text)
             yield batch.select([value is not False for value in found])
 
+    def matching(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield what matches, its state included: no source has selected by states."""
+        for batch in batches:
+            found = answer(self._expression, batch, self._text)
+            yield batch.select([value is True for value in found])
+
     def with_processes(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Drop the sockets whose owners do not match, if the filter needs owners."""
         return self._apply(batches) if self.needs_processes else batches

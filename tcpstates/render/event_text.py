@@ -7,12 +7,29 @@ from datetime import datetime
 
 from tcpstates.columns.registry import LOCAL, PROCESS_BRIEF, REMOTE
 from tcpstates.events.model import TRAFFIC, Events, Exactness, Kind, Resync
+from tcpstates.lifecycle.machine import TRANSITIONS
 from tcpstates.model import Names
 from tcpstates.render.styles import paint
+from tcpstates.states import TcpState
 from tcpstates.text import format_bytes, sanitise
 from tcpstates.wording import counted
 
+S = TcpState
+
+
+def _or_none(state: TcpState) -> str | None:
+    return None if state is S.CLOSED else str(state)
+
+
 _EVENT, _STATE, _FORMER, _ENDPOINT = 8, 28, 10, 22  # widths of columns
+
+
+# The changes that the RFC or Linux has; None: the state of no socket.
+_EDGES = frozenset(
+    (_or_none(edge.source), _or_none(edge.target)) for edge in TRANSITIONS
+)
+# From here, the kernel may keep the connection in TIME_WAIT, and traces an end.
+_HANDS_OVER = frozenset({S.FIN_WAIT_1, S.FIN_WAIT_2, S.CLOSING})
 
 
 def event_lines(
@@ -47,8 +64,11 @@ def event_lines(
         if with_time:
             parts = [_clock(time), *parts, f"{_duration(ms, kind):>{_FORMER}}"]
         local, remote, process = map(str, who)
+        process = process.removeprefix("(unknown)")
         parts += [f"{local:<{_ENDPOINT}}", f"{remote:<{_ENDPOINT}}", process]
         parts.append(_transferred(traffic))
+        if happened.is_traced and (old, new) not in _EDGES:
+            parts.append("(not in RFC 9293)")
         yield "  ".join(parts).rstrip() + "\n"
 
 
@@ -67,6 +87,8 @@ def _states(
         names.state_names.get(label, label) for label in (old, new) if label is not None
     ]
     text = " -> ".join(map(sanitise, shown)) or "?"
+    if happened.is_traced and new is None and old in _HANDS_OVER:
+        text += " -> (time-wait?)"
     padded = f"{text:<{_STATE}}"
     if not color:
         return padded

@@ -69,6 +69,13 @@ def load_diff() -> click.Command:
     return diff
 
 
+def load_trace() -> click.Command:
+    """Import the command that prints changes of states."""
+    from tcpstates.cli.commands.trace import trace
+
+    return trace
+
+
 def load_quiz() -> click.Command:
     """Import the command that asks about states."""
     from tcpstates.cli.commands.quiz import quiz
@@ -106,6 +113,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "doctor": Entry(load_doctor, "Find what is stuck and suggest what to do."),
     "diff": Entry(load_diff, "Show what differs between two listings, or since one."),
+    "trace": Entry(load_trace, "Print each change of a state as it happens."),
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),

@@ -1,0 +1,206 @@
+"""`tcpstates trace`: every change of a state, as it happens."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from tcpstates.cli.output import Output, ReaderGone, warn
+from tcpstates.cli.state_argument import color_option
+from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
+from tcpstates.cli.watch.rounds import rounds
+from tcpstates.collect.tracepoint import Tracer
+from tcpstates.errors import SourceUnavailable
+from tcpstates.events.follow import Follower, Happening
+from tcpstates.events.model import Events, Kind
+from tcpstates.events.summary import Summary
+from tcpstates.events.traced import TracedEvents
+from tcpstates.filters.selection import Selection
+from tcpstates.model import Request
+from tcpstates.origin import LiveHost
+from tcpstates.parse.tracepoint import Transition
+from tcpstates.pipeline import select
+from tcpstates.states import ALL_STATES
+
+_PERF, _POLL = "perf", "poll"
+_HELD_BACK = 50_000_000  # nanoseconds, in which processors may be behind each other
+_LOOK = 0.1  # seconds between readings of the rings
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+@click.option("--summary", is_flag=True, help="Print a summary at the end.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no events; use --summary.")
+@click.option("-n", "--numeric", is_flag=True, help="Do not look up names.")
+@click.option(
+    "--for",
+    "seconds",
+    type=Seconds(0, 31_536_000),
+    metavar="SECONDS",
+    help="End after this time; default: at Ctrl-C.",
+)
+@click.option(
+    "--reader",
+    type=click.Choice([_PERF, _POLL]),
+    help="Set how events are read; default: perf, else poll.",
+)
+@click.option(
+    "-w",
+    "--interval",
+    type=Seconds(0.1, 3600),
+    default=1,
+    metavar="SECONDS",
+    help="Look this often, if events are read by polling.",
+)
+@color_option
+@click.pass_obj
+def trace(output: Output, /, expression: tuple[str, ...], **values: Any) -> int | None:
+    """Print each change of a TCP state as it happens, in every network namespace.
+
+    As root, or with CAP_PERFMON, the kernel tells of each change and its time. Without,
+    sockets of this network namespace are looked at each second, and the kernel tells of
+    those that have ended. The first line on standard error says which.
+
+    A filter compares addresses and ports; a state in it selects changes from and to it.
+    """
+    gc.enable()  # it may run for days
+    signal.signal(signal.SIGTERM, _interrupt)
+    origin = LiveHost()
+    request = Request(states=ALL_STATES, processes=True)
+    selection = select(expression, origin, request)
+    names = origin.names(numeric=values["numeric"])
+    summary = Summary()
+    start = time.monotonic()
+    code = None
+    try:
+        for happened in _happened(values, expression, request, selection, start):
+            summary.add(happened)
+            if not values["quiet"]:
+                lines = _lines(happened, names, output, values)
+                output.write(lines, encoding="utf-8" if values["as_jsonl"] else None)
+                output.flush()
+    except KeyboardInterrupt:
+        code = None if values["summary"] else 130
+    if values["summary"]:
+        from tcpstates.render.trace_summary import render_summary
+
+        with suppress(ReaderGone):
+            output.write(render_summary(summary, time.monotonic() - start))
+    return code
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _lines(
+    happened: Happening, names: Any, output: Output, values: dict[str, Any]
+) -> Iterable[str]:
+    if values["as_jsonl"]:
+        from tcpstates.fields import fields_shown
+        from tcpstates.render.events import event_objects
+        from tcpstates.render.json_ import row_maker
+
+        fields = fields_shown(times=False, extended=True, info=False, memory=False)
+        return event_objects(happened, row_maker(fields, names))
+    from tcpstates.render.event_text import event_lines
+
+    return event_lines(happened, names, color=output.wants_color(values["color"]))
+
+
+def _happened(
+    values: dict[str, Any],
+    expression: Sequence[str],
+    request: Request,
+    selection: Selection | None,
+    start: float,
+) -> Iterator[Happening]:
+    """Yield what happens, by the best reader that there is; say which."""
+    end = None if values["seconds"] is None else start + values["seconds"]
+    why = ""
+    if values["reader"] != _POLL:
+        try:
+            tracer = _tracer(selection)
+        except SourceUnavailable as error:
+            if values["reader"] == _PERF:
+                raise
+            why = f": no tracing: {error.reason}"
+        else:
+            warn("traced by the kernel (perf), in every network namespace")
+            yield from _traced(tracer, selection, end)
+            return
+    follower = Follower(request, LiveHost(), expression)
+    heard = "" if follower.ends_unheard else ", and the kernel's notices of ends"
+    warn(f"read by looking each {values['interval']:g} s{heard}{why}")
+    try:
+        for _ in rounds(values["interval"], sleep=_sleep_until(end)):
+            for happened in follower.look().happened:
+                if not (isinstance(happened, Events) and happened.kind is Kind.PRESENT):
+                    yield happened
+            if end is not None and time.monotonic() >= end:
+                return
+    finally:
+        follower.close()
+
+
+def _tracer(selection: Selection | None) -> Tracer:
+    """Begin to trace; raise SourceUnavailable if that, or the filter, is impossible."""
+    if selection is not None and selection.needs_processes:
+        raise SourceUnavailable(_PERF, "a filter by process cannot be applied to it")
+    return Tracer()
+
+
+def _sleep_until(end: float | None) -> Any:
+    def sleep(seconds: float) -> None:
+        left = seconds if end is None else min(seconds, end - time.monotonic())
+        time.sleep(max(0.0, left))
+
+    return sleep
+
+
+def _traced(
+    tracer: Tracer, selection: Selection | None, end: float | None
+) -> Iterator[Happening]:
+    """Yield traced events, those of all processors in the order of time."""
+    events = TracedEvents()
+    waiting: list[Transition] = []
+    try:
+        while True:
+            is_last = end is not None and time.monotonic() >= end
+            if not is_last:
+                tracer.wait(_LOOK)
+            traced = tracer.read()
+            waiting = sorted([*waiting, *traced.transitions])
+            until = time.monotonic_ns() - _HELD_BACK
+            ready = [t for t in waiting if is_last or t.ns <= until]
+            waiting = waiting[len(ready) :]
+            for happened in events.events(ready, traced.lost):
+                if isinstance(happened, Events) and selection is not None:
+                    yield from _selected(happened, selection)
+                else:
+                    yield happened
+            if is_last:
+                return
+    finally:
+        tracer.close()
+
+
+def _selected(happened: Events, selection: Selection) -> Iterator[Events]:
+    """Yield the events whose socket matches, before the change or after it."""
+    chosen = [False] * len(happened)
+    for labels in (happened.old, happened.new):
+        batch = happened.batch.copy()
+        batch.set("state_label", [label or "CLOSED" for label in labels])
+        batch.set("cookie", list(range(len(batch))))  # to know them again
+        for part in selection.matching(iter([batch])):
+            for place in part.column("cookie"):
+                chosen[place] = True
+    if any(chosen):
+        yield happened.select(chosen)

@@ -1,0 +1,112 @@
+"""What a trace amounts to: edges, times in states, ports and processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tcpstates.events.model import Events, Exactness, Kind, Resync
+
+_MOST = 100_000  # durations kept for each state
+_SLOWEST = 5
+
+
+class Lasted(NamedTuple):
+    """How long sockets were in a state, in milliseconds; only exact durations."""
+
+    state: str
+    number: int
+    median: int
+    most: int  # 95 % took no longer
+    longest: int
+
+
+class Slow(NamedTuple):
+    """A long time in a state."""
+
+    ms: int
+    state: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
+
+
+class Summary:
+    """Adds up events."""
+
+    def __init__(self) -> None:
+        self.edges: Counter[tuple[str | None, str | None]] = Counter()
+        self.ports: Counter[int] = Counter()
+        self.processes: Counter[bytes] = Counter()
+        self.hidden: Counter[str] = Counter()  # by the state
+        self.lost: int | None = 0  # None: unknown
+        self._durations: dict[str, list[int]] = {}
+        self._slowest: list[Slow] = []
+
+    @property
+    def total(self) -> int:
+        """The number of events."""
+        return self.edges.total()
+
+    def add(self, happened: Events | Resync) -> None:
+        """Count events."""
+        if isinstance(happened, Resync):
+            known = self.lost is not None and happened.lost is not None
+            self.lost = (self.lost or 0) + (happened.lost or 0) if known else None
+            return
+        if happened.kind is Kind.PRESENT:
+            return
+        self.edges.update(zip(happened.old, happened.new, strict=True))
+        batch = happened.batch
+        self.ports.update(
+            min(local, remote) if local and remote else local or remote
+            for local, remote in batch.rows("local_port", "remote_port")
+        )
+        for owners in batch.column("processes"):
+            self.processes.update(owner.name or b"?" for owner in owners or ())
+        self._add_durations(happened)
+
+    def _add_durations(self, happened: Events) -> None:
+        rows = zip(
+            happened.old,
+            happened.former_ms,
+            happened.former_kind,
+            happened.batch.rows(
+                "local_address", "local_port", "remote_address", "remote_port"
+            ),
+            strict=True,
+        )
+        for state, ms, kind, ends in rows:
+            if state is not None and kind is Exactness.HIDDEN:
+                self.hidden[state] += 1
+            if state is None or ms is None or kind is not Exactness.EXACT:
+                continue
+            kept = self._durations.setdefault(state, [])
+            if len(kept) < _MOST:
+                kept.append(ms)
+            if len(self._slowest) < _SLOWEST or ms > self._slowest[-1].ms:
+                slow = Slow(ms, state, (ends[0], ends[1]), (ends[2], ends[3]))
+                self._slowest = sorted([*self._slowest, slow], reverse=True)[:_SLOWEST]
+
+    def lasted(self) -> list[Lasted]:
+        """Return the times in each state of which some are known exactly."""
+        return [
+            Lasted(
+                state,
+                len(found),
+                _quantile(found, 0.5),
+                _quantile(found, 0.95),
+                max(found),
+            )
+            for state, found in self._durations.items()
+        ]
+
+    def slowest(self) -> Sequence[Slow]:
+        """Return the longest times in a state."""
+        return self._slowest
+
+
+def _quantile(numbers: Sequence[int], part: float) -> int:
+    """Return the smallest number that is not below this part of all."""
+    ordered = sorted(numbers)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
