@@ -27,6 +27,7 @@ _PAGES = 512  # of each ring: 2 MiB, some 14,000 records
 _SYSCALL = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331}
 _TYPE_TRACEPOINT, _SIZE = 2, 128
 _SAMPLE_TID, _SAMPLE_TIME, _SAMPLE_CPU, _SAMPLE_RAW = 2, 4, 128, 1024
+_DISABLE = 0x2401  # PERF_EVENT_IOC_DISABLE
 _FORMAT_LOST = 1 << 4
 _USE_CLOCK_ID, _WATERMARK = 1 << 25, 1 << 14
 _CLOCK_MONOTONIC, _FD_CLOEXEC = 1, 8
@@ -35,7 +36,7 @@ _CLONE_NEWNS, _MS_REC_PRIVATE = 0x00020000, 0x4000 | 0x40000
 
 
 class Traced(NamedTuple):
-    """What the rings held, in the order of time, and how many records did not fit."""
+    """What the rings held, one after another, and how many records did not fit."""
 
     transitions: list[Transition]
     lost: int
@@ -52,6 +53,7 @@ class Tracer:
         self._reader = SampleReader(text)
         self._rings: list[tuple[int, mmap.mmap]] = []
         self._size = pages * _PAGE
+        self._lost = 0
         for cpu in _processors():
             descriptor = _open(number, cpu)
             ring = mmap.mmap(descriptor, (1 + pages) * _PAGE)
@@ -69,13 +71,21 @@ class Tracer:
         found: list[Transition] = []
         lost = 0
         for _, ring in self._rings:
-            for each in self._reader.transitions(self._taken(ring)):
-                if isinstance(each, int):
-                    lost += each
-                else:
-                    found.append(each)
-        found.sort()
+            transitions, missing = self._reader.transitions(self._taken(ring))
+            found += transitions
+            lost += missing
+        self._lost += lost
         return Traced(found, lost)
+
+    def finish(self) -> Traced:
+        """Stop tracing; take what is left, and count what was lost and not yet told."""
+        import fcntl
+
+        for descriptor, _ in self._rings:
+            fcntl.ioctl(descriptor, _DISABLE, 0)
+        traced = self.read()
+        unknown = max(0, self.kernel_counts()[1] - self._lost)
+        return traced._replace(lost=traced.lost + unknown)
 
     def kernel_counts(self) -> tuple[int, int]:
         """Return how many events the kernel counted, and how many did not fit."""

@@ -102,7 +102,7 @@ class Follower:
             labels.update(zip(keys_of(batch), batch.column("state_label"), strict=True))
         if self._looked_at is None or resync is not None:
             happened: list[Happening] = [] if resync is None else [resync]
-            happened += [_present(batch, wall, now) for batch in batches]
+            happened += [_present(b, wall, now) for b in batches if len(b)]
             self._since = dict.fromkeys(labels, now)
         else:
             happened = list(self._compare(batches, labels, ended, selection, wall, now))
@@ -268,7 +268,7 @@ class Follower:
             batch.set(column, [None] * len(batch))
         nothing = [None] * len(batch)
         yield Events(
-            Kind.CLOSED,
+            [Kind.CLOSED] * len(batch),
             batch,
             [notice.time for notice in notices],
             [notice.monotonic for notice in notices],

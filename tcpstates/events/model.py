@@ -37,9 +37,9 @@ class Exactness(str, Enum):
 
 
 class Events(NamedTuple):
-    """Events of one kind; every sequence has one item for each socket of the batch."""
+    """Events; every sequence has one item for each socket of the batch."""
 
-    kind: Kind
+    kinds: Sequence[Kind]  # those of a look: all the same
     batch: Batch  # the sockets after the event; ended ones as they were last seen
     times: Sequence[float]  # seconds since the epoch, of our clock
     monotonic: Sequence[float]  # seconds
@@ -52,9 +52,15 @@ class Events(NamedTuple):
     was_missed: bool = False  # no look has seen these sockets
     is_traced: bool = False  # every change is told, none between two looks is missing
 
+    @property
+    def kind(self) -> Kind:
+        """The kind of all these events of a look."""
+        return self.kinds[0]
+
     def select(self, chosen: Sequence[bool]) -> Events:
         """Return the chosen ones of these events."""
         return self._replace(
+            kinds=list(compress(self.kinds, chosen)),
             batch=self.batch.select(chosen),
             times=list(compress(self.times, chosen)),
             monotonic=list(compress(self.monotonic, chosen)),
@@ -95,7 +101,7 @@ def plain_events(
     nothing: list[None] = [None] * len(batch)
     former = nothing if former_ms is None else former_ms
     return Events(
-        kind,
+        [kind] * len(batch),
         batch,
         [wall] * len(batch) if times is None else times,
         [now] * len(batch) if monotonic is None else monotonic,

@@ -54,7 +54,7 @@ class Summary:
             known = self.lost is not None and happened.lost is not None
             self.lost = (self.lost or 0) + (happened.lost or 0) if known else None
             return
-        if happened.kind is Kind.PRESENT:
+        if Kind.PRESENT in happened.kinds:
             return
         self.edges.update(zip(happened.old, happened.new, strict=True))
         batch = happened.batch

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tcpstates.columns.registry import LOCAL, PROCESS_BRIEF, REMOTE
-from tcpstates.events.model import TRAFFIC, Events, Exactness, Kind, Resync
+from tcpstates.events.model import TRAFFIC, Events, Exactness, Resync
 from tcpstates.lifecycle.machine import TRANSITIONS
 from tcpstates.model import Names
 from tcpstates.render.styles import paint
@@ -46,6 +46,7 @@ def event_lines(
         yield f"{_clock(happened.time)}  lost     {lost}: {happened.reason}\n"
         return
     columns: list[Sequence[object]] = [
+        happened.kinds,
         happened.times,
         happened.old,
         happened.new,
@@ -58,9 +59,9 @@ def event_lines(
         if with_processes
         else [""] * len(happened),
     ]
-    for time, old, new, ms, kind, traffic, *who in zip(*columns, strict=True):
+    for event, time, old, new, ms, kind, traffic, *who in zip(*columns, strict=True):
         state = _states(happened, old, new, names, color=color)
-        parts = [f"{happened.kind:<{_EVENT}}", state]
+        parts = [f"{event:<{_EVENT}}", state]
         if with_time:
             parts = [_clock(time), *parts, f"{_duration(ms, kind):>{_FORMER}}"]
         local, remote, process = map(str, who)
@@ -92,8 +93,7 @@ def _states(
     padded = f"{text:<{_STATE}}"
     if not color:
         return padded
-    last = new if happened.kind is not Kind.CLOSED else old
-    return paint(last or "", padded)
+    return paint(new or old or "", padded)
 
 
 def _duration(ms: int | None, kind: Exactness | None) -> str:

@@ -77,6 +77,7 @@ def event_objects(happened: Events | Resync, make: RowMaker) -> Iterator[str]:
         yield _line(told)
         return
     rows = zip(
+        happened.kinds,
         happened.times,
         happened.monotonic,
         happened.old,
@@ -88,9 +89,9 @@ def event_objects(happened: Events | Resync, make: RowMaker) -> Iterator[str]:
         strict=True,
     )
     missed = "true" if happened.was_missed else "false"
-    for time, monotonic, old, new, ms, kind, traffic, row in rows:
+    for event, time, monotonic, old, new, ms, kind, traffic, row in rows:
         yield (
-            f'{{"event": "{happened.kind}", "time": "{iso(time)}",'
+            f'{{"event": "{event}", "time": "{iso(time)}",'
             f' "monotonic": {monotonic:.6f}, "from": {string(old)},'
             f' "to": {string(new)}, "former_ms": {scalar(ms)},'
             f' "former_kind": {string(None if kind is None else str(kind))},'

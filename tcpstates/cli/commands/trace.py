@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import signal
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import click
@@ -172,24 +174,29 @@ def _traced(
     events = TracedEvents()
     waiting: list[Transition] = []
     try:
-        while True:
-            is_last = end is not None and time.monotonic() >= end
-            if not is_last:
-                tracer.wait(_LOOK)
+        while end is None or time.monotonic() < end:
+            tracer.wait(_LOOK)
             traced = tracer.read()
             waiting = sorted([*waiting, *traced.transitions])
             until = time.monotonic_ns() - _HELD_BACK
-            ready = [t for t in waiting if is_last or t.ns <= until]
-            waiting = waiting[len(ready) :]
-            for happened in events.events(ready, traced.lost):
-                if isinstance(happened, Events) and selection is not None:
-                    yield from _selected(happened, selection)
-                else:
-                    yield happened
-            if is_last:
-                return
+            place = bisect_left(waiting, until, key=attrgetter("ns"))
+            ready, waiting = waiting[:place], waiting[place:]
+            yield from _wanted(events.events(ready, traced.lost), selection)
+        traced = tracer.finish()
+        waiting = sorted([*waiting, *traced.transitions])
+        yield from _wanted(events.events(waiting, traced.lost), selection)
     finally:
         tracer.close()
+
+
+def _wanted(
+    happened: Iterable[Happening], selection: Selection | None
+) -> Iterator[Happening]:
+    for each in happened:
+        if isinstance(each, Events) and selection is not None:
+            yield from _selected(each, selection)
+        else:
+            yield each
 
 
 def _selected(happened: Events, selection: Selection) -> Iterator[Events]:
