@@ -62,8 +62,9 @@ class Summary:
             min(local, remote) if local and remote else local or remote
             for local, remote in batch.rows("local_port", "remote_port")
         )
-        for owners in batch.column("processes"):
-            self.processes.update(owner.name or b"?" for owner in owners or ())
+        for owners, number in Counter(batch.column("processes")).items():
+            for owner in owners or ():
+                self.processes[owner.name or b"?"] += number
         self._add_durations(happened)
 
     def _add_durations(self, happened: Events) -> None:

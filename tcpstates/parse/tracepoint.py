@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from socket import AF_INET, AF_INET6, inet_ntop
-from struct import Struct
+from struct import Struct, pack
 from typing import NamedTuple
 
 from tcpstates.errors import ParseError
 from tcpstates.parse.diag_states import label_table
+from tcpstates.text import Texts
 
 _LOST, _SAMPLE = 2, 9  # PERF_RECORD_*
 _HEADER = Struct("=IHH").unpack_from  # type, misc, size
-_SAMPLE_HEAD = Struct("=IHH")
 # What precedes the raw data of a sample: header, pid, tid, time, cpu, reserved, size.
 _BEFORE = "8xI4xQ12x"
 _LOST_NUMBER = Struct("=8xQQ").unpack_from  # header, id, lost
@@ -27,7 +27,6 @@ _FIELD = re.compile(
 _TCP = 6
 _SOFTIRQ = 0x10  # TRACE_FLAG_SOFTIRQ of common_flags: somebody else's context
 _LABELS = label_table("tcp", bound=False)
-_MOST_ADDRESSES = 100_000  # kept as text
 # The fields in the order of the format, their sizes in bytes, and how to unpack them.
 _NEEDED = {
     "common_flags": 1,
@@ -67,6 +66,13 @@ class Transition(NamedTuple):
     pid: int | None  # of the program that caused it; None: the network did
 
 
+def _address(packed: bytes) -> str:
+    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
+
+
+_ADDRESSES = Texts(_address)
+
+
 class SampleReader:
     """Knows where the fields of a sample are."""
 
@@ -84,19 +90,16 @@ class SampleReader:
             layout += f"{offset - end}x{_CODES[name]}"
             end = offset + size
         self._layout = Struct(f"={_BEFORE}{layout}")
-        self._addresses: dict[bytes, str] = {}
 
     def transitions(self, data: bytes) -> tuple[list[Transition], int]:
         """Return the transitions of TCP sockets, and how many records were lost."""
         size = _HEADER(data)[2] if len(data) >= 8 else 0
-        head = data[:8]
-        if size > 8 and len(data) % size == 0:
-            # Nearly always: samples only, which all have one length. 0.3 us for each.
-            words = memoryview(data).cast("Q")  # records are padded to whole words
-            is_sample = head == _SAMPLE_HEAD.pack(_SAMPLE, 0, size)
-            if is_sample and words[:: size // 8].tobytes() == head * (
-                len(data) // size
-            ):
+        if size and size % 8 == 0 and len(data) % size == 0:
+            # Nearly always: samples only, which all have one length.
+            number = len(data) // size
+            kinds = memoryview(data).cast("I")[:: size // 4].tobytes()
+            sizes = memoryview(data).cast("H")[3 :: size // 2].tobytes()
+            if kinds == pack("=I", _SAMPLE) * number and sizes == sizes[:2] * number:
                 return self._rows(data, size), 0
         return self._one_by_one(data)
 
@@ -121,32 +124,24 @@ class SampleReader:
         if pad < 0:
             raise ParseError("tracepoint", f"a sample of {size} bytes")
         rows = Struct(f"{self._layout.format}{pad}x").iter_unpack(data)
-        address, labels, make = self._address, _LABELS, Transition
+        addresses, labels = _ADDRESSES, _LABELS
+        make = Transition._make
         return [
-            make(
+            make((
                 ns,
                 key,
                 labels[old & 255],
                 labels[new & 255],
                 "ipv4" if family == AF_INET else "ipv6",
-                address(v4 if family == AF_INET else v6),
+                addresses[v4 if family == AF_INET else v6],
                 sport,
-                address(v4_peer if family == AF_INET else v6_peer),
+                addresses[v4_peer if family == AF_INET else v6_peer],
                 dport,
                 None if flags & _SOFTIRQ else pid,
-            )
+            ))
             for (
                 pid, ns, flags, key, old, new, sport, dport,
                 family, protocol, v4, v4_peer, v6, v6_peer,
             ) in rows
             if protocol == _TCP
         ]  # fmt: skip
-
-    def _address(self, packed: bytes) -> str:
-        known = self._addresses.get(packed)
-        if known is None:
-            if len(self._addresses) > _MOST_ADDRESSES:
-                self._addresses.clear()
-            family = AF_INET if len(packed) == 4 else AF_INET6
-            known = self._addresses[packed] = inet_ntop(family, packed)
-        return known

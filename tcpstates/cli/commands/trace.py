@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import time
 from bisect import bisect_left
@@ -16,7 +15,7 @@ import click
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
-from tcpstates.cli.watch.rounds import rounds
+from tcpstates.cli.watch.rounds import collect_garbage, rounds
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import SourceUnavailable
 from tcpstates.events.follow import Follower, Happening
@@ -72,7 +71,7 @@ def trace(output: Output, /, expression: tuple[str, ...], **values: Any) -> int 
 
     A filter compares addresses and ports; a state in it selects changes from and to it.
     """
-    gc.enable()  # it may run for days
+    collect_garbage()
     signal.signal(signal.SIGTERM, _interrupt)
     origin = LiveHost()
     request = Request(states=ALL_STATES, processes=True)

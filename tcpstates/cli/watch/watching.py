@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from tcpstates.cli.list_command import load_shown, make_request, understood
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
-from tcpstates.cli.watch.rounds import rounds
+from tcpstates.cli.watch.rounds import collect_garbage, rounds
 from tcpstates.errors import FilterSyntaxError
 from tcpstates.events.follow import Follower, Look
 from tcpstates.model import FEW_EXAMINED, Listing
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 def watch(options: Options, output: Output) -> int:
     """Print a block, events or a screen for each round; it ends by an interrupt."""
     _check(options)
-    gc.enable()  # it may run for days
+    collect_garbage()
     origin = chosen_origin(options._asdict())
     follower, options = _follower(options, output, origin)
     names = origin.names(
