@@ -28,7 +28,6 @@ FAMILIES = {"inet": "--ipv4", "inet6": "--ipv6", "tcp": "--tcp", "udp": "--udp"}
 _INSTEAD = {
     "-x": _ONLY_TCP_UDP,
     "--unix": _ONLY_TCP_UDP,
-    "-w": f"{_ONLY_TCP_UDP}; to repeat a listing: watch -n 1 tcpstates",
     "--raw": _ONLY_TCP_UDP,
     "-d": _ONLY_TCP_UDP,
     "--dccp": _ONLY_TCP_UDP,
@@ -68,8 +67,8 @@ _INSTEAD = {
     "--contexts": "for security contexts use ss -z",
     "-b": "-p shows programs; for socket filters use ss -b",
     "--bpf": "for socket filters use ss -b",
-    "-E": "for a stream of closed sockets use ss -E",
-    "--events": "for a stream of closed sockets use ss -E",
+    "-E": "for a stream of events use tcpstates -w --jsonl, or tcpstates trace",
+    "--events": "for a stream of events use tcpstates -w --jsonl, or tcpstates trace",
     "-D": "use --json for output to save",
     "--diag": "use --json for output to save",
     "-F": 'give the filter on the command line: tcpstates "$(cat FILE)"',

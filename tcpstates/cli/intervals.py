@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 _EACH_SECOND = "1"
-_GROUP = re.compile("-([A-Za-z0-9]*)w([A-Za-z]*)")
-_TIME = re.compile(r"\d+(\.\d*)?(ms|s|m|h)?|\.\d+s?")
+_SECONDS = r"\d+(?:\.\d*)?(?:ms|s|m|h)?|\.\d+s?"
+_TIME = re.compile(_SECONDS)
+_GROUP = re.compile(f"-([A-Za-z0-9]*)w([A-Za-z]*?)({_SECONDS})?")
 
 
 def complete_intervals(arguments: Sequence[str]) -> list[str]:
@@ -27,8 +28,11 @@ def _completed(arguments: Sequence[str]) -> Iterator[str]:
         if found is None and argument != "--watch":
             yield argument
             continue
-        letters = "".join(found.groups()) if found else ""
-        if letters:
-            yield f"-{letters}"
+        before, after, attached = found.groups() if found else ("", "", None)
+        if before or after:
+            yield f"-{before}{after}"
+        if attached:
+            yield from ("--watch", attached)
+            continue
         is_given = bool(waiting) and _TIME.fullmatch(waiting[0]) is not None
         yield from ("--watch", waiting.pop(0) if is_given else _EACH_SECOND)

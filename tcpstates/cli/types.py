@@ -60,11 +60,11 @@ class Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the seconds, or fail with the reason."""
-        from tcpstates.filters.values import BadValue, read_time
-
         try:
             seconds = float(value)
         except ValueError:
+            from tcpstates.filters.values import BadValue, read_time
+
             try:
                 seconds = read_time(str(value)) / 1000
             except BadValue as error:

@@ -36,11 +36,10 @@ _GUESSES = {
     "--interface": "tcpstates -ta dev {}",
     "--device": "tcpstates -ta dev {}",
     "--filter": "tcpstates -ta {}",
-    "--watch": "watch -n {} tcpstates -ta",
-    "--interval": "watch -n {} tcpstates -ta",
-    "--repeat": "watch -n {} tcpstates -ta",
-    "--refresh": "watch -n {} tcpstates -ta",
-    "--follow": "watch -n {} tcpstates -ta",
+    "--interval": "tcpstates -ta -w {}",
+    "--repeat": "tcpstates -ta -w {}",
+    "--refresh": "tcpstates -ta -w {}",
+    "--follow": "tcpstates -ta -w {}",
 }
 # The same without a value.
 _PLAIN_GUESSES = {
@@ -48,11 +47,10 @@ _PLAIN_GUESSES = {
     "--listeners": "tcpstates -ltnp",
     "--established": "tcpstates -ta established",
     "--ports": "tcpstates -ltnp",
-    "--watch": "watch -n 1 tcpstates -ta",
-    "--follow": "watch -n 1 tcpstates -ta",
-    "--continuous": "watch -n 1 tcpstates -ta",
+    "--follow": "tcpstates -ta -w",
+    "--continuous": "tcpstates -ta -w",
 }
-_REPEAT = "to repeat a listing: watch -n 1 tcpstates -ta"
+_REPEAT = "to repeat a listing: tcpstates -ta -w 1"
 # Commands that people expect.
 _COMMANDS = {
     "watch": _REPEAT,
@@ -147,9 +145,9 @@ def _after_flag(flags: str, word: str) -> str | None:
         case "u" if is_name:
             return f"-u is UDP; for a user: tcpstates -tanp user = {word}"
         case _ if is_number and letter in "caniotw":
-            return f"an interval? watch -n {word} tcpstates {flags.rstrip('c')}".rstrip(
-                "- "
-            )
+            letters = flags.strip("-").replace("c", "")  # of netstat: continuously
+            rest = f" -{letters}" if letters else ""
+            return f"an interval? tcpstates{rest} -w {word}"
         case _:
             return None
 

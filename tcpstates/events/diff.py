@@ -59,7 +59,7 @@ def _endpoint_keys(batch: Batch, seen: Counter[Key]) -> list[Key]:
     for ends in batch.rows(
         "local_address", "local_port", "remote_address", "remote_port"
     ):
-        key = (batch.protocol, batch.origin, *ends)
+        key = (batch.protocol, *ends)
         seen[key] += 1
         keys.append((*key, seen[key]))
     return keys

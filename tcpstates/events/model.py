@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import compress
 from typing import NamedTuple
@@ -36,7 +37,8 @@ class Exactness(str, Enum):
         return self.value
 
 
-class Events(NamedTuple):
+@dataclass(frozen=True)
+class Events:
     """Events; every sequence has one item for each socket of the batch."""
 
     kinds: Sequence[Kind]  # those of a look: all the same
@@ -59,7 +61,8 @@ class Events(NamedTuple):
 
     def select(self, chosen: Sequence[bool]) -> Events:
         """Return the chosen ones of these events."""
-        return self._replace(
+        return replace(
+            self,
             kinds=list(compress(self.kinds, chosen)),
             batch=self.batch.select(chosen),
             times=list(compress(self.times, chosen)),

@@ -61,6 +61,8 @@ class TracedEvents:
         told: list[Transition] = []
         lasted: list[Lasted] = []
         for each in transitions:
+            if each.new == each.old:
+                continue  # the kernel sets a state that it already has
             before = self._former(each)
             if each.new == _CLOSED:
                 known.pop(each.key, None)

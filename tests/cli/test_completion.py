@@ -20,7 +20,7 @@ LINES = {
     "tcpstates finw": {"fin_wait", "fin_wait_1", "fin_wait_2"},
     "tcpstates -ltpn --source p": {"procfs", "psutil"},
     "tcpstates --color=a": {"auto", "always"},
-    "tcpstates --time": {"--timers"},
+    "tcpstates --timer": {"--timers"},
     "tcpstates -tan state half": {"half_open"},
     "tcpstates exclude lis": {"listen"},
     "tcpstates close_wait and dp": {"dport"},
@@ -138,7 +138,7 @@ def test_fish_shows_values_and_help_with_commas() -> None:
     line = "tcpstates state in close_wait,time"
     offered = ask(["fish", "--no-config", "-c"], script.format(line))
     assert {name.partition("\t")[0] for name in offered} == {"close_wait,time_wait"}
-    offered = ask(["fish", "--no-config", "-c"], script.format("tcpstates --time"))
+    offered = ask(["fish", "--no-config", "-c"], script.format("tcpstates --timer"))
     assert offered == {"--timers\tTimer, remaining time, retransmissions; age."} or all(
         "," in found for found in offered
     )

@@ -224,7 +224,7 @@ def test_every_option_of_other_tools_leads_on(option: str) -> None:
 
 
 def test_the_options_of_other_tools_that_are_known() -> None:
-    theirs = "-x -w -d -S -M -0 -f -A -T -O -Q -B -K -N -v -Z -z -b -E -D -F -g -C -L"
+    theirs = "-x -d -S -M -0 -f -A -T -O -Q -B -K -N -v -Z -z -b -E -D -F -g -C -L"
     theirs += (
         " --unix --raw --dccp --sctp --mptcp --packet --vsock --xdp --tipc --family"
     )
@@ -246,7 +246,7 @@ def test_the_headings_of_help() -> None:
         line for line in text.splitlines() if line[:1].isalpha() and line.endswith(":")
     ]
     assert headings == [
-        "Which sockets:", "What to show:", "Output and source:", "Help:", "Commands:",
+        "Which sockets:", "What to show:", "Output and source:", "Over time:", "Help:", "Commands:",
     ]  # fmt: skip
 
 

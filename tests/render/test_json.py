@@ -60,6 +60,7 @@ def test_the_envelope() -> None:
         "schema": 1,
         "source": "fake",
         "filter": None,
+        "boot_id": None,
         "taken_at": "1970-01-01T00:00:00.500Z",
         "sockets": [],
         "limitations": [{"kind": "kind", "text": 'a "text"'}],

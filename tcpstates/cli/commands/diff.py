@@ -64,7 +64,7 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
     (--json has both), and otherwise by their addresses and ports.
 
     \b
-      tcpstates -tanp --json > before
+      tcpstates -tanp --json --output before
       tcpstates diff before
       tcpstates diff before after --by process,state
     """  # noqa: D301  (click looks for the character)
