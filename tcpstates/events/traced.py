@@ -38,6 +38,7 @@ class TracedEvents:
         self._offset = time.time() - time.monotonic()
         # By socket: its state, and since when, in nanoseconds.
         self._known: dict[int, tuple[str, int]] = {}
+        self._has_lost = False
         self._owners: dict[int, tuple[Owner, ...]] = {}
 
     def events(
@@ -46,9 +47,9 @@ class TracedEvents:
         """Yield events in the order of time, those of one family together."""
         if lost:
             now = time.monotonic()
-            reason = "more changes than the buffers hold"
+            reason = "the kernel counted changes that it did not deliver"
             yield Resync(now + self._offset, now, reason, lost)
-            self._known.clear()
+            self._has_lost = True
         for _, run in groupby(_with_ports(transitions), attrgetter("family")):
             events = self._told(run)
             if events is not None:
@@ -86,8 +87,10 @@ class TracedEvents:
         if old == _SYN_RECEIVED:
             return None, Exactness.HIDDEN
         known = self._known.get(each.key)
-        if known is None or known[0] != old:
+        if known is None and not self._has_lost:  # it is older than the trace
             return round((each.ns - self._start) / 1e6), Exactness.AT_LEAST
+        if known is None or known[0] != old:
+            return None, None
         lasted = each.ns - known[1]
         leaves = old == _FIN_WAIT_2 and each.new == _CLOSED
         if leaves and (each.pid is not None or lasted < _SHORT):

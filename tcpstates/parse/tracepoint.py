@@ -73,6 +73,14 @@ def _address(packed: bytes) -> str:
 _ADDRESSES = Texts(_address)
 
 
+class Samples(NamedTuple):
+    """What a piece of a ring holds."""
+
+    transitions: list[Transition]  # of TCP sockets
+    number: int  # of samples, also of other protocols
+    lost: int  # records that did not fit into the ring
+
+
 class SampleReader:
     """Knows where the fields of a sample are."""
 
@@ -91,8 +99,8 @@ class SampleReader:
             end = offset + size
         self._layout = Struct(f"={_BEFORE}{layout}")
 
-    def transitions(self, data: bytes) -> tuple[list[Transition], int]:
-        """Return the transitions of TCP sockets, and how many records were lost."""
+    def samples(self, data: bytes) -> Samples:
+        """Read whole records."""
         size = _HEADER(data)[2] if len(data) >= 8 else 0
         if size and size % 8 == 0 and len(data) % size == 0:
             # Nearly always: samples only, which all have one length.
@@ -100,13 +108,13 @@ class SampleReader:
             kinds = memoryview(data).cast("I")[:: size // 4].tobytes()
             sizes = memoryview(data).cast("H")[3 :: size // 2].tobytes()
             if kinds == pack("=I", _SAMPLE) * number and sizes == sizes[:2] * number:
-                return self._rows(data, size), 0
+                return Samples(self._rows(data, size), number, 0)
         return self._one_by_one(data)
 
-    def _one_by_one(self, data: bytes) -> tuple[list[Transition], int]:
+    def _one_by_one(self, data: bytes) -> Samples:
         """Read records of several kinds, and of several lengths."""
         found: list[Transition] = []
-        lost, offset, end = 0, 0, len(data)
+        number, lost, offset, end = 0, 0, 0, len(data)
         while offset + 8 <= end:
             kind, _, size = _HEADER(data, offset)
             if size < 8:
@@ -114,9 +122,10 @@ class SampleReader:
             if kind == _LOST:
                 lost += _LOST_NUMBER(data, offset)[1]
             elif kind == _SAMPLE:
+                number += 1
                 found += self._rows(data[offset : offset + size], size)
             offset += size
-        return found, lost
+        return Samples(found, number, lost)
 
     def _rows(self, data: bytes, size: int) -> list[Transition]:
         """Read samples of one length."""
