@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import click
 
 from tcpstates.cli.state_argument import StateName
-from tcpstates.lifecycle.words import find_word, join_words, known_words, plain
+from tcpstates.lifecycle.words import (
+    find_within,
+    find_word,
+    join_words,
+    known_words,
+    plain,
+)
 from tcpstates.states import nearest_states
 from tcpstates.wording import did_you_mean, nearest
 
@@ -27,16 +34,32 @@ class AnyWord(StateName):
         return str(value)
 
 
+def _is_alike(word: str, text: str) -> bool:
+    """Whether a suggestion shares a whole word, or differs in few letters."""
+    shared = set(plain(word).split("-")) & set(plain(text).split("-"))
+    return bool(shared) or SequenceMatcher(None, plain(word), plain(text)).ratio() > 0.8
+
+
 def resolve(words: Sequence[str]) -> list[str]:
     """Return what the words lead to, each once; BadParameter for an unknown word."""
     found: dict[str, None] = {}
+    message = " ".join(words)
+    within = find_within(message) if ":" in message else None
+    if within is not None:  # a line of a log
+        return [within]
     for text in join_words(words):
         target = find_word(text)
         if target is None:
+            within = find_within(message)
+            if within is not None:  # a question
+                return [within]
             near = [state.lower() for state in nearest_states(text)]
             near += [n for n in nearest(plain(text), known_words()) if n not in near]
+            near = [word for word in near if _is_alike(word, text)]
             hint = did_you_mean(
-                near[:3], "for all states and topics: tcpstates explain"
+                near[:3],
+                "of an error, try the word in capital letters (ECONNRESET) or the last"
+                " words; all topics: tcpstates explain",
             )
             raise click.BadParameter(f"unknown state or topic '{text}'{hint}")
         found[target] = None

@@ -31,7 +31,8 @@ class StateCounts:
             self._warn(str(error))
             return None
         for limitation in counts.limitations:
-            self._warn(limitation.text)
+            if limitation.kind != "owners-hidden":  # the names are a side dish here
+                self._warn(limitation.text)
         return counts
 
     def _warn(self, text: str) -> None:

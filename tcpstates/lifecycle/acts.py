@@ -18,6 +18,7 @@ class Act(NamedTuple):
     text: str = ""  # an action of a program or the kernel, besides the event
     sends: str = ""  # replaces the table's segment: one that carries more, or none
     error: str = ""  # the error that a call of the party's program gets
+    is_probe: bool = False  # of keepalive: it repeats the last number
 
 
 class Scenario(NamedTuple):

@@ -35,8 +35,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         " the length of that queue, Send-Q its limit.",
         waits="The kernel waits for SYNs; complete connections wait for accept().",
         lasts="as long as the program wants",
-        trouble="Recv-Q stays above 0, or reaches Send-Q: the program accepts too"
-        " slowly. The kernel then drops SYNs, and clients hang in SYN_SENT.",
+        trouble="Recv-Q stays above 0: the program accepts too slowly. Above Send-Q,"
+        " the kernel drops SYNs, and clients hang in SYN_SENT.",
         remedy="Make the program accept faster. If that is not enough, raise the"
         " backlog that it passes to listen(), and net.core.somaxconn, its upper limit"
         " ({somaxconn} here). tcpstates -ltn 'recv-q > 0' finds such listeners.",
@@ -50,7 +50,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         " connect() fails with ETIMEDOUT after {syn_seconds} s (macOS and the BSDs: 75"
         " s, Windows: 21 s)",
         trouble="Sockets older than a second: the peer does not answer. A firewall"
-        " drops the SYN or its answer, the host is down, or its accept queue is full.",
+        " drops the SYN or its answer, a host beyond a router is down, or the accept"
+        " queue there is full.",
         remedy="tcpstates -tan syn_sent --by remote-address shows which peers do not"
         " answer.",
         see=("tcpstates explain timeout", "tcpstates sequence syn-timeout"),
@@ -58,22 +59,22 @@ MEANINGS: dict[TcpState, Meaning] = {
     S.SYN_RECEIVED: Meaning(
         summary="half-open: a client has sent a SYN; the handshake is not complete",
         text="The SYN,ACK has been sent; the last ACK of the handshake is missing."
-        " Half-closed is something else: see tcpstates explain half-closed.",
+        " Half-closed is something else.",
         waits="The server waits for the client's ACK.",
         lasts="one round trip; an unanswered SYN,ACK is resent {synack_retries}"
         " times, and the connection is dropped after {synack_seconds} s",
-        trouble="Hundreds from many addresses: a SYN flood. Hundreds from few"
-        " addresses: the answers are lost on the way back (routes, a firewall).",
+        trouble="Hundreds from many addresses: a SYN flood. From few: answers are lost"
+        " on the way back, or the accept queue here is full.",
         remedy="tcpstates -tan half_open --by remote-address shows the clients; nstat"
-        " -a TcpExtTCPReqQFull* shows whether SYN cookies are sent. Cookies are for"
-        " floods, not for load.",
+        " -a TcpExtTCPReqQFull* shows whether SYN cookies are sent.",
         see=("tcpstates explain handshake", "tcpstates explain syn-flood"),
     ),
     S.ESTABLISHED: Meaning(
         summary="open: both sides can send",
-        text="The handshake is complete. A socket without a process has not been"
-        " accepted yet. Closing it while received data are unread sends a reset (RST)"
-        " instead of a FIN: see tcpstates explain unread-data.",
+        text="The handshake is complete. A socket with no process and inode 0 has not"
+        " been accepted yet. If the program closes before it has read everything, the"
+        " kernel sends a reset (RST) instead of a FIN: see tcpstates explain"
+        " unread-data.",
         waits="Neither side waits; each may send at any time.",
         lasts="as long as both sides want. If the peer vanishes, this side notices only"
         " when it sends (Linux gives up after about 15 minutes), or through keepalive,"
@@ -87,10 +88,11 @@ MEANINGS: dict[TcpState, Meaning] = {
     ),
     S.FIN_WAIT_1: Meaning(
         summary="this side has closed; the peer has not acknowledged it",
-        text="This side has sent its FIN, after any data that were still queued.",
+        text="This side has closed; its FIN is sent, or waits behind data that are"
+        " still queued.",
         waits="This side waits for the ACK of its FIN, or for the peer's FIN.",
-        lasts="one round trip; unanswered, about two minutes without a process"
-        " (tcp_orphan_retries), and 15 with one (tcp_retries2)",
+        lasts="one round trip; unanswered, about 2 minutes without a process"
+        " (tcp_orphan_retries), about 15 minutes with one (tcp_retries2)",
         trouble="Many that stay: the peers are gone, or do not read the data before the"
         " FIN.",
         remedy="tcpstates -tano fin_wait_1 shows the retransmissions. The kernel"
@@ -102,8 +104,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         text="This side's FIN is acknowledged; the peer's FIN has not arrived. The"
         " peer is in CLOSE_WAIT, or gone.",
         waits="This side waits for the peer's program to close.",
-        lasts="without a process, {fin_timeout} s (tcp_fin_timeout), and then there is"
-        " no TIME_WAIT; for as long as a process holds it open after shutdown()",
+        lasts="without a process, {fin_timeout} s (tcp_fin_timeout), and no TIME_WAIT"
+        " follows; with one (shutdown() without close()), no limit",
         trouble="Many without a process: the peers' programs do not close their"
         " sockets. Many with a process: the program here has called shutdown(), but"
         " never close().",
@@ -113,21 +115,22 @@ MEANINGS: dict[TcpState, Meaning] = {
     ),
     S.CLOSE_WAIT: Meaning(
         summary="the peer has closed; the program on this side has not",
-        text="The peer's FIN has arrived. The queues show why the socket stays. Recv-Q"
-        " 1: the program has not read the end of the stream; above 1: nor the data"
-        " before it. Recv-Q 0 and Send-Q 0: it has read the end and not closed. Send-Q"
-        " above 0: it is still sending, and the peer does not read.",
+        text="The peer's FIN has arrived. Recv-Q 1: the program has not read the end"
+        " of the stream; above 1: nor the data before it. Both queues 0: it has read"
+        " all data, and not closed. Send-Q above 0: the peer does not acknowledge what"
+        " it sends.",
         waits="The kernel waits for the program's close() and sets no limit. If the"
         " peer is gone, keepalive or a reset ends the state, but not the leak.",
-        lasts="milliseconds; a connection pool may keep some until it needs one",
-        trouble="More than a few, older than a minute, or growing: the program here"
-        " leaks descriptors. Only with Send-Q above 0 is it the peer's fault.",
-        remedy="tcpstates doctor names program and cause. Close when recv() returns"
-        " nothing. Only the program, or its end, frees descriptors, not ss -K.",
+        lasts="milliseconds; a connection pool may keep a few until it next uses them",
+        trouble="They grow, or are older than a minute: the program here leaks them,"
+        " or hangs; without a process: it does not accept. Only with Send-Q above 0 is"
+        " it the peer's fault.",
+        remedy="tcpstates doctor names program and cause. A restart clears them, for"
+        " now. Only the program, or its end, frees descriptors, not ss -K.",
         see=("tcpstates explain leak", "tcpstates sequence close"),
     ),
     S.CLOSING: Meaning(
-        summary="both sides have closed at once",
+        summary="both sides have closed at the same time",
         text="The FINs have crossed in transit; the ACK of this side's FIN is missing.",
         waits="Each side waits for the ACK of its FIN.",
         lasts="less than a round trip; unanswered, as long as FIN_WAIT_1",
@@ -139,8 +142,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         summary="the peer closed first, and now this side has closed, too",
         text="This side has sent its FIN, the last one; the ACK of it is missing.",
         waits="This side waits for the ACK of its FIN.",
-        lasts="one round trip; unanswered, about two minutes without a process"
-        " (tcp_orphan_retries)",
+        lasts="one round trip; unanswered, about 2 minutes without a process"
+        " (tcp_orphan_retries), about 15 minutes with one (tcp_retries2)",
         trouble="Many that stay: the peers are gone, or a firewall has forgotten the"
         " connection.",
         remedy="tcpstates -tano last_ack shows the retransmissions. Such sockets are"
@@ -150,18 +153,19 @@ MEANINGS: dict[TcpState, Meaning] = {
     S.TIME_WAIT: Meaning(
         summary="closed; the kernel remembers the connection for a while",
         text="This side closed first. Late segments must not reach a new connection"
-        " between the same ports, and the last ACK may have to be resent. The socket"
-        " belongs to no process and takes little memory.",
+        " between the same ports, and the last ACK may have to be resent. It belongs"
+        " to no process.",
         waits="Only the clock: 2 MSL, twice the maximum segment lifetime, the longest"
         " that a packet may wander about in the network; 4 minutes in the RFC.",
         lasts="60 s on Linux (whatever tcp_fin_timeout says), FreeBSD and Solaris, 30 s"
         " on macOS, 30 s to 4 minutes on Windows",
         trouble="Thousands are normal. A client can run out of ports: it has {ports}"
-        " ({first_port} to {last_port}) for one address and port. A server cannot: a"
-        " new SYN from the same port ends the TIME_WAIT at once.",
+        " ({first_port} to {last_port}) for each server address and port. A server"
+        " cannot: a new SYN with a higher number or time stamp ends TIME_WAIT at once.",
         remedy="tcpstates -tan time_wait --by remote shows the destinations. Reuse"
-        " connections, or set net.ipv4.tcp_tw_reuse=1 for outgoing ones;"
-        " tcp_fin_timeout does not help. More than {max_tw_buckets} are dropped early.",
+        " connections, or set tcp_tw_reuse=1 for outgoing ones (needs time stamps);"
+        " tcp_fin_timeout does not help. Beyond {max_tw_buckets}, new ones are not"
+        " kept.",
         see=("tcpstates explain port-exhaustion", "tcpstates explain busy-port"),
     ),
     S.CLOSED: Meaning(
@@ -173,7 +177,8 @@ MEANINGS: dict[TcpState, Meaning] = {
         waits="Neither side waits.",
         lasts="a TCP socket in this state has not been connected yet, or is already"
         " gone",
-        trouble="None for TCP. UDP with a growing Recv-Q: the program does not read.",
+        trouble="TCP: see tcpstates explain unlisted. UDP with a growing Recv-Q: the"
+        " program does not read.",
         remedy="tcpstates -uan 'recv-q > 0' finds such sockets.",
         see=("tcpstates explain socket", "tcpstates sequence refused"),
     ),

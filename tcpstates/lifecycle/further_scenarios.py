@@ -48,8 +48,8 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(CLIENT, E.RST, "the next send() fails: EPIPE"),
         ),
         "A FIN only says that the server sends nothing more. That it does not read"
-        " either, the client learns from the RST: the first send() succeeds, the second"
-        " fails.",
+        " either, the client learns from the RST: sends succeed until it has arrived,"
+        " and then fail.",
         can_be_live=False,
     ),
     "half-open": Scenario(
@@ -71,8 +71,8 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         _OPEN,
         (
             Act(SERVER, E.ABORT, "its power fails", NOTHING),
-            Act(CLIENT, None, "idle for two hours: a probe", "ACK"),
-            Act(CLIENT, None, "no answer: 8 more, 75 s apart", "ACK"),
+            Act(CLIENT, None, "idle for two hours: a probe", "ACK", is_probe=True),
+            Act(CLIENT, None, "no answer: 8 more, 75 s apart", "ACK", is_probe=True),
             Act(CLIENT, E.USER_TIMEOUT, "the next recv() fails: ETIMEDOUT"),
         ),
         "Only if the program has set SO_KEEPALIVE. See tcpstates explain keepalive.",
@@ -131,12 +131,13 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_SYN),
         ),
         "The new sequence number, or the time stamp, is higher than the old ones, so"
-        " the server can tell the connections apart (RFC 6191). That is why TIME_WAIT"
-        " harms no server.",
+        " the server can tell the connections apart (RFC 6191). Another host behind"
+        " the same address translation may have a lower one: it gets an ACK, answers"
+        " with RST, and loses a second.",
         can_be_live=False,
     ),
     "fin-wait-2-timeout": Scenario(
-        "The client has closed, and the server never does",
+        "The client has closed, and the server does so hours later",
         _OPEN,
         (
             Act(CLIENT, E.CLOSE, "close()"),

@@ -63,6 +63,26 @@ CALLS = {
 }
 
 
+# What happens, in plain words.
+EVENTS = {
+    Event.PASSIVE_OPEN: "listen()",
+    Event.ACTIVE_OPEN: "connect()",
+    Event.SEND: "SEND, which only the RFC has",
+    Event.CLOSE: "last close(), or shutdown(SHUT_WR)",
+    Event.ABORT: "abort",
+    Event.SYN: "a SYN arrives",
+    Event.SYN_ACK: "the SYN,ACK arrives",
+    Event.ACK_OF_SYN: "the ACK of its SYN arrives",
+    Event.FIN: "the peer's FIN arrives",
+    Event.ACK_OF_FIN: "the ACK of its FIN arrives",
+    Event.FIN_AND_ACK_OF_FIN: "the peer's FIN arrives with the ACK of its own",
+    Event.RST: "reset",
+    Event.TWO_MSL: "2 MSL have passed",
+    Event.USER_TIMEOUT: "timeout",
+    Event.NO_PROCESS: "tcp_fin_timeout without a process",
+}
+
+
 class Transition(NamedTuple):
     """One edge: `event` leads from `source` to `target` and sends `sends`."""
 

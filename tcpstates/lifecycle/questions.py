@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from tcpstates.lifecycle.acts import CLIENT
 from tcpstates.lifecycle.explanations import MEANINGS
-from tcpstates.lifecycle.machine import CALLS, FIGURE, SIDES, Event, Transition
+from tcpstates.lifecycle.machine import (
+    CALLS,
+    EVENTS,
+    FIGURE,
+    SIDES,
+    Event,
+    Transition,
+)
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.walks import walk
 from tcpstates.states import TcpState
@@ -45,7 +52,9 @@ def questions(seed: int) -> Iterator[Question]:
 
 def _next_state(dice: random.Random) -> Question:
     """Ask where an edge of the figure leads."""
-    edge = dice.choice([e for e in FIGURE if e.event is not Event.SEND])
+    # A listener stays in LISTEN when a SYN arrives: the new socket is SYN_RECEIVED.
+    edges = [e for e in FIGURE if e.event is not Event.SEND]
+    edge = dice.choice([e for e in edges if e[:2] != (TcpState.LISTEN, Event.SYN)])
     others = [e.target for e in FIGURE if e.source is not edge.source]
     sent = f" It sends {edge.sends}." if edge.sends else ""
     return _question(
@@ -53,7 +62,7 @@ def _next_state(dice: random.Random) -> Question:
         f"A socket is in {edge.source}. {_event(edge)} Which state is next?",
         edge.target,
         others,
-        f"{edge.source} and {edge.event}: {edge.target}.{sent}",
+        f"From {edge.source} it goes to {edge.target}.{sent}",
     )
 
 
@@ -63,7 +72,10 @@ def _event(edge: Transition) -> str:
         return f"Its program calls {CALLS[edge.event]}."
     if edge.event is Event.TWO_MSL:
         return "Two maximum segment lifetimes have passed."
-    return f"It receives: {str(edge.event).removeprefix('rcv ')}."
+    text = EVENTS[edge.event]
+    if edge.source is TcpState.FIN_WAIT_1 and edge.event is Event.FIN:
+        text += ", which does not acknowledge its own FIN"
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _state_in_sequence(dice: random.Random) -> Question:
@@ -80,14 +92,14 @@ def _state_in_sequence(dice: random.Random) -> Question:
     elif moment.act.event in CALLS:
         last += f"calls {CALLS[moment.act.event]}"
     else:
-        last += f"meets this: {moment.act.event}"
+        last += f"sees this: {EVENTS[moment.act.event]}"
     title = SCENARIOS[name].title
     return _question(
         dice,
-        f"{title}. At step {place + 1}, {last}. In which state is the {party} then?",
+        f"{title}. Now {last}. In which state is the {party} then?",
         state,
         list(TcpState),
-        f"See step {place + 1} of the sequence {name}.",
+        f"The sequence {name} shows it.",
         see=f"tcpstates sequence {name}",
     )
 
@@ -98,7 +110,7 @@ def _state_of_summary(dice: random.Random) -> Question:
     summary = MEANINGS[state].summary
     return _question(
         dice,
-        f"Which state is this: {summary}?",
+        f'Which state does this describe? "{summary}"',
         state,
         list(TcpState),
         f"{state}: {summary}.",
@@ -107,7 +119,7 @@ def _state_of_summary(dice: random.Random) -> Question:
 
 def _who(dice: random.Random) -> Question:
     """Ask which side can be in a state; states with the same answer are left out."""
-    state = dice.choice([TcpState.CLOSE_WAIT, TcpState.TIME_WAIT, TcpState.SYN_SENT])
+    state = dice.choice([TcpState.CLOSE_WAIT, TcpState.LISTEN, TcpState.SYN_SENT])
     others = [s for s in TcpState if SIDES[s] != SIDES[state]]
     right = SIDES[state]
     wrong = list(dict.fromkeys(SIDES[s] for s in others))

@@ -14,20 +14,22 @@ RULE_TOPICS: dict[str, Topic] = {
         title="connections that wait for accept()",
         answer="The kernel completes handshakes by itself. Until the program calls"
         " accept(), a complete connection waits in the listener's accept queue. Its"
-        " client considers itself connected, and gets no answer.\nFor a listener,"
-        " Recv-Q is the number of waiting connections and Send-Q the limit: the"
-        " smaller one of listen()'s backlog and net.core.somaxconn. If the queue is"
-        " full, the kernel drops new SYNs, and the ACKs that complete handshakes: new"
-        " clients hang in SYN_SENT, and connections stay half-open.\nA queue fills up"
-        " if the program is too slow, is blocked or stopped, or has no descriptor left"
-        " for another connection. A longer queue only helps with bursts.",
+        " client is connected, sends its request, and gets no answer: a timeout when"
+        " it reads, not when it connects.\nFor a listener, Recv-Q is the number of"
+        " waiting connections and Send-Q the limit: the smaller one of listen()'s"
+        " backlog and net.core.somaxconn. If the queue is full, the kernel drops new"
+        " SYNs, and the ACKs that complete handshakes: new clients hang in SYN_SENT,"
+        " and connections stay half-open.\nA queue fills up if the program is too"
+        " slow, is blocked or stopped, or has no descriptor left for another"
+        " connection. A longer queue only helps with bursts.",
         see=("tcpstates -ltnp --sort -recv-q", "nstat -az TcpExtListenOverflows"),
     ),
     "accept-drops": Topic(
-        title="connections that a full accept queue has dropped",
+        title="segments that a full accept queue has dropped",
         answer="The kernel counts the drops of all listeners of a network namespace"
         " together (TcpExtListenOverflows), so the counter does not show whose queue"
-        " it was. A client repeats its SYN after a second, so a drop costs that time.",
+        " it was. It counts SYNs and last ACKs, each repeat again. A client repeats"
+        " its SYN after a second, so a dropped one costs that time.",
         see=("tcpstates explain accept-queue", "tcpstates doctor --watch 5"),
     ),
     "closing": Topic(
@@ -42,25 +44,26 @@ RULE_TOPICS: dict[str, Topic] = {
         title="closed sockets that still have to send",
         answer="The program has closed the socket, but the peer accepts no data (its"
         " window is zero), so the rest, and the FIN behind it, have to wait. The"
-        " kernel sends probes, and gives up after tcp_orphan_retries if nobody answers"
-        " them.",
+        " kernel sends probes. It gives up after two minutes if nobody answers them,"
+        " and after five or six if the peer answers but takes nothing: the rest is"
+        " lost.",
         see=("tcpstates explain zero-window", "tcpstates -tano fin_wait_1"),
     ),
     "connect": Topic(
         title="a destination that does not answer",
-        answer="A SYN got neither an answer nor a refusal. The kernel repeats it after"
-        " 1, 2, 4 seconds and so on, tcp_syn_retries times; with 6, connect() fails"
-        " after two minutes. A firewall drops the SYNs, the host is gone, or the"
-        " server's accept queue is full. If only nothing listened there, its kernel"
-        " would refuse at once.",
+        answer="A SYN got neither an answer nor a refusal. The kernel repeats it each"
+        " second at first (since Linux 6.5), then after twice as long each time, and"
+        " connect() fails after about two minutes. A firewall drops the SYNs, a host"
+        " beyond a router is gone, or the server's accept queue is full. If only"
+        " nothing listened there, its kernel would refuse at once.",
         see=("tcpstates -tanpo syn_sent", "tcpstates explain syn_sent"),
     ),
     "connect-failed": Topic(
         title="handshakes that fail",
-        answer="Where nothing listens on a port, the kernel answers the SYN with a RST,"
-        " and connect() fails with ECONNREFUSED. The socket is gone at once, so no"
-        " listing shows it. TcpAttemptFails counts it, and also connect() calls that"
-        " timed out and incoming handshakes that the client reset.",
+        answer="Where nothing listens on a port, the kernel answers the SYN with a"
+        " RST, and connect() fails with ECONNREFUSED. The socket is gone at once, so"
+        " no listing shows it. TcpAttemptFails counts it, and also connect() calls"
+        " that the kernel gave up and incoming handshakes that the client reset.",
         see=("nstat -az TcpAttemptFails", "tcpstates sequence refused"),
     ),
     "descriptors": Topic(
@@ -92,8 +95,8 @@ RULE_TOPICS: dict[str, Topic] = {
         title="TCP's memory, and its limit",
         answer="All connections of the kernel share the memory of tcp_mem, three"
         " numbers of pages. Above the second one, windows shrink; at the third one,"
-        " the kernel drops segments and resets sockets. Mostly, data that programs do"
-        " not read fill it.",
+        " the kernel drops segments and resets closed (orphaned) sockets. Mostly, data"
+        " that programs do not read fill it.",
         see=("tcpstates -tanpm --sort -recv-q --limit 20", "sysctl net.ipv4.tcp_mem"),
     ),
     "namespaces": Topic(
@@ -106,10 +109,11 @@ RULE_TOPICS: dict[str, Topic] = {
     ),
     "orphans": Topic(
         title="closed sockets that the kernel has still to finish",
-        answer="After close(), no process owns the socket; the kernel sends the rest of"
-        " the data and the FIN, and waits for the peer. Such an orphan is in"
-        " FIN_WAIT_1, FIN_WAIT_2, CLOSING or LAST_ACK. There may be tcp_max_orphans of"
-        " them, in all network namespaces together.",
+        answer="After close(), no process owns the socket; the kernel sends the rest"
+        " of the data and the FIN, and waits for the peer. Such an orphan is in"
+        " FIN_WAIT_1, CLOSING or LAST_ACK. There may be tcp_max_orphans of them, in"
+        " all network namespaces together. FIN_WAIT_2 without a process counts with"
+        " TIME_WAIT, against tcp_max_tw_buckets.",
         see=("tcpstates -tano fin_wait_1 fin_wait_2 closing last_ack",),
     ),
     "ports": Topic(
@@ -117,16 +121,19 @@ RULE_TOPICS: dict[str, Topic] = {
         answer="connect() takes a local port out of net.ipv4.ip_local_port_range. Each"
         " one can be used once for the same destination (address and port), so some"
         " 28,000 connections to one destination are possible from one address, those"
-        " in TIME_WAIT included. After that, connect() fails with EADDRNOTAVAIL.\n"
-        "Reusing connections helps; more destinations or local addresses do, too.",
+        " in TIME_WAIT included. After that, connect() fails with"
+        " EADDRNOTAVAIL.\nReusing connections helps; more destinations or local"
+        " addresses do, too. A program that calls bind() before connect() shares the"
+        " range among all destinations.",
         see=("tcpstates -tan --by state,remote", "tcpstates explain time_wait"),
     ),
     "silent-peer": Topic(
         title="a peer that does not acknowledge",
         answer="Data that were sent, or probes, get no ACK, so the kernel repeats them"
         " at growing intervals (tcp_retries2 times: about a quarter of an hour). The"
-        " peer's host is gone, or something on the way drops the segments. Meanwhile"
-        " the connection looks ESTABLISHED, and the program gets no error.",
+        " peer's host is gone, or something on the way drops the segments."
+        " TCP_USER_TIMEOUT makes the kernel give up sooner. Meanwhile the connection"
+        " looks ESTABLISHED, and the program gets no error.",
         see=("tcpstates -tanpo retrans '>' 0", "tcpstates explain zero-window"),
     ),
     "stopped": Topic(
@@ -184,7 +191,8 @@ RULE_TOPICS: dict[str, Topic] = {
         " program does not read, the buffer fills up, and the window becomes zero. The"
         " sender's kernel then sends probes at growing intervals (the probe timer). A"
         " peer that is there answers each of them, so unanswered probes mean that its"
-        " host is gone.",
+        " host, or the path, is gone. Answered ones go on for as long as a process"
+        " holds the socket.",
         see=("tcpstates -tanpo timer = probe", "tcpstates explain unread"),
     ),
 }

@@ -25,8 +25,8 @@ PAGES = (
     Page(
         "A server waits",
         "This tour has just opened a socket, on a port that was free, and called"
-        " listen(). A socket is one end of a connection; this one waits for others to"
-        " connect to it. The listing shows it with its process.",
+        " listen(). A socket is one end of a connection, or, as this one, waits for"
+        " connections. The listing shows it with its process.",
         "listen",
         ("tcpstates -ltn --columns state,local,remote,process 'sport = :{port}'",),
         "The server is in LISTEN. Which data does this socket carry?",
@@ -123,7 +123,7 @@ PAGES = (
             "whoever wrote the server's program",
         ),
         2,
-        "Only close() ends it. No setting does.",
+        "Only the program ends it, by close() or with its own end. No setting does.",
     ),
     Page(
         "Repaired",

@@ -48,6 +48,7 @@ class _Numbers:
         self._names = dict(zip((CLIENT, SERVER), "AB" if is_new else "MN", strict=True))
         self._next = {CLIENT: 0, SERVER: 0}  # the number of the next byte
         self._received = {CLIENT: 0, SERVER: 0}  # from the other party
+        self._has_opened: set[str] = set()
         # What each party has sent and the other one has not received yet.
         self._under_way: dict[str, deque[int]] = {CLIENT: deque(), SERVER: deque()}
 
@@ -60,18 +61,30 @@ class _Numbers:
             self._received[me] = self._under_way[other].popleft()
         if segment is None:
             return ""
-        is_repeated = act.event is None and "SYN" in segment
+        if segment == "RST,ACK" and act.event is None:
+            # From no connection: it has no number of its own (RFC 9293, 3.10.7.1).
+            return f"seq=0 ack={_plus(self._names[other], self._received[me])}"
         length = (
             _DATA if segment == "data" else int("SYN" in segment or "FIN" in segment)
         )
-        first = self._next[me] - length * is_repeated
-        self._next[me] = first + length
+        first = self._next[me]
+        if "SYN" in segment and me in self._has_opened:
+            first -= length  # it is sent again, with its own number
+        if "SYN" in segment:
+            self._has_opened.add(me)
+        if act.is_probe:
+            first -= 1  # a byte that is acknowledged already has to be answered
+        else:
+            self._next[me] = first + length
         self._under_way[me].append(self._next[me])
         parts = [f"seq={_plus(self._names[me], first)}"]
-        if "ACK" in segment:
+        if segment == "data":
+            parts.append(f"len={_DATA}")
+        # Every segment after the first SYN acknowledges what has arrived.
+        if "ACK" in segment or "FIN" in segment:
             parts.append(f"ack={_plus(self._names[other], self._received[me])}")
         return " ".join(parts)
 
 
 def _plus(name: str, number: int) -> str:
-    return f"{name}+{number}" if number else name
+    return f"{name}{number:+d}" if number else name

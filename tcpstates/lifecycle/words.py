@@ -6,17 +6,49 @@ case, and with blanks, underscores and hyphens alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from tcpstates.lifecycle.errors import ERRORS
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.states import find_states
 
+# The texts of programs and libraries, of several languages.
+_MESSAGES: dict[str, str] = {
+    "reset": "socket-hang-up, upstream-prematurely-closed-connection,"
+    " failed-to-respond, nohttpresponseexception, remotedisconnected,"
+    " remote-end-closed-connection-without-response, und-err-socket,"
+    " other-side-closed, server-closed-idle-connection, err-connection-reset,"
+    " connection-was-reset, keepalivetimeout, keep-alive-timeout, http-keep-alive,"
+    " persistent-connection, connectionreseterror, 502, bad-gateway, 54",
+    "termination": "connection-closed, connection-closed-by-foreign-host,"
+    " unexpected-eof, eof, eofexception",
+    "broken-pipe": "client-prematurely-closed-connection, 499, clientabortexception,"
+    " brokenpipeerror, asyncrequestnotusableexception",
+    "connection-refused": "connectexception, connectionrefusederror, 61,"
+    " no-live-upstreams",
+    "busy-port": "errno-98, 98, 48, port-already-in-use, port-busy, bindexception,"
+    " port-is-already-allocated, what-is-using-port, in-use, kill-port",
+    "port-exhaustion": "ephemeral-port, local-port-range, 49",
+    "timeout": "i-o-timeout, io-timeout, read-timed-out, readtimeout, read-timeout,"
+    " esockettimedout, etimeout, deadline-exceeded, deadline,"
+    " sockettimeoutexception, connect-timed-out, und-err-connect-timeout,"
+    " handshake-timeout, 60",
+    "waiting": "upstream-timed-out, 504, gateway-timeout",
+    "idle": "idle-timeout, load-balancer",
+    "too-many-files": "errno-24, 24, 23, ulimit-n",
+    "leak": "file-descriptor-leak, pool-exhausted, hikaripool, connection-pool",
+    "half-closed": "allowhalfopen",
+    "errors": "wsaeconnaborted, 103, 105, 107, closedchannelexception,"
+    " use-of-closed-network-connection, enotfound, getaddrinfo, eacces,"
+    " name-resolution, permission-denied",
+}
 # What a word leads to: a topic, or "sequence NAME".
 _LEADS_TO: dict[str, str] = {
     "socket": "sockets, port, ports-and-sockets, endpoint, end-point, tcp, udp, bind,"
     " connect, listen, active-open, passive-open, reliable, what-is-a-socket,"
-    " ephemeral-port, four-tuple, 5-tuple",
+    " four-tuple, 5-tuple",
     "phases": "phase, lifecycle, life-cycle, life-of-a-connection, full-duplex,"
     " connection, states-of-a-connection, three-phases",
     "handshake": "3-way-handshake, three-way-handshake, 3whs, threeway, syn, syn-ack,"
@@ -27,7 +59,8 @@ _LEADS_TO: dict[str, str] = {
     " maximum-segment-lifetime, mtu, segment",
     "tools": "ss, netstat, lsof, tulpen, tulips, get-nettcpconnection",
     "myths": "myth, wrong, misconceptions",
-    "glossary": "words, terms, recv-q, send-q, descriptor, inode, accept",
+    "glossary": "words, terms, peer, kernel, process, stream, recv-q, send-q,"
+    " descriptor, inode, accept",
     "termination": "fin, close, closing-a-connection, four-way-close, 4-way-handshake,"
     " four-way-handshake, shutdown, teardown, fin-ack, last-ack-segment",
     "half-closed": "half-close, halfclose, halfclosed, shut-wr, half-open-or-closed",
@@ -80,7 +113,8 @@ _LEADS_TO: dict[str, str] = {
 }
 _BY_WORD = {
     word: target
-    for target, words in _LEADS_TO.items()
+    for table in (_LEADS_TO, _MESSAGES)
+    for target, words in table.items()
     for word in words.replace(",", " ").split()
 }
 
@@ -102,6 +136,30 @@ def find_word(text: str) -> str | None:
     if target is not None:
         return target
     return f"sequence {word}" if word in SCENARIOS else None
+
+
+_OF_ERRORS = {*ERRORS, "busy-port", "waiting"}
+_WORD = re.compile("[a-z0-9]+(?:_[a-z0-9]+)*")
+_TELLING = 5  # letters of a single word in a sentence; shorter ones may mean anything
+
+
+def find_within(text: str) -> str | None:
+    """Return what the longest known part of a message leads to; None: nothing.
+
+    Of parts of one length, an error tells more than a call, such as connect.
+    """
+    words = _WORD.findall(text.lower().replace("'", ""))
+    for size in range(len(words), 0, -1):
+        found = []
+        for start in range(len(words) - size + 1):
+            part = " ".join(words[start : start + size])
+            if not part[-1].isdigit() and (size > 1 or len(part) >= _TELLING):
+                found.append(find_word(part))
+        known = [target for target in found if target is not None]
+        if known:
+            return next((t for t in known if t in _OF_ERRORS), known[0])
+    numbers = [find_word(word) for word in words if word in _BY_WORD]
+    return numbers[0] if numbers else None
 
 
 def join_words(words: Sequence[str]) -> list[str]:

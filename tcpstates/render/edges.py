@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tcpstates.lifecycle.machine import (
     BEYOND,
+    EVENTS,
     FIGURE,
     Event,
     Transition,
@@ -13,25 +14,6 @@ from tcpstates.lifecycle.machine import (
     ways_out,
 )
 from tcpstates.states import TcpState
-
-EVENT_WORDS = {
-    Event.PASSIVE_OPEN: "listen()",
-    Event.ACTIVE_OPEN: "connect()",
-    Event.SEND: "SEND, which only the RFC has",
-    Event.CLOSE: "close() or shutdown()",
-    Event.ABORT: "abort",
-    Event.SYN: "a SYN arrives",
-    Event.SYN_ACK: "the SYN,ACK arrives",
-    Event.ACK_OF_SYN: "the ACK of its SYN arrives",
-    Event.FIN: "the peer's FIN arrives",
-    Event.ACK_OF_FIN: "the ACK of its FIN arrives",
-    Event.FIN_AND_ACK_OF_FIN: "the peer's FIN arrives with the ACK of its own",
-    Event.RST: "reset",
-    Event.TWO_MSL: "2 MSL have passed",
-    Event.USER_TIMEOUT: "timeout",
-    Event.NO_PROCESS: "tcp_fin_timeout without a process",
-}
-
 
 _EDGES = tuple(edge for edge in (*FIGURE, *BEYOND) if edge.is_on_linux)
 
@@ -59,9 +41,11 @@ def _joined(edges: Sequence[Transition]) -> str:
     """Describe the edges between two states: the event, and what is sent."""
     figure = [edge for edge in edges if edge in FIGURE]
     words = [
-        EVENT_WORDS[e.event] + (f", sends {e.sends}" if e.sends else "") for e in figure
+        EVENTS[e.event] + (f", sends {e.sends}" if e.sends else "") for e in figure
     ]
-    beyond = [EVENT_WORDS[edge.event] for edge in edges if edge not in FIGURE]
+    beyond = [EVENTS[edge.event] for edge in edges if edge not in FIGURE]
     if len(beyond) > 1:
         beyond = [f"{', '.join(beyond[:-1])} or {beyond[-1]}"]
+    if edges[0][:2] == (TcpState.LISTEN, Event.SYN):
+        words.append("it is a new socket; the listener stays")
     return "; ".join(dict.fromkeys((*words, *beyond)))

@@ -95,6 +95,11 @@ def _live_counts(state: TcpState, here: HostCounts) -> str:
 def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]:
     """Yield one line for each of the eleven states, with its live count."""
     wide = readable(width, 42)
+    yield filled(
+        "How many TCP sockets of this host are in each state. This side is this host,"
+        " the peer the other end.",
+        wide,
+    )
     for state in TcpState:
         number = "?" if here.counts is None else str(here.counts.get(str(state), 0))
         padded = f"{state:<13}"
@@ -103,7 +108,11 @@ def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]
         yield f"{number:>7}  {name}{summary[0]}\n"
         for line in summary[1:]:
             yield " " * 22 + line + "\n"
-    yield "\n" + filled("for details of a state: tcpstates explain STATE", wide)
+    text = (
+        "what a state means, and what to do: tcpstates explain STATE; what is wrong"
+        " here: tcpstates doctor"
+    )
+    yield "\n" + filled(text, wide)
     for title, topics in (
         ("the basics", BASICS),
         ("questions", TOPICS),

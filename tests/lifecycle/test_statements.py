@@ -22,7 +22,7 @@ explain phases | Opening: the handshake, three segments.
 explain phases | Transfer: both sides can send at any time
 explain phases | Closing: each direction is closed separately
 explain phases | close() frees its descriptor at once; the kernel frees its record when
-explain socket | A socket is one end of a connection.
+explain socket | A socket is one end of a connection, or a listener
 explain socket | the kernel holds the record
 explain syn_sent | has requested a connection and has no answer yet
 explain syn_received | the last ACK of the handshake is missing
@@ -44,7 +44,7 @@ explain closed | no connection
 explain closed | A SYN to a port on which nothing listens is answered with RST
 explain socket | passive open, by bind() and listen()
 explain socket | The client's port is chosen by its kernel, in connect(): active open
-explain handshake | SYN with its initial sequence number, A, which is random: SYN seq=A
+explain handshake | SYN with its initial sequence number, A, which others cannot guess: SYN seq=A
 explain handshake | SYN,ACK seq=B ack=A+1
 explain handshake | ACK seq=A+1 ack=B+1
 explain handshake | Steps 1 and 2 settle the direction from the client to the server
@@ -57,7 +57,7 @@ explain busy-port | bind() fails with EADDRINUSE
 explain half-closed | half-open and half-closed are different things
 explain half-closed | still receives
 explain unread-data | (RFC 9293, 3.6.1, asks for it
-explain unread-data | So do data that arrive after close().
+explain unread-data | Data that arrive after close() also cause a RST.
 explain unread-data | the peer must learn that its data were not read
 explain reset | A RST does not say whether data were lost
 explain unread-data | the peer can still read data that had arrived
@@ -87,7 +87,7 @@ explain --os windows listen | LISTENING
 explain timeout | macOS and the BSDs 75 s, Windows 21 s
 explain timeout | Half-open at the server: 63 s
 explain timeout | Data without an ACK: about 15 minutes
-explain keepalive | after two hours (tcp_keepalive_time), and 9 in all, 75 s apart
+explain keepalive | after two idle hours (tcp_keepalive_time), then one each 75 s
 explain glossary | MSL: maximum segment lifetime
 """
 PUT_RIGHT = """
@@ -109,11 +109,11 @@ explain close_wait | Only with Send-Q above 0 is it the peer's fault.
 explain close_wait | frees descriptors, not ss -K
 explain close_wait | keepalive or a reset ends the state, but not the leak
 explain whose-fault | the peer, which has ended only its own direction, does not read
-explain busy-port | the server before it must have set it, too
+explain busy-port | if the old server and the new one both set SO_REUSEADDR
 explain half-closed | RFC 9293 (3.5.1) uses the word only for a connection one side of which
-explain time_wait | A server cannot: a new SYN from the same port ends the TIME_WAIT
+explain time_wait | A server cannot: a new SYN with a higher number
 sequence half-close | unless keepalive finds the peer gone
-sequence time-wait-reuse | That is why TIME_WAIT harms no server.
+sequence time-wait-reuse | Another host behind the same address translation may have a lower one
 """
 LINES = [line for line in (TAUGHT + PUT_RIGHT).splitlines() if line]
 
@@ -182,6 +182,37 @@ def test_every_word_leads_somewhere(words: str) -> None:
     finished = run_command("explain", *words.split())
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.startswith(WORDS[words])
+
+
+# Lines of logs, and questions.
+MESSAGES = {
+    "read ECONNRESET": "reset: ",
+    "java.net.SocketException: Connection reset": "reset: ",
+    "recv() failed (104: Connection reset by peer)": "reset: ",
+    "ConnectionResetError: [Errno 104] Connection reset by peer": "reset: ",
+    "socket hang up": "reset: ",
+    "connect ECONNREFUSED 127.0.0.1:5432": "connection-refused: ",
+    "dial tcp 10.0.0.1:80: connect: connection refused": "connection-refused: ",
+    "write EPIPE": "broken-pipe: ",
+    "Error: listen EADDRINUSE: address already in use :::3000": "busy-port: ",
+    "errno 98": "busy-port: ",
+    "connect EADDRNOTAVAIL 10.0.0.5:80": "port-exhaustion: ",
+    "dial tcp: i/o timeout": "timeout: ",
+    "context deadline exceeded": "timeout: ",
+    "504 Gateway Timeout": "waiting: ",
+    "accept4: too many open files": "too-many-files: ",
+    "too many CLOSE_WAIT": "CLOSE_WAIT: ",
+    "how do I get rid of TIME_WAIT": "TIME_WAIT: ",
+    "peer": "glossary: ",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_leads_to_what_it_means(message: str) -> None:
+    for words in (message.split(), [message]):
+        finished = run_command("explain", *words)
+        assert finished.returncode == 0, finished.stderr
+        assert finished.stdout.startswith(MESSAGES[message])
 
 
 def test_several_words_are_several_answers() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from html import escape
 
 from tcpstates.lifecycle.acts import CLIENT, Scenario, StepResult
+from tcpstates.lifecycle.machine import EVENTS
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.walks import walk
-from tcpstates.render.edges import EVENT_WORDS
 from tcpstates.render.page.links import sequence_anchor, state_link
 from tcpstates.render.sequence import describe_act
 from tcpstates.states import TcpState
@@ -43,7 +43,7 @@ def _row(states: tuple[TcpState, TcpState], happens: str) -> str:
 def _happens(result: StepResult) -> str:
     """Say what a party does or receives, and which segment leaves it."""
     act = result.act
-    event = "" if act.event is None else EVENT_WORDS[act.event]
+    event = "" if act.event is None else EVENTS[act.event]
     what = describe_act(result) or event
     said = f'<span class="act">{act.party}: {escape(what)}'
     said += f" ({act.error})</span>" if act.error else "</span>"
