@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from tcpstates.cli.like import TOOLS
+from tcpstates.cli.live_options import LIVE_OPTIONS
 from tcpstates.cli.option_groups import (
     FORM,
-    LIVE,
     SELECTION,
     SHOWN,
     flag,
@@ -19,8 +19,8 @@ from tcpstates.cli.option_groups import (
     value,
 )
 from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
-from tcpstates.cli.thresholds import CONDITION, Threshold
-from tcpstates.cli.types import COLUMN_LIST, Seconds
+from tcpstates.cli.thresholds import Threshold
+from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import STATE_NAMES
@@ -199,37 +199,7 @@ _DECORATORS = (
         type=click.Choice(TOOLS),
         text="Print what this tool prints, and read its flags, for scripts.",
     ),
-    value(
-        LIVE,
-        "-w",
-        "--watch",
-        type=Seconds(0.1, 86_400),
-        metavar="[SECONDS]",
-        text="Look again every second, or every SECONDS; --jsonl prints events.",
-    ),
-    value(
-        LIVE,
-        "--until",
-        type=CONDITION,
-        multiple=True,
-        text="Wait until a number is so: 'close_wait<1'. Exit 0, or 1 at --timeout.",
-    ),
-    value(
-        LIVE,
-        "--for",
-        "hold",
-        type=Seconds(0, 86_400),
-        default=0,
-        metavar="SECONDS",
-        text="Wait until it has been so for this long.",
-    ),
-    value(
-        LIVE,
-        "--timeout",
-        type=Seconds(0, 31_536_000),
-        metavar="SECONDS",
-        text="Wait no longer than this.",
-    ),
+    *LIVE_OPTIONS,
     SOURCE_OPTION,
     *SAVED,
 )

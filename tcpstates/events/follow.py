@@ -15,14 +15,15 @@ from typing import NamedTuple
 from tcpstates.batch import Batch
 from tcpstates.collect.ended import EndListener
 from tcpstates.errors import SourceUnavailable
+from tcpstates.events.ends import End, ends_of, traffic_of
 from tcpstates.events.identity import Key, has_cookies, keys_of, select_keys
-from tcpstates.events.model import TRAFFIC, Events, Kind, Resync, plain_events
+from tcpstates.events.model import Events, Kind, Resync, plain_events
 from tcpstates.events.owner_cache import OwnerCache
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.model import WILDCARDS, Limitation, Listing, Request
 from tcpstates.origin import LiveHost, Origin
-from tcpstates.parse.ended import Ended, Notice, sort_notices
+from tcpstates.parse.ended import Ended, sort_notices
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.states import ALL_STATES, LISTENING
 
@@ -38,13 +39,6 @@ class Look(NamedTuple):
     happened: Sequence[Happening]
     time: float  # seconds since the epoch
     monotonic: float
-
-
-class _End(NamedTuple):
-    """When a socket ended, and what it has transferred."""
-
-    notice: Notice
-    traffic: dict[str, int] | None
 
 
 class Follower:
@@ -72,7 +66,7 @@ class Follower:
         self._labels: dict[Key, str] = {}
         self._batches: list[Batch] = []
         self._since: dict[Key, float] = {}  # when the state was first seen
-        self._traffic: dict[Key, _End] = {}  # of sockets that left a small one behind
+        self._traffic: dict[Key, End] = {}  # of sockets that left a small one behind
         self._looked_at: float | None = None  # monotonic; None: not yet
 
     @property
@@ -102,7 +96,9 @@ class Follower:
             labels.update(zip(keys_of(batch), batch.column("state_label"), strict=True))
         if self._looked_at is None or resync is not None:
             happened: list[Happening] = [] if resync is None else [resync]
-            happened += [_present(b, wall, now) for b in batches if len(b)]
+            happened += [
+                plain_events(Kind.PRESENT, b, wall, now) for b in batches if len(b)
+            ]
             self._since = dict.fromkeys(labels, now)
         else:
             happened = list(self._compare(batches, labels, ended, selection, wall, now))
@@ -155,7 +151,7 @@ class Follower:
         opened = differing - before.keys()
         changed = differing - opened
         left = before.keys() - labels.keys()
-        ends = {key: end for each in ended for key, end in _ends(each)}
+        ends = {key: end for each in ended for key, end in ends_of(each)}
         still = self._elsewhere(left)
         closed = left - still.keys()
         for batch in select_keys(batches, opened):
@@ -197,7 +193,7 @@ class Follower:
         self,
         batch: Batch,
         labels: dict[Key, str],
-        ends: dict[Key, _End],
+        ends: dict[Key, End],
         wall: float,
         now: float,
     ) -> Events:
@@ -219,7 +215,7 @@ class Follower:
         )
 
     def _ends(
-        self, batch: Batch, ends: dict[Key, _End], wall: float, now: float
+        self, batch: Batch, ends: dict[Key, End], wall: float, now: float
     ) -> Events:
         """Make the events of sockets that a look has seen and that are gone."""
         keys = keys_of(batch)
@@ -276,7 +272,7 @@ class Follower:
             nothing,
             nothing,
             nothing,
-            _traffic(batch),
+            traffic_of(batch),
             was_missed=True,
         )
 
@@ -301,29 +297,3 @@ class Follower:
             bool(port) and (takes_listeners if peer in WILDCARDS else takes_others)
             for port, peer in batch.rows("local_port", "remote_address")
         ]
-
-
-def _present(batch: Batch, wall: float, now: float) -> Events:
-    return plain_events(Kind.PRESENT, batch, wall, now)
-
-
-def _ends(ended: Ended) -> Iterator[tuple[Key, _End]]:
-    """Yield the key of each ended socket, and how it ended."""
-    keys, told = keys_of(ended.batch), _traffic(ended.batch)
-    for key, notice, traffic in zip(keys, ended.notices, told, strict=True):
-        yield key, _End(notice, traffic)
-
-
-def _traffic(batch: Batch) -> list[dict[str, int] | None]:
-    """What each ended connection has transferred; None: unknown, or no connection.
-
-    Where this side has aborted, the kernel has set the numbers to zero with the port.
-    """
-    if batch.protocol != "tcp":
-        return [None] * len(batch)
-    columns = [batch.column(f"info.{name}") for name in TRAFFIC]  # type: ignore[arg-type]
-    ports = batch.column("remote_port")
-    return [
-        dict(zip(TRAFFIC, values, strict=True)) if port and None not in values else None
-        for port, *values in zip(ports, *columns, strict=True)
-    ]

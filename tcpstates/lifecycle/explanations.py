@@ -153,19 +153,18 @@ MEANINGS: dict[TcpState, Meaning] = {
     S.TIME_WAIT: Meaning(
         summary="closed; the kernel remembers the connection for a while",
         text="This side closed first. Late segments must not reach a new connection"
-        " between the same ports, and the last ACK may have to be resent. It belongs"
-        " to no process.",
+        " between the same ports, and the last ACK may have to be resent. It has no"
+        " process.",
         waits="Only the clock: 2 MSL, twice the maximum segment lifetime, the longest"
         " that a packet may wander about in the network; 4 minutes in the RFC.",
         lasts="60 s on Linux (whatever tcp_fin_timeout says), FreeBSD and Solaris, 30 s"
         " on macOS, 30 s to 4 minutes on Windows",
         trouble="Thousands are normal. A client can run out of ports: it has {ports}"
         " ({first_port} to {last_port}) for each server address and port. A server"
-        " cannot: a new SYN with a higher number or time stamp ends TIME_WAIT at once.",
+        " cannot: a SYN with a higher number ends TIME_WAIT at once.",
         remedy="tcpstates -tan time_wait --by remote shows the destinations. Reuse"
-        " connections, or set tcp_tw_reuse=1 for outgoing ones (needs time stamps);"
-        " tcp_fin_timeout does not help. Beyond {max_tw_buckets}, new ones are not"
-        " kept.",
+        " connections, or set tcp_tw_reuse=1 for outgoing ones (with time stamps);"
+        " tcp_fin_timeout does not help. Only {max_tw_buckets} are kept.",
         see=("tcpstates explain port-exhaustion", "tcpstates explain busy-port"),
     ),
     S.CLOSED: Meaning(

@@ -111,7 +111,7 @@ explain close_wait | keepalive or a reset ends the state, but not the leak
 explain whose-fault | the peer, which has ended only its own direction, does not read
 explain busy-port | if the old server and the new one both set SO_REUSEADDR
 explain half-closed | RFC 9293 (3.5.1) uses the word only for a connection one side of which
-explain time_wait | A server cannot: a new SYN with a higher number
+explain time_wait | A server cannot: a SYN with a higher number
 sequence half-close | unless keepalive finds the peer gone
 sequence time-wait-reuse | Another host behind the same address translation may have a lower one
 """

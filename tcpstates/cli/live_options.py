@@ -1,0 +1,41 @@
+"""The options of a listing that is watched, or waited for."""
+
+from __future__ import annotations
+
+from tcpstates.cli.option_groups import LIVE, value
+from tcpstates.cli.thresholds import CONDITION
+from tcpstates.cli.types import Seconds
+
+LIVE_OPTIONS = (
+    value(
+        LIVE,
+        "-w",
+        "--watch",
+        type=Seconds(0.1, 86_400),
+        metavar="[SECONDS]",
+        text="Look again every second, or every SECONDS; --jsonl prints events.",
+    ),
+    value(
+        LIVE,
+        "--until",
+        type=CONDITION,
+        multiple=True,
+        text="Wait until a number is so: 'close_wait<1'. Exit 0, or 1 at --timeout.",
+    ),
+    value(
+        LIVE,
+        "--for",
+        "hold",
+        type=Seconds(0, 86_400),
+        default=0,
+        metavar="SECONDS",
+        text="Wait until it has been so for this long.",
+    ),
+    value(
+        LIVE,
+        "--timeout",
+        type=Seconds(0, 31_536_000),
+        metavar="SECONDS",
+        text="Wait no longer than this.",
+    ),
+)
