@@ -109,6 +109,8 @@ class _Stage:
         client.setsockopt(socket.IPPROTO_TCP, _TCP_SYNCNT, _SYN_RETRIES)
         server.bind((_ADDRESS, 0))  # reserves the port, without listening
         self._end = server.getsockname()
+        # Others may still close connections that had the same port.
+        self._foreign = {row.cookie for row in self._rows()}
         self._sockets = {CLIENT: client, SERVER: server}
         self._received: dict[str, frozenset[int]] = {}
         self._repeated = 0
@@ -126,7 +128,7 @@ class _Stage:
     def look(self) -> Observation:
         """Observe the states that the kernel reports now."""
         port = self._end[1]
-        rows = snapshot(f"sport = :{port} or dport = :{port}").sockets
+        rows = [row for row in self._rows() if row.cookie not in self._foreign]
         client = [row for row in rows if row.remote_port == port]
         server = [row for row in rows if row.local_port == port]
         # A connection takes precedence over the listener.
@@ -136,6 +138,11 @@ class _Stage:
         left = timer.expires_ms if timer and is_waiting else None
         self._repeated = (timer.retransmits or 0) if timer and not is_waiting else 0
         return Observation(_state(client), _state(server), left)
+
+    def _rows(self) -> Sequence[Socket]:
+        """Read the sockets with the port of the server, on either side."""
+        port = self._end[1]
+        return snapshot(f"sport = :{port} or dport = :{port}").sockets
 
     def step(self, result: StepResult, later: Sequence[Act]) -> Observation:
         """Perform a step; return the states when it is complete or has timed out."""
