@@ -16,7 +16,16 @@ from tcpstates.errors import (
 from tcpstates.states import TcpState
 
 if TYPE_CHECKING:
-    from tcpstates.api import Counts, Snapshot, Socket, Timer, count_by, saved, snapshot
+    from tcpstates.api import (
+        Counts,
+        Diff,
+        Snapshot,
+        Socket,
+        Timer,
+        count_by,
+        saved,
+        snapshot,
+    )
     from tcpstates.doctor.examine import (
         Diagnosis,
         Finding,
@@ -30,12 +39,15 @@ if TYPE_CHECKING:
     )
     from tcpstates.model import Limitation, Owner
     from tcpstates.origin import LiveHost, Origin, SavedListing
+    from tcpstates.streams import Event, events
 
 __all__ = [
     "ArgumentError",
     "ColumnError",
     "Counts",
     "Diagnosis",
+    "Diff",
+    "Event",
     "FilterSyntaxError",
     "Finding",
     "Limitation",
@@ -57,6 +69,7 @@ __all__ = [
     "Trend",
     "__version__",
     "count_by",
+    "events",
     "examine",
     "saved",
     "snapshot",
@@ -77,6 +90,7 @@ _OF_THE_DOCTOR = frozenset(
         "examine",
     ]
 )
+_OF_STREAMS = frozenset({"Event", "events"})
 _OF_ORIGINS = frozenset({"LiveHost", "Origin", "SavedListing"})
 
 
@@ -88,6 +102,8 @@ def __getattr__(name: str) -> Any:
         from tcpstates.doctor import examine as module
     elif name in _OF_ORIGINS:
         from tcpstates import origin as module
+    elif name in _OF_STREAMS:
+        from tcpstates import streams as module
     else:
         from tcpstates import api as module
     return getattr(module, name)

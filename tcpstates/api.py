@@ -79,6 +79,17 @@ class Socket(NamedTuple):
     memory: dict[str, int] | None  # bytes, and packets for drops
 
 
+class Diff(NamedTuple):
+    """What differs between two snapshots."""
+
+    opened: tuple[Socket, ...]
+    changed: tuple[tuple[Socket, str | None], ...]  # each with its state before
+    closed: tuple[Socket, ...]  # as they were
+    # Whether the kernel's cookies identified the sockets: both snapshots are of one
+    # boot. If not, addresses and ports did.
+    by_cookie: bool
+
+
 class Counts(Counter[Any]):
     """How many sockets have each value, and what limits the answer."""
 
@@ -92,6 +103,7 @@ class Snapshot:
     def __init__(self, listing: Listing, names: Names) -> None:
         self._request = listing.request
         self.filter = listing.filter  # as it was understood; None: none
+        self.boot_id = listing.boot_id  # which start of its system; None: unknown
         self._batches = list(listing.batches)
         self._names = names
         self.source = listing.source
@@ -113,7 +125,33 @@ class Snapshot:
     @cached_property
     def sockets(self) -> tuple[Socket, ...]:
         """Return every socket as a record."""
-        return tuple(s for b in self._batches for s in _records(b, self._names))
+        return tuple(s for b in self._batches for s in records(b, self._names))
+
+    def diff(self, later: Snapshot) -> Diff:
+        """Return what was opened, has changed its state and was closed since this one.
+
+        Both should have the same filter: a socket that leaves the selection is closed.
+        """
+        from tcpstates.changes.diff import compare
+        from tcpstates.changes.identity import has_cookies
+        from tcpstates.changes.model import Kind
+
+        is_one_boot = self.boot_id is not None and self.boot_id == later.boot_id
+        by_cookie = is_one_boot and has_cookies([*self._batches, *later._batches])
+        opened: list[Socket] = []
+        changed: list[tuple[Socket, str | None]] = []
+        closed: list[Socket] = []
+        for each in compare(self._batches, later._batches, by_cookie=by_cookie):
+            names = self._names if each.kind is Kind.CLOSED else later._names
+            found = list(records(each.batch, names))
+            match each.kind:
+                case Kind.OPENED:
+                    opened += found
+                case Kind.CLOSED:
+                    closed += found
+                case _:
+                    changed += zip(found, each.old, strict=True)
+        return Diff(tuple(opened), tuple(changed), tuple(closed), by_cookie)
 
     def count_by(self, *columns: str) -> Counts:
         """Return how many sockets have each value of a column.
@@ -232,7 +270,7 @@ def _counts(tally: Tally, source: str, limitations: Sequence[Limitation]) -> Cou
     return counts
 
 
-def _records(batch: Batch, names: Names) -> Iterator[Socket]:
+def records(batch: Batch, names: Names) -> Iterator[Socket]:
     """Yield a batch's sockets as records."""
     columns = []
     for field in FIELDS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from tcpstates.changes.model import TRAFFIC, Events, Exactness, Resync
 from tcpstates.columns.registry import LOCAL, PROCESS_BRIEF, REMOTE
-from tcpstates.events.model import TRAFFIC, Events, Exactness, Resync
 from tcpstates.lifecycle.machine import TRANSITIONS
 from tcpstates.model import Names
 from tcpstates.render.styles import paint

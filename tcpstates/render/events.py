@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tcpstates.batch import Batch
-from tcpstates.events.model import Events, Resync
+from tcpstates.changes.model import Events, Resync
 from tcpstates.render.json_ import SCHEMA, scalar, string
 
 

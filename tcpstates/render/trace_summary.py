@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tcpstates.events.summary import Summary
+from tcpstates.changes.summary import Summary
 from tcpstates.text import decode_name, sanitise
 from tcpstates.wording import counted
 

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import click
 
 from tcpstates.batch import Batch
+from tcpstates.changes.diff import compare
+from tcpstates.changes.identity import has_cookies
+from tcpstates.changes.model import Events
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, SOURCE
 from tcpstates.columns.registry import find_columns
 from tcpstates.columns.tally import count_by
-from tcpstates.events.diff import compare
-from tcpstates.events.identity import has_cookies
-from tcpstates.events.model import Events
 from tcpstates.model import Listing, Request
 from tcpstates.origin import LiveHost, Origin, SavedListing
 from tcpstates.pipeline import list_sockets, select

@@ -12,16 +12,16 @@ from typing import Any
 
 import click
 
+from tcpstates.changes.follow import Follower, Happening
+from tcpstates.changes.model import Events, Kind
+from tcpstates.changes.summary import Summary
+from tcpstates.changes.traced import TracedEvents
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
 from tcpstates.cli.watch.rounds import collect_garbage, rounds
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import SourceUnavailable
-from tcpstates.events.follow import Follower, Happening
-from tcpstates.events.model import Events, Kind
-from tcpstates.events.summary import Summary
-from tcpstates.events.traced import TracedEvents
 from tcpstates.filters.selection import Selection
 from tcpstates.model import Request
 from tcpstates.origin import LiveHost

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from tcpstates.changes.follow import Look
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import HostNames
 from tcpstates.columns.registry import STATE, Column, find_columns
 from tcpstates.columns.tally import Group, Tally, count_by, requested_rows
-from tcpstates.events.follow import Look
 from tcpstates.render.styles import paint
 from tcpstates.text import sanitise
 

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tcpstates.batch import Batch
+from tcpstates.changes.follow import Look
+from tcpstates.changes.identity import Key, keys_of, select_keys
+from tcpstates.changes.model import Events, Kind
 from tcpstates.cli.list_command import load_shown
 from tcpstates.cli.listing import ListingView
 from tcpstates.cli.options import Options
@@ -20,9 +23,6 @@ from tcpstates.cli.watch.numbers import Numbers
 from tcpstates.collect.names import HostNames
 from tcpstates.columns.registry import Column
 from tcpstates.columns.values import Cells
-from tcpstates.events.follow import Look
-from tcpstates.events.identity import Key, keys_of, select_keys
-from tcpstates.events.model import Events, Kind
 from tcpstates.model import Names
 from tcpstates.render.table import Screen, render_table
 from tcpstates.render.tally_text import describe_counts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tcpstates.changes.follow import Follower, Look
 from tcpstates.cli.answer import Answer
 from tcpstates.cli.list_command import load_shown, make_request, understood
 from tcpstates.cli.options import Options
@@ -14,7 +15,6 @@ from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.watch.rounds import collect_garbage, rounds
 from tcpstates.errors import FilterSyntaxError
-from tcpstates.events.follow import Follower, Look
 from tcpstates.model import FEW_EXAMINED, Listing
 from tcpstates.states import names_in_tool
 from tcpstates.wording import counted

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tcpstates.batch import Batch
-from tcpstates.events.identity import Key, keys_of
-from tcpstates.events.model import Events, Kind, plain_events
+from tcpstates.changes.identity import Key, keys_of
+from tcpstates.changes.model import Events, Kind, plain_events
 
 
 def compare(

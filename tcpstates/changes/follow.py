@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
+from tcpstates.changes.ends import End, ends_of, traffic_of
+from tcpstates.changes.identity import Key, has_cookies, keys_of, select_keys
+from tcpstates.changes.model import Events, Kind, Resync, plain_events
+from tcpstates.changes.owner_cache import OwnerCache
 from tcpstates.collect.ended import EndListener
 from tcpstates.errors import SourceUnavailable
-from tcpstates.events.ends import End, ends_of, traffic_of
-from tcpstates.events.identity import Key, has_cookies, keys_of, select_keys
-from tcpstates.events.model import Events, Kind, Resync, plain_events
-from tcpstates.events.owner_cache import OwnerCache
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.model import WILDCARDS, Limitation, Listing, Request

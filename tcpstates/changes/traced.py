@@ -14,8 +14,8 @@ from itertools import groupby
 from operator import attrgetter
 
 from tcpstates.batch import ColumnBatch
+from tcpstates.changes.model import Events, Exactness, Kind, Resync
 from tcpstates.collect.proc_files import name_of
-from tcpstates.events.model import Events, Exactness, Kind, Resync
 from tcpstates.model import Owner
 from tcpstates.parse.tracepoint import Transition
 from tcpstates.states import TcpState

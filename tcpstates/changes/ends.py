@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
-from tcpstates.events.identity import Key, keys_of
-from tcpstates.events.model import TRAFFIC
+from tcpstates.changes.identity import Key, keys_of
+from tcpstates.changes.model import TRAFFIC
 from tcpstates.parse.ended import Ended, Notice
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tcpstates.events.model import Events, Exactness, Kind, Resync
+from tcpstates.changes.model import Events, Exactness, Kind, Resync
 
 _MOST = 100_000  # durations kept for each state
 _SLOWEST = 5
