@@ -69,6 +69,7 @@ class Options(NamedTuple):
     from_format: str | None
     byte_order: str | None
     snapshot: int | None
+    at: float | None  # of a recording
     expression: tuple[str, ...]
 
     @property

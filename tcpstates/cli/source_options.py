@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from tcpstates.cli.option_groups import FORM, value
-from tcpstates.cli.types import FROM_FORMAT, SOURCE
+from tcpstates.cli.types import FROM_FORMAT, MOMENT, SOURCE
 from tcpstates.origin import LiveHost, Origin, SavedListing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +54,14 @@ SAVED = (
         text="Read only the Nth snapshot of FILE, or the Nth listing of a directory or"
         " archive.",
     ),
+    value(
+        FORM,
+        "--at",
+        "at",
+        type=MOMENT,
+        metavar="TIME",
+        text="Read a recording of events as of TIME: 2026-05-04T13:05:00, or with Z.",
+    ),
 )
 
 
@@ -68,7 +76,7 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
     """Turn --source or --from into an origin; UsageError for both."""
     files = values["files"]
     if not files:
-        for name in ("from_format", "byte_order", "snapshot"):
+        for name in ("from_format", "byte_order", "snapshot", "at"):
             if values[name] is not None:
                 option = name.replace("_", "-")
                 raise click.UsageError(f"--{option} requires --from FILE")
@@ -84,5 +92,6 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
         values["byte_order"] or "little",
         values["snapshot"],
         progress_on_terminal(),
+        values["at"],
     )
     return SavedListing(named)

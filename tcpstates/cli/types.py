@@ -75,6 +75,27 @@ class Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return seconds
 
 
+class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A time of the clock, in seconds since the epoch."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the moment, or fail with examples."""
+        from tcpstates.parse.saved.recording import seconds
+
+        try:
+            return seconds(str(value))
+        except (ValueError, OverflowError, OSError):
+            text = f"'{value}' is no time; use 2026-05-04T13:05:00, or ...00Z for UTC"
+            self.fail(text, param, ctx)
+
+
+MOMENT = Moment()
+
+
 class FromFormat(click.Choice):  # type: ignore[type-arg,unused-ignore]
     """A format of saved listings; their parsers are loaded only to name them."""
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import Lab, enter_lab
 from support.labs.actor import PORT
 from support.streaming import stream
+from test_schema import check
 
 ENDS = 5000
 
@@ -97,6 +98,35 @@ def test_a_state_keeps_its_first_sight(actor: Lab, tmp_path: Path) -> None:
     actor.ask(["close", made["number"], 0])
 
 
+def test_a_recording_is_replayed(actor: Lab, tmp_path: Path) -> None:
+    command = [*actor.enter, *actor.command, "-tan", "-w", "0.2", "--jsonl"]
+    with stream(command, tmp_path) as watching:
+        watching.wait_for_events(1, lambda e: e["event"] == "present")
+        stays, goes = actor.ask(["pair"]), actor.ask(["pair"])
+        watching.wait_for_events(4, lambda e: e["event"] == "opened")
+        both = actor.tcpstates("-tanH").stdout
+        between = watching.events[-1]["time"]
+        actor.ask(["abort", goes["number"], 0])
+        actor.ask(["shut", stays["number"], 0])
+        watching.wait_for_events(1, is_end)
+        watching.wait_for_events(2, lambda e: e["event"] == "changed")
+        one = actor.tcpstates("-tanH").stdout
+        recorded = tmp_path / "recorded"
+        recorded.write_text(watching.text)
+        for event in watching.events:
+            check("event", event)
+    read = ["--from", str(recorded), "-tanH"]
+    assert sorted(actor.tcpstates(*read, "--at", between).stdout) == sorted(both)
+    finished = actor.tcpstates(*read)
+    assert sorted(finished.stdout.split()) == sorted(one.split())
+    assert finished.stderr == ""
+    wrong = actor.tcpstates(*read, "--at", "yesterday")
+    assert wrong.returncode == 2
+    assert "'yesterday' is no time" in wrong.stderr
+    actor.ask(["close", stays["number"], 0])
+    actor.ask(["close", stays["number"], 1])
+
+
 def test_blocks_in_a_pipe(actor: Lab, tmp_path: Path) -> None:
     command = [*actor.enter, *actor.command, "-ltn", "-w", "0.2"]
     with stream(command, tmp_path) as watching:
@@ -115,6 +145,15 @@ def test_a_count_is_one_number_a_line(actor: Lab, tmp_path: Path) -> None:
     with stream(command, tmp_path) as watching:
         watching.wait_for(lambda: watching.text.count("\n") >= 3)
         assert set(watching.text.split()) == {"1"}
+
+
+def test_counts_as_json_have_their_time(actor: Lab, tmp_path: Path) -> None:
+    command = [*actor.enter, *actor.command, "-l", "--by", "state", "--jsonl", "-w"]
+    with stream(command, tmp_path) as watching:
+        watching.wait_for(lambda: watching.events)
+        first = watching.events[0]
+    assert (first["state"], first["count"]) == ("LISTEN", 1)
+    assert first["time"].endswith("Z")
 
 
 @pytest.mark.parametrize("given", ["-w", "-w2", "-tanw", "-wtan", "--watch", "-w 3 -t"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -159,7 +159,12 @@ class _Watched:
         if not options.is_for_programs and not _is_one_number(options):
             yield heading(look, skipped, is_first=self._is_first) + "\n"
         answer = Answer(listing, self._origin, self._names, look.selection)
-        yield from shown.texts(answer, self._output)
+        texts: Iterable[str] = shown.texts(answer, self._output)
+        if options.format == "jsonl":  # of counts: each group says when
+            from tcpstates.render.events import iso
+
+            texts = (f'{{"time": "{iso(look.time)}", {text[1:]}' for text in texts)
+        yield from texts
         if not options.is_for_programs and not _is_one_number(options):
             yield "\n"
 

@@ -71,6 +71,7 @@ class SavedFiles(NamedTuple):
     byte_order: str = "little"  # of the machine that a /proc/net is from
     snapshot: int | None = None  # of a file with several, counted from 1; None: all
     progress: Progress | None = None  # None: show nothing
+    at: float | None = None  # of a recording: the moment, in seconds since the epoch
 
 
 class FileSource:
@@ -171,6 +172,7 @@ class FileSource:
             format=self._files.format,
             byte_order=self._files.byte_order,
             snapshot=snapshot,
+            at=self._files.at,
         )
 
     def _read_listing(

@@ -12,6 +12,7 @@ from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.lsfd import row_of_object
 from tcpstates.parse.saved.powershell import make_row
+from tcpstates.parse.saved.recording import Recording, is_event
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row
 from tcpstates.protocols import PROTOCOLS
 
@@ -37,6 +38,11 @@ class OwnJson(Layout):
         super().__init__(endpoints, byte_order)
         self._pending: list[str] = []
         self._size = 0
+        self._recording = Recording(None)
+
+    def until(self, moment: float) -> None:
+        """Replay events up to a moment: see `Layout`."""
+        self._recording = Recording(moment)
 
     @staticmethod
     def may_be_row(line: str) -> bool:
@@ -100,11 +106,27 @@ class OwnJson(Layout):
                 return row_of_object(self._endpoints, found)
             if "LocalAddress" in found:
                 return make_row(self._endpoints, found)
+            if is_event(found):
+                return self._follow(found)
             return _own_row(found, self._endpoints)
         except (KeyError, TypeError, ValueError, AttributeError, MalformedLine):
             return MALFORMED
 
+    def _follow(self, found: Mapping[str, Any]) -> Row | None:
+        """Follow an event of a recording, whose rows come at its end."""
+        if "protocol" not in found:  # it is about no socket
+            if found["event"] == "resync" and self._recording.counts(found):
+                self._recording.begin_anew()
+        elif self._recording.counts(found) and not found.get("missed"):
+            row = _own_row(found, self._endpoints)
+            self._recording.take(found, row._replace(line=self._endpoints.line))
+        return None
+
     def finish(self) -> Sequence[Row]:
+        """Return the sockets that a recording leaves, and parse the pending lines."""
+        return [*self._recording.rows(), *self._finish_pending()]
+
+    def _finish_pending(self) -> Sequence[Row]:
         """Parse the pending lines of an object that spans several lines.
 
         In our own JSON, these lines enclose the sockets. If their end is missing,

@@ -58,6 +58,9 @@ class Layout:
     def follow(self, command: Command) -> None:
         """Use what the command above the rows reveals and the rows do not show."""
 
+    def until(self, moment: float) -> None:
+        """Read a recording up to a moment, in seconds since the epoch."""
+
     def foresee(self, lines: Sequence[str]) -> None:
         """Look at the next lines for what decides how to read them."""
 

@@ -52,14 +52,21 @@ class Reader:
         format: str | None = None,  # noqa: A002
         byte_order: str = "little",
         snapshot: int | None = None,
+        at: float | None = None,
     ) -> None:
-        """Expect one of FORMATS, or any; read one snapshot, counted from 1, or all."""
+        """Expect one of FORMATS, or any; read one snapshot, counted from 1, or all.
+
+        `at`: of a recording, read events up to then, in seconds since the epoch.
+        """
         self._endpoints = Endpoints(service)
         self._layouts = [
             layout(self._endpoints, byte_order)
             for layout in LAYOUTS
             if format is None or format in layout.formats
         ]
+        if at is not None:
+            for layout in self._layouts:
+                layout.until(at)
         self._current: Layout | None = None
         self._is_named = format is not None
         self.rows = 0
