@@ -173,6 +173,9 @@ class CountView:
             tally, self._without_file, self._origin.kernel_counts()
         ):
             yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
+        if output.is_terminal:
+            note = "what a state means, and what to do: tcpstates explain STATE"
+            yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
 
 
 def _screen(options: Options, output: Output) -> Any:

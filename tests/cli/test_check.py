@@ -121,7 +121,7 @@ def test_bound_sockets_are_counted_when_they_are_named(lab: Lab) -> None:
         finished = lab.tcpstates("check", "-c", "bound=0", *words)
         assert finished.returncode == Result.CRITICAL
         assert finished.stdout == (
-            "TCPSTATES CRITICAL: bound 1 (critical: over 0) | bound=1;;0;0\n"
+            "TCPSTATES CRITICAL: bound 1 (critical: over 0), see: tcpstates explain bound | bound=1;;0;0\n"
         )
     nothing = lab.tcpstates("check", "-c", "bound=0", "sport", "=", "1")
     assert nothing.returncode == Result.OK

@@ -105,6 +105,9 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     reported = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
     # Crossed thresholds first.
     reported.sort(key=lambda part: not part.endswith(")"))
+    topics = [name for name in problems if name != "total"]
+    if topics:
+        reported.append(f"see: tcpstates explain {topics[-1]}")
     doubts = [text for kind, text in counts.limitations if kind in HIDING]
     if doubts and result is Result.OK:
         result = Result.UNKNOWN
