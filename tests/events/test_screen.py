@@ -39,7 +39,7 @@ class Shown:
         self.text = ""
         environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *command],
+            ["env", "--default-signal=HUP,INT", "setsid", "--ctty", *command],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=subprocess.DEVNULL,
