@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,10 @@ from tcpstates.wording import counted
 if TYPE_CHECKING:
     from tcpstates.collect.names import HostNames
     from tcpstates.origin import Origin
+
+RoundTexts = Callable[[Look, int], Iterable[str]]  # of a look, after skipped rounds
+# What changes while it is read changes all the time.
+_EACH_TIME = (FEW_EXAMINED, "changed-while-read", "limited")
 
 
 def watch(options: Options, output: Output) -> int:
@@ -155,9 +160,12 @@ class _Watched:
             look.listing.limitations,
             look.listing.filter,
             look.listing.request,
+            look.listing.boot_id,
         )
-        if not options.is_for_programs and not _is_one_number(options):
-            yield heading(look, skipped, is_first=self._is_first) + "\n"
+        is_one_number = options.count_only and options.by is None
+        is_block = not (options.is_for_programs or is_one_number)
+        if is_block:
+            yield _heading(look, skipped)
         answer = Answer(listing, self._origin, self._names, look.selection)
         texts: Iterable[str] = shown.texts(answer, self._output)
         if options.format == "jsonl":  # of counts: each group says when
@@ -165,30 +173,14 @@ class _Watched:
 
             texts = (f'{{"time": "{iso(look.time)}", {text[1:]}' for text in texts)
         yield from texts
-        if not options.is_for_programs and not _is_one_number(options):
+        if is_block:
             yield "\n"
 
 
-# What changes while it is read changes all the time.
-_EACH_TIME = (FEW_EXAMINED, "changed-while-read", "limited")
-
-
-def _is_one_number(options: Options) -> bool:
-    return options.count_only and options.by is None
-
-
-def heading(look: Look, skipped: int, *, is_first: bool) -> str:
+def _heading(look: Look, skipped: int) -> str:
     """Say when a round was, and whether some were skipped."""
-    from datetime import datetime, timezone
-
     at = datetime.fromtimestamp(look.time, timezone.utc)
     text = f"# {at:%Y-%m-%dT%H:%M:%SZ}"
     if skipped:
         text += f", {counted(skipped, 'round')} skipped"
-    return text
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    RoundTexts = Callable[[Look, int], Iterable[str]]
+    return f"{text}\n"
