@@ -19,7 +19,7 @@ from tcpstates.changes.traced import TracedEvents
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
-from tcpstates.cli.watch.rounds import collect_garbage, rounds
+from tcpstates.cli.watch.rounds import collect_garbage, rounds, sleeper
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.selection import Selection
@@ -141,7 +141,7 @@ def _happened(
     heard = "" if follower.ends_unheard else ", and the kernel's notices of ends"
     warn(f"read by looking each {values['interval']:g} s{heard}{why}")
     try:
-        for _ in rounds(values["interval"], sleep=_sleep_until(end)):
+        for _ in rounds(values["interval"], sleep=sleeper(end)):
             for happened in follower.look().happened:
                 if not (isinstance(happened, Events) and happened.kind is Kind.PRESENT):
                     yield happened
@@ -156,14 +156,6 @@ def _tracer(selection: Selection | None) -> Tracer:
     if selection is not None and selection.needs_processes:
         raise SourceUnavailable(_PERF, "a filter by process cannot be applied to it")
     return Tracer()
-
-
-def _sleep_until(end: float | None) -> Any:
-    def sleep(seconds: float) -> None:
-        left = seconds if end is None else min(seconds, end - time.monotonic())
-        time.sleep(max(0.0, left))
-
-    return sleep
 
 
 def _traced(

@@ -37,3 +37,13 @@ def rounds(
         skipped = int(late // interval) + 1 if late > 0 else 0
         start += skipped * interval
         sleep(max(0.0, start - clock()))
+
+
+def sleeper(end: float | None) -> Callable[[float], None]:
+    """Return a sleep that does not go beyond a moment of time.monotonic; None: any."""
+
+    def sleep(seconds: float) -> None:
+        left = seconds if end is None else min(seconds, end - time.monotonic())
+        time.sleep(max(0.0, left))
+
+    return sleep

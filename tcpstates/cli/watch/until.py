@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -13,7 +13,7 @@ from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.thresholds import Threshold
-from tcpstates.cli.watch.rounds import rounds
+from tcpstates.cli.watch.rounds import rounds, sleeper
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import HIDING
 from tcpstates.origin import Origin
@@ -33,7 +33,7 @@ def wait_until(options: Options, output: Output) -> int:
     start = time.monotonic()
     end = None if options.timeout is None else start + options.timeout
     held_since: float | None = None
-    for _ in rounds(options.watch or 1.0, sleep=_until(end)):
+    for _ in rounds(options.watch or 1.0, sleep=sleeper(end)):
         now = time.monotonic()
         counts = _counts(options, origin)
         numbers = [_number(counts, condition) for condition in options.until]
@@ -53,16 +53,6 @@ def wait_until(options: Options, output: Output) -> int:
             output.write([_line(options.until, numbers, text)])
             return ExitCode.FOUND
     raise AssertionError("rounds never end")
-
-
-def _until(end: float | None) -> Callable[[float], None]:
-    """Return a sleep that does not go beyond the timeout."""
-
-    def sleep(seconds: float) -> None:
-        left = seconds if end is None else min(seconds, end - time.monotonic())
-        time.sleep(max(0.0, left))
-
-    return sleep
 
 
 def _counts(options: Options, origin: Origin) -> Counts:
