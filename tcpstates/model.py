@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -198,8 +198,8 @@ class Listing:
     """
 
     __slots__ = (
+        "_boot",
         "batches",
-        "boot_id",
         "filter",
         "limitations",
         "request",
@@ -215,17 +215,22 @@ class Listing:
         limitations: list[Limitation],
         filter_text: str | None = None,
         request: Request | None = None,
-        boot_id: str | None = None,
+        boot: Callable[[], str | None] | None = None,
     ) -> None:
         """Keep the parts; `taken_at` is in seconds since the epoch.
 
-        `request` is what the source was asked for, the filter considered. `boot_id`
-        says which start of the system it is of; None: unknown.
+        `request` is what the source was asked for, the filter considered. `boot` reads
+        which start of the system it is of; None: unknown.
         """
-        self.boot_id = boot_id
+        self._boot = boot
         self.filter = filter_text
         self.request = request or Request()
         self.source = source
         self.taken_at = taken_at
         self.batches = batches
         self.limitations = limitations
+
+    @property
+    def boot_id(self) -> str | None:
+        """Which start of the system it is of; None: unknown. It is read when asked."""
+        return None if self._boot is None else self._boot()

@@ -87,7 +87,7 @@ def list_sockets(
         limitations,
         written,
         request,
-        origin.boot_id(),
+        origin.boot_id,
     )
 
 

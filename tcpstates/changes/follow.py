@@ -1,7 +1,7 @@
 """Follow the sockets of an origin: look again and again, and tell what has happened.
 
 Each look lists the sockets. Those that opened and ended between two looks are in no
-list: the kernel's notices of ended sockets tell of them (`collect.ended`), and what
+list: the kernel's notices of ended sockets (`collect.ended`) report these, and what
 every connection has transferred. States between two looks stay unknown, so the time in
 a state is a lower bound: from the look that first saw it to the last one that did.
 """
@@ -33,7 +33,7 @@ Happening = Events | Resync
 class Look(NamedTuple):
     """The sockets that are there now, and what has happened since the last look."""
 
-    listing: Listing  # its batches are a list, to be read as often as needed
+    listing: Listing  # its own batches have been read
     selection: Selection | None
     batches: Sequence[Batch]
     happened: Sequence[Happening]

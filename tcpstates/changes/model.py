@@ -52,7 +52,7 @@ class Events:
     # What an ended TCP connection has transferred: see TRAFFIC; None: unknown.
     traffic: Sequence[dict[str, int] | None]
     was_missed: bool = False  # no look has seen these sockets
-    is_traced: bool = False  # every change is told, none between two looks is missing
+    is_traced: bool = False  # every change is there, also those between two looks
 
     @property
     def kind(self) -> Kind:
@@ -79,7 +79,7 @@ class Events:
 
 
 class Resync(NamedTuple):
-    """Some events are lost: all sockets are told anew, as PRESENT."""
+    """Some events are lost; all sockets follow again, as PRESENT."""
 
     time: float  # seconds since the epoch
     monotonic: float

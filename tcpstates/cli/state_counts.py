@@ -31,7 +31,7 @@ class StateCounts:
             self._warn(str(error))
             return None
         for limitation in counts.limitations:
-            if limitation.kind != "owners-hidden":  # the names are a side dish here
+            if limitation.kind != "owners-hidden":  # counts need no owners
                 self._warn(limitation.text)
         return counts
 

@@ -28,7 +28,7 @@ _GROUPS = {"tcp": 0b0101, "udp": 0b1010}  # bits of groups 1 to 4: IPv4 and IPv6
 _BUFFER = 16 << 20  # bytes; 10,000 notices take about 13 MB
 _PATIENCE = 200_000  # microseconds between looks whether to stop
 _DATAGRAM = 4096  # bytes; a notice has about 400
-_MOST_HELD = 1_000_000  # notices; more are counted as lost
+_MOST_HELD = 200_000  # notices, some 100 MB; more are counted as lost
 
 
 class Heard(NamedTuple):
@@ -54,7 +54,11 @@ class EndListener:
         self._lost_before = 0
         self._stops = False
         self._thread = Thread(target=self._listen, name="ends", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # too many processes, or too little memory
+            self._channel.close()
+            raise SourceUnavailable("netlink", str(error)) from error
 
     def take(self) -> Heard:
         """Return what has been heard since the last call."""

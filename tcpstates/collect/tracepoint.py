@@ -20,7 +20,7 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple
 
-from tcpstates.errors import SourceUnavailable
+from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.parse.tracepoint import SampleReader, Transition
 
 _NAME = "events/sock/inet_sock_set_state"
@@ -40,7 +40,7 @@ _CLONE_NEWNS, _MS_REC_PRIVATE = 0x00020000, 0x4000 | 0x40000
 
 
 class Traced(NamedTuple):
-    """What the rings held, one after another, and how many events they did not."""
+    """What has been read, ring by ring, and how many events are missing."""
 
     transitions: list[Transition]
     lost: int
@@ -54,15 +54,23 @@ if sys.platform == "linux":
         def __init__(self, *, pages: int = _PAGES) -> None:
             """Begin to trace; raise SourceUnavailable with the reason if that fails."""
             number, text = _tracepoint()
-            self._reader = SampleReader(text)
+            try:
+                self._reader = SampleReader(text)
+            except ParseError as error:
+                raise SourceUnavailable("perf", str(error)) from error
             self._rings: list[tuple[int, mmap.mmap]] = []
             self._size = pages * _PAGE
             self._told = 0  # events: read, or told to be lost
             self._missing_before = 0
-            for cpu in _processors():
-                descriptor = _open(number, cpu)
-                ring = mmap.mmap(descriptor, (1 + pages) * _PAGE)
-                self._rings.append((descriptor, ring))
+            try:
+                for cpu in _processors():
+                    descriptor = _open(number, cpu)
+                    ring = mmap.mmap(descriptor, (1 + pages) * _PAGE)
+                    self._rings.append((descriptor, ring))
+            except (SourceUnavailable, OSError) as error:
+                self.close()  # what other processors have begun
+                reason = getattr(error, "reason", None) or str(error)
+                raise SourceUnavailable("perf", reason) from error
             self._poll = select.poll()
             for descriptor, _ in self._rings:
                 self._poll.register(descriptor, select.POLLIN)
@@ -147,6 +155,8 @@ if sys.platform == "linux":
 
     def _open(number: int, cpu: int) -> int:
         """Open the tracepoint on a processor."""
+        import ctypes
+
         call = _SYSCALL.get(os.uname().machine)
         if call is None:
             raise SourceUnavailable("perf", f"not known on {os.uname().machine}")
@@ -158,8 +168,6 @@ if sys.platform == "linux":
         )  # fmt: skip
         struct.pack_into("=I", attributes, 48, _PAGES * _PAGE // 8)  # wakeup_watermark
         struct.pack_into("=i", attributes, 92, _CLOCK_MONOTONIC)
-        import ctypes
-
         libc = ctypes.CDLL(None, use_errno=True)
         buffer = (ctypes.c_char * _SIZE).from_buffer(attributes)
         descriptor = libc.syscall(call, buffer, -1, cpu, -1, _FD_CLOEXEC)

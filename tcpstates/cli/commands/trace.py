@@ -65,9 +65,10 @@ _LOOK = 0.1  # seconds between readings of the rings
 def trace(output: Output, /, expression: tuple[str, ...], **values: Any) -> int | None:
     """Print each change of a TCP state as it happens, in every network namespace.
 
-    As root, or with CAP_PERFMON, the kernel tells of each change and its time. Without,
-    sockets of this network namespace are looked at each second, and the kernel tells of
-    those that have ended. The first line on standard error says which.
+    As root, or with CAP_PERFMON, the kernel reports each change with its time.
+    Otherwise, tcpstates looks at the sockets of this network namespace every second,
+    and the kernel reports those that have ended. The first line on standard error says
+    which of the two it is.
 
     A filter compares addresses and ports; a state in it selects changes from and to it.
     """

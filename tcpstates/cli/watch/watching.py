@@ -127,15 +127,13 @@ class _Watched:
 
         options = self._options
         if self._is_first:
-            from tcpstates.collect.boot import boot_id
-
             yield start_object(
                 look.time,
                 source=look.listing.source,
                 reader=self._follower.reader,
                 interval=options.watch or 1.0,
                 filter_text=look.listing.filter,
-                boot_id=boot_id(),
+                boot_id=look.listing.boot_id,
             )
         if skipped:
             yield skipped_object(look.time, skipped)
@@ -160,7 +158,7 @@ class _Watched:
             look.listing.limitations,
             look.listing.filter,
             look.listing.request,
-            look.listing.boot_id,
+            self._origin.boot_id,
         )
         is_one_number = options.count_only and options.by is None
         is_block = not (options.is_for_programs or is_one_number)
