@@ -132,12 +132,11 @@ class Snapshot:
 
         Both should have the same filter: a socket that leaves the selection is closed.
         """
-        from tcpstates.changes.diff import compare
-        from tcpstates.changes.identity import has_cookies
+        from tcpstates.changes.diff import are_of_one_boot, compare
         from tcpstates.changes.model import Kind
 
-        is_one_boot = self.boot_id is not None and self.boot_id == later.boot_id
-        by_cookie = is_one_boot and has_cookies([*self._batches, *later._batches])
+        boots = self.boot_id, later.boot_id
+        by_cookie = are_of_one_boot(boots, self._batches, later._batches)
         opened: list[Socket] = []
         changed: list[tuple[Socket, str | None]] = []
         closed: list[Socket] = []

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tcpstates.batch import Batch
-from tcpstates.changes.identity import Key, keys_of
+from tcpstates.changes.identity import Key, has_cookies, keys_of
 from tcpstates.changes.model import Events, Kind, plain_events
 
 
@@ -31,6 +31,14 @@ def compare(
     for batch, _ in old.select(closed):
         labels = list(batch.column("state_label"))
         yield plain_events(Kind.CLOSED, batch, old=labels, new=[None] * len(batch))
+
+
+def are_of_one_boot(
+    boots: tuple[str | None, str | None], *listings: Sequence[Batch]
+) -> bool:
+    """Check whether the kernel's cookies identify the sockets of both listings."""
+    first, second = boots
+    return first is not None and first == second and all(map(has_cookies, listings))
 
 
 class _Listed:

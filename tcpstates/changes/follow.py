@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
@@ -56,9 +57,6 @@ class Follower:
         self._request, self._origin = request, origin
         self._expression = list(expression)
         self._select()  # what fails, fails now
-        self.ends_unheard: str | None = (
-            None  # why ends are not heard of; None: they are
-        )
         self._listener: EndListener | None = None
         if hears_ends:
             self._listen()
@@ -70,9 +68,14 @@ class Follower:
         self._looked_at: float | None = None  # monotonic; None: not yet
 
     @property
+    def hears_ends(self) -> bool:
+        """Whether the kernel's notices report sockets that end between two looks."""
+        return self._listener is not None
+
+    @property
     def reader(self) -> str:
         """How events are read: by looks alone, or also by the kernel's notices."""
-        return "poll" if self._listener is None else "poll, notices of ended sockets"
+        return "poll, notices of ended sockets" if self.hears_ends else "poll"
 
     def close(self) -> None:
         """Stop listening."""
@@ -90,7 +93,6 @@ class Follower:
         if self._listener is not None and not has_cookies(batches):
             self._listener.close()  # this source cannot be joined with the notices
             self._listener = None
-            self.ends_unheard = f"source {listing.source} has no cookies"
         labels: dict[Key, str] = {}
         for batch in batches:
             labels.update(zip(keys_of(batch), batch.column("state_label"), strict=True))
@@ -106,13 +108,10 @@ class Follower:
         return Look(listing, selection, batches, happened, wall, now)
 
     def _listen(self) -> None:
-        if not isinstance(self._origin, LiveHost):
-            self.ends_unheard = "not this host"
-            return
-        try:
-            self._listener = EndListener(self._request.protocols)
-        except SourceUnavailable as error:
-            self.ends_unheard = error.reason
+        """Listen for ends, if the sockets are here and the kernel reports them."""
+        if isinstance(self._origin, LiveHost):
+            with suppress(SourceUnavailable):
+                self._listener = EndListener(self._request.protocols)
 
     def _select(self) -> Selection | None:
         return select(self._expression, self._origin, self._request)

@@ -38,7 +38,6 @@ def event_lines(
     *,
     color: bool,
     with_time: bool = True,
-    with_processes: bool = True,
 ) -> Iterator[str]:
     """Yield one line for each event."""
     if isinstance(happened, Resync):
@@ -55,9 +54,7 @@ def event_lines(
         happened.traffic,
         LOCAL.cells(happened.batch, names),
         REMOTE.cells(happened.batch, names),
-        PROCESS_BRIEF.cells(happened.batch, names)
-        if with_processes
-        else [""] * len(happened),
+        PROCESS_BRIEF.cells(happened.batch, names),
     ]
     for event, time, old, new, ms, kind, traffic, *who in zip(*columns, strict=True):
         state = _states(happened, old, new, names, color=color)

@@ -7,12 +7,13 @@ listing. Other objects tell how it is read, what was skipped, and what was lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.changes.model import Events, Resync
-from tcpstates.render.json_ import SCHEMA, scalar, string
+from tcpstates.fields import fields_shown
+from tcpstates.model import Names
+from tcpstates.render.json_ import SCHEMA, counters, iso, row_maker, scalar, string
 
 
 def _line(told: Mapping[str, Any]) -> str:
@@ -21,19 +22,15 @@ def _line(told: Mapping[str, Any]) -> str:
     return json.dumps(told) + "\n"
 
 
-def _object(numbers: Mapping[str, int] | None) -> str:
-    if numbers is None:
-        return "null"
-    return "{" + ", ".join(f'"{key}": {n}' for key, n in numbers.items()) + "}"
-
-
 RowMaker = Callable[[Batch], list[str]]
 
 
-def iso(seconds: float) -> str:
-    """Format a time of the clock as UTC, in milliseconds."""
-    taken_at = datetime.fromtimestamp(seconds, timezone.utc)
-    return taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def event_rows(
+    names: Names, *, times: bool = False, info: bool = False, memory: bool = False
+) -> RowMaker:
+    """Return what encodes the sockets of events: what identifies them is included."""
+    fields = fields_shown(times=times, extended=True, info=info, memory=memory)
+    return row_maker(fields, names)
 
 
 def start_object(
@@ -96,5 +93,5 @@ def event_objects(happened: Events | Resync, make: RowMaker) -> Iterator[str]:
             f' "to": {string(new)}, "former_ms": {scalar(ms)},'
             f' "former_kind": {string(None if kind is None else str(kind))},'
             f' "missed": {missed},'
-            f' "traffic": {_object(traffic)}, {row[1:]}\n'
+            f' "traffic": {counters(traffic)}, {row[1:]}\n'
         )

@@ -7,7 +7,7 @@ names contain, so it is the same in every locale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
@@ -91,10 +91,11 @@ def _processes(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _objects(values: Sequence[Any]) -> Sequence[Any]:
-    return texts_of_objects(_object, values)
+    return texts_of_objects(counters, values)
 
 
-def _object(value: dict[str, int] | None) -> str:
+def counters(value: Mapping[str, int] | None) -> str:
+    """Encode numbers by name."""
     if value is None:
         return "null"
     return "{" + ", ".join(f'"{key}": {number}' for key, number in value.items()) + "}"
@@ -207,13 +208,18 @@ def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
             yield "\n".join(rows) + "\n"
 
 
+def iso(seconds: float) -> str:
+    """Format a time of the clock as UTC, in milliseconds."""
+    at = datetime.fromtimestamp(seconds, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def opening(listing: Listing) -> str:
     """Encode the first members of every document."""
-    taken_at = datetime.fromtimestamp(listing.taken_at, timezone.utc)
-    text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (
         f'{{\n  "schema": {SCHEMA},\n  "source": {string(listing.source)},\n'
-        f'  "taken_at": {string(text)},\n  "filter": {string(listing.filter)},\n'
+        f'  "taken_at": {string(iso(listing.taken_at))},\n'
+        f'  "filter": {string(listing.filter)},\n'
         f'  "boot_id": {string(listing.boot_id)},\n'
     )
 

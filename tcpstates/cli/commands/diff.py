@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from tcpstates.batch import Batch
-from tcpstates.changes.diff import compare
-from tcpstates.changes.identity import has_cookies
+from tcpstates.changes.diff import are_of_one_boot, compare
 from tcpstates.changes.model import Events
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, SOURCE
-from tcpstates.columns.registry import find_columns
+from tcpstates.columns.registry import PROCESS, find_columns
 from tcpstates.columns.tally import count_by
+from tcpstates.fields import Needs
 from tcpstates.model import Listing, Request
 from tcpstates.origin import LiveHost, Origin, SavedListing
 from tcpstates.pipeline import list_sockets, select
@@ -72,12 +72,14 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
     second = rest[0] if is_second else None
     expression = rest[1:] if is_second else rest
     columns = find_columns(values["by"]) if values["by"] else ()
-    needs = {column.needs for column in columns}
-    before = _read(first, _saved(first), expression, needs)
+    # Events are shown with their processes, counts only by the columns named.
+    needs = {column.needs for column in columns or (PROCESS,)}
+    warned: set[str] = set()
+    before = _read(first, _saved(first), expression, needs, warned)
     if second is None:
-        after = _read("now", LiveHost(values["source"]), expression, needs)
+        after = _read("now", LiveHost(values["source"]), expression, needs, warned)
     else:
-        after = _read(second, _saved(second), expression, needs)
+        after = _read(second, _saved(second), expression, needs, warned)
     names = after.origin.names(numeric=values["numeric"])
     if columns:
         tallies = [count_by(side.batches, columns, names) for side in (before, after)]
@@ -88,15 +90,14 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
             headings = [column.heading for column in columns]
             output.write(_count_lines(headings, *counts))
         return
-    by_cookie = _is_one_boot(before, after)
+    by_cookie = are_of_one_boot(
+        (before.listing.boot_id, after.listing.boot_id), before.batches, after.batches
+    )
     events = list(compare(before.batches, after.batches, by_cookie=by_cookie))
     if values["as_jsonl"]:
-        from tcpstates.fields import fields_shown
-        from tcpstates.render.events import event_objects
-        from tcpstates.render.json_ import row_maker
+        from tcpstates.render.events import event_objects, event_rows
 
-        fields = fields_shown(times=False, extended=True, info=False, memory=False)
-        make = row_maker(fields, names)
+        make = event_rows(names)
         for each in events:
             output.write(event_objects(each, make), encoding="utf-8")
         return
@@ -120,23 +121,26 @@ def _saved(path: str) -> SavedListing:
 
 
 def _read(
-    title: str, origin: Origin, expression: Sequence[str], needs: Iterable[Any]
+    title: str,
+    origin: Origin,
+    expression: Sequence[str],
+    needs: Collection[Needs],
+    warned: set[str],
 ) -> _Side:
-    """Read a side into memory; raise FileUnavailable and FilterSyntaxError."""
+    """Read a side into memory; raise FileUnavailable and FilterSyntaxError.
+
+    What limits both sides is printed once: `warned` has what has been printed.
+    """
     request = Request(
         protocols=frozenset(PROTOCOLS), states=ALL_STATES, unknown_states=True
-    ).for_columns([*needs, "processes"])
+    ).for_columns(needs)
     listing = list_sockets(request, origin, select(expression, origin, request))
     batches = list(listing.batches)
     for limitation in listing.limitations:
-        warn(limitation.text)
+        if limitation.text not in warned:
+            warned.add(limitation.text)
+            warn(limitation.text)
     return _Side(title, origin, listing, batches)
-
-
-def _is_one_boot(before: _Side, after: _Side) -> bool:
-    boots = {side.listing.boot_id for side in (before, after)}
-    are_alike = len(boots) == 1 and None not in boots
-    return are_alike and has_cookies([*before.batches, *after.batches])
 
 
 def _summary(

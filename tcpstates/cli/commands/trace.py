@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -16,10 +14,11 @@ from tcpstates.changes.follow import Follower, Happening
 from tcpstates.changes.model import Events, Kind
 from tcpstates.changes.summary import Summary
 from tcpstates.changes.traced import TracedEvents
-from tcpstates.cli.output import Output, ReaderGone, warn
+from tcpstates.cli.output import Output, warn
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
-from tcpstates.cli.watch.rounds import collect_garbage, rounds, sleeper
+from tcpstates.cli.watch.rounds import collect_garbage, rounds
+from tcpstates.cli.watch.stop import Stop
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.selection import Selection
@@ -29,6 +28,7 @@ from tcpstates.parse.tracepoint import Transition
 from tcpstates.pipeline import select
 from tcpstates.states import ALL_STATES
 
+_INTERRUPTED = 130
 _PERF, _POLL = "perf", "poll"
 _HELD_BACK = 50_000_000  # nanoseconds, in which processors may be behind each other
 _LOOK = 0.1  # seconds between readings of the rings
@@ -73,45 +73,35 @@ def trace(output: Output, /, expression: tuple[str, ...], **values: Any) -> int 
     A filter compares addresses and ports; a state in it selects changes from and to it.
     """
     collect_garbage()
-    signal.signal(signal.SIGTERM, _interrupt)
+    start = time.monotonic()
+    seconds = values["seconds"]
+    stop = Stop(None if seconds is None else start + seconds)
     origin = LiveHost()
     request = Request(states=ALL_STATES, processes=True)
     selection = select(expression, origin, request)
     names = origin.names(numeric=values["numeric"])
     summary = Summary()
-    start = time.monotonic()
-    code = None
-    try:
-        for happened in _happened(values, expression, request, selection, start):
-            summary.add(happened)
-            if not values["quiet"]:
-                lines = _lines(happened, names, output, values)
-                output.write(lines, encoding="utf-8" if values["as_jsonl"] else None)
-                output.flush()
-    except KeyboardInterrupt:
-        code = None if values["summary"] else 130
+    for happened in _happened(values, expression, request, selection, stop):
+        summary.add(happened)
+        if not values["quiet"]:
+            lines = _lines(happened, names, output, values)
+            output.write(lines, encoding="utf-8" if values["as_jsonl"] else None)
+            output.flush()
     if values["summary"]:
         from tcpstates.render.trace_summary import render_summary
 
-        with suppress(ReaderGone):
-            output.write(render_summary(summary, time.monotonic() - start))
-    return code
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+        output.write(render_summary(summary, time.monotonic() - start))
+        return None
+    return _INTERRUPTED if stop.was_asked else None
 
 
 def _lines(
     happened: Happening, names: Any, output: Output, values: dict[str, Any]
 ) -> Iterable[str]:
     if values["as_jsonl"]:
-        from tcpstates.fields import fields_shown
-        from tcpstates.render.events import event_objects
-        from tcpstates.render.json_ import row_maker
+        from tcpstates.render.events import event_objects, event_rows
 
-        fields = fields_shown(times=False, extended=True, info=False, memory=False)
-        return event_objects(happened, row_maker(fields, names))
+        return event_objects(happened, event_rows(names))
     from tcpstates.render.event_text import event_lines
 
     return event_lines(happened, names, color=output.wants_color(values["color"]))
@@ -122,10 +112,9 @@ def _happened(
     expression: Sequence[str],
     request: Request,
     selection: Selection | None,
-    start: float,
+    stop: Stop,
 ) -> Iterator[Happening]:
     """Yield what happens, by the best reader that there is; say which."""
-    end = None if values["seconds"] is None else start + values["seconds"]
     why = ""
     if values["reader"] != _POLL:
         try:
@@ -136,17 +125,17 @@ def _happened(
             why = f": no tracing: {error.reason}"
         else:
             warn("traced by the kernel (perf), in every network namespace")
-            yield from _traced(tracer, selection, end)
+            yield from _traced(tracer, selection, stop)
             return
     follower = Follower(request, LiveHost(), expression)
-    heard = "" if follower.ends_unheard else ", and the kernel's notices of ends"
+    heard = ", and the kernel's notices of ends" if follower.hears_ends else ""
     warn(f"read by looking each {values['interval']:g} s{heard}{why}")
     try:
-        for _ in rounds(values["interval"], sleep=sleeper(end)):
+        for _ in rounds(values["interval"], sleep=stop.sleep):
             for happened in follower.look().happened:
                 if not (isinstance(happened, Events) and happened.kind is Kind.PRESENT):
                     yield happened
-            if end is not None and time.monotonic() >= end:
+            if stop.is_due:
                 return
     finally:
         follower.close()
@@ -160,13 +149,13 @@ def _tracer(selection: Selection | None) -> Tracer:
 
 
 def _traced(
-    tracer: Tracer, selection: Selection | None, end: float | None
+    tracer: Tracer, selection: Selection | None, stop: Stop
 ) -> Iterator[Happening]:
     """Yield traced events, those of all processors in the order of time."""
     events = TracedEvents()
     waiting: list[Transition] = []
     try:
-        while end is None or time.monotonic() < end:
+        while not stop.is_due:
             tracer.wait(_LOOK)
             traced = tracer.read()
             waiting = sorted([*waiting, *traced.transitions])

@@ -121,9 +121,12 @@ class _Watched:
 
     def events(self, look: Look, skipped: int) -> Iterator[str]:
         """Yield the events of a round as JSON."""
-        from tcpstates.fields import fields_shown
-        from tcpstates.render.events import event_objects, skipped_object, start_object
-        from tcpstates.render.json_ import row_maker
+        from tcpstates.render.events import (
+            event_objects,
+            event_rows,
+            skipped_object,
+            start_object,
+        )
 
         options = self._options
         if self._is_first:
@@ -137,13 +140,12 @@ class _Watched:
             )
         if skipped:
             yield skipped_object(look.time, skipped)
-        fields = fields_shown(
+        make = event_rows(
+            self._names,
             times=options.timers or bool(options.info),
-            extended=True,  # the cookie and the inode tell sockets apart
             info=bool(options.info),
             memory=options.memory,
         )
-        make = row_maker(fields, self._names)
         for happened in look.happened:
             yield from event_objects(happened, make)
 
@@ -167,7 +169,7 @@ class _Watched:
         answer = Answer(listing, self._origin, self._names, look.selection)
         texts: Iterable[str] = shown.texts(answer, self._output)
         if options.format == "jsonl":  # of counts: each group says when
-            from tcpstates.render.events import iso
+            from tcpstates.render.json_ import iso
 
             texts = (f'{{"time": "{iso(look.time)}", {text[1:]}' for text in texts)
         yield from texts
