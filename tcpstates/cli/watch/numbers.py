@@ -39,16 +39,16 @@ class Numbers:
     def lines(self, look: Look, room: int) -> list[str]:
         """Return the lines of a round: count, change, history, values."""
         tally = count_by(look.batches, self._columns, self._names)
+        order: list[str] = []  # of the states, where all have a row
         if self._options.summary:
-            for label in requested_rows(look.listing.request):
-                tally.counts.setdefault((label,), 0)
+            order = requested_rows(look.listing.request)
+            tally.counts.update({(label,): 0 for label in order})
         elif self._columns == (STATE,) and look.selection is not None:
             for state in look.selection.named_states():
                 tally.counts.setdefault((str(state),), 0)
         self._remember(tally)
         groups = tally.groups(None)[0]
-        if self._options.summary:
-            order = requested_rows(look.listing.request)
+        if order:
             place = {label: row for row, label in enumerate(order)}
             groups.sort(key=lambda item: place.get(item[0][0], len(place)))
         most = room - 2 if self._options.limit is None else self._options.limit

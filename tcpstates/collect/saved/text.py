@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader, IncrementalNewlineDecoder
 
 from tcpstates.collect.saved.archive import BUFFER, UNREADABLE
-from tcpstates.parse.saved.reader import LONGEST, LONGEST_JSON
+from tcpstates.parse.saved.cleaning import longest
 
 _SAMPLE = 4096  # bytes, to detect an encoding
 _BOMS = (
@@ -44,8 +44,7 @@ def read_lines(
         lines = (rest + text).split("\n")
         rest = lines.pop()
         yield lines
-        longest = LONGEST_JSON if rest[:1] in ("[", "{") else LONGEST
-        if len(rest) > longest:
+        if len(rest) > longest(rest):
             skip()
             rest, is_dropping = "", True
         data = next(chunks, b"")

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+_LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
+_LONGEST_JSON = 1 << 26  # it may contain all sockets of a host
+_JSON = ("[", "{")
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
 )
@@ -165,3 +168,8 @@ def without_prefix(line: str) -> str | None:
         return bare[start.start() :]
     stripped = _PREFIX.sub("", bare, count=1)
     return stripped if stripped != line else None
+
+
+def longest(line: str) -> int:
+    """Return how many characters a line that begins like this may have."""
+    return _LONGEST_JSON if line[:1] in _JSON else _LONGEST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tcpstates.parse.saved.cisco import CiscoAsa, CiscoBrief, CiscoNxos
+from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.fstat import Fstat
 from tcpstates.parse.saved.json_text import OwnJson
 from tcpstates.parse.saved.layout import Layout
@@ -47,3 +48,24 @@ LAYOUTS: tuple[type[Layout], ...] = (
 FORMATS: tuple[str, ...] = tuple(
     dict.fromkeys(name for layout in LAYOUTS for name in layout.formats)
 )
+
+
+def make_layouts(
+    endpoints: Endpoints,
+    format: str | None,  # noqa: A002
+    byte_order: str,
+    at: float | None,
+) -> list[Layout]:
+    """Make a parser for each layout of a format, or of all.
+
+    `at`: of a recording, read events up to then, in seconds since the epoch.
+    """
+    made = [
+        layout(endpoints, byte_order)
+        for layout in LAYOUTS
+        if format is None or format in layout.formats
+    ]
+    if at is not None:
+        for layout in made:
+            layout.until(at)
+    return made

@@ -16,6 +16,7 @@ from tcpstates.parse.saved.blocks import LEAST, plain_run
 from tcpstates.parse.saved.cleaning import (
     cleaned,
     has_several_rows,
+    longest,
     parts_of,
     rows_in,
     without_prefix,
@@ -23,7 +24,7 @@ from tcpstates.parse.saved.cleaning import (
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.gate import refused
 from tcpstates.parse.saved.layout import Layout
-from tcpstates.parse.saved.layouts import LAYOUTS
+from tcpstates.parse.saved.layouts import make_layouts
 from tcpstates.parse.saved.other_kinds import MOST_LINES, OtherKinds
 from tcpstates.parse.saved.prompts import read_command
 from tcpstates.parse.saved.rows import NOT_OURS, MalformedLine, Row, to_batches
@@ -32,9 +33,7 @@ from tcpstates.parse.saved.suspicion import EXAMINED
 
 _JSON = ("[", "{")
 _SOCKETS_IN_JSON = ('"protocol"', '"LocalAddress"')
-LONGEST_JSON = 1 << 26  # of a line of JSON, which may contain all sockets of a host
 _FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
-LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _MOST_PREFIXES = 4  # to remove from a line
 _MOST_BY_LINE = 4096  # lines, where runs are rare
 
@@ -56,17 +55,10 @@ class Reader:
     ) -> None:
         """Expect one of FORMATS, or any; read one snapshot, counted from 1, or all.
 
-        `at`: of a recording, read events up to then, in seconds since the epoch.
+        `at`: see `make_layouts`.
         """
         self._endpoints = Endpoints(service)
-        self._layouts = [
-            layout(self._endpoints, byte_order)
-            for layout in LAYOUTS
-            if format is None or format in layout.formats
-        ]
-        if at is not None:
-            for layout in self._layouts:
-                layout.until(at)
+        self._layouts = make_layouts(self._endpoints, format, byte_order, at)
         self._current: Layout | None = None
         self._is_named = format is not None
         self.rows = 0
@@ -105,9 +97,7 @@ class Reader:
         for line in lines:
             self._line += 1
             self._endpoints.line = self._line
-            if len(line) > LONGEST and (
-                line[:1] not in _JSON or len(line) > LONGEST_JSON
-            ):
+            if len(line) > longest(line):
                 self._accounts.count((self._line,))
             else:
                 self._accounts.open(self._line, line)
