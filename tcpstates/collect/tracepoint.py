@@ -195,7 +195,7 @@ if sys.platform == "linux":
         told = _in_a_child()
         number, _, text = told.partition("\n")
         if not number.isdigit():
-            reason = "tracefs is not mounted, or not readable: run as root"
+            reason = "tracefs cannot be read; run as root"
             raise SourceUnavailable("perf", reason)
         return int(number), text
 

@@ -178,10 +178,10 @@ def test_without_privileges_it_looks_and_says_so(actor: Lab, tmp_path: Path) -> 
         begun(tracing)
         told = tracing.errors.read_text()
         assert told.startswith(
-            "tcpstates: read by looking each 0.2 s, and the kernel's"
+            "tcpstates: read by a look every 0.2 s and by the kernel's"
         )
         assert told.count("\n") == 1
-        assert "no tracing: " in told
+        assert "; cannot trace: " in told
         made = actor.ask(["pair"])
         tracing.wait_for(lambda: f":{made['port']}" in tracing.text)
         actor.ask(["abort", made["number"], 0])

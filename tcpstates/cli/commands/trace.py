@@ -122,14 +122,16 @@ def _happened(
         except SourceUnavailable as error:
             if values["reader"] == _PERF:
                 raise
-            why = f": no tracing: {error.reason}"
+            why = f"; cannot trace: {error.reason}"
         else:
             warn("traced by the kernel (perf), in every network namespace")
             yield from _traced(tracer, selection, stop)
             return
     follower = Follower(request, LiveHost(), expression)
-    heard = ", and the kernel's notices of ends" if follower.hears_ends else ""
-    warn(f"read by looking each {values['interval']:g} s{heard}{why}")
+    heard = (
+        " and by the kernel's notices of ended sockets" if follower.hears_ends else ""
+    )
+    warn(f"read by a look every {values['interval']:g} s{heard}{why}")
     try:
         for _ in rounds(values["interval"], sleep=stop.sleep):
             for happened in follower.look().happened:
