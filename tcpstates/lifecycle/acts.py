@@ -8,6 +8,7 @@ from tcpstates.lifecycle.machine import Event
 from tcpstates.states import TcpState
 
 CLIENT, SERVER = "client", "server"
+NOTHING = "-"  # no segment yet: it is sent together with the next one
 
 
 class Act(NamedTuple):
@@ -19,6 +20,17 @@ class Act(NamedTuple):
     sends: str = ""  # replaces the table's segment: one that carries more, or none
     error: str = ""  # the error that a call of the party's program gets
     is_probe: bool = False  # of keepalive: it repeats the last number
+    drops: Event | None = None  # what arrives, and is not taken
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether a timer of the kernel sends what the party has sent before."""
+        return self.event is None and (self.is_probe or "SYN" in self.sends)
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the party's kernel forgets the connection without a segment."""
+        return self.event is Event.ABORT and self.sends == NOTHING
 
 
 class Scenario(NamedTuple):
@@ -28,7 +40,8 @@ class Scenario(NamedTuple):
     start: tuple[TcpState, TcpState]  # client, server
     acts: tuple[Act, ...]
     moral: str
-    can_be_live: bool = True
+    live_note: str = ""  # how a live performance differs
+    is_queue_full: bool = False  # the server's accept queue, at the start
 
 
 class StepResult(NamedTuple):
@@ -56,6 +69,3 @@ class Observation(NamedTuple):
         return has_other_error or any(
             seen not in (None, expected) for seen, expected in pairs
         )
-
-
-NOTHING = "-"  # no segment yet: it is sent together with the next one

@@ -31,7 +31,7 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         (
             Act(CLIENT, None, "send()", "data"),
             Act(SERVER, E.ABORT, "close() with the data unread"),
-            Act(CLIENT, E.RST, error="ECONNRESET"),
+            Act(CLIENT, E.RST, "ECONNRESET", error="ECONNRESET"),
         ),
         "The kernel sends RST instead of FIN, so that the client learns that its data"
         " were not read. See tcpstates explain unread-data.",
@@ -45,12 +45,11 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ACK_OF_FIN),
             Act(CLIENT, None, "send() still succeeds", "data"),
             Act(SERVER, E.ABORT, "no program is left to read the data"),
-            Act(CLIENT, E.RST, "the next send() fails: EPIPE"),
+            Act(CLIENT, E.RST, "the next send() fails: EPIPE", error="EPIPE"),
         ),
         "A FIN only says that the server sends nothing more. That it does not read"
         " either, the client learns from the RST: sends succeed until it has arrived,"
         " and then fail.",
-        can_be_live=False,
     ),
     "half-open": Scenario(
         "Half-open: the server has crashed, and the client does not know",
@@ -59,12 +58,11 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ABORT, "crash: its kernel forgets everything", NOTHING),
             Act(CLIENT, None, "later: send()", "data"),
             Act(SERVER, None, "it knows no such connection", "RST"),
-            Act(CLIENT, E.RST, "ECONNRESET"),
+            Act(CLIENT, E.RST, "ECONNRESET", error="ECONNRESET"),
         ),
         "Until the client sends something, its socket is ESTABLISHED, for days if need"
         " be. If the host does not come back, no RST comes either: the client then"
         " gives up after about 15 minutes.",
-        can_be_live=False,
     ),
     "keepalive": Scenario(
         "Keepalive: the client finds out that the server is gone",
@@ -73,10 +71,15 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             Act(SERVER, E.ABORT, "its power fails", NOTHING),
             Act(CLIENT, None, "idle for two hours: a probe", "ACK", is_probe=True),
             Act(CLIENT, None, "no answer: 8 more, 75 s apart", "ACK", is_probe=True),
-            Act(CLIENT, E.USER_TIMEOUT, "the next recv() fails: ETIMEDOUT"),
+            Act(
+                CLIENT,
+                E.USER_TIMEOUT,
+                "the next recv() fails: ETIMEDOUT",
+                error="ETIMEDOUT",
+            ),
         ),
         "Only if the program has set SO_KEEPALIVE. See tcpstates explain keepalive.",
-        can_be_live=False,
+        live_note="The first probe came after a second, the others a second apart.",
     ),
     "lost-ack": Scenario(
         "The last ACK of the handshake is lost",
@@ -91,14 +94,13 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         ),
         "Meanwhile the client is ESTABLISHED and the server half-open. If the client"
         " sends data, their ACK completes the handshake, too.",
-        can_be_live=False,
     ),
     "queue-full": Scenario(
         "The accept queue of the server is full",
         (S.CLOSED, S.LISTEN),
         (
             Act(CLIENT, E.ACTIVE_OPEN),
-            Act(SERVER, None, "queue full: it drops the SYN"),
+            Act(SERVER, None, "queue full: it drops the SYN", drops=E.SYN),
             Act(CLIENT, None, "a second later", "SYN"),
             Act(SERVER, E.SYN, "accept() has made room"),
             Act(CLIENT, E.SYN_ACK),
@@ -106,7 +108,7 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         ),
         "To the client, the server seems slow by whole seconds. See tcpstates explain"
         " backlog.",
-        can_be_live=False,
+        is_queue_full=True,
     ),
     "syn-flood": Scenario(
         "SYN flood: one of many SYNs from a made-up address",
@@ -119,7 +121,8 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         ),
         "Each one takes a place in the queue of half-open connections for a minute."
         " With SYN cookies, the server keeps nothing and is not harmed.",
-        can_be_live=False,
+        live_note="The attacker was a socket that did not receive the answer. The"
+        " server repeated its SYN,ACK twice instead of 5 times.",
     ),
     "time-wait-reuse": Scenario(
         "A client comes again from a port that the server has in TIME_WAIT",
@@ -134,7 +137,7 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         " the server can tell the connections apart (RFC 6191). Another host behind"
         " the same address translation may have a lower one: it gets an ACK, answers"
         " with RST, and loses a second.",
-        can_be_live=False,
+        live_note="Until its first step the server had no listener: so the SYN waited.",
     ),
     "fin-wait-2-timeout": Scenario(
         "The client has closed, and the server does so hours later",
@@ -150,6 +153,6 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         ),
         "Linux ends FIN_WAIT_2 if no process holds the socket. The server's CLOSE_WAIT"
         " stays until its program closes.",
-        can_be_live=False,
+        live_note="In FIN_WAIT_2 the socket was closed, with a timeout of a second.",
     ),
 }

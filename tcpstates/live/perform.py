@@ -4,7 +4,8 @@ The sockets of both parties have gates: a segment reaches the peer only at its s
 every state lasts until it has been observed. Lost segments are resent after a second,
 so a scenario takes some seconds. shutdown() replaces close(), because the gate of a
 closed socket cannot be moved. Simultaneous scenarios use a single socket, which
-connects to its own port: its SYN and its FIN cross with themselves.
+connects to its own port: its SYN and its FIN cross with themselves. What an attacker's
+socket is in is not observed: he need not have one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import errno
 import platform
 import socket
-import struct
+import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -28,7 +29,8 @@ from tcpstates.lifecycle.acts import (
     StepResult,
 )
 from tcpstates.lifecycle.machine import Event
-from tcpstates.lifecycle.walks import is_simultaneous, walk
+from tcpstates.lifecycle.walks import walk
+from tcpstates.live.cast import Cast
 from tcpstates.live.namespace import enter_private_namespace
 from tcpstates.live.segment_filter import (
     BITS,
@@ -43,8 +45,7 @@ _ADDRESS = "127.0.0.1"
 _PATIENCE = 15.0  # seconds: segments are resent after 1, 3 and 7
 _LOOK_EVERY = 0.02  # seconds
 _MSG_DONTWAIT = 0x40  # linux/socket.h
-_TCP_SYNCNT = 7  # linux/tcp.h; not every system's `socket` module defines them
-_SYN_RETRIES = 2  # as many as in the scenario; timeout after 7 seconds at most
+_SO_COOKIE = 57  # asm-generic/socket.h
 
 
 class CannotPerform(TcpstatesError):
@@ -62,11 +63,6 @@ def perform(scenario: Scenario) -> Iterator[tuple[StepResult | None, Observation
     if platform.system() != "Linux":
         raise CannotPerform(
             "cannot perform the scenario: only Linux can hold segments back"
-        )
-    if not scenario.can_be_live:
-        raise CannotPerform(
-            "cannot perform this scenario: it needs a crash, an attacker or minutes;"
-            " remove --live"
         )
     try:
         if not are_gates_allowed():
@@ -100,48 +96,49 @@ def _is_loopback_up() -> bool:
 
 
 class _Stage:
-    """The sockets of both parties, possibly the same one, and their gates."""
+    """Both parties, their gates, and the step that the performance is at."""
 
     def __init__(self, stack: ExitStack, scenario: Scenario) -> None:
-        self._is_alone = is_simultaneous(scenario)
-        client = stack.enter_context(socket.socket())
-        server = client if self._is_alone else stack.enter_context(socket.socket())
-        client.setsockopt(socket.IPPROTO_TCP, _TCP_SYNCNT, _SYN_RETRIES)
-        server.bind((_ADDRESS, 0))  # reserves the port, without listening
-        self._end = server.getsockname()
-        # Others may still close connections that had the same port.
-        self._foreign = {row.cookie for row in self._rows()}
-        self._sockets = {CLIENT: client, SERVER: server}
+        self._cast = Cast(stack, scenario)
+        self._sockets = self._cast.parties
+        # Others may wait in the accept queue, or still close connections that had the
+        # same port.
+        playing = {_cookie(made) for made in self._sockets.values()}
+        played = scenario.start[1] if scenario.start[1] is TcpState.TIME_WAIT else None
+        self._foreign = {
+            row.cookie
+            for row in self._rows()
+            if row.cookie not in playing and row.state != played
+        }
         self._received: dict[str, frozenset[int]] = {}
-        self._repeated = 0
+        self._repeated = {CLIENT: 0, SERVER: 0}  # segments, as of the last look
+        self._last_sent: dict[str, str | None] = {}
         self._is_connected = scenario.start[0] is TcpState.ESTABLISHED
-        if scenario.start[0] is TcpState.ESTABLISHED:
-            if not self._is_alone:
-                server.listen()
-            client.connect(self._end)
-            if not self._is_alone:
-                accepted, _ = server.accept()
-                server.close()
-                self._sockets[SERVER] = stack.enter_context(accepted)
+        self._is_attack = False
+        self._has_half_open = False  # the server, at any time
         self._move_gates(scenario.acts)
 
     def look(self) -> Observation:
         """Observe the states that the kernel reports now."""
-        port = self._end[1]
+        port = self._cast.end[1]
         rows = [row for row in self._rows() if row.cookie not in self._foreign]
         client = [row for row in rows if row.remote_port == port]
         server = [row for row in rows if row.local_port == port]
         # A connection takes precedence over the listener.
         server.sort(key=lambda row: row.state == TcpState.LISTEN)
+        self._repeated = {CLIENT: _repeated(client), SERVER: _repeated(server)}
         timer = client[0].timer if client else None
         is_waiting = timer is not None and timer.kind == "time-wait"
         left = timer.expires_ms if timer and is_waiting else None
-        self._repeated = (timer.retransmits or 0) if timer and not is_waiting else 0
-        return Observation(_state(client), _state(server), left)
+        states = _state(client), _state(server)
+        if states[1] is TcpState.LISTEN and self._has_half_open:
+            states = states[0], TcpState.CLOSED  # of what the listener had created
+        self._has_half_open |= states[1] is TcpState.SYN_RECEIVED
+        return Observation(None if self._is_attack else states[0], states[1], left)
 
     def _rows(self) -> Sequence[Socket]:
         """Read the sockets with the port of the server, on either side."""
-        port = self._end[1]
+        port = self._cast.end[1]
         return snapshot(f"sport = :{port} or dport = :{port}").sockets
 
     def step(self, result: StepResult, later: Sequence[Act]) -> Observation:
@@ -149,15 +146,18 @@ class _Stage:
         act = result.act
         if act.event is Event.TWO_MSL:
             seen = self.look()
-            if act.party == CLIENT or self._is_alone:
+            if act.party == CLIENT or self._cast.is_alone:
                 seen = seen._replace(client=None)
-            if act.party == SERVER or self._is_alone:
+            if act.party == SERVER or self._cast.is_alone:
                 seen = seen._replace(server=None)
             return seen
-        passing = {SERVER if act.party == CLIENT else CLIENT: DATA}
+        other = SERVER if act.party == CLIENT else CLIENT
+        is_answer = act.sends == "ACK" and self._last_sent.get(other) == "data"
+        passing = {other: DATA} if act.sends == "data" or is_answer else {}
         self._receive(act)
-        self._move_gates(later, passing if act.sends in ("data", "ACK") else {})
-        self._do(act)
+        self._move_gates(later, passing)
+        self._do(result, is_answer=is_answer)
+        self._last_sent[act.party] = result.segment
         seen = self._wait(result)
         if act.error:
             seen = seen._replace(error=self._error(act.party))
@@ -172,13 +172,15 @@ class _Stage:
     def _receive(self, act: Act) -> None:
         """Record that a party may receive these segments, now and later."""
         bits = BITS.get(act.event, frozenset()) if act.event else frozenset()
-        if self._is_alone and act.event is Event.ACK_OF_SYN:
+        if self._cast.is_alone and act.event is Event.ACK_OF_SYN:
             bits |= SYN_AGAIN
+        if act.drops is not None:
+            bits |= BITS[act.drops]
         for party in self._parties(act.party):
             self._received[party] = self._received.get(party, frozenset()) | bits
 
     def _parties(self, party: str) -> Collection[str]:
-        return (CLIENT, SERVER) if self._is_alone else (party,)
+        return (CLIENT, SERVER) if self._cast.is_alone else (party,)
 
     def _move_gates(
         self, later: Sequence[Act], passing: dict[str, frozenset[int]] | None = None
@@ -195,40 +197,48 @@ class _Stage:
             if gated.fileno() >= 0:
                 let_through(gated, bits | (passing or {}).get(party, frozenset()))
 
-    def _do(self, act: Act) -> None:
+    def _do(self, result: StepResult, *, is_answer: bool) -> None:
         """Perform the program's part of a step."""
+        act = result.act
         mine = self._sockets[act.party]
         match act.event:
             case Event.PASSIVE_OPEN:
                 mine.listen()
             case Event.ACTIVE_OPEN if act.party == CLIENT:
-                mine.settimeout(0)
-                mine.connect_ex(self._end)
-            case Event.CLOSE if act.party == CLIENT or not self._is_alone:
+                self._cast.open()
+            case Event.SYN if act.party == SERVER:
+                self._cast.welcome()
+            case Event.CLOSE if act.party == CLIENT or not self._cast.is_alone:
                 mine.shutdown(socket.SHUT_WR)
             case Event.ABORT:
-                if not _has_unread_data(mine):  # with these, close() aborts, too
-                    linger = struct.pack("ii", 1, 0)
-                    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                mine.close()
+                self._cast.abort(act)
+            case Event.NO_PROCESS:
+                self._cast.leave(act.party)
             case Event.ACK_OF_FIN:
                 self._read_ends()
             case Event.RST if self._is_connected:
-                mine.send(b"?")  # a RST is not resent, but answers any segment
+                with suppress(BrokenPipeError):  # after shutdown(): its FIN is resent
+                    mine.send(b"?")  # a RST is not resent, but answers any segment
             case None:
-                self._do_without_event(act)
+                self._do_without_event(result, is_answer=is_answer)
             case _:
                 pass  # left to the kernel
 
-    def _do_without_event(self, act: Act) -> None:
-        """Send data, receive them, or wait for a retransmission."""
+    def _do_without_event(self, result: StepResult, *, is_answer: bool) -> None:
+        """Send data, receive them, attack, or wait until the kernel repeats itself."""
+        act = result.act
         mine = self._sockets[act.party]
         if act.sends == "data":
             mine.send(b"data")
-        elif act.sends == "ACK":
+        elif is_answer:
             mine.recv(len(b"data"))
-        elif act.sends == "SYN":
-            self._wait_for_repetition()
+        elif result.client is TcpState.CLOSED and act.sends == "SYN":
+            self._is_attack = True
+            self._cast.open()
+        elif act.is_repetition:
+            if self._is_attack:
+                self._sockets[CLIENT].close()  # without a segment: it is in SYN_SENT
+            self._wait_for_repetition(act.party)
 
     def _read_ends(self) -> None:
         """Read arrived data: Linux resends no FIN that is still in a queue here."""
@@ -236,9 +246,9 @@ class _Stage:
             with suppress(OSError):
                 gated.recv(1, _MSG_DONTWAIT)
 
-    def _wait_for_repetition(self) -> None:
-        before, end = self._repeated, time.monotonic() + _PATIENCE
-        while self._repeated <= before and time.monotonic() < end:
+    def _wait_for_repetition(self, party: str) -> None:
+        before, end = self._repeated[party], time.monotonic() + _PATIENCE
+        while self._repeated[party] <= before and time.monotonic() < end:
             time.sleep(_LOOK_EVERY)
             self.look()
 
@@ -253,16 +263,24 @@ class _Stage:
 
     def _masked(self, seen: Observation, result: StepResult) -> Observation:
         """Hide the state of a single socket while the parties should differ."""
-        if self._is_alone and result.client is not result.server:
+        if self._cast.is_alone and result.client is not result.server:
             return Observation(None, None)
         return seen
 
 
-def _has_unread_data(made: socket.socket) -> bool:
-    """Check whether data have arrived that nobody has read."""
-    with suppress(OSError):
-        return bool(made.recv(1, socket.MSG_PEEK | _MSG_DONTWAIT))
-    return False
+def _cookie(made: socket.socket) -> int:
+    """Return the kernel's own number of a socket."""
+    return int.from_bytes(
+        made.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder
+    )
+
+
+def _repeated(rows: Sequence[Socket]) -> int:
+    """Return how often the first socket has repeated its last segment, or probed."""
+    timer = rows[0].timer if rows else None
+    if timer is None or timer.kind == "time-wait":
+        return 0
+    return timer.retransmits or 0
 
 
 def _state(rows: Sequence[Socket]) -> TcpState:

@@ -12,7 +12,7 @@ import click
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.output import Output
 from tcpstates.cli.state_argument import color_option, json_option
-from tcpstates.lifecycle.acts import Scenario
+from tcpstates.lifecycle.acts import CLIENT, SERVER, Scenario
 from tcpstates.lifecycle.machine import Event
 from tcpstates.lifecycle.scenarios import SCENARIOS
 from tcpstates.lifecycle.walks import is_simultaneous, walk
@@ -148,13 +148,17 @@ def _verdict(name: str, steps: Sequence[Step], width: int) -> str:
     system = f"{platform.system()} {platform.release()}"
     last, seen = steps[-1]
     if last is not None and seen is not None and seen.differs(last):
-        expected = f"client {last.client}, server {last.server}"
+        expected, found = [], []
+        for party in (CLIENT, SERVER):
+            if (state := getattr(seen, party)) is not None:
+                expected.append(f"{party} {getattr(last, party)}")
+                found.append(f"{party} {state}")
         if last.act.error:
-            expected += f", {last.act.error}"
-        found = f"client {seen.client}, server {seen.server}"
+            expected.append(last.act.error)
         if seen.error:
-            found += f", {seen.error}"
-        text = f"{system} differed at this step: expected {expected}; found {found}."
+            found.append(seen.error)
+        text = f"{system} differed at this step: expected {', '.join(expected)}; found"
+        text += f" {', '.join(found)}."
         if last.act.event is not None and last.act.event.is_segment:
             segment = str(last.act.event).removeprefix("rcv ")
             text += f" The {segment} did not arrive: does a firewall filter loopback?"
@@ -166,5 +170,5 @@ def _verdict(name: str, steps: Sequence[Step], width: int) -> str:
         how = "Each segment was held back until its step; shutdown() replaced close()."
     if is_simultaneous(scenario):
         how = "One socket, connected to its own port, played both sides."
-    text = f"{system} behaved as expected at every step. {how}"
-    return "\n" + filled(text, readable(width, 48))
+    parts = [f"{system} behaved as expected at every step.", how, scenario.live_note]
+    return "\n" + filled(" ".join(filter(None, parts)), readable(width, 48))

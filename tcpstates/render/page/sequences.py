@@ -46,7 +46,7 @@ def _happens(result: StepResult) -> str:
     event = "" if act.event is None else EVENTS[act.event]
     what = describe_act(result) or event
     said = f'<span class="act">{act.party}: {escape(what)}'
-    said += f" ({act.error})</span>" if act.error else "</span>"
+    said += f" ({act.error})</span>" if act.error not in act.text else "</span>"
     if result.segment is None:
         return said
     segment = escape(f"{result.segment} {result.numbers}".strip())
