@@ -31,6 +31,10 @@ _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$"
 _LONGEST = 1000  # characters before the type; more would take the pattern too long
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
+# Protocols whose sockets are left out; any other name may be a damaged one.
+_OTHER_PROTOCOLS = frozenset(
+    "udplite sctp dccp icmp icmpv6 igmp raw ipip ipv6 gre esp ah ospf pim".split()
+)
 
 
 class Lsof(Layout):
@@ -127,7 +131,8 @@ class LsofFields(Layout):
         fields, self._file = self._file, {}
         protocol = fields.get("P", "").lower()
         if protocol not in PROTOCOLS or "n" not in fields:
-            is_damaged = fields.get("t") in _FAMILIES and not {"P", "n"} <= set(fields)
+            is_whole = "n" in fields and protocol in _OTHER_PROTOCOLS
+            is_damaged = fields.get("t") in _FAMILIES and not is_whole
             return (MALFORMED._replace(line=self._line),) if is_damaged else ()
         return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 

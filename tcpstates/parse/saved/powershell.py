@@ -145,7 +145,8 @@ class PowershellTable(_Powershell):
 
     name = "powershell"
     like_row = re.compile(
-        r"^\s*(?:\d{1,5}\s+\d|(?:\S{0,80}[:.*]\S{0,80}|ip|<ip>)\s+\d{1,5}(?:\s|$))"
+        r"^\s*(?:\d{1,5}(?:\s+\d|\s*$)"
+        r"|(?:\S{0,80}[:.*]\S{0,80}|ip|<ip>)(?:\s+\d{1,5}(?:\s|$)|\s*$))"
     )
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:

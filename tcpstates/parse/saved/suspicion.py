@@ -41,11 +41,12 @@ _STATE = re.compile(
     r"(?<![\w./-])(?:LISTEN(?:ING)?|ESTAB(?:LISHED)?|SYN[-_](?:SENT|RECV|RECEIVED|RCVD)"
     r"|FIN[-_]?WAIT[-_]?[12]|TIME[-_]WAIT|CLOSE[-_]WAIT|LAST[-_]ACK|CLOSING|UNCONN"
     r"|CLOSED|Listen|Established|TimeWait|CloseWait|FinWait[12]|SynSent|SynReceived"
-    r"|LastAck|Bound)(?![\w./-])"
+    r"|LastAck|Bound|Connected(?=\s*$))(?![\w./-])"
 )
 # Text that occurs only in rows of lsof, z/OS and /proc/net, and PowerShell's headings.
 _UNMISTAKABLE = re.compile(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
+    r"|\s\d+[urw]\s.{0,99}\s(?:TCP|UDP)\s+\S+:\S"
     r"|^\s*(?:Local|Foreign) Socket:\s|^[\w <>-]*\bLocal(?:Address|Port)\b[\w <>-]*$"
     r"|(?:^|\s)\d{1,9}/\d{1,9}/\d{1,9}\s+\S{1,80}\.(?:\d+|\*)\s*$"
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"

@@ -120,6 +120,14 @@ def test_the_process_is_that_of_the_text(above: str, line: str, owner: str) -> N
     assert row.endswith(f" {owner}")
 
 
+LSOF_FIELDS = "p1\ncsshd\ntIPv4\nPTCP\nn*:23\n"
+ENDPOINTS = "LocalAddress LocalPort\n------------ ---------\n0.0.0.0      53\n"
+SOLARIS = (
+    "UDP: IPv4\n   Local Address        Remote Address      State\n"
+    "-------------------- -------------------- ----------\n"
+    "127.0.0.1.32859      127.0.0.1.514        Connected\n"
+)
+
 REPORTED = [
     (SS, "LISTEN,0,128,0.0.0.0:23,0.0.0.0:*"),
     (SS, "LISTEN 0 128"),
@@ -145,6 +153,11 @@ REPORTED = [
     (LSOF, "nginx 1250 root 4u IPv4 123 0t0 TCP 10.0.0.1:80->"),
     (LSOF, "nginx 1250 root 4u IPv4 123 0t0 *:80 (LISTEN)"),
     (LSOF, "nginx 1250 root 4u IPv4 123"),
+    (LSOF, "nginx 1250 root 4u <ip> 123 0t0 UDP host:bootpc"),
+    (LSOF_FIELDS, "tIPv4\nPTC\nn*:22"),
+    (ENDPOINTS, "5353"),
+    (ENDPOINTS, "fe80::1%12"),
+    (SOLARIS, "<ip> 127.0.0.1.514 Connected"),
     (PROC, "0100007F:1F91 00000000:0000 0A"),
 ]
 
