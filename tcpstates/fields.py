@@ -63,6 +63,11 @@ ColumnName = Literal[
     "ulp_info",  # dict of int: see `parse.diag_attributes.UpperProtocol`
     "memory",  # dict of int: see `parse.diag_attributes.MEMORY_FIELDS`
     "info.packed",  # bytes: tcp_info as the kernel sends it
+    "netns",  # str: the name of its network namespace, or net:[NUMBER]
+    "netns_id",  # int: the namespace's inode
+    "container",  # str: the name or number of the container of its first process
+    "pod",  # str: of Kubernetes or Podman, as NAMESPACE/NAME or a number
+    "unit",  # str: the systemd unit of its first process
     "processes",  # tuple of Owner: None where they were not looked up
     "no_process_reason",  # str: why `processes` is empty; see `model.Reason`
     "pid",  # int: the one process that a source reports
@@ -85,9 +90,9 @@ SERVICE: dict[Side, ColumnName] = {"local": "local_service", "remote": "remote_s
 SIDES_OF_A_SOCKET: tuple[Side, Side] = ("local", "remote")
 
 # Which options show a field; without any: always.
-ShownWith = Literal["always", "times", "extended", "info", "memory"]
+ShownWith = Literal["always", "times", "extended", "info", "memory", "places"]
 # What has to be requested; "": nothing.
-Needs = Literal["", "processes", "info", "memory"]
+Needs = Literal["", "processes", "info", "memory", "places"]
 
 
 class Kind(NamedTuple):
@@ -178,12 +183,22 @@ FIELDS: tuple[Field, ...] = (
           "info", "info", read_as="ulp_info"),
     Field("memory", COUNTERS, "bytes, and packets for drops", "memory", "memory",
           "memory", read_as="memory"),
+    Field("netns", TEXT, "the name of its network namespace", "netns", "places",
+          read_as="netns"),
+    Field("netns_id", NUMBER, "the number of that namespace: its inode", "netns_id",
+          "places", read_as="netns_id"),
+    Field("container", TEXT, "name or number; None: none, or not known", "container",
+          "places", "places", read_as="container"),
+    Field("pod", TEXT, "namespace/name, or its number; None: none, or not known",
+          "pod", "places", "places", read_as="pod"),
+    Field("unit", TEXT, "the systemd unit; None: none, or not known", "unit",
+          "places", "places", read_as="unit"),
 )
 # fmt: on
 
 
 def fields_shown(
-    *, times: bool, extended: bool, info: bool, memory: bool
+    *, times: bool, extended: bool, info: bool, memory: bool, places: bool = False
 ) -> list[Field]:
     """The fields that the options of a listing show."""
     is_shown: dict[ShownWith, bool] = {
@@ -192,5 +207,6 @@ def fields_shown(
         "extended": extended,
         "info": info,
         "memory": memory,
+        "places": places,
     }
     return [field for field in FIELDS if is_shown[field.shown_with]]

@@ -27,6 +27,7 @@ class Request(NamedTuple):
     info: bool = False
     memory: bool = False
     processes: bool = False  # find every owner, which may take a scan of /proc
+    places: bool = False  # find containers, pods and units, by the owners
     reported_processes: bool = False  # owners, where the source reports them anyway
     # Owners are wanted for a filter only: enough to know which sockets it selects.
     owners_for_filter: bool = False
@@ -36,9 +37,10 @@ class Request(NamedTuple):
     allow_fallback: bool = False  # read elsewhere what the source lacks, and say so
 
     def for_columns(self, needs: Collection[Needs]) -> Request:
-        """Return the request with what columns need: processes, info, memory."""
+        """Return the request with what columns need: processes, info, memory..."""
         return self._replace(
-            processes="processes" in needs,
+            processes="processes" in needs or "places" in needs,
+            places="places" in needs,
             info="info" in needs,
             memory="memory" in needs,
         )
@@ -54,6 +56,8 @@ class Request(NamedTuple):
                 return self.info
             case "memory":
                 return self.memory
+            case "places":
+                return self.places
 
     def includes(self, label: str) -> bool:
         """Whether a socket whose state is displayed as `label` was requested."""
@@ -113,6 +117,7 @@ class KernelCounts(NamedTuple):
     memory_limit_bytes: int | None = None
 
 
+OWN_NETNS = "own"  # the name of our own network namespace
 FEW_EXAMINED = "few-examined"  # the kind of a limitation that only records show
 # The kinds of limitations that may hide sockets.
 HIDING = frozenset({"may-match", "other-holders", "sockets-merged", "rows-skipped"})
@@ -176,7 +181,7 @@ class Names(Protocol):
         """The path of a cgroup below the mount of cgroup v2."""
 
     def netns(self) -> int | None:
-        """The number of the network namespace that is examined."""
+        """The number of our own network namespace."""
 
     def fin_timeout_ms(self) -> int | None:
         """The system's tcp_fin_timeout in milliseconds; None: it has none."""

@@ -51,6 +51,8 @@ class Events:
     former_kind: Sequence[Exactness | None]
     # What an ended TCP connection has transferred: see TRAFFIC; None: unknown.
     traffic: Sequence[dict[str, int] | None]
+    # Why a connection has ended: see `traced.Cause`; empty: not known of any.
+    causes: Sequence[str | None] = ()
     was_missed: bool = False  # no look has seen these sockets
     is_traced: bool = False  # every change is there, also those between two looks
 
@@ -72,6 +74,7 @@ class Events:
             former_ms=list(compress(self.former_ms, chosen)),
             former_kind=list(compress(self.former_kind, chosen)),
             traffic=list(compress(self.traffic, chosen)),
+            causes=list(compress(self.causes, chosen)),
         )
 
     def __len__(self) -> int:  # the number of events, not of fields

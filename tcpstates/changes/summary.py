@@ -39,6 +39,8 @@ class Summary:
         self.ports: Counter[int] = Counter()
         self.processes: Counter[bytes] = Counter()
         self.hidden: Counter[str] = Counter()  # by the state
+        self.namespaces: Counter[str] = Counter()  # networks', by name
+        self.causes: Counter[tuple[str, int]] = Counter()  # why it ended, and the port
         self.lost: int | None = 0  # None: unknown
         self._durations: dict[str, list[int]] = {}
         self._slowest: list[Slow] = []
@@ -58,10 +60,15 @@ class Summary:
             return
         self.edges.update(zip(happened.old, happened.new, strict=True))
         batch = happened.batch
-        self.ports.update(
+        ports = [
             min(local, remote) if local and remote else local or remote
             for local, remote in batch.rows("local_port", "remote_port")
-        )
+        ]
+        self.ports.update(ports)
+        self.namespaces.update(filter(None, batch.column("netns")))
+        if any(happened.causes):
+            pairs = zip(happened.causes, ports, strict=True)
+            self.causes.update((why, port) for why, port in pairs if why is not None)
         for owners, number in Counter(batch.column("processes")).items():
             for owner in owners or ():
                 self.processes[owner.name or b"?"] += number

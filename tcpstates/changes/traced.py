@@ -8,8 +8,10 @@ given for these, and the end of such a state may be TIME_WAIT.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -17,7 +19,7 @@ from tcpstates.batch import ColumnBatch
 from tcpstates.changes.model import Events, Exactness, Kind, Resync
 from tcpstates.collect.proc_files import name_of
 from tcpstates.model import Owner
-from tcpstates.parse.tracepoint import Transition
+from tcpstates.parse.transition import Transition
 from tcpstates.states import TcpState
 
 # Plain texts: comparing them takes a tenth of the time of comparing members.
@@ -29,14 +31,42 @@ _MOST_NAMES = 10_000
 
 Lasted = tuple[int | None, Exactness | None]
 
+# What an error of the socket says of the end.
+_CAUSES = {
+    errno.ECONNRESET: "reset received",
+    errno.EPIPE: "reset received",
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timeout",
+    errno.ECONNABORTED: "ended by an administrator",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+}
+_ABORTED = "reset sent"
+_ABORTABLE = frozenset({str(TcpState.ESTABLISHED), str(TcpState.CLOSE_WAIT)})
+
+
+def _cause(each: Transition) -> str | None:
+    """Say why a connection has ended; None: as usual, or not known."""
+    if each.error:
+        return _CAUSES.get(each.error, os.strerror(each.error))
+    # In these states close() sends FIN, unless data are unread or lost on purpose.
+    return _ABORTED if each.pid is not None and each.old in _ABORTABLE else None
+
+
+def _number(netns: int) -> str:
+    """Name a network namespace by its number alone, as lsns(8) does."""
+    return f"net:[{netns}]"
+
 
 class TracedEvents:
-    """Follows the sockets of a trace by their address in the kernel."""
+    """Follows the sockets of a trace by their keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_netns: Callable[[int], str] = _number) -> None:
+        """Take what names a network namespace, by its number."""
+        self._name_netns = name_netns
         self._start = time.monotonic_ns()
         self._offset = time.time() - time.monotonic()
-        # By socket: its state, and since when, in nanoseconds.
+        # By key: its state, and since when, in nanoseconds.
         self._known: dict[int, tuple[str, int]] = {}
         self._has_lost = False
         self._owners: dict[int, tuple[Owner, ...]] = {}
@@ -62,30 +92,30 @@ class TracedEvents:
         told: list[Transition] = []
         lasted: list[Lasted] = []
         for each in transitions:
-            if each.new == each.old:
+            ns, key, old, new = each[:4]
+            if new == old:
                 continue  # the kernel sets a state that it already has
-            before = self._former(each)
-            if each.new == _CLOSED:
-                known.pop(each.key, None)
-                kind = Kind.CLOSED
+            if new == _SYN_RECEIVED and old == _LISTEN:
+                continue  # it completes at once: the next one tells
+            if old == _CLOSED:
+                lasted.append((None, None))
+            elif old == _SYN_RECEIVED:
+                lasted.append((None, Exactness.HIDDEN))
             else:
-                known[each.key] = (each.new, each.ns)
-                if each.new == _SYN_RECEIVED and each.old == _LISTEN:
-                    continue  # it completes at once: the next one tells
-                is_new = each.old in (_CLOSED, _SYN_RECEIVED)
-                kind = Kind.OPENED if is_new else Kind.CHANGED
+                lasted.append(self._former(each))
+            if new == _CLOSED:
+                known.pop(key, None)
+                kinds.append(Kind.CLOSED)
+            else:
+                known[key] = (new, ns)
+                is_new = old in (_CLOSED, _SYN_RECEIVED)
+                kinds.append(Kind.OPENED if is_new else Kind.CHANGED)
             told.append(each)
-            kinds.append(kind)
-            lasted.append(before)
         return self._events(kinds, told, lasted) if told else None
 
     def _former(self, each: Transition) -> Lasted:
         """How long it was in the state before, in milliseconds, and what that means."""
         old = each.old
-        if old == _CLOSED:
-            return None, None
-        if old == _SYN_RECEIVED:
-            return None, Exactness.HIDDEN
         known = self._known.get(each.key)
         if known is None and not self._has_lost:  # it is older than the trace
             return round((each.ns - self._start) / 1e6), Exactness.AT_LEAST
@@ -101,13 +131,19 @@ class TracedEvents:
     def _events(
         self, kinds: list[Kind], told: list[Transition], lasted: list[Lasted]
     ) -> Events:
-        stamps, _, olds, news, families, local, port, remote, peer, pids = zip(
-            *told, strict=True
-        )
+        (
+            stamps, _, olds, news, families, local, port, remote, peer, pids,
+            cookies, namespaces, _, programs,
+        ) = zip(*told, strict=True)  # fmt: skip
         old = [None if state == _CLOSED else state for state in olds]
         new = [None if state == _CLOSED else state for state in news]
         labels = [after or before for before, after in zip(old, new, strict=True)]
         seconds = [ns / _SECOND for ns in stamps]
+        owners = self._owners
+        names = {
+            number: None if number is None else self._name_netns(number)
+            for number in set(namespaces)
+        }
         batch = ColumnBatch(
             "tcp",
             families[0],
@@ -119,7 +155,13 @@ class TracedEvents:
                 "local_port": port,
                 "remote_address": remote,
                 "remote_port": peer,
-                "processes": [pid and self._owner(pid) for pid in pids],
+                "processes": [
+                    owners.get(pid) or (pid and self._owner(pid, name))
+                    for pid, name in zip(pids, programs, strict=True)
+                ],
+                "cookie": cookies,
+                "netns_id": namespaces,
+                "netns": [names[number] for number in namespaces],
             },
         )
         return Events(
@@ -132,16 +174,17 @@ class TracedEvents:
             [ms for ms, _ in lasted],
             [exactness for _, exactness in lasted],
             [None] * len(told),
+            [None if each.new != _CLOSED else _cause(each) for each in told],
             is_traced=True,
         )
 
-    def _owner(self, pid: int) -> tuple[Owner, ...]:
-        """The program that caused a change, named as it is now."""
+    def _owner(self, pid: int, name: bytes | None) -> tuple[Owner, ...]:
+        """The program that caused a change; what has ended has its thread's name."""
         found = self._owners.get(pid)
         if found is None:
             if len(self._owners) > _MOST_NAMES:
                 self._owners.clear()
-            found = self._owners[pid] = (Owner(pid, name_of(pid), None),)
+            found = self._owners[pid] = (Owner(pid, name_of(pid) or name, None),)
         return found
 
 

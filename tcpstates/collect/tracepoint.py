@@ -21,7 +21,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tcpstates.errors import ParseError, SourceUnavailable
-from tcpstates.parse.tracepoint import SampleReader, Transition
+from tcpstates.parse.tracepoint import SampleReader
+from tcpstates.parse.transition import Transition
 
 _NAME = "events/sock/inet_sock_set_state"
 _FOLDERS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -50,6 +51,8 @@ if sys.platform == "linux":
 
     class Tracer:
         """Traces every network namespace of this host."""
+
+        name = "perf"
 
         def __init__(self, *, pages: int = _PAGES) -> None:
             """Begin to trace; raise SourceUnavailable with the reason if that fails."""
@@ -233,6 +236,8 @@ else:
 
     class Tracer:
         """There is no such tracepoint elsewhere."""
+
+        name = "perf"
 
         def __init__(self, *, pages: int = _PAGES) -> None:
             """Raise SourceUnavailable."""

@@ -7,13 +7,12 @@ Records as in perf_event_open(2); the fields of a sample are where the tracepoin
 from __future__ import annotations
 
 import re
-from socket import AF_INET, AF_INET6, inet_ntop
+from socket import AF_INET
 from struct import Struct, pack
 from typing import NamedTuple
 
 from tcpstates.errors import ParseError
-from tcpstates.parse.diag_states import label_table
-from tcpstates.text import Texts
+from tcpstates.parse.transition import ADDRESSES, LABELS, Transition
 
 _LOST, _SAMPLE = 2, 9  # PERF_RECORD_*
 _HEADER = Struct("=IHH").unpack_from  # type, misc, size
@@ -26,7 +25,6 @@ _FIELD = re.compile(
 )
 _TCP = 6
 _SOFTIRQ = 0x10  # TRACE_FLAG_SOFTIRQ of common_flags: somebody else's context
-_LABELS = label_table("tcp", bound=False)
 # The fields in the order of the format, their sizes in bytes, and how to unpack them.
 _NEEDED = {
     "common_flags": 1,
@@ -49,28 +47,6 @@ _CODES = dict(
         strict=True,
     )
 )
-
-
-class Transition(NamedTuple):
-    """One change of a TCP socket's state, as the kernel traced it."""
-
-    ns: int  # of CLOCK_MONOTONIC
-    key: int  # the kernel's address of the socket: never to be printed
-    old: str
-    new: str
-    family: str  # ipv4, ipv6
-    local_address: str
-    local_port: int  # 0: not chosen yet
-    remote_address: str
-    remote_port: int
-    pid: int | None  # of the program that caused it; None: the network did
-
-
-def _address(packed: bytes) -> str:
-    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
-
-
-_ADDRESSES = Texts(_address)
 
 
 class Samples(NamedTuple):
@@ -133,10 +109,10 @@ class SampleReader:
         if pad < 0:
             raise ParseError("tracepoint", f"a sample of {size} bytes")
         rows = Struct(f"{self._layout.format}{pad}x").iter_unpack(data)
-        addresses, labels = _ADDRESSES, _LABELS
-        make = Transition._make
+        addresses, labels = ADDRESSES, LABELS
+        make = Transition
         return [
-            make((
+            make(
                 ns,
                 key,
                 labels[old & 255],
@@ -147,7 +123,7 @@ class SampleReader:
                 addresses[v4_peer if family == AF_INET else v6_peer],
                 dport,
                 None if flags & _SOFTIRQ else pid,
-            ))
+            )
             for (
                 pid, ns, flags, key, old, new, sport, dport,
                 family, protocol, v4, v4_peer, v6, v6_peer,

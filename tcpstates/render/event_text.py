@@ -8,7 +8,7 @@ from datetime import datetime
 from tcpstates.changes.model import TRAFFIC, Events, Exactness, Resync
 from tcpstates.columns.registry import LOCAL, PROCESS_BRIEF, REMOTE
 from tcpstates.lifecycle.machine import TRANSITIONS
-from tcpstates.model import Names
+from tcpstates.model import OWN_NETNS, Names
 from tcpstates.render.styles import paint
 from tcpstates.states import TcpState
 from tcpstates.text import format_bytes, sanitise
@@ -56,7 +56,12 @@ def event_lines(
         REMOTE.cells(happened.batch, names),
         PROCESS_BRIEF.cells(happened.batch, names),
     ]
-    for event, time, old, new, ms, kind, traffic, *who in zip(*columns, strict=True):
+    columns += [
+        happened.causes or [None] * len(happened),
+        happened.batch.column("netns"),
+    ]
+    for each in zip(*columns, strict=True):
+        event, time, old, new, ms, kind, traffic, *who, cause, netns = each
         state = _states(happened, old, new, names, color=color)
         parts = [f"{event:<{_EVENT}}", state]
         if with_time:
@@ -65,6 +70,10 @@ def event_lines(
         process = process.removeprefix("(unknown)")
         parts += [f"{local:<{_ENDPOINT}}", f"{remote:<{_ENDPOINT}}", process]
         parts.append(_transferred(traffic))
+        if cause is not None:
+            parts.append(f"({cause})")
+        if netns not in (None, OWN_NETNS):
+            parts.append(f"in {sanitise(netns)}")
         if happened.is_traced and (old, new) not in _EDGES:
             parts.append("(not in RFC 9293)")
         yield "  ".join(parts).rstrip() + "\n"

@@ -26,10 +26,17 @@ RowMaker = Callable[[Batch], list[str]]
 
 
 def event_rows(
-    names: Names, *, times: bool = False, info: bool = False, memory: bool = False
+    names: Names,
+    *,
+    times: bool = False,
+    info: bool = False,
+    memory: bool = False,
+    places: bool = False,
 ) -> RowMaker:
     """Return what encodes the sockets of events: what identifies them is included."""
-    fields = fields_shown(times=times, extended=True, info=info, memory=memory)
+    fields = fields_shown(
+        times=times, extended=True, info=info, memory=memory, places=places
+    )
     return row_maker(fields, names)
 
 
@@ -82,16 +89,17 @@ def event_objects(happened: Events | Resync, make: RowMaker) -> Iterator[str]:
         happened.former_ms,
         happened.former_kind,
         happened.traffic,
+        happened.causes or [None] * len(happened),
         make(happened.batch),
         strict=True,
     )
     missed = "true" if happened.was_missed else "false"
-    for event, time, monotonic, old, new, ms, kind, traffic, row in rows:
+    for event, time, monotonic, old, new, ms, kind, traffic, cause, row in rows:
         yield (
             f'{{"event": "{event}", "time": "{iso(time)}",'
             f' "monotonic": {monotonic:.6f}, "from": {string(old)},'
             f' "to": {string(new)}, "former_ms": {scalar(ms)},'
             f' "former_kind": {string(None if kind is None else str(kind))},'
-            f' "missed": {missed},'
+            f' "missed": {missed}, "cause": {string(cause)},'
             f' "traffic": {counters(traffic)}, {row[1:]}\n'
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tcpstates.changes.summary import Summary
+from tcpstates.model import OWN_NETNS
 from tcpstates.text import decode_name, sanitise
 from tcpstates.wording import counted
 
@@ -22,6 +23,17 @@ def render_summary(summary: Summary, seconds: float) -> Iterator[str]:
     yield from _table("change", edges)
     yield from _times(summary)
     yield from _table("port", summary.ports.most_common(_MOST))
+    causes = [
+        (f"{cause}, port {port}", number)
+        for (cause, port), number in summary.causes.most_common(_MOST)
+    ]
+    yield from _table("unusual end", causes)
+    if set(summary.namespaces) - {OWN_NETNS}:
+        places = [
+            (sanitise(name), number)
+            for name, number in summary.namespaces.most_common(_MOST)
+        ]
+        yield from _table("network namespace", places)
     programs = [
         (sanitise(decode_name(name)), number)
         for name, number in summary.processes.most_common(_MOST)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -13,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from conftest import Lab, enter_lab, run_command
+from conftest import PATIENCE, Lab, enter_lab, run_command
 from support.labs.actor import PORT
 from support.streaming import Stream, stream
+from tcpstates.collect.bpf import program
+from tcpstates.collect.bpf.transitions import BpfTracer
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.parse.tracepoint import SampleReader
@@ -33,6 +38,7 @@ def can_trace() -> str:
 
 
 needs_perf = pytest.mark.skipif(bool(can_trace()), reason=can_trace() or "-")
+each_reader = pytest.mark.parametrize("reader", ["bpf", "perf"])
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +71,11 @@ def edges(events: list[dict[str, Any]], port: int) -> list[tuple[str | None, ...
 
 
 @needs_perf
-def test_both_ends_of_a_scripted_connection(actor: Lab, tmp_path: Path) -> None:
-    command = [*actor.enter, *actor.command, "trace", "--jsonl"]
+@each_reader
+def test_both_ends_of_a_scripted_connection(
+    actor: Lab, tmp_path: Path, reader: str
+) -> None:
+    command = [*actor.enter, *actor.command, "trace", "--jsonl", "--reader", reader]
     with stream([*command, f"port = :{PORT}"], tmp_path) as tracing:
         begun(tracing)
         made = actor.ask(["pair"])
@@ -114,8 +123,9 @@ def test_both_ends_of_a_scripted_connection(actor: Lab, tmp_path: Path) -> None:
 
 
 @needs_perf
-def test_an_orphan_has_no_duration(actor: Lab, tmp_path: Path) -> None:
-    command = [*actor.enter, *actor.command, "trace", "--jsonl"]
+@each_reader
+def test_an_orphan_has_no_duration(actor: Lab, tmp_path: Path, reader: str) -> None:
+    command = [*actor.enter, *actor.command, "trace", "--jsonl", "--reader", reader]
     with stream([*command, f"port = :{PORT}"], tmp_path) as tracing:
         begun(tracing)
         first, second = actor.ask(["pair"]), actor.ask(["pair"])
@@ -135,9 +145,15 @@ def test_an_orphan_has_no_duration(actor: Lab, tmp_path: Path) -> None:
 
 
 @needs_perf
+@each_reader
 @pytest.mark.parametrize("pages", [1, 512])
-def test_read_and_lost_are_what_the_kernel_counted(actor: Lab, pages: int) -> None:
-    tracer = Tracer(pages=pages)
+def test_read_and_lost_are_what_the_kernel_counted(
+    actor: Lab, pages: int, reader: str
+) -> None:
+    tracer: BpfTracer | Tracer = Tracer(pages=pages)
+    if reader == "bpf":
+        tracer.close()
+        tracer = BpfTracer(size=pages * mmap.PAGESIZE)
     try:
         actor.ask(["short", NUMBER])
         first = tracer.read()
@@ -152,11 +168,26 @@ def test_read_and_lost_are_what_the_kernel_counted(actor: Lab, pages: int) -> No
     assert (lost > 0) == (pages == 1)
 
 
+def bpf_programs() -> list[int]:
+    """Return the numbers of all programs in the kernel: BPF_PROG_GET_NEXT_ID."""
+    found = [0]
+    while True:
+        attributes = (ctypes.c_uint32 * 32)(found[-1])
+        call = program._SYSTEM_CALLS[platform.machine()]
+        if ctypes.CDLL(None).syscall(call, 11, attributes, 128) < 0:
+            return found[1:]
+        found.append(attributes[1])
+
+
 @needs_perf
-def test_nothing_is_left_of_killed_traces(actor: Lab, tmp_path: Path) -> None:
-    def left() -> list[str]:
+@each_reader
+def test_nothing_is_left_of_killed_traces(
+    actor: Lab, tmp_path: Path, reader: str
+) -> None:
+    def left() -> list[object]:
         return [
             Path("/proc/mounts").read_text(),
+            bpf_programs(),
             *sorted(
                 str(path) for path in Path("/sys/kernel/tracing").glob("instances/*")
             ),
@@ -166,9 +197,15 @@ def test_nothing_is_left_of_killed_traces(actor: Lab, tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        with stream([*actor.enter, *actor.command, "trace"], folder) as tracing:
+        command = [*actor.enter, *actor.command, "trace", "--reader", reader]
+        with stream(command, folder) as tracing:
             begun(tracing)
+            if reader == "bpf":
+                assert bpf_programs() != before[1]
             assert tracing.end(signal.SIGKILL) == -signal.SIGKILL
+    end = time.monotonic() + PATIENCE
+    while left() != before and time.monotonic() < end:
+        time.sleep(0.01)  # the kernel frees a program a moment later
     assert left() == before
 
 
@@ -186,9 +223,11 @@ def test_without_privileges_it_looks_and_says_so(actor: Lab, tmp_path: Path) -> 
         tracing.wait_for(lambda: f":{made['port']}" in tracing.text)
         actor.ask(["abort", made["number"], 0])
         tracing.wait_for(lambda: "closed " in tracing.text)
-    finished = actor.run(*actor.nobody(), "trace", "--reader", "perf")
-    assert finished.returncode == 3
-    assert finished.stderr.count("\n") == 1
+    for reader in ("bpf", "perf"):
+        finished = actor.run(*actor.nobody(), "trace", "--reader", reader)
+        assert finished.returncode == 3
+        assert finished.stderr.count("\n") == 1
+        assert "CAP_PERFMON" in finished.stderr
 
 
 @needs_perf
@@ -199,8 +238,10 @@ def test_a_filter_by_process_is_refused_by_the_tracer(actor: Lab) -> None:
 
 
 @needs_perf
-def test_the_summary(actor: Lab, tmp_path: Path) -> None:
+@each_reader
+def test_the_summary(actor: Lab, tmp_path: Path, reader: str) -> None:
     command = [*actor.enter, *actor.command, "trace", "--summary", "-q"]
+    command += ["--reader", reader]
     with stream([*command, f"port = :{PORT}"], tmp_path) as tracing:
         begun(tracing)
         actor.ask(["short", 50])

@@ -19,19 +19,22 @@ from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import FILTER_ARGUMENT, Seconds
 from tcpstates.cli.watch.rounds import collect_garbage, rounds
 from tcpstates.cli.watch.stop import Stop
+from tcpstates.collect.bpf.transitions import BpfTracer
+from tcpstates.collect.netns.names import NamespaceNames
 from tcpstates.collect.tracepoint import Tracer
 from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.selection import Selection
 from tcpstates.model import Request
 from tcpstates.origin import LiveHost
-from tcpstates.parse.tracepoint import Transition
+from tcpstates.parse.transition import Transition
 from tcpstates.pipeline import select
 from tcpstates.states import ALL_STATES
 
 _INTERRUPTED = 130
-_PERF, _POLL = "perf", "poll"
+_BPF, _PERF, _POLL = "bpf", "perf", "poll"
 _HELD_BACK = 50_000_000  # nanoseconds, in which processors may be behind each other
 _LOOK = 0.1  # seconds between readings of the rings
+_BY_TIME = attrgetter("ns")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,8 +52,8 @@ _LOOK = 0.1  # seconds between readings of the rings
 )
 @click.option(
     "--reader",
-    type=click.Choice([_PERF, _POLL]),
-    help="Set how events are read; default: perf, else poll.",
+    type=click.Choice([_BPF, _PERF, _POLL]),
+    help="Set how events are read; default: the best that is allowed.",
 )
 @click.option(
     "-w",
@@ -65,10 +68,11 @@ _LOOK = 0.1  # seconds between readings of the rings
 def trace(output: Output, /, expression: tuple[str, ...], **values: Any) -> int | None:
     """Print each change of a TCP state as it happens, in every network namespace.
 
-    As root, or with CAP_PERFMON, the kernel reports each change with its time.
-    Otherwise, tcpstates looks at the sockets of this network namespace every second,
-    and the kernel reports those that have ended. The first line on standard error says
-    which of the two it is.
+    As root, a BPF program reports each change with its time, network namespace, cookie,
+    and what has ended the connection (CAP_BPF and CAP_PERFMON). With CAP_PERFMON alone,
+    a tracepoint reports the changes. Otherwise, tcpstates looks at the sockets of this
+    network namespace every second, and the kernel reports those that have ended. The
+    first line on standard error says which of the three it is.
 
     A filter compares addresses and ports; a state in it selects changes from and to it.
     """
@@ -101,7 +105,7 @@ def _lines(
     if values["as_jsonl"]:
         from tcpstates.render.events import event_objects, event_rows
 
-        return event_objects(happened, event_rows(names))
+        return event_objects(happened, event_rows(names, places=True))
     from tcpstates.render.event_text import event_lines
 
     return event_lines(happened, names, color=output.wants_color(values["color"]))
@@ -115,18 +119,13 @@ def _happened(
     stop: Stop,
 ) -> Iterator[Happening]:
     """Yield what happens, by the best reader that there is; say which."""
-    why = ""
-    if values["reader"] != _POLL:
-        try:
-            tracer = _tracer(selection)
-        except SourceUnavailable as error:
-            if values["reader"] == _PERF:
-                raise
-            why = f"; cannot trace: {error.reason}"
-        else:
-            warn("traced by the kernel (perf), in every network namespace")
-            yield from _traced(tracer, selection, stop)
-            return
+    tracer, why = _best_tracer(values["reader"], selection)
+    if tracer is not None:
+        apart = "" if tracer.name == _BPF else ", which it does not tell apart"
+        where = f"in every network namespace{apart}{why}"
+        warn(f"traced by the kernel ({tracer.name}), {where}")
+        yield from _traced(tracer, selection, stop)
+        return
     follower = Follower(request, LiveHost(), expression)
     heard = (
         " and by the kernel's notices of ended sockets" if follower.hears_ends else ""
@@ -143,30 +142,50 @@ def _happened(
         follower.close()
 
 
-def _tracer(selection: Selection | None) -> Tracer:
-    """Begin to trace; raise SourceUnavailable if that, or the filter, is impossible."""
+def _best_tracer(
+    reader: str | None, selection: Selection | None
+) -> tuple[BpfTracer | Tracer | None, str]:
+    """Begin to trace; None: it has to be polled. The text says what was not possible.
+
+    Raise SourceUnavailable if the reader that was asked for is impossible.
+    """
+    if reader == _POLL:
+        return None, ""
     if selection is not None and selection.needs_processes:
-        raise SourceUnavailable(_PERF, "a filter by process cannot be applied to it")
-    return Tracer()
+        reason = "a filter by process cannot be applied to it"
+        if reader is not None:
+            raise SourceUnavailable(reader, reason)
+        return None, f"; cannot trace: {reason}"
+    why = ""
+    for kind in (BpfTracer, Tracer):
+        if reader not in (None, kind.name):
+            continue
+        try:
+            return kind(), why
+        except SourceUnavailable as error:
+            if reader is not None:
+                raise
+            why += f"; {kind.name}: {error.reason}"
+    return None, f"; cannot trace: {why[2:]}"
 
 
 def _traced(
-    tracer: Tracer, selection: Selection | None, stop: Stop
+    tracer: BpfTracer | Tracer, selection: Selection | None, stop: Stop
 ) -> Iterator[Happening]:
     """Yield traced events, those of all processors in the order of time."""
-    events = TracedEvents()
+    events = TracedEvents(NamespaceNames().name)
     waiting: list[Transition] = []
     try:
         while not stop.is_due:
             tracer.wait(_LOOK)
             traced = tracer.read()
-            waiting = sorted([*waiting, *traced.transitions])
+            waiting = sorted([*waiting, *traced.transitions], key=_BY_TIME)
             until = time.monotonic_ns() - _HELD_BACK
-            place = bisect_left(waiting, until, key=attrgetter("ns"))
+            place = bisect_left(waiting, until, key=_BY_TIME)
             ready, waiting = waiting[:place], waiting[place:]
             yield from _wanted(events.events(ready, traced.lost), selection)
         traced = tracer.finish()
-        waiting = sorted([*waiting, *traced.transitions])
+        waiting = sorted([*waiting, *traced.transitions], key=_BY_TIME)
         yield from _wanted(events.events(waiting, traced.lost), selection)
     finally:
         tracer.close()

@@ -1,6 +1,7 @@
-"""Every open socket of the host from a BPF iterator, without a scan of /proc.
+"""Programs for the kernel, without a compiler, headers or a library.
 
-`btf` finds where the kernel's structures have their members, `program` assembles and
-loads the iterator, `descriptors` reads what it prints. Needs CAP_BPF and CAP_PERFMON,
-Linux 5.11 and a kernel with BTF; no compiler, headers or library.
+`btf` finds where the kernel's structures have their members, `instructions` encodes a
+program, `program` loads it. `descriptors` lists every open socket of the host;
+`transitions` reports every change of a TCP state, which `ring` reads. Needs CAP_BPF
+and CAP_PERFMON, Linux 5.11 (5.12 to trace) and a kernel with BTF.
 """

@@ -11,7 +11,7 @@ from struct import Struct, error, unpack_from
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
 _MAGIC = 0xEB9F
-STRUCT, FUNCTION = 4, 12  # BTF_KIND_STRUCT, BTF_KIND_FUNC
+STRUCT, TYPEDEF, FUNCTION = 4, 8, 12  # BTF_KIND_*
 _UNION, _ENUM, _PROTOTYPE, _SECTION, _ENUM64 = 5, 6, 13, 15, 19
 _INTEGER, _ARRAY, _VARIABLE, _TAG = 1, 3, 14, 17
 # The bytes of a type by its kind: a fixed number, and some for each member.
@@ -26,7 +26,7 @@ for _kind in (_ENUM, _PROTOTYPE):
     _PER_MEMBER[_kind] = 8
 _AT_ONCE = 4096  # types
 _HEAD = Struct("=II")  # name, info
-_MEMBER = Struct("=III")
+_MEMBER, _WORD = Struct("=III"), Struct("=I")
 
 
 def _member(packed: bytes, place: int) -> tuple[int, int, int]:
@@ -79,19 +79,28 @@ class KernelTypes:
                     return first - 1
         raise MissingType(name.decode())
 
-    def offset(self, structure: int, member: bytes) -> int:
+    def offset(self, structure: int, *members: bytes) -> int:
         """Return where a structure has a member, in bytes; MissingType if nowhere.
 
-        Members of structures without a name belong to the structure around them.
+        Further members are those of the structure that is the member before. Members of
+        structures without a name belong to the structure around them.
         """
-        found = self._offset(structure, member)
-        if found is None:
-            raise MissingType(member.decode())
-        return found
+        place = 0
+        for member in members:
+            found = self._member(structure, member)
+            if found is None:
+                raise MissingType(member.decode())
+            place, structure = place + found[0], found[1]
+        return place
 
-    def _offset(self, structure: int, member: bytes) -> int | None:
+    def _member(self, structure: int, member: bytes) -> tuple[int, int] | None:
+        """Find a member's place in bytes, and its type."""
         start = self._start(structure)
         _, info = _HEAD.unpack_from(self._packed, start)
+        while info >> 24 & 31 == TYPEDEF:
+            (referred,) = _WORD.unpack_from(self._packed, start + 8)
+            start = self._start(referred)
+            _, info = _HEAD.unpack_from(self._packed, start)
         if info >> 24 & 31 not in (STRUCT, _UNION):
             return None
         has_bit_fields = info >> 31
@@ -102,11 +111,11 @@ class KernelTypes:
                 bits &= 0xFFFFFF
             if name:
                 if self._name(name) == member:
-                    return bits // 8
+                    return bits // 8, kind
             else:
-                inner = self._offset(kind, member)
+                inner = self._member(kind, member)
                 if inner is not None:
-                    return bits // 8 + inner
+                    return bits // 8 + inner[0], inner[1]
         return None
 
     def _name(self, place: int) -> bytes:

@@ -33,7 +33,8 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 # Protocols whose sockets are left out; any other name may be a damaged one.
 _OTHER_PROTOCOLS = frozenset(
-    "udplite sctp dccp icmp icmpv6 igmp raw ipip ipv6 gre esp ah ospf pim".split()
+    {"udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "raw"}
+    | {"ipip", "ipv6", "gre", "esp", "ah", "ospf", "pim"}
 )
 
 

@@ -1,0 +1,1 @@
+"""Network namespaces: find them, name them, and open sockets in them."""

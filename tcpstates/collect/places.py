@@ -1,0 +1,163 @@
+"""Find the container, pod and systemd unit of processes, without asking a daemon.
+
+The cgroup tells the number of a container and of a pod; files that runtimes keep tell
+their names. All of it is written by others: it is cut to a length here, and escaped
+wherever it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tcpstates.parse.cgroup_path import CgroupPlace, place_of_process
+
+_SHORT = 12  # digits of a container's number, as its tools show it
+_LONGEST = 255  # characters of a name
+_MOST = 1 << 20  # bytes of a file
+_DOCKER = "/var/lib/docker/containers"
+_PODMAN = "overlay-containers/containers.json"
+_PODMAN_ROOT = "/var/lib/containers/storage"
+_PODMAN_USER = ".local/share/containers/storage"
+_STORAGE = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+_GRAPH_ROOT = re.compile(r'^\s*graphroot\s*=\s*"(?P<path>/[^"]{1,4000})"', re.MULTILINE)
+# POD_NAMESPACE_CONTAINER-ID.log and NAMESPACE_POD_UID: names have no "_".
+_LOGS, _PODS = "/var/log/containers", "/var/log/pods"
+_LOG = re.compile(
+    r"(?P<pod>[^_]+)_(?P<space>[^_]+)_(?P<name>.+)-(?P<id>[0-9a-f]{64})\.log"
+)
+_POD = re.compile(r"(?P<space>[^_]+)_(?P<pod>[^_]+)_(?P<uid>[0-9a-f-]{32,36})")
+
+
+class Place(NamedTuple):
+    """Where a process runs, by the names that people know; None: no, or unknown."""
+
+    container: str | None = None
+    pod: str | None = None
+    unit: str | None = None
+
+
+_NOWHERE = Place()
+
+
+class Places:
+    """Remembers what it has found; `root` is where the files of runtimes are."""
+
+    def __init__(self, root: str = "", proc: str = "/proc") -> None:
+        self._root = root
+        self._proc = proc
+        self._places: dict[int, Place] = {}
+
+    def of(self, pid: int) -> Place:
+        """Find where a process runs; nothing if it has ended or is hidden."""
+        found = self._places.get(pid)
+        if found is None:
+            text = _read(f"{self._proc}/{pid}/cgroup")
+            found = self.named(place_of_process(text)) if text else _NOWHERE
+            self._places[pid] = found
+        return found
+
+    def named(self, place: CgroupPlace) -> Place:
+        """Give a place the names that runtimes have written down."""
+        container, pod = place.container, place.pod
+        if container is None and pod is None:
+            return _NOWHERE if place.unit is None else Place(unit=place.unit[:_LONGEST])
+        if container is not None:
+            log = self._logs.get(container)
+            if log is not None:
+                container, pod = log
+            else:
+                name = self._docker(container) or self._podman.get(container)
+                container = name or _shortened(container)
+        if pod is not None and "/" not in pod:
+            pod = self._pods.get(pod) or _shortened(pod)
+        unit = place.unit
+        return Place(
+            container and container[:_LONGEST],
+            pod and pod[: 2 * _LONGEST],
+            unit and unit[:_LONGEST],
+        )
+
+    def _docker(self, number: str) -> str | None:
+        """Read the name of a container of Docker."""
+        text = _read(f"{self._root}{_DOCKER}/{number}/config.v2.json")
+        told = _json(text) if text else None
+        name = told.get("Name") if isinstance(told, dict) else None
+        return name.removeprefix("/") or None if isinstance(name, str) else None
+
+    @cached_property
+    def _podman(self) -> dict[str, str]:
+        """Names of Podman's containers, root's and each user's."""
+        found: dict[str, str] = {}
+        for folder in self._storages():
+            told = _json(_read(f"{folder}/{_PODMAN}") or "")
+            for each in told if isinstance(told, list) else ():
+                if not isinstance(each, dict):
+                    continue
+                number, names = each.get("id"), each.get("names")
+                if isinstance(number, str) and isinstance(names, list) and names:
+                    found[number] = str(names[0])
+        return found
+
+    def _storages(self) -> Iterator[str]:
+        yield self._root + _PODMAN_ROOT
+        for path in _STORAGE:
+            told = _GRAPH_ROOT.search(_read(self._root + path) or "")
+            if told is not None:
+                yield self._root + told["path"]
+        for home in self._homes():
+            yield f"{self._root}{home}/{_PODMAN_USER}"
+
+    def _homes(self) -> Iterator[str]:
+        import pwd
+
+        for user in pwd.getpwall():
+            if user.pw_uid >= 1000 and user.pw_dir.startswith("/"):
+                yield user.pw_dir
+
+    @cached_property
+    def _logs(self) -> dict[str, tuple[str, str]]:
+        """Names of Kubernetes' containers and their pods, by the container's number."""
+        found = {}
+        with suppress(OSError):
+            for name in os.listdir(self._root + _LOGS):
+                told = _LOG.fullmatch(name)
+                if told is not None:
+                    found[told["id"]] = told["name"], f"{told['space']}/{told['pod']}"
+        return found
+
+    @cached_property
+    def _pods(self) -> dict[str, str]:
+        """Names of Kubernetes' pods, by the pod's number."""
+        found = {}
+        with suppress(OSError):
+            for name in os.listdir(self._root + _PODS):
+                told = _POD.fullmatch(name)
+                if told is not None:
+                    found[told["uid"]] = f"{told['space']}/{told['pod']}"
+        return found
+
+
+def _shortened(number: str) -> str:
+    """Cut a number of 64 digits; a name or a UUID stays as it is."""
+    is_long = len(number) == 64 and not set(number) - set("0123456789abcdef")
+    return number[:_SHORT] if is_long else number
+
+
+def _read(path: str) -> str | None:
+    """Read the beginning of a file that others have written."""
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.read(_MOST)
+    return None
+
+
+def _json(text: str) -> Any:
+    import json
+
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return None
