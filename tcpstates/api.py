@@ -77,6 +77,11 @@ class Socket(NamedTuple):
     ulp: str | None
     ulp_info: dict[str, int] | None  # figures of the upper layer protocol
     memory: dict[str, int] | None  # bytes, and packets for drops
+    netns: str | None  # the name of its network namespace
+    netns_id: int | None  # the number of that namespace: its inode
+    container: str | None  # name or number; None: none, or not known
+    pod: str | None  # namespace/name, or its number
+    unit: str | None  # the systemd unit
 
 
 class Diff(NamedTuple):

@@ -43,6 +43,42 @@ def attribute(
             return _by_inode(batches, limitations, pids)
 
 
+def add_places(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches with the container, pod and unit of each socket.
+
+    They are those of its first process. A socket without one, such as one in TIME_WAIT,
+    has those of its network namespace, if all processes in there have the same.
+    """
+    from tcpstates.collect.netns.find import find_namespaces
+    from tcpstates.collect.places import Place, Places
+
+    places = Places()
+    nowhere = Place()
+    by_namespace: dict[int, Place] | None = None
+    for batch in batches:
+        found = [
+            places.of(owners[0].pid) if owners and owners[0].pid else None
+            for owners in batch.column("processes")
+        ]
+        numbers = batch.get("netns_id")
+        if numbers is not None and None in found:
+            if by_namespace is None:
+                by_namespace = {}
+                for each in find_namespaces(descriptors=False).namespaces:
+                    inside = {places.of(pid) for pid in each.pids}
+                    if len(inside) == 1:
+                        by_namespace[each.number] = inside.pop()
+            found = [
+                by_namespace.get(number) if place is None else place
+                for place, number in zip(found, numbers, strict=True)
+            ]
+        known = [place or nowhere for place in found]
+        batch.set("container", [place.container for place in known])
+        batch.set("pod", [place.pod for place in known])
+        batch.set("unit", [place.unit for place in known])
+        yield batch
+
+
 def note_other_owners(
     batches: Iterator[Batch],
     source: str,

@@ -71,6 +71,10 @@ def list_sockets(
         from tcpstates.attribution import attribute
 
         batches = attribute(batches, reading.owners_by, limitations, request.pids)
+    if request.places:
+        from tcpstates.attribution import add_places
+
+        batches = add_places(batches)
     if selection is not None:
         if selection.needs_processes:
             from tcpstates.attribution import note_other_owners

@@ -52,6 +52,7 @@ class ListingView:
             processes=options.processes,
             info=options.info,
             memory=options.memory,
+            places=bool(options.netns),
             machine=options.format == "csv",
         )
         if shows_pids:
@@ -117,6 +118,7 @@ class ListingView:
             extended=options.extended,
             info=bool(options.info),
             memory=options.memory,
+            places=bool(options.netns),
         )
         make = row_maker(fields, names)
         portions = self._rows(listing, names, make)

@@ -18,7 +18,7 @@ from tcpstates.cli.option_groups import (
     repeatable,
     value,
 )
-from tcpstates.cli.source_options import SAVED, SOURCE_OPTION
+from tcpstates.cli.source_options import ELSEWHERE, SOURCE_OPTION
 from tcpstates.cli.thresholds import Threshold
 from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES
@@ -65,6 +65,7 @@ class Options(NamedTuple):
     hold: float  # seconds for which they have to hold
     timeout: float | None  # seconds to wait at most; None: for ever
     source: str
+    netns: tuple[str, ...]
     files: tuple[str, ...]
     from_format: str | None
     byte_order: str | None
@@ -202,7 +203,7 @@ _DECORATORS = (
     ),
     *LIVE_OPTIONS,
     SOURCE_OPTION,
-    *SAVED,
+    *ELSEWHERE,
 )
 
 
@@ -263,7 +264,7 @@ def listing_options(function: F) -> F:
 
 def selection_options(function: F) -> F:
     """Add the options that select sockets and their source."""
-    for decorator in reversed((*_KINDS, SOURCE_OPTION, *SAVED)):
+    for decorator in reversed((*_KINDS, SOURCE_OPTION, *ELSEWHERE)):
         function = decorator(function)
     return function
 

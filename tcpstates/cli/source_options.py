@@ -1,4 +1,4 @@
-"""Where sockets are read from: a source on this machine, or saved listings."""
+"""Where sockets are read from: this machine, namespaces of it, or saved listings."""
 
 from __future__ import annotations
 
@@ -21,8 +21,17 @@ SOURCE_OPTION = value(
     default="auto",
     text=SOURCE_HELP,
 )
-# The options for saved listings, of every command that reads sockets.
-SAVED = (
+# The options for other places, of every command that reads sockets.
+ELSEWHERE = (
+    value(
+        FORM,
+        "-N",
+        "--netns",
+        "netns",
+        metavar="NAME",
+        multiple=True,
+        text="Read these network namespaces: all, or a name, container, pid or path.",
+    ),
     value(
         FORM,
         "--from",
@@ -65,23 +74,31 @@ SAVED = (
 )
 
 
-def saved_options(function: F) -> F:
-    """Add the options that name a saved listing."""
-    for decorator in reversed(SAVED):
+def elsewhere_options(function: F) -> F:
+    """Add the options that name another namespace, or a saved listing."""
+    for decorator in reversed(ELSEWHERE):
         function = decorator(function)
     return function
 
 
 def chosen_origin(values: Mapping[str, Any]) -> Origin:
-    """Turn --source or --from into an origin; UsageError for both."""
-    files = values["files"]
+    """Turn --source, --netns or --from into an origin; UsageError for several."""
+    files, netns = values["files"], values["netns"]
+    has_source = values.get("source", "auto") != "auto"
+    if netns and (files or has_source):
+        other = "--from" if files else "--source"
+        raise click.UsageError(f"--netns and {other} cannot be combined")
     if not files:
         for name in ("from_format", "byte_order", "snapshot", "at"):
             if values[name] is not None:
                 option = name.replace("_", "-")
                 raise click.UsageError(f"--{option} requires --from FILE")
+        if netns:
+            from tcpstates.namespaces import Namespaces
+
+            return Namespaces(netns)
         return LiveHost(values.get("source", "auto"))
-    if values.get("source", "auto") != "auto":
+    if has_source:
         raise click.UsageError("--source and --from cannot be combined")
     from tcpstates.cli.progress import progress_on_terminal
     from tcpstates.collect.saved.source import SavedFiles

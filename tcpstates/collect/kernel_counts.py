@@ -13,9 +13,11 @@ from tcpstates.model import KernelCounts
 _LINE = re.compile(r"^TCP: (.*)$", re.MULTILINE)
 
 
-def read_kernel_counts(root: str = "/proc") -> KernelCounts | None:
-    """Return the counts; None if there is no `sockstat` file."""
-    text = read_text(f"{root}/net/sockstat")
+def read_kernel_counts(
+    root: str = "/proc", *, net: str | None = None
+) -> KernelCounts | None:
+    """Return the counts; None if there is no `sockstat` file; `net`: its folder."""
+    text = read_text(f"{net or f'{root}/net'}/sockstat")
     if not text:
         return None
     counted = parse_sockstat(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
@@ -49,17 +49,27 @@ class NetlinkSource:
     owners_by = OwnersBy.INODE
     reads_everything = False
 
+    def __init__(self, connect: Callable[[], socket.socket] | None = None) -> None:
+        """Take what opens a socket to the kernel; default: in our own namespace."""
+        self._connect = connect or open_channel
+
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as replies arrive; see `model.Source`."""
-        return _Reading(request, limitations).batches()
+        return _Reading(request, limitations, self._connect).batches()
 
 
 class _Reading:
     """The reply to one request, which may take several dumps."""
 
-    def __init__(self, request: Request, limitations: list[Limitation]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        limitations: list[Limitation],
+        connect: Callable[[], socket.socket],
+    ) -> None:
         self._request = request
         self._limitations = limitations
+        self._connect = connect
 
     def batches(self) -> Iterator[Batch]:
         """Yield the sockets of every dump."""
@@ -136,7 +146,7 @@ class _Reading:
             bound=OtherState.BOUND in request.states,
             in_order=request.in_order,
         )
-        yield from _exchange(message, decoder)
+        yield from _exchange(self._connect, message, decoder)
         if decoder.refused:
             raise _Refused(NetlinkSource.name, os.strerror(decoder.refused))
         if decoder.changed:
@@ -144,9 +154,11 @@ class _Reading:
             self._limitations.append(Limitation("changed-while-read", text))
 
 
-def _exchange(message: bytes, decoder: DiagDecoder) -> Iterator[Batch]:
+def _exchange(
+    connect: Callable[[], socket.socket], message: bytes, decoder: DiagDecoder
+) -> Iterator[Batch]:
     """Send a request, and decode the reply."""
-    with closing(_open()) as channel:
+    with closing(connect()) as channel:
         try:
             channel.sendto(message, (0, 0))
             decoder.port_id = channel.getsockname()[0]
@@ -184,7 +196,7 @@ if sys.platform == "linux":
     # needs them, and they take 2.5 ms at each start.
     import _socket as socket
 
-    def _open() -> socket.socket:
+    def open_channel() -> socket.socket:
         """Open a socket to the kernel's sock_diag."""
         try:
             channel = socket.socket(_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG)
@@ -235,7 +247,8 @@ if sys.platform == "linux":
 else:
     from typing import Any
 
-    def _open() -> Any:
+    def open_channel() -> Any:
+        """Raise SourceUnavailable."""
         raise SourceUnavailable(NetlinkSource.name, "available on Linux only")
 
     def _receive(channel: Any) -> Iterator[list[bytes]]:

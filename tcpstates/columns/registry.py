@@ -92,7 +92,11 @@ AGE_MAX_MS = Column("age-max-ms", "Age max ms", times.age_max, right=True,
 IDLE_MS = Column("idle-ms", "Idle ms", times.idle, right=True, needs="info")
 RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
                  varied=False)
-NETNS = Column("netns", "Netns", fill.netns, right=True, varied=False)
+NETNS = Column("netns", "Netns", fill.netns, varied=False)
+CONTAINER = Column("container", "Container", fill.text("container"), varied=False,
+                   needs="places")
+POD = Column("pod", "Pod", fill.text("pod"), varied=False, needs="places")
+UNIT = Column("unit", "Unit", fill.text("unit"), varied=False, needs="places")
 # fmt: on
 
 BASIC = (PROTOCOL, STATE, RECV_Q, SEND_Q, LOCAL, REMOTE)
@@ -122,6 +126,9 @@ COLUMNS = {
         AGE_MAX_MS,
         IDLE_MS,
         NETNS,
+        CONTAINER,
+        POD,
+        UNIT,
     )
 }
 
@@ -151,12 +158,14 @@ def choose_columns(
     processes: bool,
     info: int,
     memory: bool,
+    places: bool = False,
     machine: bool = False,
 ) -> tuple[Column, ...]:
     """Select the columns that the options show; the basic ones are always included.
 
     `info` is how often -i was given: above 1, all of tcp_info is shown.
-    `machine`: the columns of a format for programs, with one field each.
+    `places`: several network namespaces are read. `machine`: the columns of a format
+    for programs, with one field each.
     """
     chosen = list(_MACHINE if machine else BASIC)
     if timers:
@@ -165,6 +174,8 @@ def choose_columns(
         chosen += (AGE_MS, AGE_MAX_MS, IDLE_MS) if machine else (AGE,)
     if extended:
         chosen += [column for column in EXTENDED if column not in chosen]
+    if places:
+        chosen += (NETNS, CONTAINER, POD, UNIT) if machine and processes else (NETNS,)
     if processes:
         chosen += (PROCESS, PID) if machine else (PROCESS,)
     if info:

@@ -241,8 +241,11 @@ def memory(batch: Batch, names: Names) -> Cells:
 
 
 def netns(batch: Batch, names: Names) -> Cells:
-    """Show the network namespace, as the number that lsns(8) prints."""
-    return [names.netns()] * len(batch)
+    """Show the network namespace by name; else ours, by the number of lsns(8)."""
+    told = batch.get("netns")
+    if told is None:
+        return [names.netns()] * len(batch)
+    return [None if name is None else sanitise(name) for name in told]
 
 
 def pid_order(batch: Batch, names: Names) -> Cells:

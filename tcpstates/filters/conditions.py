@@ -231,6 +231,26 @@ class Device(ColumnCondition):
         return [None if name is None else name in self.names for name in reported]
 
 
+class Netns(ColumnCondition):
+    """Whether the socket is in one of these network namespaces, by name or number."""
+
+    column: ColumnName = "netns"
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def judge(self, value: str | None) -> bool | None:
+        """Test one name."""
+        return None if value is None else value in self._names
+
+    def test(self, batch: Batch) -> Answer:
+        """Test each socket; Undecidable if several namespaces are not told apart."""
+        if batch.get(self.column) is None:
+            raise Undecidable("network namespaces are told apart with --netns all")
+        return super().test(batch)
+
+
 class Mark(ColumnCondition):
     """Whether the firewall mark, masked, is this one."""
 

@@ -17,6 +17,7 @@ from tcpstates.filters.conditions import (
     Device,
     InStates,
     Mark,
+    Netns,
     Ranges,
 )
 from tcpstates.filters.endpoints import (
@@ -35,7 +36,12 @@ from tcpstates.filters.numeric_conditions import (
     Timer,
     User,
 )
-from tcpstates.filters.process_conditions import ProcessId, ProcessName, ProcessPattern
+from tcpstates.filters.process_conditions import (
+    PlaceCondition,
+    ProcessId,
+    ProcessName,
+    ProcessPattern,
+)
 from tcpstates.filters.syntax import AnyOf, Expression
 from tcpstates.filters.values import (
     BadValue,
@@ -163,6 +169,17 @@ def _cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     return Cgroup(number)
 
 
+def _netns(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    return Netns(frozenset(texts))
+
+
+def _place(column: ColumnName) -> Reader:
+    def read(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+        return PlaceCondition(column, frozenset(texts))
+
+    return read
+
+
 def _user(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     uids = set()
     for text in texts:
@@ -239,6 +256,10 @@ KEYS: dict[str, Key] = {
     "fwmark": Key(("=", "!="), _mark, "a number or number/mask"),
     "cgroup": Key(("=", "!="), _cgroup, "a path in the cgroup v2 tree", free_text=True),
     "process": Key((*_EQUAL, "~", "!~"), _process, "a name", free_text=True),
+    "netns": Key(_EQUAL, _netns, "a network namespace", free_text=True),
+    "container": Key(_EQUAL, _place("container"), "a name", free_text=True),
+    "pod": Key(_EQUAL, _place("pod"), "NAMESPACE/NAME", free_text=True),
+    "unit": Key(_EQUAL, _place("unit"), "a systemd unit", free_text=True),
     "pid": Key((*_EQUAL, *_ORDER), _number(ProcessId), _NUMBER_TEXT),
     "user": Key(_EQUAL, _user, "a login name or a uid"),
     "inode": Key(

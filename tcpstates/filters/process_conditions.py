@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from tcpstates.batch import Batch
+from tcpstates.fields import ColumnName
 from tcpstates.filters.conditions import (
     Answer,
     AnswerCache,
@@ -52,6 +53,27 @@ class ProcessCondition(Condition):
             return self._verdicts[self.subject(owners[0])]
         found = {self._verdicts[self.subject(owner)] for owner in owners}
         return True if True in found else None if None in found else False
+
+
+class PlaceCondition(ProcessCondition):
+    """Whether the socket is in one of these containers, pods or units."""
+
+    def __init__(self, column: ColumnName, names: frozenset[str]) -> None:
+        """Take the column, and the names as they are shown."""
+        super().__init__()
+        self._column = column
+        self._names = names
+
+    def test(self, batch: Batch) -> Answer:
+        """Test each socket; None where an owner that is not known might match."""
+        return [
+            None if name is None and reason in _OUT_OF_SIGHT else name in self._names
+            for name, reason in zip(
+                batch.column(self._column),
+                batch.column("no_process_reason"),
+                strict=True,
+            )
+        ]
 
 
 _OUT_OF_SIGHT = (

@@ -21,7 +21,11 @@ from tcpstates.filters.conditions import (
 from tcpstates.filters.listeners import Listener, ListenerCondition
 from tcpstates.filters.numeric_conditions import Age
 from tcpstates.filters.parser import parse_filter
-from tcpstates.filters.process_conditions import ProcessCondition, required_pids
+from tcpstates.filters.process_conditions import (
+    PlaceCondition,
+    ProcessCondition,
+    required_pids,
+)
 from tcpstates.filters.syntax import (
     Expression,
     answer,
@@ -90,6 +94,7 @@ class Selection:
             unknown_states=unknown,
             info=request.info or Capability.TCP_INFO in needs,
             processes=request.processes or self.needs_processes,
+            places=request.places or self.asks_for(PlaceCondition),
             kernel_filter=compile_filter(self._expression) if in_kernel else b"",
         )
 

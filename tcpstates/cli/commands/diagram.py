@@ -11,7 +11,7 @@ import click
 
 from tcpstates.cli.output import Output
 from tcpstates.cli.pager import write_paged
-from tcpstates.cli.source_options import chosen_origin, saved_options
+from tcpstates.cli.source_options import chosen_origin, elsewhere_options
 from tcpstates.cli.state_argument import StateName, color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.cli.types import FILTER_ARGUMENT
@@ -36,7 +36,7 @@ from tcpstates.states import TcpState
     metavar="FILE",
     help="Write a page that teaches, to read offline; - is standard output.",
 )
-@saved_options
+@elsewhere_options
 @json_option
 @color_option
 @click.pass_obj

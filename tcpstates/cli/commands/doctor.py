@@ -10,7 +10,7 @@ import click
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import chosen_families
 from tcpstates.cli.output import Output, warn
-from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, saved_options
+from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, elsewhere_options
 from tcpstates.cli.state_argument import color_option, json_option
 from tcpstates.cli.targets import expand_target
 from tcpstates.cli.types import FILTER_ARGUMENT, SOURCE, Seconds
@@ -87,7 +87,7 @@ def _read_value(field: str, text: str) -> float:
 @click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Examine only IPv4 sockets.")
 @click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Examine only IPv6 sockets.")
 @click.option("--source", type=SOURCE, default="auto", help=SOURCE_HELP)
-@saved_options
+@elsewhere_options
 @json_option
 @color_option
 @click.pass_obj

@@ -12,7 +12,7 @@ from tcpstates.cli.any_word import SEQUENCE, AnyWord, resolve
 from tcpstates.cli.commands.sequence import drawing, expected_steps
 from tcpstates.cli.output import Output
 from tcpstates.cli.pager import write_paged
-from tcpstates.cli.source_options import chosen_origin, saved_options
+from tcpstates.cli.source_options import chosen_origin, elsewhere_options
 from tcpstates.cli.state_argument import color_option, json_option, states_of
 from tcpstates.cli.state_counts import StateCounts
 from tcpstates.lifecycle.rule_topics import ALL_TOPICS
@@ -60,7 +60,7 @@ _OTHERS = {
     type=click.Choice(list(SYSTEMS)),
     help="Print the names of these systems only. Can be repeated.",
 )
-@saved_options
+@elsewhere_options
 @json_option
 @color_option
 @click.pass_obj
