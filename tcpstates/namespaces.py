@@ -24,6 +24,8 @@ from tcpstates.origin import LiveHost, Origin
 from tcpstates.wording import counted, did_you_mean, nearest
 
 if TYPE_CHECKING:
+    import _socket as socket
+
     from tcpstates.settings import KernelSettings
 
 T = TypeVar("T")
@@ -52,11 +54,17 @@ class NamespaceHost(LiveHost):
         except CannotEnter as error:
             raise SourceUnavailable(self.name, str(error.strerror)) from error
 
+    def connect(self, netns: int | None = None) -> socket.socket:
+        """Open a socket to the kernel's sock_diag; raise SourceUnavailable."""
+        from tcpstates.collect.netlink import open_channel
+
+        return self._inside(open_channel)
+
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; without fallback, as /proc/net shows our own namespace."""
-        from tcpstates.collect.netlink import NetlinkSource, open_channel
+        from tcpstates.collect.netlink import NetlinkSource
 
-        source = NetlinkSource(partial(self._inside, open_channel))
+        source = NetlinkSource(self.connect)
         reading = read_source(
             source, request._replace(allow_fallback=False), limitations
         )
@@ -121,6 +129,7 @@ class Namespaces(LiveHost):
         """
         super().__init__()
         self.members, self._hidden = _find(wanted)
+        self._by_number = {each.namespace.number: each for each in self.members}
         self._refused: list[str] = []  # why namespaces could not be read
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
@@ -170,6 +179,12 @@ class Namespaces(LiveHost):
     def lookup(self, protocols: Collection[str]) -> SystemLookup:
         """See `Origin`."""
         return _Lookup(protocols, self._use_interfaces)
+
+    def connect(self, netns: int | None = None) -> socket.socket:
+        """Open a socket to the kernel in the namespace of this number."""
+        if netns is None:
+            return super().connect()
+        return self._by_number[netns].connect()
 
     def _use_interfaces(self) -> None:
         # The numbers of interfaces differ from namespace to namespace.

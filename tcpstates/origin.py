@@ -23,6 +23,8 @@ from tcpstates.errors import chosen
 from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
 
 if TYPE_CHECKING:  # loaded only where they are needed
+    import _socket as socket
+
     from tcpstates.collect.names import HostNames
     from tcpstates.collect.process_view import ProcessView
     from tcpstates.collect.saved.source import SavedFiles
@@ -102,6 +104,15 @@ class LiveHost:
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`."""
         return read_sockets(self._source, request, limitations, self._load)
+
+    def connect(self, netns: int | None = None) -> socket.socket:
+        """Open a socket to the kernel's sock_diag; raise SourceUnavailable.
+
+        `netns`: the number of a network namespace that this origin reads; None: ours.
+        """
+        from tcpstates.collect.netlink import open_channel
+
+        return open_channel()
 
     def _load(self, name: str) -> Source:
         source = load_source(name)

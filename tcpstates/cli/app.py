@@ -172,6 +172,8 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
         arguments = ["--help"]
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
+    if "-K" in arguments or "--kill" in arguments:  # of ss
+        arguments = ["kill", *(a for a in arguments if a not in ("-K", "--kill"))]
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments[0]].load()
         name, arguments = f"tcpstates {arguments[0]}", arguments[1:]

@@ -59,6 +59,10 @@ class Selection:
         """Check whether the filter has a condition of this kind."""
         return any(isinstance(found, kind) for found in conditions(self._expression))
 
+    def has_only(self, kind: type[Condition]) -> bool:
+        """Check whether the filter has no condition of another kind."""
+        return all(isinstance(found, kind) for found in conditions(self._expression))
+
     def named_states(self) -> frozenset[AnyState]:
         """Return the states that the filter names and does not exclude."""
         none: frozenset[AnyState] = frozenset()
@@ -149,7 +153,7 @@ class Selection:
 
     def _apply(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the matching sockets, and count those that cannot be determined."""
-        if all(isinstance(found, InStates) for found in conditions(self._expression)):
+        if self.has_only(InStates):
             yield from batches  # a source reports no other states
             return
         for batch in batches:

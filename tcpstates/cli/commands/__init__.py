@@ -105,6 +105,17 @@ class Entry(NamedTuple):
     report_failure: Callable[[str], int] | None = None  # None: a line on stderr
 
 
+def load_kill() -> click.Command:
+    """Load `tcpstates kill`, which a build may leave out: see `tcpstates.kill`."""
+    try:
+        from tcpstates.cli.commands.kill import kill
+    except ModuleNotFoundError as error:
+        from tcpstates.errors import TcpstatesError
+
+        raise TcpstatesError("this build of tcpstates ends no sockets") from error
+    return kill
+
+
 COMMANDS: dict[str, Entry] = {
     "check": Entry(
         load_check,
@@ -114,6 +125,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(load_doctor, "Find what is stuck and suggest what to do."),
     "diff": Entry(load_diff, "Show what differs between two listings, or since one."),
     "trace": Entry(load_trace, "Print each change of a state as it happens."),
+    "kill": Entry(load_kill, "End the sockets that a filter selects; asks first."),
     "explain": Entry(load_explain, "Explain what a state means and what to do."),
     "sequence": Entry(load_sequence, "Draw how connections open, close and fail."),
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),

@@ -1,0 +1,249 @@
+"""`tcpstates kill FILTER`: end sockets, carefully."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import click
+
+from tcpstates.batch import Batch
+from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.cli.options import chosen_families, chosen_protocols
+from tcpstates.cli.output import Output, warn
+from tcpstates.cli.types import FILTER_ARGUMENT
+from tcpstates.columns.registry import BASIC, NETNS, PROCESS_BRIEF
+from tcpstates.errors import TcpstatesError
+from tcpstates.filters.conditions import InStates
+from tcpstates.filters.selection import Selection
+from tcpstates.kill.destroy import Outcome
+from tcpstates.kill.effects import describe
+from tcpstates.kill.perform import Result, end_all, may_end_sockets, verify
+from tcpstates.kill.select import Chosen, choose
+from tcpstates.kill.session import own_session
+from tcpstates.model import Names, Request
+from tcpstates.namespaces import Namespaces
+from tcpstates.origin import LiveHost
+from tcpstates.pipeline import list_sockets, select
+from tcpstates.render.paragraphs import filled, readable
+from tcpstates.states import ALL_STATES, LISTENING
+from tcpstates.wording import counted
+
+_SWITCH = "TCPSTATES_READ_ONLY"
+_LIMIT = 1000  # sockets, without --limit
+_SHOWN = 20  # sockets, before the question
+
+
+class CannotKill(TcpstatesError):
+    """Nothing may be ended here."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="FILTER...")
+@click.option("-t", "--tcp", is_flag=True, help="End TCP sockets (the default).")
+@click.option("-u", "--udp", is_flag=True, help="End UDP sockets.")
+@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Only IPv4 sockets.")
+@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Only IPv6 sockets.")
+@click.option(
+    "-N",
+    "--netns",
+    multiple=True,
+    metavar="NAME",
+    help="In these network namespaces: all, or a name, container, pid or path.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be ended.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_LIMIT,
+    metavar="N",
+    help=f"Refuse if more sockets match; default: {_LIMIT}.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="End at most so many sockets a second.",
+)
+@click.option("--listener", is_flag=True, help="End listening sockets, too.")
+@click.option(
+    "--all-of-state",
+    is_flag=True,
+    help="Accept a filter that only names states.",
+)
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one result a line.")
+@click.option("-n", "--numeric", is_flag=True, help="Do not look up names.")
+@click.pass_obj
+def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
+    """End the sockets that a filter selects, without ending their programs.
+
+    The sockets are shown, with what both sides will notice, and you are asked. Each is
+    named to the kernel by its cookie, so nothing else is ended in its place, and looked
+    for afterwards. Sockets of your own session and listeners are spared. This takes
+    Linux, root or CAP_NET_ADMIN; TCPSTATES_READ_ONLY=1 in the environment forbids it.
+
+    The exit code is 0 if all of them are gone, and 1 if not.
+
+    \b
+      tcpstates kill dst 203.0.113.9
+      tcpstates kill state fin-wait-2 'idle > 1h' --dry-run
+      tcpstates kill --netns web close-wait sport = :8080
+    """  # noqa: D301  (click looks for the character)
+    _check_allowed()
+    origin = Namespaces(values["netns"]) if values["netns"] else LiveHost("netlink")
+    request = Request(
+        protocols=frozenset(chosen_protocols(values, ["tcp"])),
+        families=frozenset(chosen_families(values)),
+        states=ALL_STATES if values["listener"] else ALL_STATES - LISTENING,
+        processes=True,
+    )
+    selection = select(expression, origin, request)
+    _check_filter(selection, all_of_state=values["all_of_state"])
+    listing = list_sockets(request, origin, selection)
+    chosen = choose(listing.batches, own_session(), listeners=values["listener"])
+    for limitation in listing.limitations:
+        warn(limitation.text)
+    for reason, number in chosen.spared.items():
+        warn(f"spared: {counted(number, 'socket')} that {reason}")
+    if not len(chosen):
+        warn("no socket matches: nothing to end")
+        return ExitCode.DONE
+    if len(chosen) > values["limit"] and not values["dry_run"]:
+        raise click.UsageError(
+            f"{counted(len(chosen), 'socket')} match, more than {values['limit']:,};"
+            f" use --limit {len(chosen)} if you mean all of them"
+        )
+    names = origin.names(numeric=values["numeric"])
+    if not values["as_jsonl"]:
+        output.write(_shown(chosen, names, output.width))
+        output.flush()
+    if values["dry_run"]:
+        if values["as_jsonl"]:
+            output.write(_objects(_untouched(chosen), names), encoding="utf-8")
+        return ExitCode.DONE
+    if not values["yes"] and not _agreed(len(chosen)):
+        return ExitCode.FOUND
+    results = end_all(chosen, origin.connect, rate=values["rate"])
+    verify(results, origin, request)
+    if values["as_jsonl"]:
+        output.write(_objects(results, names), encoding="utf-8")
+    else:
+        output.write(_told(results, names))
+    gone = (Outcome.ENDED, Outcome.GONE)
+    failed = any(o not in gone for each in results for o in each.outcomes)
+    return ExitCode.FOUND if failed else ExitCode.DONE
+
+
+def _check_allowed() -> None:
+    """Raise CannotKill before anything is read or shown."""
+    if os.environ.get(_SWITCH, "") not in ("", "0"):
+        raise CannotKill(f"ending sockets is switched off here by {_SWITCH}")
+    if sys.platform != "linux":
+        raise CannotKill(
+            "only Linux can end a socket from outside; end its program instead, or, on"
+            " FreeBSD, use tcpdrop"
+        )
+    if not may_end_sockets():
+        raise CannotKill("ending sockets takes root or CAP_NET_ADMIN: use sudo")
+
+
+def _check_filter(selection: Selection | None, *, all_of_state: bool) -> None:
+    if selection is None:
+        raise click.UsageError(
+            "a filter is required: tcpstates kill dst 203.0.113.9 'idle > 1h'"
+        )
+    if selection.has_only(InStates) and not all_of_state:
+        raise click.UsageError(
+            f"'{selection}' names only states; add another condition, such as"
+            " dport = :443, or --all-of-state"
+        )
+
+
+def _columns(chosen: Sequence[Batch]) -> list[Any]:
+    places = [NETNS] if any(batch.get("netns") for batch in chosen) else []
+    return [*BASIC, *places, PROCESS_BRIEF]
+
+
+def _rows(batches: Sequence[Batch], names: Names) -> Iterator[tuple[Any, ...]]:
+    columns = _columns(batches)
+    for batch in batches:
+        yield from zip(*(c.cells(batch, names) for c in columns), strict=True)
+
+
+def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[Any]) -> Iterator[str]:
+    from tcpstates.render.plain import render_plain
+
+    cells = [list(column) for column in zip(*rows, strict=True)]
+    yield from render_plain([cells], (), columns)
+
+
+def _shown(chosen: Chosen, names: Names, width: int) -> Iterator[str]:
+    """Yield the first sockets, and what will be noticed of the end of all."""
+    rows = list(islice(_rows(chosen.batches, names), _SHOWN))
+    yield from _table(rows, _columns(chosen.batches))
+    if len(chosen) > len(rows):
+        yield f"... and {len(chosen) - len(rows):,} more\n"
+    labels = chain.from_iterable(b.column("state_label") for b in chosen.batches)
+    for heading, text in describe(labels):
+        yield "\n" + filled(f"{heading}: {text}", readable(width, 48))
+
+
+def _agreed(number: int) -> bool:
+    """Ask; without a terminal that could answer, refuse."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here; use --yes, or --dry-run")
+    from tcpstates.cli.ask import read_answer
+
+    answer = read_answer(f"\nEnd {counted(number, 'socket')}? [y/N] ")
+    if answer in ("y", "yes"):
+        return True
+    warn("nothing was ended")
+    return False
+
+
+def _untouched(chosen: Chosen) -> list[Result]:
+    return [Result(batch, [], []) for batch in chosen.batches]
+
+
+def _told(results: Sequence[Result], names: Names) -> Iterator[str]:
+    """Yield what has become of the sockets; those that live on with their names."""
+    outcomes = [outcome for result in results for outcome in result.outcomes]
+    yield "\n"
+    for outcome in Outcome:
+        if outcome in outcomes:
+            yield f"{outcomes.count(outcome):7,}  {outcome}\n"
+    for result in results:
+        rows = _rows([result.batch], names)
+        for row, outcome, reason in zip(
+            rows, result.outcomes, result.reasons, strict=True
+        ):
+            if outcome in (Outcome.REFUSED, Outcome.ALIVE):
+                why = f": {reason}" if reason else ""
+                yield f"{outcome}: {' '.join(map(str, row))}{why}\n"
+
+
+def _objects(results: Sequence[Result], names: Names) -> Iterator[str]:
+    """Yield results as JSON: null before anything was done."""
+    import json
+
+    from tcpstates.fields import fields_shown
+    from tcpstates.render.json_ import row_maker
+
+    fields = fields_shown(
+        times=False, extended=True, info=False, memory=False, places=True
+    )
+    make = row_maker(fields, names)
+    for result in results:
+        nothing = [None] * len(result.batch)
+        for row, outcome, reason in zip(
+            make(result.batch),
+            result.outcomes or nothing,
+            result.reasons or nothing,
+            strict=True,
+        ):
+            told = {"result": outcome and str(outcome), "reason": reason or None}
+            yield f"{json.dumps(told)[:-1]}, {row[1:]}\n"

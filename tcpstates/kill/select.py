@@ -1,0 +1,87 @@
+"""Choose the sockets to end, and those to spare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tcpstates.batch import Batch
+from tcpstates.kill.destroy import Target
+from tcpstates.kill.session import Session
+from tcpstates.states import LISTENING, OtherState
+
+_OWN = "belongs to your own session"
+_LISTENER = "listens: --listener ends listeners, too"
+_BOUND = "is only bound: the kernel does not end these"
+_UNKNOWN = "has no cookie: only netlink reports those"
+
+
+class Chosen(NamedTuple):
+    """What is to be ended, in batches, and why other sockets are spared."""
+
+    batches: Sequence[Batch]
+    spared: Counter[str]  # by the reason
+
+    def __len__(self) -> int:  # the number of sockets
+        return sum(map(len, self.batches))
+
+
+def choose(batches: Iterator[Batch], session: Session, *, listeners: bool) -> Chosen:
+    """Split what a filter has selected."""
+    chosen: list[Batch] = []
+    spared: Counter[str] = Counter()
+    for batch in batches:
+        rows = batch.rows("cookie", "inode", "remote_address", "local_port", "netns_id")
+        reasons = [
+            _reason(session, label, *row, may_listen=listeners)
+            for label, row in zip(batch.column("state_label"), rows, strict=True)
+        ]
+        spared.update(reason for reason in reasons if reason is not None)
+        kept = batch.select([reason is None for reason in reasons])
+        if len(kept):
+            chosen.append(kept)
+    return Chosen(chosen, spared)
+
+
+def _reason(
+    session: Session,
+    label: str,
+    cookie: int | None,
+    inode: int | None,
+    remote_address: str,
+    local_port: int,
+    netns: int | None,
+    *,
+    may_listen: bool,
+) -> str | None:
+    """Say why a socket is spared; None: it is not."""
+    if session.has(inode, remote_address, local_port, netns):
+        return _OWN
+    if label == OtherState.BOUND:
+        return _BOUND
+    if label in LISTENING and not may_listen:
+        return _LISTENER
+    return _UNKNOWN if cookie is None else None
+
+
+def targets(batch: Batch) -> Iterator[Target]:
+    """Yield the sockets of a batch as the kernel wants them named."""
+    for here, port, there, peer, interface, cookie in batch.rows(
+        "local_address",
+        "local_port",
+        "remote_address",
+        "remote_port",
+        "interface_index",
+        "cookie",
+    ):
+        yield Target(
+            batch.protocol,
+            batch.family,
+            here,
+            port,
+            there,
+            peer,
+            interface or 0,
+            cookie,
+        )

@@ -1,0 +1,89 @@
+"""The sockets of the user's own session, which must not be ended by accident.
+
+They are those of the processes that have started this one, up to sshd, and every
+connection from the same client to the same port of sshd: the program may run in tmux or
+screen, whose server is not a child of the session.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from tcpstates.collect.netns.find import own_number
+
+_SSH = b"SSH_CONNECTION="
+_INIT = 1
+
+
+class Session(NamedTuple):
+    """What belongs to the session."""
+
+    inodes: frozenset[int]
+    clients: frozenset[tuple[str, int]]  # the client's address, and the port of sshd
+    netns: int | None  # in which it is
+
+    def has(
+        self, inode: int | None, remote_address: str, local_port: int, netns: int | None
+    ) -> bool:
+        """Check whether a socket belongs to the session."""
+        if inode and inode in self.inodes:
+            return True
+        is_here = netns is None or netns == self.netns
+        plain = remote_address.removeprefix("::ffff:")
+        return is_here and (plain, local_port) in self.clients
+
+
+def own_session(proc: str = "/proc") -> Session:
+    """Find the session of this process."""
+    inodes: set[int] = set()
+    clients: set[tuple[str, int]] = set()
+    for pid in _ancestors(proc):
+        inodes.update(_sockets(proc, pid))
+        clients.update(_clients(proc, pid))
+    clients.update(_client(os.environb.get(b"SSH_CONNECTION", b"")))
+    return Session(frozenset(inodes), frozenset(clients), own_number(proc))
+
+
+def _ancestors(proc: str) -> Iterator[int]:
+    """Yield this process and those above it, except for init."""
+    pid, seen = os.getpid(), set()
+    while pid > _INIT and pid not in seen:
+        yield pid
+        seen.add(pid)
+        pid = _parent(proc, pid)
+
+
+def _parent(proc: str, pid: int) -> int:
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as file:
+            # The name may contain anything, also ")".
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _sockets(proc: str, pid: int) -> Iterator[int]:
+    folder = f"{proc}/{pid}/fd"
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            with suppress(OSError, ValueError):
+                kind, _, number = os.readlink(f"{folder}/{name}").partition(":[")
+                if kind == "socket":
+                    yield int(number.removesuffix("]"))
+
+
+def _clients(proc: str, pid: int) -> Iterator[tuple[str, int]]:
+    with suppress(OSError), open(f"{proc}/{pid}/environ", "rb") as file:
+        for entry in file.read().split(b"\0"):
+            if entry.startswith(_SSH):
+                yield from _client(entry.removeprefix(_SSH))
+
+
+def _client(text: bytes) -> Iterator[tuple[str, int]]:
+    """Read SSH_CONNECTION, ssh(1): client's address and port, ours and our port."""
+    with suppress(ValueError):
+        client, _, _, port = text.decode("ascii", "replace").split()
+        yield client.partition("%")[0].removeprefix("::ffff:"), int(port)
