@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.kill.destroy import Target
-from tcpstates.kill.session import Session
+from tcpstates.kill.session import Ends, Session
 from tcpstates.states import LISTENING, OtherState
 
-_OWN = "belongs to your own session"
-_LISTENER = "listens: --listener ends listeners, too"
-_BOUND = "is only bound: the kernel does not end these"
-_UNKNOWN = "has no cookie: only netlink reports those"
+_OWN = "it belongs to your own session"
+_LISTENER = "it listens; --listener ends listeners, too"
+_BOUND = "it is only bound; the kernel does not end these"
+_UNKNOWN = "it has no cookie"
 
 
 class Chosen(NamedTuple):
@@ -32,7 +32,14 @@ def choose(batches: Iterator[Batch], session: Session, *, listeners: bool) -> Ch
     chosen: list[Batch] = []
     spared: Counter[str] = Counter()
     for batch in batches:
-        rows = batch.rows("cookie", "inode", "remote_address", "local_port", "netns_id")
+        names = ("local_address", "local_port", "remote_address", "remote_port")
+        rows = zip(
+            batch.column("cookie"),
+            batch.column("inode"),
+            batch.rows(*names),
+            batch.column("netns_id"),
+            strict=True,
+        )
         reasons = [
             _reason(session, label, *row, may_listen=listeners)
             for label, row in zip(batch.column("state_label"), rows, strict=True)
@@ -49,14 +56,13 @@ def _reason(
     label: str,
     cookie: int | None,
     inode: int | None,
-    remote_address: str,
-    local_port: int,
+    ends: Ends,
     netns: int | None,
     *,
     may_listen: bool,
 ) -> str | None:
     """Say why a socket is spared; None: it is not."""
-    if session.has(inode, remote_address, local_port, netns):
+    if session.has(inode, ends, netns):
         return _OWN
     if label == OtherState.BOUND:
         return _BOUND

@@ -16,6 +16,7 @@ from tcpstates.collect.netns.find import own_number
 
 _SSH = b"SSH_CONNECTION="
 _INIT = 1
+Ends = tuple[str, int, str, int]  # local address and port, remote ones
 
 
 class Session(NamedTuple):
@@ -25,15 +26,20 @@ class Session(NamedTuple):
     clients: frozenset[tuple[str, int]]  # the client's address, and the port of sshd
     netns: int | None  # in which it is
 
-    def has(
-        self, inode: int | None, remote_address: str, local_port: int, netns: int | None
-    ) -> bool:
-        """Check whether a socket belongs to the session."""
+    def has(self, inode: int | None, ends: Ends, netns: int | None) -> bool:
+        """Check whether a socket belongs to the session, or is its other end."""
         if inode and inode in self.inodes:
             return True
-        is_here = netns is None or netns == self.netns
-        plain = remote_address.removeprefix("::ffff:")
-        return is_here and (plain, local_port) in self.clients
+        if netns is not None and netns != self.netns:
+            return False
+        here, port, there, peer = ends
+        return not self.clients.isdisjoint(
+            {(_plain(there), port), (_plain(here), peer)}
+        )
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:")
 
 
 def own_session(proc: str = "/proc") -> Session:
@@ -86,4 +92,4 @@ def _client(text: bytes) -> Iterator[tuple[str, int]]:
     """Read SSH_CONNECTION, ssh(1): client's address and port, ours and our port."""
     with suppress(ValueError):
         client, _, _, port = text.decode("ascii", "replace").split()
-        yield client.partition("%")[0].removeprefix("::ffff:"), int(port)
+        yield _plain(client.partition("%")[0]), int(port)

@@ -108,7 +108,7 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
     for limitation in listing.limitations:
         warn(limitation.text)
     for reason, number in chosen.spared.items():
-        warn(f"spared: {counted(number, 'socket')} that {reason}")
+        warn(f"spared {counted(number, 'socket')}: {reason}")
     if not len(chosen):
         warn("no socket matches: nothing to end")
         return ExitCode.DONE
