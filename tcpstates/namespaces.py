@@ -6,7 +6,15 @@ counters, names of interfaces. Processes and users are those of the host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -14,23 +22,24 @@ from typing import TYPE_CHECKING, TypeVar
 from tcpstates.batch import Batch
 from tcpstates.collect.name_lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
+from tcpstates.collect.netns.choose import choose
 from tcpstates.collect.netns.door import CannotEnter, Door
-from tcpstates.collect.netns.find import Namespace, find_namespaces, own_number
-from tcpstates.collect.netns.names import NamespaceNames
+from tcpstates.collect.netns.find import Namespace, own_number
+from tcpstates.collect.proc_files import network_namespace
 from tcpstates.collect.sources import read_source
-from tcpstates.errors import ArgumentError, SourceUnavailable
-from tcpstates.model import KernelCounts, Limitation, Reading, Request
+from tcpstates.errors import SourceUnavailable
+from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
 from tcpstates.origin import LiveHost, Origin
-from tcpstates.wording import counted, did_you_mean, nearest
+from tcpstates.wording import counted
 
 if TYPE_CHECKING:
     import _socket as socket
 
+    from tcpstates.collect.process_view import ProcessView
     from tcpstates.settings import KernelSettings
 
 T = TypeVar("T")
 
-ALL = "all"
 _THREAD = "/proc/thread-self"  # /proc/net would be that of the process
 
 
@@ -41,7 +50,9 @@ class NamespaceHost(LiveHost):
         """Take the namespace, its best name, and the door through which to enter it."""
         super().__init__()
         self.namespace = namespace
-        self.name = name
+        self.place: str | None = name
+        self.path: str | None = namespace.path
+        self._name = name
         self._door = door
         self._is_own = namespace.number == own_number()
 
@@ -52,7 +63,7 @@ class NamespaceHost(LiveHost):
         try:
             return self._door.inside(self.namespace.path, call)
         except CannotEnter as error:
-            raise SourceUnavailable(self.name, str(error.strerror)) from error
+            raise SourceUnavailable(self._name, str(error.strerror)) from error
 
     def connect(self, netns: int | None = None) -> socket.socket:
         """Open a socket to the kernel's sock_diag; raise SourceUnavailable."""
@@ -74,7 +85,7 @@ class NamespaceHost(LiveHost):
         """Yield batches that know their namespace, and the names of its interfaces."""
         for batch in batches:
             number = len(batch)
-            batch.set("netns", [self.name] * number)
+            batch.set("netns", [self.place] * number)
             batch.set("netns_id", [self.namespace.number] * number)
             if not self._is_own:
                 indexes = batch.column("interface_index")
@@ -93,6 +104,19 @@ class NamespaceHost(LiveHost):
     def pinned(self) -> Origin:
         """See `Origin`."""
         return self
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`; the processes of this namespace are those that are here."""
+        view = super().processes(inodes, owners, sockets)
+        number = self.namespace.number
+        return replace(
+            view,
+            is_here=lambda pid: network_namespace(pid) == number,
+            elsewhere=dict,
+            unlisted=view.unlisted if self._is_own else dict,
+        )
 
     def settings(self) -> KernelSettings:
         """See `Origin`; /proc/sys/net is that of the thread that reads it."""
@@ -128,7 +152,10 @@ class Namespaces(LiveHost):
         Raise ArgumentError for one that does not exist, or that is something else.
         """
         super().__init__()
-        self.members, self._hidden = _find(wanted)
+        chosen = choose(wanted)
+        door = Door()
+        self.members = [NamespaceHost(each, name, door) for each, name in chosen.named]
+        self._hidden = chosen.hidden
         self._by_number = {each.namespace.number: each for each in self.members}
         self._refused: list[str] = []  # why namespaces could not be read
 
@@ -160,11 +187,12 @@ class Namespaces(LiveHost):
                 yield from reading.batches
             except SourceUnavailable as error:
                 self._refused.append(error.reason)
-        limitation = Limitation(
-            "namespaces-hidden", _not_entered(self._refused, self._hidden)
-        )
-        if limitation.text and limitation not in limitations:
-            limitations.append(limitation)
+        limitations.extend(set(self.hidden(self._refused)) - set(limitations))
+
+    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
+        """Say what could not be read; `refused` has a reason for each namespace."""
+        text = _not_entered(refused, self._hidden)
+        return [Limitation("namespaces-hidden", text)] if text else []
 
     def pinned(self) -> Origin:
         """See `Origin`."""
@@ -185,6 +213,10 @@ class Namespaces(LiveHost):
         if netns is None:
             return super().connect()
         return self._by_number[netns].connect()
+
+    def parts(self) -> Sequence[Origin]:
+        """See `Origin`."""
+        return list(self.members)
 
     def _use_interfaces(self) -> None:
         # The numbers of interfaces differ from namespace to namespace.
@@ -250,57 +282,3 @@ def _not_entered(refused: Sequence[str], hidden: int) -> str:
         processes = counted(hidden, "process", "processes")
         parts.append(f"the network namespaces of {processes} cannot be seen")
     return ". ".join(parts)
-
-
-def _find(wanted: Sequence[str]) -> tuple[tuple[NamespaceHost, ...], int]:
-    found = find_namespaces()
-    names = NamespaceNames()
-    door = Door()
-    known = {each.number: names.name_of(each) for each in found.namespaces}
-    hosts = {
-        each.number: NamespaceHost(each, known[each.number], door)
-        for each in found.namespaces
-    }
-    own = own_number()
-    order = sorted(hosts, key=lambda number: (number != own, known[number], number))
-    chosen: dict[int, NamespaceHost] = {}
-    for text in wanted:
-        numbers = order if text == ALL else [_named(text, hosts, known)]
-        for number in numbers:
-            chosen[number] = hosts[number]
-    is_partial = ALL in wanted
-    return tuple(chosen.values()), found.hidden if is_partial else 0
-
-
-def _named(text: str, hosts: dict[int, NamespaceHost], known: Mapping[int, str]) -> int:
-    """Return the number of the namespace that a text means; raise ArgumentError."""
-    import os
-
-    from tcpstates.collect.netns.door import open_namespace
-
-    matching = [number for number, name in known.items() if name == text]
-    matching = matching or [n for n in hosts if text in (str(n), f"net:[{n}]")]
-    if len(matching) == 1:
-        return matching[0]
-    if text.isdecimal():
-        for number, host in hosts.items():
-            if int(text) in host.namespace.pids:
-                return number
-        raise ArgumentError(f"no network namespace of a process {text}")
-    if "/" in text and not matching:
-        try:
-            descriptor = open_namespace(text)
-        except CannotEnter as error:
-            raise ArgumentError(f"--netns {text}: {error.strerror}") from error
-        number = os.fstat(descriptor).st_ino
-        os.close(descriptor)
-        if number not in hosts:
-            raise ArgumentError(f"--netns {text}: the namespace cannot be found")
-        return number
-    if matching:
-        numbers = ", ".join(f"net:[{number}]" for number in matching)
-        raise ArgumentError(f"several network namespaces are called {text}: {numbers}")
-    near = did_you_mean(
-        nearest(text, set(known.values())), "--netns all -a --by netns lists them"
-    )
-    raise ArgumentError(f"unknown network namespace '{text}'{near}")

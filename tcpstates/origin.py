@@ -8,8 +8,8 @@ more class here.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import (
@@ -39,6 +39,14 @@ class Origin(Protocol):
     label: str  # `Batch.origin` of its sockets; "": this host
     filters_in_kernel: bool  # a request may carry a kernel filter
     command_note: str | None  # on which host to run proposed commands; None: this one
+    place: str | None  # the name of the network namespace; None: not told apart
+    path: str | None  # the file of that namespace
+
+    def parts(self) -> Sequence[Origin]:
+        """What has settings and counters of its own: the namespaces, or itself."""
+
+    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
+        """Say which parts could not be read; `refused` has the reason of each."""
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """Read sockets; raise SourceUnavailable if there is nothing to read."""
@@ -88,7 +96,22 @@ class Origin(Protocol):
         """
 
 
-class LiveHost:
+class _OnePart:
+    """An origin that is not divided."""
+
+    place: str | None = None
+    path: str | None = None
+
+    def parts(self) -> Sequence[Origin]:
+        """See `Origin`."""
+        return (cast("Origin", self),)
+
+    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
+        """See `Origin`; there is nothing else."""
+        return []
+
+
+class LiveHost(_OnePart):
     """This host, in our network namespace."""
 
     label = ""
@@ -187,7 +210,7 @@ class LiveHost:
         return view_live(inodes, sockets)
 
 
-class SavedListing:
+class SavedListing(_OnePart):
     """Files that tcpstates or other tools have written, on any machine."""
 
     filters_in_kernel = False

@@ -34,11 +34,12 @@ from tcpstates.doctor.findings import (
     Severity,
     Trend,
 )
+from tcpstates.doctor.merge import merged
 from tcpstates.doctor.rules.datagrams import select_dropped
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
-from tcpstates.errors import ArgumentError, chosen
-from tcpstates.model import FAMILIES, Listing, Request
+from tcpstates.errors import ArgumentError, SourceUnavailable, chosen
+from tcpstates.model import FAMILIES, Limitation, Listing, Request
 from tcpstates.origin import Origin, to_origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.processes import Process
@@ -100,18 +101,53 @@ def examine(
         is_watched=watch is not None,
     )
     started = time.monotonic()
-    before = origin.counters()
-    first = _scan(question, origin.pinned(), before)
-    if watch is None:
-        return replace(first, seconds=time.monotonic() - started)
-    sleep(watch)
-    between = time.monotonic() - started
-    second = _scan(question, origin.pinned(), before)
+    parts = _Parts(origin)
+    found = parts.scan(question)
+    if watch is not None:
+        sleep(watch)
+        between = time.monotonic() - started
+        second = parts.scan(question)
+        for part in second.keys() & found.keys():
+            now = second[part]
+            compared = compare(found[part].findings, now.findings, between)
+            second[part] = replace(now, findings=tuple(compared))
+        found = second
+    diagnosis = merged([(part, each) for part, each in found.items()])
     return replace(
-        second,
-        findings=tuple(compare(first.findings, second.findings, between)),
+        diagnosis,
+        limitations=(*diagnosis.limitations, *parts.hidden()),
         seconds=time.monotonic() - started,
     )
+
+
+class _Parts:
+    """The parts of an origin, and what was counted in each when the run began."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._refused: dict[Origin, SourceUnavailable] = {}
+        self._before: dict[Origin, dict[str, int]] = {}
+        for part in origin.parts():
+            try:
+                self._before[part] = part.counters()
+            except SourceUnavailable as error:
+                self._refused[part] = error
+
+    def scan(self, question: _Question) -> dict[Origin, Diagnosis]:
+        """Examine every part; raise SourceUnavailable if that fails for all of them."""
+        found = {}
+        for part, before in self._before.items():
+            try:
+                found[part] = _scan(question, part.pinned(), before)
+            except SourceUnavailable as error:
+                self._refused[part] = error
+        if not found:
+            raise next(iter(self._refused.values()))
+        return found
+
+    def hidden(self) -> list[Limitation]:
+        """Say which parts could not be examined."""
+        return self._origin.hidden([error.reason for error in self._refused.values()])
 
 
 def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Diagnosis:

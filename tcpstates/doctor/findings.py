@@ -64,6 +64,7 @@ class Finding:
     is_harmless_when_staying: bool = False  # it only matters if it grows
     starts_at_zero: bool = False  # without a finding before, the size was 0
     notable_growth: int | None = None  # so many more make it worth a notice
+    netns: str | None = None  # the network namespace, if several are told apart
     is_provisional: bool = False  # reported only if a second scan sees it grow, or stay
 
     @property
@@ -96,6 +97,7 @@ class Diagnosis:
     counted: dict[str, int]  # the sockets by state
     processes: int  # whose descriptors were examined
     has_udp: bool = False  # the drops of UDP sockets were examined, too
+    namespaces: int = 1  # network namespaces that were examined
     note: str | None = None  # about the commands: whose host they are for
 
 

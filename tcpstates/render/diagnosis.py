@@ -166,10 +166,13 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     kinds = counted(sockets, "TCP socket") + (" and UDP" if diagnosis.has_udp else "")
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     nothing = "nothing stuck" if sockets or not diagnosis.filter else "nothing to see"
+    where = ""
+    if diagnosis.namespaces > 1:
+        where = f", {counted(diagnosis.namespaces, 'network namespace')}"
     yield (
         f"{', '.join(reported) or nothing}: examined"
         f" {kinds}{which},"
-        f" {counted(diagnosis.processes, 'process', 'processes')}"
+        f" {counted(diagnosis.processes, 'process', 'processes')}{where}"
         f" ({diagnosis.source}, {diagnosis.seconds:.1f} s)"
     )
     rules = dict.fromkeys(finding.rule for finding in here)

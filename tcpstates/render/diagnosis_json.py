@@ -24,6 +24,7 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
         "sockets": sum(diagnosis.counted.values()),
         "states": diagnosis.counted,
         "processes": diagnosis.processes,
+        "namespaces": diagnosis.namespaces,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "not_examined": [
             {"rule": each.rule, "text": each.text, "command": each.command}
@@ -38,6 +39,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),
+        "netns": finding.netns,
         "subject": finding.subject,
         "size": finding.size,
         "verdict": finding.verdict,

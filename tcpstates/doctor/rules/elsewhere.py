@@ -9,7 +9,7 @@ from tcpstates.doctor.facts import Facts
 from tcpstates.doctor.findings import NotExamined
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.rule import Outcome, Rule
-from tcpstates.text import command_line, format_name
+from tcpstates.text import format_name
 from tcpstates.wording import counted
 
 _NAMED = 3  # namespaces
@@ -30,17 +30,15 @@ class ElsewhereRule(Rule):
                 command="ss -xl",
             )
         others = sorted(facts.elsewhere().values(), key=len, reverse=True)
-        for pids in others[:_NAMED]:
-            name = format_name(facts.process(pids[0]).name)
-            processes = counted(len(pids), "process", "processes")
+        if others:
+            leading = [
+                f"{format_name(facts.process(pids[0]).name)}[{pids[0]}]"
+                for pids in others[:_NAMED]
+            ]
+            more = ", ..." if others[_NAMED:] else ""
+            namespaces = counted(len(others), "other network namespace")
             yield NotExamined(
                 rule="namespaces",
-                text=f"the network namespace of {name}[{pids[0]}] ({processes})",
-                command=command_line("nsenter -t {} -n tcpstates doctor", pids[0]),
-            )
-        if others[_NAMED:]:
-            yield NotExamined(
-                rule="namespaces",
-                text=counted(len(others[_NAMED:]), "further network namespace"),
-                command="lsns -t net",
+                text=f"{namespaces} ({', '.join(leading)}{more})",
+                command="tcpstates doctor --netns all",
             )

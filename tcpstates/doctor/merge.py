@@ -1,0 +1,75 @@
+"""Join what was found in several network namespaces to one diagnosis."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tcpstates.doctor.findings import Diagnosis, Finding, gravity
+from tcpstates.model import OWN_NETNS
+from tcpstates.origin import Origin
+from tcpstates.text import command_line
+
+# Commands that see the network namespace in which they run.
+_OF_NETWORK = frozenset(
+    {"ss", "ip", "nstat", "netstat", "sysctl", "nft", "tc", "conntrack", "curl"}
+)
+_OURS = frozenset({"doctor", "check"})  # our commands that read sockets
+
+
+def merged(parts: Sequence[tuple[Origin, Diagnosis]]) -> Diagnosis:
+    """Join diagnoses; a single one stays as it is, but for where it is from."""
+    placed = [(_placed(origin, each), each) for origin, each in parts]
+    findings = [finding for found, _ in placed for finding in found]
+    diagnoses = [each for _, each in placed]
+    first = diagnoses[0]
+    if len(parts) == 1:
+        return replace(first, findings=tuple(findings))
+    counted: Counter[str] = Counter()
+    for each in diagnoses:
+        counted.update(each.counted)
+    return replace(
+        first,
+        findings=tuple(sorted(findings, key=gravity)),
+        not_examined=tuple(
+            dict.fromkeys(gap for each in diagnoses for gap in each.not_examined)
+        ),
+        limitations=tuple(
+            dict.fromkeys(limit for each in diagnoses for limit in each.limitations)
+        ),
+        counted=dict(counted),
+        processes=max(each.processes for each in diagnoses),
+        has_udp=any(each.has_udp for each in diagnoses),
+        namespaces=len(diagnoses),
+    )
+
+
+def _placed(origin: Origin, diagnosis: Diagnosis) -> list[Finding]:
+    """Name the namespace in the findings, and in the commands that need it."""
+    name = origin.place
+    if name is None or name == OWN_NETNS:
+        return list(diagnosis.findings)
+    return [
+        replace(
+            finding,
+            netns=name,
+            subject=f"{name}: {finding.subject}",
+            verdict=f"in {name}: {finding.verdict}",
+            commands=tuple(_there(origin, text) for text in finding.commands),
+        )
+        for finding in diagnosis.findings
+    ]
+
+
+def _there(origin: Origin, command: str) -> str:
+    """Make a command act in the namespace, if it is about the network."""
+    program, _, rest = command.partition(" ")
+    if program == "tcpstates":
+        word, _, after = rest.partition(" ")
+        if word in _OURS:
+            program, rest = f"tcpstates {word}", after
+        return f"{program} {command_line('--netns {}', origin.place)} {rest}".rstrip()
+    if program in _OF_NETWORK and origin.path is not None:
+        return f"{command_line('nsenter --net={}', origin.path)} {command}"
+    return command
