@@ -63,6 +63,8 @@ class ListingView:
             self.columns = change_columns(options.columns, self.columns)
         self._arrangement: Arrangement | None = None
         needs = [column.needs for column in self.columns]
+        if options.netns and options.processes and options.is_for_programs:
+            needs.append("places")
         if options.sort is not None or options.limit is not None:
             from tcpstates.columns.sorting import Arrangement, find_sort_keys
 

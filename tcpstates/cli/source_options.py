@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from tcpstates.cli.option_groups import FORM, value
 from tcpstates.cli.types import FROM_FORMAT, MOMENT, SOURCE
+from tcpstates.errors import ArgumentError
 from tcpstates.origin import LiveHost, Origin, SavedListing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,6 +82,18 @@ def elsewhere_options(function: F) -> F:
     return function
 
 
+def live_origin(netns: Sequence[str], source: str = "auto") -> LiveHost:
+    """Turn --netns into an origin on this machine; UsageError for an unknown name."""
+    if not netns:
+        return LiveHost(source)
+    from tcpstates.namespaces import Namespaces
+
+    try:
+        return Namespaces(netns)
+    except ArgumentError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def chosen_origin(values: Mapping[str, Any]) -> Origin:
     """Turn --source, --netns or --from into an origin; UsageError for several."""
     files, netns = values["files"], values["netns"]
@@ -93,11 +106,7 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
             if values[name] is not None:
                 option = name.replace("_", "-")
                 raise click.UsageError(f"--{option} requires --from FILE")
-        if netns:
-            from tcpstates.namespaces import Namespaces
-
-            return Namespaces(netns)
-        return LiveHost(values.get("source", "auto"))
+        return live_origin(netns, values.get("source", "auto"))
     if has_source:
         raise click.UsageError("--source and --from cannot be combined")
     from tcpstates.cli.progress import progress_on_terminal

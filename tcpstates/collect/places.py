@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
+from glob import escape, glob
 from typing import Any, NamedTuple
 
 from tcpstates.parse.cgroup_path import CgroupPlace, place_of_process
@@ -20,7 +21,7 @@ _SHORT = 12  # digits of a container's number, as its tools show it
 _LONGEST = 255  # characters of a name
 _MOST = 1 << 20  # bytes of a file
 _DOCKER = "/var/lib/docker/containers"
-_PODMAN = "overlay-containers/containers.json"
+_PODMAN = "*-containers/containers.json"  # overlay-, vfs-, btrfs-
 _PODMAN_ROOT = "/var/lib/containers/storage"
 _PODMAN_USER = ".local/share/containers/storage"
 _STORAGE = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
@@ -57,12 +58,15 @@ class Places:
         found = self._places.get(pid)
         if found is None:
             text = _read(f"{self._proc}/{pid}/cgroup")
-            found = self.named(place_of_process(text)) if text else _NOWHERE
+            found = self.named(place_of_process(text), pid) if text else _NOWHERE
             self._places[pid] = found
         return found
 
-    def named(self, place: CgroupPlace) -> Place:
-        """Give a place the names that runtimes have written down."""
+    def named(self, place: CgroupPlace, pid: int | None = None) -> Place:
+        """Give a place the names that runtimes have written down.
+
+        `pid`: a process in there, whose monitor may tell where Podman's files are.
+        """
         container, pod = place.container, place.pod
         if container is None and pod is None:
             return _NOWHERE if place.unit is None else Place(unit=place.unit[:_LONGEST])
@@ -71,7 +75,7 @@ class Places:
             if log is not None:
                 container, pod = log
             else:
-                name = self._docker(container) or self._podman.get(container)
+                name = self._docker(container) or self._podman_name(container, pid)
                 container = name or _shortened(container)
         if pod is not None and "/" not in pod:
             pod = self._pods.get(pod) or _shortened(pod)
@@ -89,19 +93,42 @@ class Places:
         name = told.get("Name") if isinstance(told, dict) else None
         return name.removeprefix("/") or None if isinstance(name, str) else None
 
+    def _podman_name(self, number: str, pid: int | None) -> str | None:
+        """Read the name of a container of Podman, root's or a user's."""
+        name = self._podman.get(number)
+        if name is None and pid is not None:
+            storage = self._storage_of(pid)
+            if storage is not None:
+                self._podman.update(_podman_names(storage))
+                name = self._podman.get(number)
+        return name
+
     @cached_property
     def _podman(self) -> dict[str, str]:
-        """Names of Podman's containers, root's and each user's."""
+        """Names of Podman's containers, by number."""
         found: dict[str, str] = {}
         for folder in self._storages():
-            told = _json(_read(f"{folder}/{_PODMAN}") or "")
-            for each in told if isinstance(told, list) else ():
-                if not isinstance(each, dict):
-                    continue
-                number, names = each.get("id"), each.get("names")
-                if isinstance(number, str) and isinstance(names, list) and names:
-                    found[number] = str(names[0])
+            found.update(_podman_names(folder))
         return found
+
+    def _storage_of(self, pid: int) -> str | None:
+        """Read where Podman's files are from the monitor above a process: conmon -b.
+
+        Only a container's own monitor can be its parent.
+        """
+        seen = set()
+        while pid > 1 and pid not in seen:
+            seen.add(pid)
+            words = (_read(f"{self._proc}/{pid}/cmdline") or "").split("\0")
+            if words[0].rpartition("/")[2] == "conmon" and "-b" in words[:-1]:
+                bundle = words[
+                    words.index("-b") + 1
+                ]  # STORAGE/*-containers/ID/userdata
+                storage = bundle.split("/")[:-3]
+                return "/".join(storage) if bundle.startswith("/") else None
+            told = (_read(f"{self._proc}/{pid}/stat") or "").rpartition(")")[2].split()
+            pid = int(told[1]) if len(told) > 1 else 0
+        return None
 
     def _storages(self) -> Iterator[str]:
         yield self._root + _PODMAN_ROOT
@@ -140,6 +167,22 @@ class Places:
                 if told is not None:
                     found[told["uid"]] = f"{told['space']}/{told['pod']}"
         return found
+
+
+def _podman_names(storage: str) -> dict[str, str]:
+    """Read the names of the containers in a storage of Podman."""
+    found: dict[str, str] = {}
+    for path in sorted(glob(f"{escape(storage)}/{_PODMAN}")):
+        told = _json(_read(path) or "")
+        for each in told if isinstance(told, list) else ():
+            number, names = (
+                (each.get("id"), each.get("names"))
+                if isinstance(each, dict)
+                else (None, None)
+            )
+            if isinstance(number, str) and isinstance(names, list) and names:
+                found[number] = str(names[0])
+    return found
 
 
 def _shortened(number: str) -> str:

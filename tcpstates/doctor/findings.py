@@ -50,6 +50,7 @@ class Finding:
     means: str
     commands: tuple[str, ...]  # to be typed; some end in a comment
     advice: tuple[str, ...] = ()  # what no command does
+    last_resort: str | None = None  # the command that ends the sockets, if that helps
     unless: str  # what would make it a false alarm
     processes: tuple[Process, ...] = ()
     no_process: str | None = None  # who it is, where there are no processes to name

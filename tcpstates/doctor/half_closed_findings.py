@@ -14,6 +14,7 @@ from tcpstates.doctor.facts import Facts, FlaggedSocket, RuleContext
 from tcpstates.doctor.findings import Finding, Severity
 from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import (
+    ending,
     listing,
     local_peer_lines,
     no_process_note,
@@ -225,6 +226,9 @@ def fin_wait_2_finding(
             "in the program: close the socket, or stop waiting after some seconds",
             "at the peers: find the program that leaves sockets in CLOSE_WAIT",
         ),
+        last_resort=ending("fin_wait_2", end=owner_filter(owner))
+        if owner.pids
+        else None,
         unless="a program may end its stream and keep reading for as long as it needs",
         processes=facts.processes(owner),
         no_process=no_process_note(facts, owner),

@@ -15,7 +15,7 @@ from tcpstates.text import command_line
 _OF_NETWORK = frozenset(
     {"ss", "ip", "nstat", "netstat", "sysctl", "nft", "tc", "conntrack", "curl"}
 )
-_OURS = frozenset({"doctor", "check"})  # our commands that read sockets
+_OURS = frozenset({"doctor", "check", "kill"})  # our commands that read sockets
 
 
 def merged(parts: Sequence[tuple[Origin, Diagnosis]]) -> Diagnosis:
@@ -57,6 +57,7 @@ def _placed(origin: Origin, diagnosis: Diagnosis) -> list[Finding]:
             subject=f"{name}: {finding.subject}",
             verdict=f"in {name}: {finding.verdict}",
             commands=tuple(_there(origin, text) for text in finding.commands),
+            last_resort=finding.last_resort and _there(origin, finding.last_resort),
         )
         for finding in diagnosis.findings
     ]

@@ -40,6 +40,11 @@ def listing(options: str, *values: object, number: int | None, end: str = "") ->
     return shown if is_short else f"{shown} --limit {_MOST_SOCKETS}"
 
 
+def ending(condition: str, *values: object, end: str = "") -> str:
+    """Propose to end sockets, where that helps; `end` as in `listing`."""
+    return command_line(f"tcpstates kill {condition}", *values) + end
+
+
 def percent(part: int, whole: int | None) -> int | None:
     """Compute a share, rounded down; None if the whole is not known."""
     return part * 100 // whole if whole else None

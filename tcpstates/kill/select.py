@@ -32,11 +32,10 @@ def choose(batches: Iterator[Batch], session: Session, *, listeners: bool) -> Ch
     chosen: list[Batch] = []
     spared: Counter[str] = Counter()
     for batch in batches:
-        names = ("local_address", "local_port", "remote_address", "remote_port")
         rows = zip(
             batch.column("cookie"),
             batch.column("inode"),
-            batch.rows(*names),
+            batch.rows("local_address", "local_port", "remote_address", "remote_port"),
             batch.column("netns_id"),
             strict=True,
         )

@@ -113,6 +113,8 @@ def _sections(finding: Finding) -> Iterator[tuple[str, Sequence[str]]]:
         yield "evidence", ["; ".join(finding.evidence)]
     yield "means", [finding.means]
     yield "do", [*map(Whole, finding.commands), *finding.advice]
+    if finding.last_resort is not None:
+        yield "at last", [Whole(finding.last_resort)]
     yield "unless", [finding.unless]
 
 

@@ -52,6 +52,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "do": [*finding.commands, *finding.advice],
         "commands": list(finding.commands),
         "advice": list(finding.advice),
+        "last_resort": finding.last_resort,
         "unless": finding.unless,
         "trend": None if finding.trend is None else _trend(finding.trend),
     }

@@ -14,6 +14,7 @@ from tcpstates.batch import Batch
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
+from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.columns.registry import BASIC, NETNS, PROCESS_BRIEF
 from tcpstates.errors import TcpstatesError
@@ -25,8 +26,6 @@ from tcpstates.kill.perform import Result, end_all, may_end_sockets, verify
 from tcpstates.kill.select import Chosen, choose
 from tcpstates.kill.session import own_session
 from tcpstates.model import Names, Request
-from tcpstates.namespaces import Namespaces
-from tcpstates.origin import LiveHost
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.states import ALL_STATES, LISTENING
@@ -94,7 +93,7 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
       tcpstates kill --netns web close-wait sport = :8080
     """  # noqa: D301  (click looks for the character)
     _check_allowed()
-    origin = Namespaces(values["netns"]) if values["netns"] else LiveHost("netlink")
+    origin = live_origin(values["netns"], "netlink")
     request = Request(
         protocols=frozenset(chosen_protocols(values, ["tcp"])),
         families=frozenset(chosen_families(values)),

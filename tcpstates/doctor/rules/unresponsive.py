@@ -26,6 +26,7 @@ from tcpstates.doctor.findings import Finding, NotExamined, Severity
 from tcpstates.doctor.links import Links
 from tcpstates.doctor.owner_groups import OwnerGroup
 from tcpstates.doctor.phrases import (
+    ending,
     listing,
     local_peer_lines,
     no_process_note,
@@ -187,6 +188,7 @@ class UnresponsivePeerRule(Rule):
                 *route_commands(links, sockets[0].remote_address),
             ),
             advice=("in the program: TCP_USER_TIMEOUT ends such connections sooner",),
+            last_resort=ending("retrans '>' 0", end=owner_filter(owner)),
             unless="one of many clients that went away, as mobile clients do",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
@@ -249,6 +251,7 @@ class UnresponsivePeerRule(Rule):
                 "at the peer: tcpstates -tanp recv-q '>' 0",
                 "in the program: set a timeout for sending",
             ),
+            last_resort=ending("timer = probe", end=owner_filter(owner)),
             unless="a peer that reads slowly on purpose, as a paused player does",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
