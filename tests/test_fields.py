@@ -79,6 +79,7 @@ def test_the_man_page_describes_each() -> None:
 ONLY_FOR_PROGRAMS = {
     *("backlog", "backlog_limit", "no_process_reason", "truncated"),
     *("v6only", "shutdown", "congestion", "congestion_info", "ulp", "ulp_info"),
+    "netns_id",
 }
 CALLED = {"processes": "process"}
 
@@ -102,7 +103,8 @@ def test_what_has_to_be_requested_can_be() -> None:
 
 
 def test_options_show_groups_of_fields() -> None:
-    none: dict[str, Any] = dict.fromkeys(("times", "extended", "info", "memory"), False)
+    groups = ("times", "extended", "info", "memory", "places")
+    none: dict[str, Any] = dict.fromkeys(groups, False)
     always = {field.name for field in fields_shown(**none)}
     assert {"local_port", "timer", "truncated"} <= always
     for group in none:

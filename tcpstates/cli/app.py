@@ -46,6 +46,7 @@ Examples:
   tcpstates -ta --by process,state
   tcpstates -s                number of sockets in each state
   tcpstates -tac established  one number, for a script
+  tcpstates -tanp -N all      every network namespace and container, as root
 
 \b
 FILTER: an expression of ss, with more keys. Quote it for the shell.
@@ -53,6 +54,7 @@ FILTER: an expression of ss, with more keys. Quote it for the shell.
   Groups:     all connected synchronized bucket big fin_wait half_open
   Keys:       src dst host sport dport port listener autobound dev fwmark
               cgroup process pid user inode recv-q send-q retrans timer age idle rtt
+              netns container pod unit
   Operators:  = != < <= > >= in ~ !~, not, and, or, parentheses
 
 The program of the same name in bcc is a different tool: it traces changes of
@@ -172,7 +174,8 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
         arguments = ["--help"]
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
-    if "-K" in arguments or "--kill" in arguments:  # of ss
+    is_like = any(argument.startswith("--like") for argument in arguments)
+    if not is_like and not {"-K", "--kill"}.isdisjoint(arguments):  # of ss
         arguments = ["kill", *(a for a in arguments if a not in ("-K", "--kill"))]
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments[0]].load()

@@ -45,7 +45,7 @@ _INSTEAD = {
     "-P": "ports are numbers with -n; for a protocol use -t or -u",
     "-j": "use --json",
     "-q": "-l shows listening sockets, -a all",
-    "-k": "tcpstates changes nothing; ss -K closes sockets",
+    "-k": "to end sockets: tcpstates kill FILTER",
     "-I": "for interfaces use ip -s link",
     "-y": "see tcpstates --help",
     "-?": "see tcpstates --help",

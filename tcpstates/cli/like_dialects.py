@@ -86,7 +86,7 @@ _SS = Dialect(
     },
     words=_LONG,
     refused={
-        "K": "tcpstates changes nothing: {ss} -K closes sockets",
+        "K": "to end sockets: tcpstates kill FILTER, or {ss} -K",
         "E": "for a stream of closed sockets: {ss} -E",
         "x": "for unix sockets: {ss} -x",
         "w": "for raw sockets: {ss} -w",

@@ -56,7 +56,6 @@ _COMMANDS = {
     "watch": _REPEAT,
     "top": _REPEAT,
     "monitor": _REPEAT,
-    "kill": "tcpstates changes nothing: ss -K closes sockets",
     "list": "to list sockets: tcpstates -ta",
     "listen": "to list listeners: tcpstates -ltnp",
 }

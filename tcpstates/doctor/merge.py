@@ -69,8 +69,10 @@ def _there(origin: Origin, command: str) -> str:
     if program == "tcpstates":
         word, _, after = rest.partition(" ")
         if word in _OURS:
-            program, rest = f"tcpstates {word}", after
-        return f"{program} {command_line('--netns {}', origin.place)} {rest}".rstrip()
+            program, rest = f"{program} {word}", after
+        return " ".join(
+            filter(None, (program, command_line("--netns {}", origin.place), rest))
+        )
     if program in _OF_NETWORK and origin.path is not None:
         return f"{command_line('nsenter --net={}', origin.path)} {command}"
     return command

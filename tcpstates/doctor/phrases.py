@@ -42,7 +42,7 @@ def listing(options: str, *values: object, number: int | None, end: str = "") ->
 
 def ending(condition: str, *values: object, end: str = "") -> str:
     """Propose to end sockets, where that helps; `end` as in `listing`."""
-    return command_line(f"tcpstates kill {condition}", *values) + end
+    return command_line("tcpstates kill " + condition, *values) + end
 
 
 def percent(part: int, whole: int | None) -> int | None:

@@ -27,7 +27,7 @@ LINUX = pytest.mark.skipif(
         ("--colour", "unknown option '--colour'; did you mean --color"),
         ("-ltQ", "unknown option '-Q'; the columns never change"),
         ("-x", "unknown option '-x'; tcpstates shows TCP and UDP only"),
-        ("--kill", "unknown option '--kill'; tcpstates changes nothing"),
+        ("--net", "unknown option '--net'; use --netns NAME"),
         ("--source netlnk", "unknown source 'netlnk'; did you mean netlink?"),
         ("--source linux9", "choose auto, netlink, procfs, psutil"),
         ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
@@ -215,8 +215,8 @@ def test_every_option_of_other_tools_leads_on(option: str) -> None:
     """The listing takes some of them itself; the others say what to type instead."""
     from support.tools.inprocess import told
 
-    if option in {name for p in tcpstates.params for name in p.opts}:
-        return
+    if option in {name for p in tcpstates.params for name in p.opts} | {"-K"}:
+        return  # ours; -K is the command kill
     code, text, errors = told([option])
     assert (code, text) == (ExitCode.USAGE, "")
     expected = f"tcpstates: unknown option '{option}'; {hints._INSTEAD[option]}\n"
@@ -235,6 +235,7 @@ def test_the_options_of_other_tools_that_are_known() -> None:
     theirs += " --statistics --route --interfaces --groups --masquerade"
     known = {*hints._INSTEAD, *hints.SYNONYMS, *hints.FAMILY_OPTIONS, *_GUESSES}
     known |= {*_PLAIN_GUESSES, *(f"-{letter}" for letter in hints.IDLE)}
+    known |= {"-N", "-K", "--kill"}  # ours
     assert set(theirs.split()) <= known
 
 

@@ -286,6 +286,8 @@ def test_what_is_elsewhere_is_said(hosts: Hosts) -> None:
     program = client.client("listening", SERVER, 7000, 1)
     gaps = server.doctor()["not_examined"]
     (command,) = [g["command"] for g in gaps if f"[{program.pid}]" in g["text"]]
-    there = command.replace("tcpstates", COMMAND[0])
-    finished = server.run("sh", "-c", f"{there} --json")
+    assert command == "tcpstates doctor --netns all"
+    finished = server.run(
+        *COMMAND, "doctor", "--netns", str(program.pid), "--json"
+    )
     assert json.loads(finished.stdout)["states"] == {"ESTABLISHED": 1}
