@@ -126,7 +126,7 @@ MEANINGS: dict[TcpState, Meaning] = {
         " or hangs; without a process: it does not accept. Only with Send-Q above 0 is"
         " it the peer's fault.",
         remedy="tcpstates doctor names program and cause. A restart clears them, for"
-        " now. Only the program, or its end, frees descriptors, not tcpstates kill.",
+        " now. Only the program, or its end, frees descriptors; no tool does.",
         see=("tcpstates explain leak", "tcpstates sequence close"),
     ),
     S.CLOSING: Meaning(

@@ -106,7 +106,7 @@ explain myths | "A developer needs LISTEN, ESTABLISHED and CLOSED only."
 explain myths | because TCP does not define them." RFC 9293, 3.3.2, names all eleven
 explain myths | "The peer's FIN follows its ACK at once." Only when its program closes
 explain close_wait | Only with Send-Q above 0 is it the peer's fault.
-explain close_wait | frees descriptors, not tcpstates kill
+explain close_wait | frees descriptors; no tool does
 explain close_wait | keepalive or a reset ends the state, but not the leak
 explain whose-fault | the peer, which has ended only its own direction, does not read
 explain busy-port | if the old server and the new one both set SO_REUSEADDR
