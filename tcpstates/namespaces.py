@@ -52,6 +52,7 @@ class NamespaceHost(LiveHost):
         self.namespace = namespace
         self.place: str | None = name
         self.path: str | None = namespace.path
+        self.number: int | None = namespace.number
         self._name = name
         self._door = door
         self._is_own = namespace.number == own_number()

@@ -41,6 +41,7 @@ class Origin(Protocol):
     command_note: str | None  # on which host to run proposed commands; None: this one
     place: str | None  # the name of the network namespace; None: not told apart
     path: str | None  # the file of that namespace
+    number: int | None  # its inode
 
     def parts(self) -> Sequence[Origin]:
         """What has settings and counters of its own: the namespaces, or itself."""
@@ -101,6 +102,7 @@ class _OnePart:
 
     place: str | None = None
     path: str | None = None
+    number: int | None = None
 
     def parts(self) -> Sequence[Origin]:
         """See `Origin`."""

@@ -18,7 +18,7 @@ from tcpstates.changes.ends import End, ends_of, traffic_of
 from tcpstates.changes.identity import Key, has_cookies, keys_of, select_keys
 from tcpstates.changes.model import Events, Kind, Resync, plain_events
 from tcpstates.changes.owner_cache import OwnerCache
-from tcpstates.collect.ended import EndListener
+from tcpstates.collect.ended import Ear, EndListener
 from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
@@ -109,9 +109,11 @@ class Follower:
 
     def _listen(self) -> None:
         """Listen for ends, if the sockets are here and the kernel reports them."""
-        if isinstance(self._origin, LiveHost):
+        parts = [p for p in self._origin.parts() if isinstance(p, LiveHost)]
+        ears = [Ear(part.connect, part.place, part.number) for part in parts]
+        if ears:
             with suppress(SourceUnavailable):
-                self._listener = EndListener(self._request.protocols)
+                self._listener = EndListener(self._request.protocols, ears)
 
     def _select(self) -> Selection | None:
         return select(self._expression, self._origin, self._request)

@@ -9,24 +9,27 @@ there: the kernel frees the socket, and keeps a small one with the same cookie.
 from __future__ import annotations
 
 import errno
-import os
-import sys
+import select
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from struct import pack
 from threading import Thread
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcpstates.errors import SourceUnavailable
+from tcpstates.model import OWN_NETNS
 from tcpstates.parse.ended import Notice
 
-_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
-_SOL_SOCKET, _SO_RCVBUF, _SO_RCVTIMEO, _SO_RCVBUFFORCE = 1, 8, 20, 33
+if TYPE_CHECKING:
+    import _socket as socket
+
+_NETLINK_SOCK_DIAG = 4
+_SOL_SOCKET, _SO_RCVBUF, _SO_RCVBUFFORCE, _MSG_DONTWAIT = 1, 8, 33, 0x40
 _GROUPS = {"tcp": 0b0101, "udp": 0b1010}  # bits of groups 1 to 4: IPv4 and IPv6
 _BUFFER = 16 << 20  # bytes; 10,000 notices take about 13 MB
-_PATIENCE = 200_000  # microseconds between looks whether to stop
+_PATIENCE = 200  # milliseconds between looks whether to stop
+_AT_ONCE = 256  # notices, before another namespace has its turn
 _DATAGRAM = 4096  # bytes; a notice has about 400
 _MOST_HELD = 200_000  # notices, some 100 MB; more are counted as lost
 
@@ -41,23 +44,51 @@ class Heard(NamedTuple):
     lost: int | None
 
 
-class EndListener:
-    """Receives notices in a thread, because the kernel's buffer holds few of them."""
+class Ear(NamedTuple):
+    """A network namespace in which to listen; without a name, it is not told apart."""
 
-    def __init__(self, protocols: Collection[str]) -> None:
-        """Begin to listen; raise SourceUnavailable if the kernel has no such groups."""
-        self._channel = _open(sum(_GROUPS[name] for name in protocols))
-        self._port_id = self._channel.getsockname()[0]
+    connect: Callable[[], socket.socket]  # opens a socket to the kernel's sock_diag
+    netns: str | None = None
+    netns_id: int | None = None
+
+
+class _Channel(NamedTuple):
+    """An open socket that belongs to the groups, and where it is."""
+
+    channel: socket.socket
+    ear: Ear
+    port_id: int
+
+
+class EndListener:
+    """Receives notices in a thread, because the kernel's buffers hold few of them."""
+
+    def __init__(self, protocols: Collection[str], ears: Sequence[Ear]) -> None:
+        """Begin to listen; raise SourceUnavailable if that is possible nowhere."""
+        self._channels: dict[int, _Channel] = {}
+        groups = sum(_GROUPS[name] for name in protocols)
+        refused = None
+        for ear in ears:
+            try:
+                channel = ear.connect()
+                _join(channel, groups)
+            except SourceUnavailable as error:
+                refused = error
+                continue
+            opened = _Channel(channel, ear, channel.getsockname()[0])
+            self._channels[channel.fileno()] = opened
+        if not self._channels:
+            raise refused or SourceUnavailable("netlink", "no namespace to listen in")
         self._held: deque[Notice] = deque()
         self._dropped = 0  # here, not by the kernel
-        self._overflowed = False
-        self._lost_before = 0
+        self._overflowed: set[int] = set()
+        self._lost_before: dict[int, int] = {}
         self._stops = False
         self._thread = Thread(target=self._listen, name="ends", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:  # too many processes, or too little memory
-            self._channel.close()
+            self._close_channels()
             raise SourceUnavailable("netlink", str(error)) from error
 
     def take(self) -> Heard:
@@ -68,39 +99,59 @@ class EndListener:
                 notices.append(self._held.popleft())
         lost: int | None = self._dropped
         self._dropped = 0
-        if self._overflowed:
-            self._overflowed = False
-            total = _kernel_drops(self._port_id)
-            if total is None:
+        overflowed, self._overflowed = self._overflowed, set()
+        for descriptor in overflowed:
+            opened = self._channels[descriptor]
+            total = None
+            if opened.ear.netns in (None, OWN_NETNS):  # whose table we can read
+                total = _kernel_drops(opened.port_id)
+            if total is None or lost is None:
                 lost = None
             else:
-                lost, self._lost_before = (lost or 0) + total - self._lost_before, total
+                lost += total - self._lost_before.get(descriptor, 0)
+                self._lost_before[descriptor] = total
         return Heard(notices, lost)
 
     def close(self) -> None:
         """Stop listening."""
         self._stops = True
         self._thread.join(1)
-        self._channel.close()
+        self._close_channels()
+
+    def _close_channels(self) -> None:
+        for opened in self._channels.values():
+            opened.channel.close()
 
     def _listen(self) -> None:
-        channel, held = self._channel, self._held
+        waiting = select.poll()
+        for descriptor in self._channels:
+            waiting.register(descriptor, select.POLLIN)
         while not self._stops:
+            for descriptor, _ in waiting.poll(_PATIENCE):
+                if not self._receive(self._channels[descriptor]):
+                    waiting.unregister(descriptor)
+
+    def _receive(self, opened: _Channel) -> bool:
+        """Take some notices of a namespace; False: there will be no more."""
+        channel, ear, held = opened.channel, opened.ear, self._held
+        for _ in range(_AT_ONCE):
             try:
-                datagram, _, _, sender = channel.recvmsg(_DATAGRAM)
+                datagram, _, _, sender = channel.recvmsg(_DATAGRAM, 0, _MSG_DONTWAIT)
             except BlockingIOError:
-                continue
+                return True
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    return
-                self._overflowed = True
+                    return False
+                self._overflowed.add(channel.fileno())
                 continue
             if sender[0]:
                 continue  # not from the kernel
             if len(held) < _MOST_HELD:
-                held.append(Notice(time.time(), time.monotonic(), sender[1], datagram))
+                now = time.time(), time.monotonic()
+                held.append(Notice(*now, sender[1], datagram, ear.netns, ear.netns_id))
             else:
                 self._dropped += 1
+        return True
 
 
 def _kernel_drops(port_id: int) -> int | None:
@@ -114,26 +165,15 @@ def _kernel_drops(port_id: int) -> int | None:
     return None
 
 
-if sys.platform == "linux":
-    import _socket as socket
-
-    def _open(groups: int) -> socket.socket:
-        """Open a socket that belongs to these groups."""
-        try:
-            channel = socket.socket(_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG)
-            channel.bind((0, groups))
-        except OSError as error:
-            text = f"no notices of ended sockets ({error.strerror or error})"
-            raise SourceUnavailable("netlink", text) from error
-        for option in (_SO_RCVBUFFORCE, _SO_RCVBUF):  # the first one as root only
-            with suppress(OSError):
-                channel.setsockopt(_SOL_SOCKET, option, _BUFFER)
-                break
-        channel.setsockopt(_SOL_SOCKET, _SO_RCVTIMEO, pack("@ll", 0, _PATIENCE))
-        return channel
-
-else:
-    from typing import Any
-
-    def _open(groups: int) -> Any:
-        raise SourceUnavailable("netlink", f"available on Linux only, not {os.name}")
+def _join(channel: socket.socket, groups: int) -> None:
+    """Let a socket belong to these groups; raise SourceUnavailable without them."""
+    try:
+        channel.bind((0, groups))
+    except OSError as error:
+        channel.close()
+        text = f"no notices of ended sockets ({error.strerror or error})"
+        raise SourceUnavailable("netlink", text) from error
+    for option in (_SO_RCVBUFFORCE, _SO_RCVBUF):  # the first one as root only
+        with suppress(OSError):
+            channel.setsockopt(_SOL_SOCKET, option, _BUFFER)
+            break

@@ -22,6 +22,8 @@ class Notice(NamedTuple):
     monotonic: float  # seconds of `time.monotonic`
     group: int
     datagram: bytes
+    netns: str | None = None  # the network namespace; None: not told apart
+    netns_id: int | None = None
 
 
 class Ended(NamedTuple):
@@ -33,7 +35,7 @@ class Ended(NamedTuple):
 
 def sort_notices(notices: Iterable[Notice]) -> Iterator[Ended]:
     """Yield notices of one kind together; skip malformed ones."""
-    alike: dict[tuple[str, str, int], list[Notice]] = {}
+    alike: dict[tuple[str, str, int, int | None], list[Notice]] = {}
     for notice in notices:
         datagram, protocol = notice.datagram, _PROTOCOLS.get(notice.group)
         if protocol is None or len(datagram) < ATTRIBUTES or len(datagram) % 4:
@@ -41,8 +43,13 @@ def sort_notices(notices: Iterable[Notice]) -> Iterator[Ended]:
         length, kind = unpack_from("=IH", datagram)
         family = _FAMILIES.get(datagram[FAMILY])
         if length == len(datagram) and kind == SOCK_DIAG_BY_FAMILY and family:
-            alike.setdefault((protocol, family, length), []).append(notice)
-    for (protocol, family, length), found in alike.items():
+            kind_of = protocol, family, length, notice.netns_id
+            alike.setdefault(kind_of, []).append(notice)
+    for (protocol, family, length, netns_id), found in alike.items():
         rows = b"".join([notice.datagram for notice in found])
         labels = label_table(protocol, bound=False)
-        yield Ended(DiagBatch(protocol, family, rows, length, labels), found)
+        batch = DiagBatch(protocol, family, rows, length, labels)
+        if netns_id is not None:
+            batch.set("netns_id", [netns_id] * len(batch))
+            batch.set("netns", [found[0].netns] * len(batch))
+        yield Ended(batch, found)

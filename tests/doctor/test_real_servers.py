@@ -287,7 +287,5 @@ def test_what_is_elsewhere_is_said(hosts: Hosts) -> None:
     gaps = server.doctor()["not_examined"]
     (command,) = [g["command"] for g in gaps if f"[{program.pid}]" in g["text"]]
     assert command == "tcpstates doctor --netns all"
-    finished = server.run(
-        *COMMAND, "doctor", "--netns", str(program.pid), "--json"
-    )
+    finished = server.run(*COMMAND, "doctor", "--netns", str(program.pid), "--json")
     assert json.loads(finished.stdout)["states"] == {"ESTABLISHED": 1}

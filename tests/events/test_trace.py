@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def awake() -> Iterator[None]:
         process.wait()
 
 
+def done(answer: Any) -> tuple[float]:
+    """Return when an act was done, by the clock of the laboratory."""
+    return (answer["at"] if isinstance(answer, dict) else answer,)
+
+
 def begun(tracing: Stream) -> None:
     tracing.wait_for(lambda: "\n" in tracing.errors.read_text())
 
@@ -78,15 +84,16 @@ def test_both_ends_of_a_scripted_connection(
     command = [*actor.enter, *actor.command, "trace", "--jsonl", "--reader", reader]
     with stream([*command, f"port = :{PORT}"], tmp_path) as tracing:
         begun(tracing)
-        made = actor.ask(["pair"])
+        # When each act was done: at the earliest, and at the latest.
+        moments = [(time.monotonic(), *done(made := actor.ask(["pair"])))]
         number, port = made["number"], made["port"]
-        waits, acts = [], [["shut", number, 0], ["close", number, 1]]
-        before = made["at"]
-        for act in acts:
+        for act in (["shut", number, 0], ["close", number, 1]):
             time.sleep(0.2)
-            at = actor.ask(act)
-            waits.append(1000 * (at - before))
-            before = at
+            moments.append((time.monotonic(), *done(actor.ask(act))))
+        waits = [
+            (1000 * (after[0] - before[1]) - 5, 1000 * (after[1] - before[0]) + 5)
+            for before, after in pairwise(moments)
+        ]
         mine = tracing.wait_for_events(
             1, lambda e: e["event"] == "closed" and e["local_port"] == port
         )
@@ -114,9 +121,14 @@ def test_both_ends_of_a_scripted_connection(
         for e in events
         if e["former_kind"] == "exact"
     }
-    assert abs(exact["ESTABLISHED", port] - waits[0]) <= 5
-    assert abs(exact["FIN_WAIT_2", port] - waits[1]) <= 5
-    assert abs(exact["CLOSE_WAIT", PORT] - waits[1]) <= 5
+    for (state, at), (least, most) in (
+        (("ESTABLISHED", port), waits[0]),
+        (("FIN_WAIT_2", port), waits[1]),
+        (("CLOSE_WAIT", PORT), waits[1]),
+    ):
+        # FIN and ACK take their time on a busy machine; FIN_WAIT_1 shows how long.
+        assert least - exact["FIN_WAIT_1", port] <= exact[state, at] <= most
+        assert most - least < 100  # else the machine is too busy to tell
     hidden = [e for e in events if e["former_kind"] == "hidden"]
     assert [e["from"] for e in hidden] == ["SYN_RECEIVED"]
     assert all(e["former_ms"] is None for e in hidden)
@@ -227,7 +239,7 @@ def test_without_privileges_it_looks_and_says_so(actor: Lab, tmp_path: Path) -> 
         finished = actor.run(*actor.nobody(), "trace", "--reader", reader)
         assert finished.returncode == 3
         assert finished.stderr.count("\n") == 1
-        assert "CAP_PERFMON" in finished.stderr
+        assert "run as root" in finished.stderr
 
 
 @needs_perf

@@ -145,6 +145,7 @@ class _Watched:
             times=options.timers or bool(options.info),
             info=bool(options.info),
             memory=options.memory,
+            places=bool(options.netns),
         )
         for happened in look.happened:
             yield from event_objects(happened, make)
