@@ -33,9 +33,11 @@ from tcpstates.doctor.findings import (
     Peer,
     Severity,
     Trend,
+    gravity,
 )
 from tcpstates.doctor.merge import merged
 from tcpstates.doctor.rules.datagrams import select_dropped
+from tcpstates.doctor.short_lived import ShortLived
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
 from tcpstates.errors import ArgumentError, SourceUnavailable, chosen
@@ -101,7 +103,7 @@ def examine(
         is_watched=watch is not None,
     )
     started = time.monotonic()
-    parts = _Parts(origin)
+    parts = _Parts(origin, question)
     found = parts.scan(question)
     if watch is not None:
         sleep(watch)
@@ -110,7 +112,8 @@ def examine(
         for part in second.keys() & found.keys():
             now = second[part]
             compared = compare(found[part].findings, now.findings, between)
-            second[part] = replace(now, findings=tuple(compared))
+            compared += parts.short_lived(part, question, between)
+            second[part] = replace(now, findings=tuple(sorted(compared, key=gravity)))
         found = second
     diagnosis = merged([(part, each) for part, each in found.items()])
     return replace(
@@ -123,13 +126,16 @@ def examine(
 class _Parts:
     """The parts of an origin, and what was counted in each when the run began."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, question: _Question) -> None:
         self._origin = origin
+        self._ends: dict[Origin, ShortLived] = {}
         self._refused: dict[Origin, SourceUnavailable] = {}
         self._before: dict[Origin, dict[str, int]] = {}
         for part in origin.parts():
             try:
                 self._before[part] = part.counters()
+                if question.is_watched:
+                    self._ends[part] = ShortLived(part)
             except SourceUnavailable as error:
                 self._refused[part] = error
 
@@ -138,25 +144,45 @@ class _Parts:
         found = {}
         for part, before in self._before.items():
             try:
-                found[part] = _scan(question, part.pinned(), before)
+                found[part] = _scan(
+                    question, part.pinned(), before, self._ends.get(part)
+                )
             except SourceUnavailable as error:
                 self._refused[part] = error
         if not found:
             raise next(iter(self._refused.values()))
         return found
 
+    def short_lived(
+        self, part: Origin, question: _Question, seconds: float
+    ) -> list[Finding]:
+        """Report what opened and ended since the first scan."""
+        asked = Request(states=LISTENING, unknown_states=False)
+        listening = frozenset(ports_of(part.read(asked, []).batches))
+        selection = select(question.filter, part, question.request)
+        return self._ends[part].findings(selection, listening, seconds)
+
     def hidden(self) -> list[Limitation]:
         """Say which parts could not be examined."""
         return self._origin.hidden([error.reason for error in self._refused.values()])
 
 
-def _scan(question: _Question, origin: Origin, before: Mapping[str, int]) -> Diagnosis:
-    """Examine the sockets once; `before` has the counters at the start of the run."""
+def _scan(
+    question: _Question,
+    origin: Origin,
+    before: Mapping[str, int],
+    ends: ShortLived | None,
+) -> Diagnosis:
+    """Examine the sockets once; `before` has the counters at the start of the run.
+
+    `ends` notes which sockets are there; None: there is no second scan.
+    """
     request = question.request
     listing = list_sockets(request, origin, select(question.filter, origin, request))
     context = _context(question, origin, listing)
     examiner = Examiner(context)
-    examiner.observe(listing.batches)
+    batches = listing.batches
+    examiner.observe(batches if ends is None else ends.noted(batches))
     if context.is_filtered:
         unowned = Request(states=_UNOWNED, info=True, families=request.families)
         examiner.observe_unowned(list_sockets(unowned, origin).batches)

@@ -68,6 +68,8 @@ def _there(origin: Origin, command: str) -> str:
     program, _, rest = command.partition(" ")
     if program == "tcpstates":
         word, _, after = rest.partition(" ")
+        if word == "trace":  # it covers all namespaces
+            return f"{command} {command_line('and netns = {}', origin.place)}"
         if word in _OURS:
             program, rest = f"{program} {word}", after
         return " ".join(

@@ -66,6 +66,15 @@ RULE_TOPICS: dict[str, Topic] = {
         " that the kernel gave up and incoming handshakes that the client reset.",
         see=("nstat -az TcpAttemptFails", "tcpstates sequence refused"),
     ),
+    "short-lived": Topic(
+        title="connections that open and end between two scans",
+        answer="A connection of a few milliseconds is in no listing, but the kernel"
+        " reports the end of every socket. Many of them cost time: a handshake each,"
+        " and on the side that closes first a port for a minute (TIME_WAIT). If no data"
+        " moved, the connection was refused, reset or given up, or something only"
+        " tests whether the port answers, as load balancers do.",
+        see=("tcpstates doctor --watch 10", "tcpstates trace --for 10 --summary -q"),
+    ),
     "descriptors": Topic(
         title="a process at its limit of descriptors",
         answer="Each socket and each open file takes a descriptor. At the limit"
