@@ -157,10 +157,8 @@ class _Parts:
         self, part: Origin, question: _Question, seconds: float
     ) -> list[Finding]:
         """Report what opened and ended since the first scan."""
-        asked = Request(states=LISTENING, unknown_states=False)
-        listening = frozenset(ports_of(part.read(asked, []).batches))
         selection = select(question.filter, part, question.request)
-        return self._ends[part].findings(selection, listening, seconds)
+        return self._ends[part].findings(selection, seconds)
 
     def hidden(self) -> list[Limitation]:
         """Say which parts could not be examined."""
@@ -182,7 +180,10 @@ def _scan(
     context = _context(question, origin, listing)
     examiner = Examiner(context)
     batches = listing.batches
-    examiner.observe(batches if ends is None else ends.noted(batches))
+    if ends is not None:
+        ends.listening = context.listening
+        batches = ends.noted(batches)
+    examiner.observe(batches)
     if context.is_filtered:
         unowned = Request(states=_UNOWNED, info=True, families=request.families)
         examiner.observe_unowned(list_sockets(unowned, origin).batches)

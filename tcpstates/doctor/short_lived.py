@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.collect.ended import Ear, EndListener
@@ -23,12 +24,19 @@ from tcpstates.parse.ended import sort_notices
 from tcpstates.text import command_line, format_bytes, format_ms
 from tcpstates.wording import counted
 
-_FEW = 10  # connections
+_FEW = 10  # connections without data: fewer are not worth a word
+_SHARE = 0.1  # of the connections, that have to be without data
+_FAST = 20  # a second, that this host opens: too many without a pool
 _MOST = 3  # findings
 _SYN = 1  # byte that tcp_info counts as acknowledged once a connection was open
 
-# What clients or servers of this host did: the words, and how to select it.
-_Course = tuple[str, str]
+
+class _Course(NamedTuple):
+    """What clients, or programs of this host, did again and again."""
+
+    words: str
+    condition: str  # that selects it
+    is_ours: bool  # this host opened the connections
 
 
 class ShortLived:
@@ -38,21 +46,26 @@ class ShortLived:
         """Begin to listen, where the kernel reports ends."""
         self._listener: EndListener | None = None
         self._seen: set[int] = set()
+        self._has_looked = False
+        self.listening: Collection[Port] = ()  # ports, as of the last scan
         if isinstance(origin, LiveHost):
             ear = Ear(origin.connect, origin.place, origin.number)
             with suppress(SourceUnavailable):
                 self._listener = EndListener({"tcp"}, [ear])
 
     def noted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield the batches of the first scan, whose sockets are not short-lived."""
+        """Yield the batches of a scan; what the first one sees is not short-lived."""
+        is_first, self._has_looked = not self._has_looked, True
         for batch in batches:
+            if not is_first:
+                yield batch
+                continue
             self._seen.update(filter(None, batch.column("cookie")))
             yield batch
 
     def findings(
         self,
         selection: Selection | None,
-        listening: Collection[Port],
         seconds: float,
     ) -> list[Finding]:
         """Stop listening, and report the most frequent courses.
@@ -76,19 +89,18 @@ class ShortLived:
         empty: Counter[_Course] = Counter()
         moved: Counter[_Course] = Counter()
         for batch in batches:
-            for course, count in self._courses(batch, listening):
+            for course, count in self._courses(batch):
                 courses[course] += 1
                 empty[course] += count == 0
                 moved[course] += count
         return [
             _finding(course, number, empty[course], moved[course], seconds)
             for course, number in courses.most_common(_MOST)
-            if number >= _FEW
+            if max(_FEW, _SHARE * number) <= empty[course]
+            or (course.is_ours and number >= _FAST * seconds)
         ]
 
-    def _courses(
-        self, batch: Batch, listening: Collection[Port]
-    ) -> Iterator[tuple[_Course, int]]:
+    def _courses(self, batch: Batch) -> Iterator[tuple[_Course, int]]:
         """Yield what each short-lived connection was, and the bytes that it moved."""
         for cookie, here, peer, there, sent, received in batch.rows(
             "cookie",
@@ -102,18 +114,19 @@ class ShortLived:
                 continue  # it was there before, or it was a listener
             count = max(0, (sent or 0) - _SYN) + (received or 0)
             # A listener may have ended, too: then the service has the lower port.
-            if here in listening or (there not in listening and here < there):
-                yield (f"clients of port {here}", f"sport = :{here}"), count
+            if here in self.listening or (there not in self.listening and here < there):
+                words = f"clients of port {here}"
+                yield _Course(words, f"sport = :{here}", is_ours=False), count
             elif there:
                 where = endpoint(peer, there)
+                words = f"connections to {where}"
                 condition = command_line("dst {}", where)
-                yield (f"connections to {where}", condition), count
+                yield _Course(words, condition, is_ours=True), count
 
 
 def _finding(
     course: _Course, number: int, empty: int, moved: int, seconds: float
 ) -> Finding:
-    words, condition = course
     rate = number / seconds if seconds else 0.0
     evidence: Sequence[str] = (
         f"{empty:,} of them moved no data: refused, reset or given up, or a probe",
@@ -121,16 +134,16 @@ def _finding(
     )
     return Finding(
         rule="short-lived",
-        subject=words,
+        subject=course.words,
         severity=Severity.NOTICE,
         size=number,
         verdict=f"{counted(number, 'connection')} opened and ended within"
-        f" {format_ms(seconds * 1000)}: {words}",
+        f" {format_ms(seconds * 1000)}: {course.words}",
         evidence=tuple(evidence[0 if empty else 1 :]),
         numbers={"sockets": number, "without_data": empty, "bytes": moved},
         means="No listing shows them: they ended between the scans. Each one costs a"
         " handshake and, on the side that closes first, a port for a minute.",
-        commands=("tcpstates trace --for 10 --summary -q " + condition,),
+        commands=("tcpstates trace --for 10 --summary -q " + course.condition,),
         advice=("in the client: keep connections open, or use a pool",),
         unless="clients that make one connection for each request, at a rate that both"
         " sides can bear",

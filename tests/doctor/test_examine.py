@@ -210,7 +210,7 @@ def test_both_looks_know_that_there_are_two(monkeypatch: pytest.MonkeyPatch) -> 
         processes=0,
     )
 
-    def scan(question: Any, origin: Any, before: dict[str, int]) -> Diagnosis:
+    def scan(question: Any, origin: Any, before: Any, ends: Any) -> Diagnosis:
         asked.append(question.is_watched)
         return nothing
 
