@@ -25,10 +25,10 @@ from tcpstates.text import command_line, format_bytes, format_ms
 from tcpstates.wording import counted
 
 _FEW = 10  # connections without data: fewer are not worth a word
-_SHARE = 0.1  # of the connections, that have to be without data
-_FAST = 20  # a second, that this host opens: too many without a pool
+_SHARE = 0.5  # of the connections, that have to be without data
 _MOST = 3  # findings
-_SYN = 1  # byte that tcp_info counts as acknowledged once a connection was open
+# Bytes that tcp_info counts beside the data: SYN and FIN sent, FIN received.
+_SENT, _RECEIVED = 2, 1
 
 
 class _Course(NamedTuple):
@@ -36,7 +36,6 @@ class _Course(NamedTuple):
 
     words: str
     condition: str  # that selects it
-    is_ours: bool  # this host opened the connections
 
 
 class ShortLived:
@@ -97,7 +96,6 @@ class ShortLived:
             _finding(course, number, empty[course], moved[course], seconds)
             for course, number in courses.most_common(_MOST)
             if max(_FEW, _SHARE * number) <= empty[course]
-            or (course.is_ours and number >= _FAST * seconds)
         ]
 
     def _courses(self, batch: Batch) -> Iterator[tuple[_Course, int]]:
@@ -112,16 +110,18 @@ class ShortLived:
         ):
             if cookie in self._seen or peer in WILDCARDS or not here:
                 continue  # it was there before, or it was a listener
-            count = max(0, (sent or 0) - _SYN) + (received or 0)
+            if sent is None or received is None:
+                continue
+            count = max(0, sent - _SENT) + max(0, received - _RECEIVED)
             # A listener may have ended, too: then the service has the lower port.
             if here in self.listening or (there not in self.listening and here < there):
                 words = f"clients of port {here}"
-                yield _Course(words, f"sport = :{here}", is_ours=False), count
+                yield _Course(words, f"sport = :{here}"), count
             elif there:
                 where = endpoint(peer, there)
                 words = f"connections to {where}"
                 condition = command_line("dst {}", where)
-                yield _Course(words, condition, is_ours=True), count
+                yield _Course(words, condition), count
 
 
 def _finding(

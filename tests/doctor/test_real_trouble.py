@@ -369,7 +369,7 @@ def test_a_leak_that_grows_is_told_by_a_second_look() -> None:
         until(enough)
         assert diagnose(lab)["findings"] == []
         found = diagnose(lab, "--watch", "0.7")
-        (finding,) = found["findings"]
+        finding = found["findings"][0]  # clients that send nothing may follow
         assert (finding["rule"], finding["severity"]) == ("close-wait", "warning")
         trend = finding["trend"]
         assert trend["word"] == "grows"
