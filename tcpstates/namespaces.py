@@ -166,8 +166,9 @@ class Namespaces(LiveHost):
         readings = self._readings(request, limitations)
         first = next(readings, None)
         if first is None:
-            reason = "; ".join(dict.fromkeys(self._refused)) or "no namespace found"
-            raise SourceUnavailable("netlink", reason)
+            reasons = "; ".join(dict.fromkeys(self._refused))
+            text = f"the network namespace cannot be entered ({reasons}); run as root"
+            raise SourceUnavailable("netlink", text)
         return first._replace(batches=self._joined(first, readings, limitations))
 
     def _readings(

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from tcpstates.states import TcpState
 
 S = TcpState
+# Their other end may be in CLOSE_WAIT, and stay there.
+HALF_CLOSED = frozenset({S.FIN_WAIT_1, S.FIN_WAIT_2, S.CLOSING, S.LAST_ACK})
 _BOTH = (
     "The program gets ECONNABORTED at its next call, and the other end is reset"
     " (ECONNRESET). Data under way are lost."

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.kill.destroy import Target
-from tcpstates.kill.session import Ends, Session
+from tcpstates.kill.effects import HALF_CLOSED
+from tcpstates.kill.session import Ends, Session, plain
+from tcpstates.model import Owner
 from tcpstates.states import LISTENING, OtherState
 
 _OWN = "it belongs to your own session"
 _LISTENER = "it listens; --listener ends listeners, too"
 _BOUND = "it is only bound; the kernel does not end these"
 _UNKNOWN = "it has no cookie"
+
+# Both ends, the local one first, and the network namespace.
+_Place = tuple[str, int, str, int, int | None]
 
 
 class Chosen(NamedTuple):
@@ -68,6 +73,42 @@ def _reason(
     if label in LISTENING and not may_listen:
         return _LISTENER
     return _UNKNOWN if cookie is None else None
+
+
+def half_closed(chosen: Chosen) -> frozenset[_Place]:
+    """Return where the other ends of half-closed connections would be."""
+    found: set[_Place] = set()
+    for batch in chosen.batches:
+        labels = batch.column("state_label")
+        for label, (here, port, there, peer, netns) in zip(
+            labels, _ends(batch), strict=True
+        ):
+            if label in HALF_CLOSED:
+                found.add((there, peer, here, port, netns))
+    return frozenset(found)
+
+
+def owners_at(
+    places: Collection[_Place], batches: Iterator[Batch]
+) -> Counter[tuple[str, Owner]]:
+    """Count the sockets at these places, by state and by their first process."""
+    found: Counter[tuple[str, Owner]] = Counter()
+    for batch in batches:
+        labels, owned = batch.column("state_label"), batch.column("processes")
+        found.update(
+            (label, owners[0])
+            for place, label, owners in zip(_ends(batch), labels, owned, strict=True)
+            if owners and place in places
+        )
+    return found
+
+
+def _ends(batch: Batch) -> Iterator[_Place]:
+    """Yield both ends of each socket, and its namespace; mapped addresses as IPv4."""
+    for here, port, there, peer, netns in batch.rows(
+        "local_address", "local_port", "remote_address", "remote_port", "netns_id"
+    ):
+        yield plain(here), port, plain(there), peer, netns
 
 
 def targets(batch: Batch) -> Iterator[Target]:

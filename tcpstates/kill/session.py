@@ -33,12 +33,11 @@ class Session(NamedTuple):
         if netns is not None and netns != self.netns:
             return False
         here, port, there, peer = ends
-        return not self.clients.isdisjoint(
-            {(_plain(there), port), (_plain(here), peer)}
-        )
+        return not self.clients.isdisjoint({(plain(there), port), (plain(here), peer)})
 
 
-def _plain(address: str) -> str:
+def plain(address: str) -> str:
+    """Return an IPv4-mapped address as IPv4."""
     return address.removeprefix("::ffff:")
 
 
@@ -92,4 +91,4 @@ def _client(text: bytes) -> Iterator[tuple[str, int]]:
     """Read SSH_CONNECTION, ssh(1): client's address and port, ours and our port."""
     with suppress(ValueError):
         client, _, _, port = text.decode("ascii", "replace").split()
-        yield _plain(client.partition("%")[0]), int(port)
+        yield plain(client.partition("%")[0]), int(port)

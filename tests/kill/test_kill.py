@@ -94,6 +94,16 @@ def test_one_connection_of_many(targets: Lab) -> None:
     assert before - states(targets) == Counter(ESTABLISHED=2)
 
 
+def test_the_program_at_the_other_end_is_named(targets: Lab) -> None:
+    """It stays in CLOSE_WAIT: that one is to be looked at."""
+    finished = targets.tcpstates("kill", "--dry-run", "-n", "fin-wait-2 dport = :8080")
+    text = " ".join(finished.stdout.split())
+    assert "Other ends on this host: " in text
+    assert f"CLOSE_WAIT of python3({targets.parts['main']})" in text
+    other = targets.tcpstates("kill", "--dry-run", "-n", "time-wait port = :8080")
+    assert "Other ends" not in other.stdout
+
+
 def test_datagrams(targets: Lab) -> None:
     finished = targets.tcpstates("kill", "-u", "-y", "dport = :8083")
     assert "1  ended\n" in finished.stdout

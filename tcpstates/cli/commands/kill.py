@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -23,17 +24,19 @@ from tcpstates.filters.selection import Selection
 from tcpstates.kill.destroy import Outcome
 from tcpstates.kill.effects import describe
 from tcpstates.kill.perform import Result, end_all, may_end_sockets, verify
-from tcpstates.kill.select import Chosen, choose
+from tcpstates.kill.select import Chosen, choose, half_closed, owners_at
 from tcpstates.kill.session import own_session
-from tcpstates.model import Names, Request
+from tcpstates.model import Names, Owner, Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.render.paragraphs import filled, readable
 from tcpstates.states import ALL_STATES, LISTENING
+from tcpstates.text import format_name
 from tcpstates.wording import counted
 
 _SWITCH = "TCPSTATES_READ_ONLY"
 _LIMIT = 1000  # sockets, without --limit
 _SHOWN = 20  # sockets, before the question
+_PROGRAMS = 5  # at the other ends
 
 
 class CannotKill(TcpstatesError):
@@ -119,6 +122,10 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
     names = origin.names(numeric=values["numeric"])
     if not values["as_jsonl"]:
         output.write(_shown(chosen, names, output.width))
+        if places := half_closed(chosen):
+            everything = request._replace(states=ALL_STATES)
+            ends = owners_at(places, list_sockets(everything, origin).batches)
+            output.write(_other_ends(ends, output.width))
         output.flush()
     if values["dry_run"]:
         if values["as_jsonl"]:
@@ -189,6 +196,17 @@ def _shown(chosen: Chosen, names: Names, width: int) -> Iterator[str]:
     labels = chain.from_iterable(b.column("state_label") for b in chosen.batches)
     for heading, text in describe(labels):
         yield "\n" + filled(f"{heading}: {text}", readable(width, 48))
+
+
+def _other_ends(ends: Counter[tuple[str, Owner]], width: int) -> Iterator[str]:
+    """Name the programs at the other ends of half-closed connections, if any."""
+    if ends:
+        shown = ", ".join(
+            f"{number:,} {label} of {format_name(owner.name)}({owner.pid})"
+            for (label, owner), number in ends.most_common(_PROGRAMS)
+        )
+        text = f"Other ends on this host: {shown}."
+        yield "\n" + filled(text, readable(width, 48))
 
 
 def _agreed(number: int) -> bool:
