@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from tcpstates.batch import Batch
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import FILTER_ARGUMENT
-from tcpstates.columns.registry import BASIC, NETNS, PROCESS_BRIEF
 from tcpstates.errors import TcpstatesError
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.kill.destroy import Outcome
-from tcpstates.kill.effects import describe
-from tcpstates.kill.perform import Result, end_all, may_end_sockets, verify
+from tcpstates.kill.perform import end_all, may_end_sockets, verify
 from tcpstates.kill.select import Chosen, choose, half_closed, owners_at
 from tcpstates.kill.session import own_session
-from tcpstates.model import Names, Owner, Request
+from tcpstates.model import Names, Request
+from tcpstates.origin import LiveHost
 from tcpstates.pipeline import list_sockets, select
-from tcpstates.render.paragraphs import filled, readable
+from tcpstates.render.ended_text import (
+    render_other_ends,
+    render_results,
+    render_targets,
+    result_objects,
+    untouched,
+)
 from tcpstates.states import ALL_STATES, LISTENING
-from tcpstates.text import format_name
 from tcpstates.wording import counted
 
 _SWITCH = "TCPSTATES_READ_ONLY"
 _LIMIT = 1000  # sockets, without --limit
-_SHOWN = 20  # sockets, before the question
-_PROGRAMS = 5  # at the other ends
 
 
 class CannotKill(TcpstatesError):
@@ -121,24 +120,21 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
         )
     names = origin.names(numeric=values["numeric"])
     if not values["as_jsonl"]:
-        output.write(_shown(chosen, names, output.width))
-        if places := half_closed(chosen):
-            everything = request._replace(states=ALL_STATES)
-            ends = owners_at(places, list_sockets(everything, origin).batches)
-            output.write(_other_ends(ends, output.width))
+        output.write(_preview(chosen, origin, request, names, output.width))
         output.flush()
     if values["dry_run"]:
         if values["as_jsonl"]:
-            output.write(_objects(_untouched(chosen), names), encoding="utf-8")
+            objects = result_objects(untouched(chosen), names)
+            output.write(objects, encoding="utf-8")
         return ExitCode.DONE
     if not values["yes"] and not _agreed(len(chosen)):
         return ExitCode.FOUND
     results = end_all(chosen, origin.connect, rate=values["rate"])
     verify(results, origin, request)
     if values["as_jsonl"]:
-        output.write(_objects(results, names), encoding="utf-8")
+        output.write(result_objects(results, names), encoding="utf-8")
     else:
-        output.write(_told(results, names))
+        output.write(render_results(results, names))
     gone = (Outcome.ENDED, Outcome.GONE)
     failed = any(o not in gone for each in results for o in each.outcomes)
     return ExitCode.FOUND if failed else ExitCode.DONE
@@ -169,44 +165,15 @@ def _check_filter(selection: Selection | None, *, all_of_state: bool) -> None:
         )
 
 
-def _columns(chosen: Sequence[Batch]) -> list[Any]:
-    places = [NETNS] if any(batch.get("netns") for batch in chosen) else []
-    return [*BASIC, *places, PROCESS_BRIEF]
-
-
-def _rows(batches: Sequence[Batch], names: Names) -> Iterator[tuple[Any, ...]]:
-    columns = _columns(batches)
-    for batch in batches:
-        yield from zip(*(c.cells(batch, names) for c in columns), strict=True)
-
-
-def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[Any]) -> Iterator[str]:
-    from tcpstates.render.plain import render_plain
-
-    cells = [list(column) for column in zip(*rows, strict=True)]
-    yield from render_plain([cells], (), columns)
-
-
-def _shown(chosen: Chosen, names: Names, width: int) -> Iterator[str]:
-    """Yield the first sockets, and what will be noticed of the end of all."""
-    rows = list(islice(_rows(chosen.batches, names), _SHOWN))
-    yield from _table(rows, _columns(chosen.batches))
-    if len(chosen) > len(rows):
-        yield f"... and {len(chosen) - len(rows):,} more\n"
-    labels = chain.from_iterable(b.column("state_label") for b in chosen.batches)
-    for heading, text in describe(labels):
-        yield "\n" + filled(f"{heading}: {text}", readable(width, 48))
-
-
-def _other_ends(ends: Counter[tuple[str, Owner]], width: int) -> Iterator[str]:
-    """Name the programs at the other ends of half-closed connections, if any."""
-    if ends:
-        shown = ", ".join(
-            f"{number:,} {label} of {format_name(owner.name)}({owner.pid})"
-            for (label, owner), number in ends.most_common(_PROGRAMS)
-        )
-        text = f"Other ends on this host: {shown}."
-        yield "\n" + filled(text, readable(width, 48))
+def _preview(
+    chosen: Chosen, origin: LiveHost, request: Request, names: Names, width: int
+) -> Iterator[str]:
+    """Yield the sockets, what will be noticed, and who is at the other ends."""
+    yield from render_targets(chosen, names, width)
+    if places := half_closed(chosen):
+        everything = request._replace(states=ALL_STATES)
+        ends = owners_at(places, list_sockets(everything, origin).batches)
+        yield from render_other_ends(ends, width)
 
 
 def _agreed(number: int) -> bool:
@@ -220,47 +187,3 @@ def _agreed(number: int) -> bool:
         return True
     warn("nothing was ended")
     return False
-
-
-def _untouched(chosen: Chosen) -> list[Result]:
-    return [Result(batch, [], []) for batch in chosen.batches]
-
-
-def _told(results: Sequence[Result], names: Names) -> Iterator[str]:
-    """Yield what has become of the sockets; those that live on with their names."""
-    outcomes = [outcome for result in results for outcome in result.outcomes]
-    yield "\n"
-    for outcome in Outcome:
-        if outcome in outcomes:
-            yield f"{outcomes.count(outcome):7,}  {outcome}\n"
-    for result in results:
-        rows = _rows([result.batch], names)
-        for row, outcome, reason in zip(
-            rows, result.outcomes, result.reasons, strict=True
-        ):
-            if outcome in (Outcome.REFUSED, Outcome.ALIVE):
-                why = f": {reason}" if reason else ""
-                yield f"{outcome}: {' '.join(map(str, row))}{why}\n"
-
-
-def _objects(results: Sequence[Result], names: Names) -> Iterator[str]:
-    """Yield results as JSON: null before anything was done."""
-    import json
-
-    from tcpstates.fields import fields_shown
-    from tcpstates.render.json_ import row_maker
-
-    fields = fields_shown(
-        times=False, extended=True, info=False, memory=False, places=True
-    )
-    make = row_maker(fields, names)
-    for result in results:
-        nothing = [None] * len(result.batch)
-        for row, outcome, reason in zip(
-            make(result.batch),
-            result.outcomes or nothing,
-            result.reasons or nothing,
-            strict=True,
-        ):
-            told = {"result": outcome and str(outcome), "reason": reason or None}
-            yield f"{json.dumps(told)[:-1]}, {row[1:]}\n"
