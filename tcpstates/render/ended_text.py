@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -87,6 +86,8 @@ def render_results(results: Sequence[Result], names: Names) -> Iterator[str]:
 
 def result_objects(results: Sequence[Result], names: Names) -> Iterator[str]:
     """Yield results as JSON: null before anything was done."""
+    import json
+
     fields = fields_shown(
         times=False, extended=True, info=False, memory=False, places=True
     )
