@@ -105,6 +105,13 @@ class Entry(NamedTuple):
     report_failure: Callable[[str], int] | None = None  # None: a line on stderr
 
 
+def load_exporter() -> click.Command:
+    """Load `tcpstates exporter`."""
+    from tcpstates.cli.commands.exporter import exporter
+
+    return exporter
+
+
 def load_kill() -> click.Command:
     """Load `tcpstates kill`, which a build may leave out: see `tcpstates.kill`."""
     try:
@@ -131,6 +138,7 @@ COMMANDS: dict[str, Entry] = {
     "diagram": Entry(load_diagram, "Draw the state machine, with counts."),
     "tour": Entry(load_tour, "Show the life of a connection, in eight screens."),
     "quiz": Entry(load_quiz, "Ask about the states, and explain the answers."),
+    "exporter": Entry(load_exporter, "Serve metrics for Prometheus."),
     "states": Entry(load_states, "Print the state names of every system."),
     "completion": Entry(load_completion, "Print a shell completion script."),
 }

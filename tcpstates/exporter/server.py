@@ -1,0 +1,121 @@
+"""Answer scrapes over HTTP; prometheus_client encodes, and negotiates the format."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from tcpstates.exporter.collector import TcpstatesCollector
+
+_PATIENCE = 10  # seconds for a client that does not send or read
+_PAGE = b"tcpstates: the metrics are at /metrics\n"
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class _Handler(WSGIRequestHandler):
+    """Drops clients that are too slow, and logs nothing."""
+
+    timeout = _PATIENCE
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing: Prometheus asks every few seconds."""
+
+
+class _Server(ThreadingWSGIServer):
+    """Answers each client in a thread of its own, and never ends over one of them."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that went away."""
+
+
+class _Server6(_Server):
+    """The same for IPv6."""
+
+    import socket as _socket
+
+    address_family = _socket.AF_INET6
+
+
+def application(
+    collector: TcpstatesCollector, deadline: float
+) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
+    """Make the WSGI application: /metrics, and a line elsewhere.
+
+    A scan that takes longer than `deadline` seconds is answered with 503.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Once(collector))
+    encode = make_wsgi_app(registry)
+
+    def answer(
+        environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            start_response("405 Method Not Allowed", [("Allow", "GET, HEAD")])
+            return [b"only GET is answered\n"]
+        if environ["PATH_INFO"] != "/metrics":
+            status = "200 OK" if environ["PATH_INFO"] == "/" else "404 Not Found"
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [_PAGE]
+        if not _in_time(collector, deadline) or not collector.is_up:
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"# the sockets could not be read in time\ntcpstates_up 0\n"]
+        body: Iterable[bytes] = encode(
+            {**environ, "REQUEST_METHOD": "GET"}, start_response
+        )
+        return body if environ["REQUEST_METHOD"] == "GET" else []
+
+    return answer
+
+
+class _Once:
+    """A collector that is not asked when it is registered."""
+
+    def __init__(self, collector: TcpstatesCollector) -> None:
+        self._collector = collector
+        self.collect = collector.collect
+
+    def describe(self) -> Iterable[Any]:
+        """Return nothing: names are not compared with those of other collectors."""
+        return ()
+
+
+def _in_time(collector: TcpstatesCollector, deadline: float) -> bool:
+    """Let a thread scan, if nobody has just done so; False: it takes too long."""
+    scanning = Thread(target=collector.refresh, daemon=True)
+    scanning.start()
+    scanning.join(deadline)
+    return not scanning.is_alive()
+
+
+def serve(
+    address: tuple[str, int],
+    collector: TcpstatesCollector,
+    *,
+    deadline: float,
+    certificate: str | None = None,
+    key: str | None = None,
+) -> WSGIServer:
+    """Listen, with TLS if there is a certificate; raise OSError.
+
+    The caller runs `serve_forever`.
+    """
+    host, port = address
+    kind = _Server6 if ":" in host else _Server
+    server = make_server(
+        host, port, application(collector, deadline), kind, handler_class=_Handler
+    )
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
