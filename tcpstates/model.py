@@ -120,7 +120,10 @@ class KernelCounts(NamedTuple):
 OWN_NETNS = "own"  # the name of our own network namespace
 FEW_EXAMINED = "few-examined"  # the kind of a limitation that only records show
 # The kinds of limitations that may hide sockets.
-HIDING = frozenset({"may-match", "other-holders", "sockets-merged", "rows-skipped"})
+HIDING = frozenset(
+    {"may-match", "other-holders", "sockets-merged", "rows-skipped"}
+    | {"namespaces-hidden"}
+)
 
 
 class Limitation(NamedTuple):

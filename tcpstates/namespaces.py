@@ -23,9 +23,9 @@ from tcpstates.batch import Batch
 from tcpstates.collect.name_lookup import SystemLookup
 from tcpstates.collect.names import SystemNames
 from tcpstates.collect.netns.choose import choose
-from tcpstates.collect.netns.door import CannotEnter, Door
+from tcpstates.collect.netns.door import CannotEnter, Door, open_namespace
 from tcpstates.collect.netns.find import Namespace, own_number
-from tcpstates.collect.proc_files import network_namespace
+from tcpstates.collect.proc_files import network_namespace, sees_all_processes
 from tcpstates.collect.sources import read_source
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
@@ -55,6 +55,7 @@ class NamespaceHost(LiveHost):
         self.number: int | None = namespace.number
         self._name = name
         self._door = door
+        self._descriptor: int | None = None  # of the namespace, once it is entered
         self._is_own = namespace.number == own_number()
 
     def _inside(self, call: Callable[[], T]) -> T:
@@ -62,7 +63,12 @@ class NamespaceHost(LiveHost):
         if self._is_own:
             return call()
         try:
-            return self._door.inside(self.namespace.path, call)
+            if self._descriptor is None:
+                # From now on it is this one, whatever becomes of its processes.
+                self._descriptor = open_namespace(
+                    self.namespace.path, self.namespace.number
+                )
+            return self._door.inside(self._descriptor, call)
         except CannotEnter as error:
             raise SourceUnavailable(self._name, str(error.strerror)) from error
 
@@ -167,7 +173,9 @@ class Namespaces(LiveHost):
         first = next(readings, None)
         if first is None:
             reasons = "; ".join(dict.fromkeys(self._refused))
-            text = f"the network namespace cannot be entered ({reasons}); run as root"
+            text = (
+                f"the network namespace cannot be entered ({reasons}){_hint(reasons)}"
+            )
             raise SourceUnavailable("netlink", text)
         return first._replace(batches=self._joined(first, readings, limitations))
 
@@ -194,7 +202,10 @@ class Namespaces(LiveHost):
     def hidden(self, refused: Sequence[str]) -> list[Limitation]:
         """Say what could not be read; `refused` has a reason for each namespace."""
         text = _not_entered(refused, self._hidden)
-        return [Limitation("namespaces-hidden", text)] if text else []
+        # What nobody can see is no reason to doubt what root has seen.
+        is_known = not refused and sees_all_processes()
+        kind = "namespaces-unseen" if is_known else "namespaces-hidden"
+        return [Limitation(kind, text)] if text else []
 
     def pinned(self) -> Origin:
         """See `Origin`."""
@@ -279,8 +290,13 @@ def _not_entered(refused: Sequence[str], hidden: int) -> str:
     if refused:
         namespaces = counted(len(refused), "network namespace")
         reasons = "; ".join(dict.fromkeys(refused))
-        parts.append(f"{namespaces} cannot be read ({reasons}); run as root")
+        parts.append(f"{namespaces} cannot be read ({reasons}){_hint(reasons)}")
     if hidden:
         processes = counted(hidden, "process", "processes")
-        parts.append(f"the network namespaces of {processes} cannot be seen")
-    return ". ".join(parts)
+        whose = "even by root" if sees_all_processes() else "run as root"
+        parts.append(f"the network namespaces of {processes} cannot be seen: {whose}")
+    return "; ".join(parts)
+
+
+def _hint(reasons: str) -> str:
+    return "; run as root" if "ermi" in reasons else ""  # permitted, permission

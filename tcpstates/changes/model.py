@@ -51,7 +51,7 @@ class Events:
     former_kind: Sequence[Exactness | None]
     # What an ended TCP connection has transferred: see TRAFFIC; None: unknown.
     traffic: Sequence[dict[str, int] | None]
-    # Why a connection has ended: see `traced.Cause`; empty: not known of any.
+    # Why a connection has ended: see `traced`; empty: not known of any.
     causes: Sequence[str | None] = ()
     was_missed: bool = False  # no look has seen these sockets
     is_traced: bool = False  # every change is there, also those between two looks

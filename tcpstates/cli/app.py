@@ -175,7 +175,9 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     is_like = any(argument.startswith("--like") for argument in arguments)
-    if not is_like and not {"-K", "--kill"}.isdisjoint(arguments):  # of ss
+    names_command = bool(arguments) and arguments[0] in COMMANDS
+    wants_kill = not {"-K", "--kill"}.isdisjoint(arguments)  # of ss
+    if wants_kill and not is_like and not names_command:
         arguments = ["kill", *(a for a in arguments if a not in ("-K", "--kill"))]
     if arguments and arguments[0] in COMMANDS:
         command = COMMANDS[arguments[0]].load()

@@ -9,6 +9,7 @@ there: the kernel frees the socket, and keeps a small one with the same cookie.
 from __future__ import annotations
 
 import errno
+import os
 import select
 import time
 from collections import deque
@@ -28,7 +29,6 @@ _NETLINK_SOCK_DIAG = 4
 _SOL_SOCKET, _SO_RCVBUF, _SO_RCVBUFFORCE, _MSG_DONTWAIT = 1, 8, 33, 0x40
 _GROUPS = {"tcp": 0b0101, "udp": 0b1010}  # bits of groups 1 to 4: IPv4 and IPv6
 _BUFFER = 16 << 20  # bytes; 10,000 notices take about 13 MB
-_PATIENCE = 200  # milliseconds between looks whether to stop
 _AT_ONCE = 256  # notices, before another namespace has its turn
 _DATAGRAM = 4096  # bytes; a notice has about 400
 _MOST_HELD = 200_000  # notices, some 100 MB; more are counted as lost
@@ -84,11 +84,14 @@ class EndListener:
         self._overflowed: set[int] = set()
         self._lost_before: dict[int, int] = {}
         self._stops = False
+        self._woken, self._waker = os.pipe()  # ends the thread
         self._thread = Thread(target=self._listen, name="ends", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:  # too many processes, or too little memory
             self._close_channels()
+            os.close(self._waker)
+            os.close(self._woken)
             raise SourceUnavailable("netlink", str(error)) from error
 
     def take(self) -> Heard:
@@ -115,7 +118,10 @@ class EndListener:
     def close(self) -> None:
         """Stop listening."""
         self._stops = True
+        os.write(self._waker, b".")
         self._thread.join(1)
+        os.close(self._waker)
+        os.close(self._woken)
         self._close_channels()
 
     def _close_channels(self) -> None:
@@ -124,10 +130,13 @@ class EndListener:
 
     def _listen(self) -> None:
         waiting = select.poll()
+        waiting.register(self._woken, select.POLLIN)
         for descriptor in self._channels:
             waiting.register(descriptor, select.POLLIN)
         while not self._stops:
-            for descriptor, _ in waiting.poll(_PATIENCE):
+            for descriptor, _ in waiting.poll():
+                if descriptor == self._woken:
+                    return
                 if not self._receive(self._channels[descriptor]):
                     waiting.unregister(descriptor)
 

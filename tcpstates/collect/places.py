@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cached_property
 from glob import escape, glob
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 from tcpstates.parse.cgroup_path import CgroupPlace, place_of_process
 
+_DIGITS, _ROOT_UID = 64, 0
 _SHORT = 12  # digits of a container's number, as its tools show it
 _LONGEST = 255  # characters of a name
 _MOST = 1 << 20  # bytes of a file
@@ -88,19 +90,24 @@ class Places:
 
     def _docker(self, number: str) -> str | None:
         """Read the name of a container of Docker."""
-        text = _read(f"{self._root}{_DOCKER}/{number}/config.v2.json")
+        if not _is_number(number):
+            return None  # a name, which may contain anything
+        text = _read(f"{self._root}{_DOCKER}/{number}/config.v2.json", {_ROOT_UID})
         told = _json(text) if text else None
         name = told.get("Name") if isinstance(told, dict) else None
         return name.removeprefix("/") or None if isinstance(name, str) else None
 
     def _podman_name(self, number: str, pid: int | None) -> str | None:
         """Read the name of a container of Podman, root's or a user's."""
+        if not _is_number(number):
+            return None
         name = self._podman.get(number)
         if name is None and pid is not None:
-            storage = self._storage_of(pid)
-            if storage is not None:
-                self._podman.update(_podman_names(storage))
-                name = self._podman.get(number)
+            user = _owner_of(f"{self._proc}/{pid}")
+            for storage in self._storages_of(pid, user):
+                owners = {_ROOT_UID} if user is None else {_ROOT_UID, user}
+                self._podman.update(_podman_names(storage, owners))
+            name = self._podman.get(number)
         return name
 
     @cached_property
@@ -108,13 +115,25 @@ class Places:
         """Names of Podman's containers, by number."""
         found: dict[str, str] = {}
         for folder in self._storages():
-            found.update(_podman_names(folder))
+            found.update(_podman_names(folder, {_ROOT_UID}))
         return found
+
+    def _storages_of(self, pid: int, user: int | None) -> Iterator[str]:
+        """Yield where the user of a process, and its monitor, keep Podman's files."""
+        if user:
+            import pwd
+
+            with suppress(KeyError):
+                yield f"{self._root}{pwd.getpwuid(user).pw_dir}/{_PODMAN_USER}"
+        storage = self._storage_of(pid)
+        if storage is not None:
+            yield storage
 
     def _storage_of(self, pid: int) -> str | None:
         """Read where Podman's files are from the monitor above a process: conmon -b.
 
-        Only a container's own monitor can be its parent.
+        Any program may have that name, so the files are read only if they belong to
+        root, or to the user of the process.
         """
         seen = set()
         while pid > 1 and pid not in seen:
@@ -136,15 +155,6 @@ class Places:
             told = _GRAPH_ROOT.search(_read(self._root + path) or "")
             if told is not None:
                 yield self._root + told["path"]
-        for home in self._homes():
-            yield f"{self._root}{home}/{_PODMAN_USER}"
-
-    def _homes(self) -> Iterator[str]:
-        import pwd
-
-        for user in pwd.getpwall():
-            if user.pw_uid >= 1000 and user.pw_dir.startswith("/"):
-                yield user.pw_dir
 
     @cached_property
     def _logs(self) -> dict[str, tuple[str, str]]:
@@ -169,11 +179,11 @@ class Places:
         return found
 
 
-def _podman_names(storage: str) -> dict[str, str]:
+def _podman_names(storage: str, owners: Collection[int]) -> dict[str, str]:
     """Read the names of the containers in a storage of Podman."""
     found: dict[str, str] = {}
     for path in sorted(glob(f"{escape(storage)}/{_PODMAN}")):
-        told = _json(_read(path) or "")
+        told = _json(_read(path, owners) or "")
         for each in told if isinstance(told, list) else ():
             number, names = (
                 (each.get("id"), each.get("names"))
@@ -185,16 +195,34 @@ def _podman_names(storage: str) -> dict[str, str]:
     return found
 
 
+def _is_number(text: str) -> bool:
+    """Check for 64 digits, as runtimes number their containers."""
+    return len(text) == _DIGITS and not set(text) - set("0123456789abcdef")
+
+
 def _shortened(number: str) -> str:
     """Cut a number of 64 digits; a name or a UUID stays as it is."""
-    is_long = len(number) == 64 and not set(number) - set("0123456789abcdef")
-    return number[:_SHORT] if is_long else number
+    return number[:_SHORT] if _is_number(number) else number
 
 
-def _read(path: str) -> str | None:
-    """Read the beginning of a file that others have written."""
-    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.read(_MOST)
+def _owner_of(path: str) -> int | None:
+    with suppress(OSError):
+        return os.stat(path).st_uid
+    return None
+
+
+def _read(path: str, owners: Collection[int] | None = None) -> str | None:
+    """Read the beginning of a file that others have written; no pipe, no device.
+
+    `owners`: only if it belongs to one of these users.
+    """
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            told = os.fstat(descriptor)
+            is_trusted = owners is None or told.st_uid in owners
+            if stat.S_ISREG(told.st_mode) and is_trusted:
+                return file.read(_MOST)
     return None
 
 

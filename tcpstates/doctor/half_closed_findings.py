@@ -226,9 +226,7 @@ def fin_wait_2_finding(
             "in the program: close the socket, or stop waiting after some seconds",
             "at the peers: find the program that leaves sockets in CLOSE_WAIT",
         ),
-        last_resort=ending("fin_wait_2", end=owner_filter(owner))
-        if owner.pids
-        else None,
+        last_resort=ending("fin_wait_2", owner=owner),
         unless="a program may end its stream and keep reading for as long as it needs",
         processes=facts.processes(owner),
         no_process=no_process_note(facts, owner),

@@ -40,11 +40,6 @@ def listing(options: str, *values: object, number: int | None, end: str = "") ->
     return shown if is_short else f"{shown} --limit {_MOST_SOCKETS}"
 
 
-def ending(condition: str, *values: object, end: str = "") -> str:
-    """Propose to end sockets, where that helps; `end` as in `listing`."""
-    return command_line("tcpstates kill " + condition, *values) + end
-
-
 def percent(part: int, whole: int | None) -> int | None:
     """Compute a share, rounded down; None if the whole is not known."""
     return part * 100 // whole if whole else None
@@ -132,6 +127,13 @@ def owner_filter(owner: OwnerGroup) -> str:
     if len(owner.pids) > 1:
         return f" and pid in {','.join(map(str, owner.pids[:_MOST_PIDS]))}"
     return f" and pid = {owner.pids[0]}" if owner.pids else ""
+
+
+def ending(condition: str, *values: object, owner: OwnerGroup) -> str | None:
+    """Propose to end sockets of known processes, where that helps; None: unknown."""
+    if not owner.pids:
+        return None  # it would end those of the whole host
+    return command_line("tcpstates kill " + condition, *values) + owner_filter(owner)
 
 
 def route_commands(links: Links, address: str) -> tuple[str, ...]:

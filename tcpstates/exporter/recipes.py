@@ -12,6 +12,9 @@ from typing import Any
 from tcpstates.exporter import definitions as are
 
 _PORT = 9765
+_MEMORY, _PRESSURE = (
+    are.KERNEL[name].name for name in ("memory_bytes", "memory_pressure_bytes")
+)
 
 
 def systemd() -> str:
@@ -87,8 +90,8 @@ _ALERTS = (
         "[10m])) > 0",
         "10m",
         "warning",
-        "{{ $value }} sockets of port {{ $labels.port }} on {{ $labels.instance }} are in"
-        " CLOSE_WAIT: tcpstates doctor names the program",
+        "{{ $value }} sockets of port {{ $labels.port }} on {{ $labels.instance }} are"
+        " in CLOSE_WAIT: tcpstates doctor names the program",
     ),
     _Alert(
         "AcceptQueueFull",
@@ -115,7 +118,7 @@ _ALERTS = (
     ),
     _Alert(
         "TcpMemoryUnderPressure",
-        f"{are.KERNEL['memory_bytes'].name} > {are.KERNEL['memory_pressure_bytes'].name}",
+        f"{_MEMORY} > {_PRESSURE}",
         "5m",
         "warning",
         "the TCP memory of {{ $labels.instance }} is nearly used up",

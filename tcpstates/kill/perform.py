@@ -40,27 +40,35 @@ def may_end_sockets() -> bool:
     return False
 
 
-def end_all(chosen: Chosen, connect: Connect, *, rate: float | None) -> list[Result]:
-    """End the chosen sockets, at most `rate` of them a second; None: no limit."""
-    results = []
+def end_all(
+    chosen: Chosen, connect: Connect, results: list[Result], *, rate: float | None
+) -> None:
+    """End the chosen sockets, at most `rate` of them a second; None: no limit.
+
+    What has been done is in `results`, also if this is interrupted.
+    """
     destroyers: dict[int | None, Destroyer] = {}
     start, done = time.monotonic(), 0
     try:
         for batch in chosen.batches:
-            result = Result(batch, [], [])
+            outcomes: list[Outcome] = []
+            reasons: list[str] = []
             numbers = batch.column("netns_id")
-            for target, number in zip(targets(batch), numbers, strict=True):
-                if rate is not None:
-                    time.sleep(max(0.0, start + done / rate - time.monotonic()))
-                outcome, reason = _end(destroyers, connect, number, target)
-                result.outcomes.append(outcome)
-                result.reasons.append(reason)
-                done += 1
-            results.append(result)
+            try:
+                for target, number in zip(targets(batch), numbers, strict=True):
+                    if rate is not None:
+                        time.sleep(max(0.0, start + done / rate - time.monotonic()))
+                    outcome, reason = _end(destroyers, connect, number, target)
+                    outcomes.append(outcome)
+                    reasons.append(reason)
+                    done += 1
+            finally:
+                tried = len(outcomes)
+                first = batch.select([i < tried for i in range(len(batch))])
+                results.append(Result(first, outcomes, reasons))
     finally:
         for destroyer in destroyers.values():
             destroyer.close()
-    return results
 
 
 def _end(

@@ -113,8 +113,8 @@ RULE_TOPICS: dict[str, Topic] = {
         answer="A network namespace has interfaces, ports and sockets of its own."
         " Containers and some services have one each. A command sees the sockets of"
         " the namespace that it runs in, so a sick container is not visible from the"
-        " host; nsenter runs a command in the namespace of a process.",
-        see=("lsns -t net", "nsenter -t PID -n tcpstates doctor"),
+        " host, except with --netns, which reads other namespaces, or all of them.",
+        see=("tcpstates doctor --netns all", "tcpstates -ta --netns all --by netns"),
     ),
     "orphans": Topic(
         title="closed sockets that the kernel has still to finish",

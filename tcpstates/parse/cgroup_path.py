@@ -48,7 +48,7 @@ _MOST = 4096  # characters of a path
 
 
 def place_of(path: str) -> CgroupPlace:
-    """Read the path of a cgroup; nothing is made of what no runtime has made."""
+    """Read the path of a cgroup, which whoever may make cgroups can choose."""
     container = pod = unit = None
     parts = path[:_MOST].split("/")
     for before, part in zip(["", *parts], parts, strict=False):
@@ -67,7 +67,7 @@ def place_of(path: str) -> CgroupPlace:
         elif before in ("lxc", "lxc.payload") and part:
             container = part
         elif container is None and _UNIT.fullmatch(part):
-            unit = _unescaped(part)
+            unit = part
     return CgroupPlace(container, pod, unit)
 
 

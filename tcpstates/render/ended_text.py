@@ -20,7 +20,6 @@ from tcpstates.render.paragraphs import filled, readable
 from tcpstates.render.plain import render_plain
 from tcpstates.text import format_name
 
-_SHOWN = 20  # sockets, before the question
 _PROGRAMS = 5  # at the other ends
 
 
@@ -40,9 +39,14 @@ def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[Column]) -> Iterat
     yield from render_plain([cells], (), columns)
 
 
-def render_targets(chosen: Chosen, names: Names, width: int) -> Iterator[str]:
-    """Yield the first sockets, and what will be noticed of the end of all."""
-    rows = list(islice(_rows(chosen.batches, names), _SHOWN))
+def render_targets(
+    chosen: Chosen, names: Names, width: int, *, most: int | None
+) -> Iterator[str]:
+    """Yield the first sockets, and what will be noticed of the end of all.
+
+    `most`: so many sockets; None: all of them.
+    """
+    rows = list(islice(_rows(chosen.batches, names), most))
     yield from _table(rows, _columns(chosen.batches))
     if len(chosen) > len(rows):
         yield f"... and {len(chosen) - len(rows):,} more\n"

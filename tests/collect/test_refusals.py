@@ -57,7 +57,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def answer(*answers: bytes) -> Kernel:
         kernel = Kernel(*answers)
-        monkeypatch.setattr(netlink, "_open", lambda: kernel)
+        monkeypatch.setattr(netlink, "open_channel", lambda: kernel)
         return kernel
 
     return answer

@@ -18,11 +18,12 @@ import pytest
 
 from conftest import COMMAND, PATIENCE, Finished, Lab, enter_lab, finish, run_command
 from tcpstates.collect.netlink import NetlinkSource
-from tcpstates.collect.netns.door import CannotEnter, Door
+from tcpstates.collect.netns.door import CannotEnter, Door, open_namespace
 from tcpstates.collect.netns.find import find_namespaces, own_number
+from tcpstates.collect.netns.names import NamespaceNames
 from tcpstates.errors import SourceUnavailable
-from tcpstates.model import Request
-from tcpstates.namespaces import Namespaces
+from tcpstates.model import Limitation, Request
+from tcpstates.namespaces import NamespaceHost, Namespaces
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0,
@@ -84,6 +85,22 @@ class Zoo:
         """Make one whose first process has ended, and whose child lives on."""
         process = self._begin("unshare", "-n", port=port, script=FORKED)
         self._processes.append(process)
+
+    def move(self, number: int) -> None:
+        """Let the first process of a namespace go; something else keeps it."""
+        process = self._processes[number]
+        path = self._folder / "kept"
+        path.touch()
+        source = f"/proc/{process.pid}/ns/net"
+        subprocess.run(["mount", "--bind", source, path], check=True)
+        self._mounted.append(path)
+        holder = ["nsenter", f"--net={path}", sys.executable, "-c", HOLD, "20999"]
+        self._processes.append(subprocess.Popen(holder, stdout=subprocess.PIPE))
+        output = self._processes[-1].stdout
+        assert output is not None
+        assert output.readline() == b"up\n"
+        process.kill()
+        process.wait()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
@@ -219,6 +236,69 @@ def test_what_is_no_namespace_is_refused(name: str, text: str) -> None:
     assert finished.stderr.count("\n") == 1
 
 
+def test_names_that_several_have_or_that_are_words_are_made_unique(zoo: Zoo) -> None:
+    pid = zoo.with_process(20_000)
+    zoo.with_name("web", 20_001)
+    other = f"/run/netns/{PREFIX}web"
+    names = NamespaceNames()
+    (one,) = [n for n in find_namespaces().namespaces if n.path == other]
+    two = one._replace(number=one.number + 1)
+    own, every = one._replace(number=1, name="own"), one._replace(number=2, name="all")
+    found = names.names([one, two, own, every])
+    assert found[one.number] == f"{PREFIX}web@net:[{one.number}]"
+    assert found[1] == "own@net:[1]"
+    assert found[2] == "all@net:[2]"
+    # A number is no name: it may be a process and a namespace.
+    subprocess.run(["ip", "netns", "add", str(pid)], check=True)
+    try:
+        finished = run_command("-a", "-N", str(pid))
+        assert finished.returncode == 2
+        assert f"'{pid}' may be any of these network namespaces" in finished.stderr
+    finally:
+        subprocess.run(["ip", "netns", "del", str(pid)], check=True)
+
+
+def test_a_mount_point_of_any_bytes_does_no_harm(zoo: Zoo, tmp_path: Path) -> None:
+    """Anybody may make one, in a mount namespace of his own."""
+    zoo.with_process(20_000)
+    script = "mkdir $'/tmp/\\xff\\n x'; mount -t tmpfs none $'/tmp/\\xff\\n x'; echo up; sleep 60"
+    hostile = subprocess.Popen(
+        ["unshare", "-m", "bash", "-c", f"mount -t tmpfs none /tmp; {script}"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert hostile.stdout is not None
+        assert hostile.stdout.readline() == b"up\n"
+        assert ports(run_command("-a", "-N", "all", "--json")) == zoo.expected
+    finally:
+        subprocess.run(["pkill", "-KILL", "-P", str(hostile.pid)], check=False)
+        hostile.kill()
+        hostile.communicate()
+
+
+def test_a_namespace_stays_the_same_when_its_first_process_moves(zoo: Zoo) -> None:
+    pid = zoo.with_process(20_000)
+    (member,) = Namespaces([str(pid)]).members
+    limitations: list[Limitation] = []
+    assert sum(map(len, member.read(Request(), limitations).batches)) == 1
+    zoo.move(0)
+    assert sum(map(len, member.read(Request(), limitations).batches)) == 1
+    found = Namespaces(["all"])
+    number = member.namespace.number
+    other = next(m for m in found.members if m.namespace.number == number)
+    moved = NamespaceHost(
+        other.namespace._replace(path="/proc/self/ns/net"), "moved", Door()
+    )
+    with pytest.raises(SourceUnavailable, match="it has gone"):
+        moved.settings()
+
+
+def test_a_check_does_not_pass_for_what_it_has_not_seen(actor: Lab) -> None:
+    finished = actor.run(*actor.nobody(), "check", "-N", "all", "-w", "close_wait=5")
+    assert finished.returncode == 3
+    assert finished.stdout.startswith("TCPSTATES UNKNOWN")
+
+
 def test_it_cannot_be_combined_with_other_places() -> None:
     for other in (("--from", "x"), ("--source", "procfs")):
         finished = run_command("-N", "all", *other)
@@ -232,7 +312,10 @@ def test_only_one_thread_moves() -> None:
     door = Door()
     here = os.readlink("/proc/thread-self/ns/net")
     seen = {
-        door.inside(each.path, lambda: os.readlink("/proc/thread-self/ns/net"))
+        door.inside(
+            open_namespace(each.path, each.number),
+            lambda: os.readlink("/proc/thread-self/ns/net"),
+        )
         for each in inside
     }
     assert seen == {f"net:[{each.number}]" for each in inside}
@@ -246,9 +329,11 @@ def test_only_one_thread_moves() -> None:
     other.join()
     assert asked == [here]
     with pytest.raises(CannotEnter, match="not a network namespace"):
-        door.inside("/proc/self/ns/uts", os.getpid)
+        open_namespace("/proc/self/ns/uts")
+    with pytest.raises(CannotEnter, match="it has gone"):
+        open_namespace("/proc/self/ns/net", 1)
     with pytest.raises(ZeroDivisionError):
-        door.inside("/proc/self/ns/net", lambda: 1 // 0)
+        door.inside(open_namespace("/proc/self/ns/net"), lambda: 1 // 0)
 
 
 def test_setns_is_called_by_one_thread(zoo: Zoo, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ PATHS = [
     ("/system.slice/nginx.service", None, None, "nginx.service"),
     ("/system.slice/system-getty.slice/getty@tty1.service", None, None,
      "getty@tty1.service"),
+    ("/app.slice/app-code\\x2durl-12.scope", None, None, "app-code\\x2durl-12.scope"),
     ("/user.slice/user-1000.slice/session-3.scope", None, None, "session-3.scope"),
     (
         "/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.service",
@@ -189,6 +190,22 @@ def test_names_come_from_the_files_of_runtimes(files: Path) -> None:
     assert places.named(CgroupPlace("d" * 64, UID[:-1] + "f")).pod == UID[:-1] + "f"
     assert places.named(CgroupPlace(unit="a.service")) == Place(unit="a.service")
     assert places.of(2**22 + 1) == Place()
+
+
+def test_names_that_lead_elsewhere_name_no_file(files: Path) -> None:
+    """systemd's escapes may hide a slash, and pipes hang whoever opens them."""
+    (files / "evil").mkdir()
+    (files / "evil" / "config.v2.json").write_text(json.dumps({"Name": "/own"}))
+    path = "machine-..\\x2f..\\x2f..\\x2f..\\x2f..\\x2fevil.scope"
+    assert Places(str(files)).named(place_of(f"/{path}")).container != "own"
+    docker = files / "var/lib/docker/containers" / B
+    docker.mkdir()
+    os.mkfifo(docker / "config.v2.json")
+    assert Places(str(files)).named(CgroupPlace(B)) == Place("blog")
+    storage = files / "var/lib/containers/storage/overlay-containers/containers.json"
+    storage.unlink()
+    os.mkfifo(storage)
+    assert Places(str(files)).named(CgroupPlace(B)) == Place(B[:12])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Name": 1}', "\xff", "[" * 100_000])

@@ -119,6 +119,8 @@ def load_kill() -> click.Command:
     except ModuleNotFoundError as error:
         from tcpstates.errors import TcpstatesError
 
+        if not (error.name or "").startswith("tcpstates.kill"):
+            raise
         raise TcpstatesError("this build of tcpstates ends no sockets") from error
     return kill
 

@@ -14,11 +14,11 @@ from tcpstates.cli.options import chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import FILTER_ARGUMENT
-from tcpstates.errors import TcpstatesError
+from tcpstates.errors import SourceUnavailable, TcpstatesError
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.kill.destroy import Outcome
-from tcpstates.kill.perform import end_all, may_end_sockets, verify
+from tcpstates.kill.perform import Result, end_all, may_end_sockets, verify
 from tcpstates.kill.select import Chosen, choose, half_closed, owners_at
 from tcpstates.kill.session import own_session
 from tcpstates.model import Names, Request
@@ -31,11 +31,12 @@ from tcpstates.render.ended_text import (
     result_objects,
     untouched,
 )
-from tcpstates.states import ALL_STATES, LISTENING
+from tcpstates.states import ALL_STATES
 from tcpstates.wording import counted
 
 _SWITCH = "TCPSTATES_READ_ONLY"
 _LIMIT = 1000  # sockets, without --limit
+_SHOWN = 20  # sockets, before the question
 
 
 class CannotKill(TcpstatesError):
@@ -95,11 +96,15 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
       tcpstates kill --netns web close-wait sport = :8080
     """  # noqa: D301  (click looks for the character)
     _check_allowed()
+    if values["as_jsonl"] and not (values["yes"] or values["dry_run"]):
+        raise click.UsageError(
+            "--jsonl requires --yes, or --dry-run to show them first"
+        )
     origin = live_origin(values["netns"], "netlink")
     request = Request(
         protocols=frozenset(chosen_protocols(values, ["tcp"])),
         families=frozenset(chosen_families(values)),
-        states=ALL_STATES if values["listener"] else ALL_STATES - LISTENING,
+        states=ALL_STATES,
         processes=True,
     )
     selection = select(expression, origin, request)
@@ -108,19 +113,13 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
     chosen = choose(listing.batches, own_session(), listeners=values["listener"])
     for limitation in listing.limitations:
         warn(limitation.text)
-    for reason, number in chosen.spared.items():
-        warn(f"spared {counted(number, 'socket')}: {reason}")
-    if not len(chosen):
-        warn("no socket matches: nothing to end")
+    if not _is_acceptable(chosen, values["limit"], dry_run=values["dry_run"]):
         return ExitCode.DONE
-    if len(chosen) > values["limit"] and not values["dry_run"]:
-        raise click.UsageError(
-            f"{counted(len(chosen), 'socket')} match, more than {values['limit']:,};"
-            f" use --limit {len(chosen)} if you mean all of them"
-        )
     names = origin.names(numeric=values["numeric"])
     if not values["as_jsonl"]:
-        output.write(_preview(chosen, origin, request, names, output.width))
+        most = None if values["dry_run"] else _SHOWN
+        shown = _preview(chosen, origin, request, names, output.width, most)
+        output.write(shown)
         output.flush()
     if values["dry_run"]:
         if values["as_jsonl"]:
@@ -129,15 +128,54 @@ def kill(output: Output, /, expression: tuple[str, ...], **values: Any) -> int:
         return ExitCode.DONE
     if not values["yes"] and not _agreed(len(chosen)):
         return ExitCode.FOUND
-    results = end_all(chosen, origin.connect, rate=values["rate"])
-    verify(results, origin, request)
+    results: list[Result] = []
+    code = _end(chosen, origin, request, results, values["rate"])
     if values["as_jsonl"]:
         output.write(result_objects(results, names), encoding="utf-8")
     else:
         output.write(render_results(results, names))
+    return code
+
+
+def _is_acceptable(chosen: Chosen, limit: int, *, dry_run: bool) -> bool:
+    """Say what is spared; False: nothing is left. UsageError for too many."""
+    for reason, number in chosen.spared.items():
+        warn(f"spared {counted(number, 'socket')}: {reason}")
+    if not len(chosen):
+        left = "is left to end" if chosen.spared else "matches: nothing to end"
+        warn(f"no socket {left}")
+        return False
+    if len(chosen) > limit and not dry_run:
+        raise click.UsageError(
+            f"{counted(len(chosen), 'socket')} match, more than {limit:,};"
+            f" use --limit {len(chosen)} if you mean all of them"
+        )
+    return True
+
+
+def _end(
+    chosen: Chosen,
+    origin: LiveHost,
+    request: Request,
+    results: list[Result],
+    rate: float | None,
+) -> ExitCode:
+    """End the sockets, and look again; what was done is told in any case."""
+    code = ExitCode.DONE
+    try:
+        end_all(chosen, origin.connect, results, rate=rate)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    try:
+        verify(results, origin, request)
+    except SourceUnavailable as error:
+        warn(f"could not look whether they are gone: {error.reason}")
     gone = (Outcome.ENDED, Outcome.GONE)
-    failed = any(o not in gone for each in results for o in each.outcomes)
-    return ExitCode.FOUND if failed else ExitCode.DONE
+    if code is ExitCode.DONE and any(
+        o not in gone for r in results for o in r.outcomes
+    ):
+        code = ExitCode.FOUND
+    return code
 
 
 def _check_allowed() -> None:
@@ -166,13 +204,17 @@ def _check_filter(selection: Selection | None, *, all_of_state: bool) -> None:
 
 
 def _preview(
-    chosen: Chosen, origin: LiveHost, request: Request, names: Names, width: int
+    chosen: Chosen,
+    origin: LiveHost,
+    request: Request,
+    names: Names,
+    width: int,
+    most: int | None,
 ) -> Iterator[str]:
     """Yield the sockets, what will be noticed, and who is at the other ends."""
-    yield from render_targets(chosen, names, width)
+    yield from render_targets(chosen, names, width, most=most)
     if places := half_closed(chosen):
-        everything = request._replace(states=ALL_STATES)
-        ends = owners_at(places, list_sockets(everything, origin).batches)
+        ends = owners_at(places, list_sockets(request, origin).batches)
         yield from render_other_ends(ends, width)
 
 

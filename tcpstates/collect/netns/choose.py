@@ -30,7 +30,7 @@ def choose(wanted: Sequence[str]) -> Choice:
     found = find_namespaces()
     names = NamespaceNames()
     by_number = {each.number: each for each in found.namespaces}
-    known = {number: names.name_of(each) for number, each in by_number.items()}
+    known = names.names(found.namespaces)
     own = own_number()
     order = sorted(known, key=lambda number: (number != own, known[number], number))
     chosen = [
@@ -46,15 +46,19 @@ def _number(
     text: str, by_number: Mapping[int, Namespace], known: Mapping[int, str]
 ) -> int:
     """Return the number of the namespace that a text means."""
-    matching = [number for number, name in known.items() if name == text]
-    matching = matching or [n for n in by_number if text in (str(n), f"net:[{n}]")]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        numbers = ", ".join(f"net:[{number}]" for number in matching)
-        raise ArgumentError(f"several network namespaces are called {text}: {numbers}")
+    matching = {number for number, name in known.items() if name == text}
+    matching |= {n for n in by_number if text in (str(n), f"net:[{n}]")}
+    if not matching:  # a name that several have, without their numbers
+        matching = {n for n, name in known.items() if name.startswith(f"{text}@net:[")}
     if text.isdecimal():
-        return _of_process(int(text), by_number)
+        matching |= {n for n, each in by_number.items() if int(text) in each.pids}
+    if len(matching) == 1:
+        return matching.pop()
+    if matching:
+        names = ", ".join(sorted(f"net:[{number}]" for number in matching))
+        raise ArgumentError(f"'{text}' may be any of these network namespaces: {names}")
+    if text.isdecimal():
+        raise ArgumentError(f"no process {text} whose network namespace can be seen")
     if "/" in text:
         return _of_file(text, by_number)
     near = did_you_mean(
@@ -62,13 +66,6 @@ def _number(
         "tcpstates -a --netns all --by netns lists them",
     )
     raise ArgumentError(f"unknown network namespace '{text}'{near}")
-
-
-def _of_process(pid: int, by_number: Mapping[int, Namespace]) -> int:
-    for number, each in by_number.items():
-        if pid in each.pids:
-            return number
-    raise ArgumentError(f"no process {pid} whose network namespace can be seen")
 
 
 def _of_file(path: str, by_number: Mapping[int, Namespace]) -> int:

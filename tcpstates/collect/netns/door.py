@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
-_DEADLINE = 5  # seconds
+_HERE = "/proc/self/ns/net"
 
 
 class CannotEnter(OSError):
@@ -30,22 +30,22 @@ class Door:
     """Performs calls inside namespaces, one after the other."""
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[tuple[str, Callable[[], Any], SimpleQueue[Any]]] = (
+        self._asked: SimpleQueue[tuple[int, Callable[[], Any], SimpleQueue[Any]]] = (
             SimpleQueue()
         )
         self._is_open = False
 
-    def inside(self, path: str, call: Callable[[], T]) -> T:
-        """Return what a call returns in the namespace of this file.
+    def inside(self, descriptor: int, call: Callable[[], T]) -> T:
+        """Return what a call returns in the namespace of `open_namespace`.
 
-        Raise CannotEnter if that is no network namespace or may not be entered, and
-        whatever the call raises.
+        Raise CannotEnter if it may not be entered, and whatever the call raises. The
+        thread goes back afterwards, and keeps no namespace alive.
         """
         if not self._is_open:
             Thread(target=self._serve, name="netns", daemon=True).start()
             self._is_open = True
         answer: SimpleQueue[Any] = SimpleQueue()
-        self._asked.put((path, call, answer))
+        self._asked.put((descriptor, call, answer))
         result, error = answer.get()
         if error is not None:
             raise error
@@ -53,21 +53,40 @@ class Door:
         return found
 
     def _serve(self) -> None:
+        home = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
         while True:
-            path, call, answer = self._asked.get()
+            descriptor, call, answer = self._asked.get()
             try:
-                _enter(path)
-                answer.put((call(), None))
+                _enter(descriptor)
+                try:
+                    answer.put((call(), None))
+                finally:
+                    _enter(home)
             except Exception as error:  # noqa: BLE001  (it is raised where it belongs)
                 answer.put((None, error))
 
 
-def open_namespace(path: str) -> int:
-    """Open a file of a network namespace; raise CannotEnter if it is none."""
+def open_namespace(path: str, number: int | None = None) -> int:
+    """Open a file of a network namespace; raise CannotEnter if it is none.
+
+    `number`: the inode that it has to have. The path may be anybody's: it is looked at
+    without opening what it leads to, which could be a device or a pipe.
+    """
     import fcntl
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            told = os.fstat(found)
+            if told.st_dev != os.stat(_HERE).st_dev:
+                raise CannotEnter(0, "not a network namespace")
+            if number not in (None, told.st_ino):
+                raise CannotEnter(0, "it has gone")
+            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(found)
+    except CannotEnter:
+        raise
     except OSError as error:
         raise CannotEnter(error.errno, error.strerror or str(error)) from error
     kind = None
@@ -79,15 +98,11 @@ def open_namespace(path: str) -> int:
     return descriptor
 
 
-def _enter(path: str) -> None:
+def _enter(descriptor: int) -> None:
     """Move the thread that calls this into a namespace."""
     import ctypes
 
-    descriptor = open_namespace(path)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(descriptor, _CLONE_NEWNET):
-            code = ctypes.get_errno()
-            raise CannotEnter(code, os.strerror(code))
-    finally:
-        os.close(descriptor)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        code = ctypes.get_errno()
+        raise CannotEnter(code, os.strerror(code))

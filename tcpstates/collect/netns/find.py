@@ -16,7 +16,7 @@ from typing import NamedTuple
 _NAMED = "/run/netns"  # of ip-netns(8)
 _MOUNTED = (_NAMED, "/run/docker/netns")
 _NUMBER = re.compile(r"net:\[(?P<number>\d{1,20})\]")
-_ESCAPED = re.compile(r"\\([0-7]{3})")  # in mountinfo
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # in mountinfo
 
 
 class Namespace(NamedTuple):
@@ -66,8 +66,10 @@ def find_namespaces(proc: str = "/proc", *, descriptors: bool = True) -> Found:
         members.setdefault(number, []).append(pid)
         paths.setdefault(number, path)
     for number, path in _mounted(proc, tuple(mounts.values())):
-        paths.setdefault(number, path)
         folder, _, name = path.rpartition("/")
+        if folder in _MOUNTED:  # it stays when processes end
+            paths[number] = path
+        paths.setdefault(number, path)
         if folder == _NAMED:
             names.setdefault(number, name)
     if descriptors:
@@ -102,17 +104,21 @@ def _mounted(proc: str, pids: tuple[int, ...]) -> Iterator[tuple[int, str]]:
                     if told.st_dev == nsfs:
                         yield told.st_ino, path
     for pid in pids:
-        with suppress(OSError), open(f"{proc}/{pid}/mountinfo") as lines:
+        with suppress(OSError), open(f"{proc}/{pid}/mountinfo", "rb") as lines:
             for line in lines:
                 # ID parent major:minor root mount-point options ... - type source ...
-                before, _, after = line.partition(" - ")
-                if not after.startswith("nsfs "):
+                before, _, after = line.partition(b" - ")
+                if not after.startswith(b"nsfs "):
                     continue
-                _, _, _, root, place, *_ = before.split(" ")
-                found = _NUMBER.fullmatch(root)
+                _, _, _, root, place, *_ = before.split(b" ")
+                found = _NUMBER.fullmatch(root.decode("ascii", "replace"))
                 if found is not None:
-                    path = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), place)
+                    path = os.fsdecode(_ESCAPED.sub(_unescaped, place))
                     yield int(found["number"]), f"{proc}/{pid}/root{path}"
+
+
+def _unescaped(code: re.Match[bytes]) -> bytes:
+    return bytes([int(code[1], 8) & 255])
 
 
 def _open(proc: str, pids: list[int]) -> Iterator[tuple[int, str]]:

@@ -188,7 +188,9 @@ class UnresponsivePeerRule(Rule):
                 *route_commands(links, sockets[0].remote_address),
             ),
             advice=("in the program: TCP_USER_TIMEOUT ends such connections sooner",),
-            last_resort=ending("retrans '>' 0", end=owner_filter(owner)),
+            last_resort=ending(
+                "retrans '>=' {}", self._context.thresholds.retransmits, owner=owner
+            ),
             unless="one of many clients that went away, as mobile clients do",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
@@ -251,7 +253,7 @@ class UnresponsivePeerRule(Rule):
                 "at the peer: tcpstates -tanp recv-q '>' 0",
                 "in the program: set a timeout for sending",
             ),
-            last_resort=ending("timer = probe", end=owner_filter(owner)),
+            last_resort=ending("timer = probe", owner=owner),
             unless="a peer that reads slowly on purpose, as a paused player does",
             processes=facts.processes(owner),
             no_process=no_process_note(facts, owner),
