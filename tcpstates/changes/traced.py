@@ -69,7 +69,8 @@ class TracedEvents:
         # By key: its state, and since when, in nanoseconds.
         self._known: dict[int, tuple[str, int]] = {}
         self._has_lost = False
-        self._owners: dict[int, tuple[Owner, ...]] = {}
+        # By pid and the name of the thread, as pids are given again.
+        self._owners: dict[tuple[int, bytes | None], tuple[Owner, ...]] = {}
 
     def events(
         self, transitions: Sequence[Transition], lost: int
@@ -156,7 +157,7 @@ class TracedEvents:
                 "remote_address": remote,
                 "remote_port": peer,
                 "processes": [
-                    owners.get(pid) or (pid and self._owner(pid, name))
+                    owners.get((pid, name)) or (pid and self._owner(pid, name))
                     for pid, name in zip(pids, programs, strict=True)
                 ],
                 "cookie": cookies,
@@ -180,11 +181,11 @@ class TracedEvents:
 
     def _owner(self, pid: int, name: bytes | None) -> tuple[Owner, ...]:
         """The program that caused a change; what has ended has its thread's name."""
-        found = self._owners.get(pid)
+        found = self._owners.get((pid, name))
         if found is None:
             if len(self._owners) > _MOST_NAMES:
                 self._owners.clear()
-            found = self._owners[pid] = (Owner(pid, name_of(pid) or name, None),)
+            found = self._owners[pid, name] = (Owner(pid, name_of(pid) or name, None),)
         return found
 
 

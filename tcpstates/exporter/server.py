@@ -32,6 +32,7 @@ class _Server(ThreadingWSGIServer):
     """Answers each client in a thread of its own, and never ends over one of them."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that went away."""

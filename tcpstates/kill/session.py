@@ -1,8 +1,9 @@
 """The sockets of the user's own session, which must not be ended by accident.
 
 They are those of the processes that have started this one, up to sshd, and every
-connection from the same client to the same port of sshd: the program may run in tmux or
-screen, whose server is not a child of the session.
+connection from the same client to the same port of sshd. In tmux or screen they are
+those of every sshd: their server is no child of the session, and may have been attached
+again from elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from tcpstates.collect.netns.find import own_number
 
 _SSH = b"SSH_CONNECTION="
+_MULTIPLEXERS = (b"TMUX=", b"STY=")
 _INIT = 1
 Ends = tuple[str, int, str, int]  # local address and port, remote ones
 
@@ -45,9 +47,17 @@ def own_session(proc: str = "/proc") -> Session:
     """Find the session of this process."""
     inodes: set[int] = set()
     clients: set[tuple[str, int]] = set()
+    is_detached = False
     for pid in _ancestors(proc):
         inodes.update(_sockets(proc, pid))
-        clients.update(_clients(proc, pid))
+        entries = _environment(proc, pid)
+        for entry in entries:
+            if entry.startswith(_SSH):
+                clients.update(_client(entry.removeprefix(_SSH)))
+        is_detached |= any(entry.startswith(_MULTIPLEXERS) for entry in entries)
+    if is_detached:
+        for pid in _servers(proc):
+            inodes.update(_sockets(proc, pid))
     clients.update(_client(os.environb.get(b"SSH_CONNECTION", b"")))
     return Session(frozenset(inodes), frozenset(clients), own_number(proc))
 
@@ -80,11 +90,19 @@ def _sockets(proc: str, pid: int) -> Iterator[int]:
                     yield int(number.removesuffix("]"))
 
 
-def _clients(proc: str, pid: int) -> Iterator[tuple[str, int]]:
+def _environment(proc: str, pid: int) -> list[bytes]:
     with suppress(OSError), open(f"{proc}/{pid}/environ", "rb") as file:
-        for entry in file.read().split(b"\0"):
-            if entry.startswith(_SSH):
-                yield from _client(entry.removeprefix(_SSH))
+        return file.read().split(b"\0")
+    return []
+
+
+def _servers(proc: str) -> Iterator[int]:
+    """Yield every process of sshd: one of them carries the session."""
+    for name in os.listdir(proc):
+        if name.isdecimal():
+            with suppress(OSError), open(f"{proc}/{name}/comm", "rb") as file:
+                if file.read().startswith(b"sshd"):
+                    yield int(name)
 
 
 def _client(text: bytes) -> Iterator[tuple[str, int]]:

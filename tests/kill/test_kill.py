@@ -334,7 +334,7 @@ def remote(actor: Lab, tmp_path: Path) -> Iterator[list[str]]:
 
 def test_the_session_that_runs_it_survives(actor: Lab, remote: list[str]) -> None:
     """Also if the program is not a child of that session, as in tmux."""
-    for detach in ("", "setsid -f -w "):
+    for detach in ("", "setsid -f -w ", "env -u SSH_CONNECTION TMUX=x setsid -f -w "):
         actor.ask(["pair"])
         command = (
             f"{detach}{COMMAND[0]} kill -y -n established --all-of-state; echo alive"
