@@ -13,14 +13,14 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 import tcpstates
+from tcpstates import metrics as are
 from tcpstates.doctor.examine import examine
 from tcpstates.doctor.findings import Severity
 from tcpstates.errors import SourceUnavailable
-from tcpstates.exporter import definitions as are
-from tcpstates.exporter.definitions import Metric
 from tcpstates.exporter.ends import Ends
 from tcpstates.exporter.scan import Counts, Wanted, count
 from tcpstates.lifecycle.rule_topics import RULE_TOPICS
+from tcpstates.metrics import Metric
 from tcpstates.origin import LiveHost
 
 _REUSED = 1.0  # seconds for which a scan is good enough

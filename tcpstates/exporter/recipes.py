@@ -1,7 +1,7 @@
 """What goes with the exporter: a systemd unit, alert rules, a dashboard, a DaemonSet.
 
 They are printed by the command, so that they fit its version: every metric in them is
-named by `definitions`.
+named by `tcpstates.metrics`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tcpstates.exporter import definitions as are
+from tcpstates import metrics as are
 
 _PORT = 9765
 _MEMORY, _PRESSURE = (

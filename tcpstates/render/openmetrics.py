@@ -9,26 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tcpstates.columns.tally import Tally
+from tcpstates.metrics import KERNEL, SOCKETS
 from tcpstates.model import KernelCounts
 
 MOST_SERIES = 1000
 _OTHERS = "(others)"
-_KERNEL = (
-    ("orphans", "TCP sockets that no file refers to, in all namespaces."),
-    ("orphans_limit", "Limit above which the kernel resets orphans."),
-    ("time_wait", "TIME_WAIT sockets in this network namespace."),
-    ("time_wait_limit", "Limit above which the kernel drops TIME_WAIT sockets."),
-    ("memory_bytes", "Memory of TCP sockets, in all namespaces."),
-    ("memory_pressure_bytes", "Level above which the kernel keeps buffers small."),
-    ("memory_limit_bytes", "Limit above which the kernel refuses memory."),
-)
 
 
 def render_openmetrics(
     tally: Tally, kernel: KernelCounts | None, most: int | None
 ) -> Iterator[str]:
     """Yield the number of sockets in each group, then the kernel's own counts."""
-    yield _heading("tcpstates_sockets", "Number of sockets with these label values.")
+    yield _heading(SOCKETS.name, "Number of sockets with these label values.")
     names = [column.key.replace("-", "_") for column in tally.columns]
     limit = MOST_SERIES if most is None else most
     groups, left_groups, left_sockets = tally.groups(limit)
@@ -39,12 +31,12 @@ def render_openmetrics(
             f'{name}="{_escaped("" if value is None else str(value))}"'
             for name, value in zip(names, group, strict=True)
         )
-        yield f"tcpstates_sockets{{{labels}}} {number}\n"
-    for field, text in _KERNEL if kernel is not None else ():
+        yield f"{SOCKETS.name}{{{labels}}} {number}\n"
+    for field, metric in KERNEL.items() if kernel is not None else ():
         value = getattr(kernel, field)
         if value is not None:
-            yield f"{_heading(f'tcpstates_kernel_{field}', text)}"
-            yield f"tcpstates_kernel_{field} {value}\n"
+            yield _heading(metric.name, metric.text)
+            yield f"{metric.name} {value}\n"
     yield "# EOF\n"
 
 

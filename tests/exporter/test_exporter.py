@@ -21,8 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import tcpstates
 from conftest import COMMAND, PATIENCE, Lab, enter_lab, run_command
+from tcpstates import metrics
 from tcpstates.exporter import collector as collecting
-from tcpstates.exporter import definitions, recipes, scan
+from tcpstates.exporter import recipes, scan
 from tcpstates.exporter.collector import TcpstatesCollector
 from tcpstates.exporter.scan import Wanted
 from tcpstates.exporter.server import serve
@@ -262,7 +263,7 @@ def test_hostile_names_forge_nothing() -> None:
     wanted = Wanted(REQUEST, doctor_every=0)
     collector = TcpstatesCollector(LiveHost(), wanted)
     family = collecting._family(
-        definitions.GROUPS._replace(labels=("process",)),
+        metrics.GROUPS._replace(labels=("process",)),
         [(('a"} 1\ntcpstates_up 0\n#\x1b[31m\udcff\\',), 1.0)],
     )
     registry = CollectorRegistry()
@@ -377,8 +378,8 @@ def test_the_alerts_fire_and_clear(tmp_path: Path) -> None:
 def test_recipes_name_only_metrics_that_are_there() -> None:
     known = {
         metric.name
-        for metric in (*vars(definitions).values(), *definitions.KERNEL.values())
-        if isinstance(metric, definitions.Metric)
+        for metric in (*vars(metrics).values(), *metrics.KERNEL.values())
+        if isinstance(metric, metrics.Metric)
     }
     import re
 
