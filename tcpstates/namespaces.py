@@ -76,7 +76,8 @@ class NamespaceHost(LiveHost):
         """Open a socket to the kernel's sock_diag; raise SourceUnavailable."""
         from tcpstates.collect.netlink import open_channel
 
-        return self._inside(open_channel)
+        channel: socket.socket = self._inside(open_channel)
+        return channel
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; without fallback, as /proc/net shows our own namespace."""

@@ -137,7 +137,8 @@ class LiveHost(_OnePart):
         """
         from tcpstates.collect.netlink import open_channel
 
-        return open_channel()
+        channel: socket.socket = open_channel()
+        return channel
 
     def _load(self, name: str) -> Source:
         source = load_source(name)

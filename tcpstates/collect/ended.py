@@ -29,6 +29,7 @@ _NETLINK_SOCK_DIAG = 4
 _SOL_SOCKET, _SO_RCVBUF, _SO_RCVBUFFORCE, _MSG_DONTWAIT = 1, 8, 33, 0x40
 _GROUPS = {"tcp": 0b0101, "udp": 0b1010}  # bits of groups 1 to 4: IPv4 and IPv6
 _BUFFER = 16 << 20  # bytes; 10,000 notices take about 13 MB
+_POLLIN = 1  # poll.h
 _AT_ONCE = 256  # notices, before another namespace has its turn
 _DATAGRAM = 4096  # bytes; a notice has about 400
 _MOST_HELD = 200_000  # notices, some 100 MB; more are counted as lost
@@ -129,10 +130,10 @@ class EndListener:
             opened.channel.close()
 
     def _listen(self) -> None:
-        waiting = select.poll()
-        waiting.register(self._woken, select.POLLIN)
+        waiting = select.poll()  # type: ignore[attr-defined,unused-ignore]
+        waiting.register(self._woken, _POLLIN)
         for descriptor in self._channels:
-            waiting.register(descriptor, select.POLLIN)
+            waiting.register(descriptor, _POLLIN)
         while not self._stops:
             for descriptor, _ in waiting.poll():
                 if descriptor == self._woken:
@@ -145,7 +146,7 @@ class EndListener:
         channel, ear, held = opened.channel, opened.ear, self._held
         for _ in range(_AT_ONCE):
             try:
-                datagram, _, _, sender = channel.recvmsg(_DATAGRAM, 0, _MSG_DONTWAIT)
+                datagram, _, _, sender = channel.recvmsg(_DATAGRAM, 0, _MSG_DONTWAIT)  # type: ignore[attr-defined,unused-ignore]
             except BlockingIOError:
                 return True
             except OSError as error:

@@ -25,6 +25,8 @@ from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState
 
 if TYPE_CHECKING:
+    import _socket
+
     from tcpstates.collect.recvmmsg import ManyReceiver
 
 _AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
@@ -49,7 +51,7 @@ class NetlinkSource:
     owners_by = OwnersBy.INODE
     reads_everything = False
 
-    def __init__(self, connect: Callable[[], socket.socket] | None = None) -> None:
+    def __init__(self, connect: Callable[[], _socket.socket] | None = None) -> None:
         """Take what opens a socket to the kernel; default: in our own namespace."""
         self._connect = connect or open_channel
 
@@ -65,7 +67,7 @@ class _Reading:
         self,
         request: Request,
         limitations: list[Limitation],
-        connect: Callable[[], socket.socket],
+        connect: Callable[[], _socket.socket],
     ) -> None:
         self._request = request
         self._limitations = limitations
@@ -155,7 +157,7 @@ class _Reading:
 
 
 def _exchange(
-    connect: Callable[[], socket.socket], message: bytes, decoder: DiagDecoder
+    connect: Callable[[], _socket.socket], message: bytes, decoder: DiagDecoder
 ) -> Iterator[Batch]:
     """Send a request, and decode the reply."""
     with closing(connect()) as channel:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from tcpstates.parse.cgroup_path import CgroupPlace, place_of_process
 
 _DIGITS, _ROOT_UID = 64, 0
+_CAREFULLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _SHORT = 12  # digits of a container's number, as its tools show it
 _LONGEST = 255  # characters of a name
 _MOST = 1 << 20  # bytes of a file
@@ -124,7 +125,8 @@ class Places:
             import pwd
 
             with suppress(KeyError):
-                yield f"{self._root}{pwd.getpwuid(user).pw_dir}/{_PODMAN_USER}"
+                home = pwd.getpwuid(user).pw_dir  # type: ignore[attr-defined,unused-ignore]
+                yield f"{self._root}{home}/{_PODMAN_USER}"
         storage = self._storage_of(pid)
         if storage is not None:
             yield storage
@@ -217,7 +219,7 @@ def _read(path: str, owners: Collection[int] | None = None) -> str | None:
     `owners`: only if it belongs to one of these users.
     """
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = os.open(path, _CAREFULLY)
         with open(descriptor, encoding="utf-8", errors="replace") as file:
             told = os.fstat(descriptor)
             is_trusted = owners is None or told.st_uid in owners

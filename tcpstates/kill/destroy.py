@@ -114,7 +114,7 @@ class Destroyer:
 
     def _answer(self) -> int:
         while True:
-            answer, _, _, sender = self._channel.recvmsg(_DATAGRAM)
+            answer, _, _, sender = self._channel.recvmsg(_DATAGRAM)  # type: ignore[attr-defined,unused-ignore]
             if sender[0] == 0:  # from the kernel
                 code = decode(answer, self._sequence)
                 if code is not None:

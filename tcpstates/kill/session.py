@@ -58,7 +58,7 @@ def own_session(proc: str = "/proc") -> Session:
     if is_detached:
         for pid in _servers(proc):
             inodes.update(_sockets(proc, pid))
-    clients.update(_client(os.environb.get(b"SSH_CONNECTION", b"")))
+    clients.update(_client(os.fsencode(os.environ.get("SSH_CONNECTION", ""))))
     return Session(frozenset(inodes), frozenset(clients), own_number(proc))
 
 

@@ -244,7 +244,7 @@ def test_who_may_not_is_told_before_anything_is_shown(targets: Lab) -> None:
 def test_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     from tcpstates.cli.commands import kill
 
-    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(kill.CannotKill, match="only Linux"):
         kill._check_allowed()
     monkeypatch.undo()

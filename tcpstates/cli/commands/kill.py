@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -182,7 +183,7 @@ def _check_allowed() -> None:
     """Raise CannotKill before anything is read or shown."""
     if os.environ.get(_SWITCH, "") not in ("", "0"):
         raise CannotKill(f"ending sockets is switched off here by {_SWITCH}")
-    if sys.platform != "linux":
+    if platform.system() != "Linux":
         raise CannotKill(
             "only Linux can end a socket from outside; end its program instead, or, on"
             " FreeBSD, use tcpdrop"

@@ -12,6 +12,7 @@ import mmap
 import os
 import time
 from struct import pack_into, unpack_from
+from typing import Any
 
 from tcpstates.collect.bpf.btf import (
     STRUCT,
@@ -65,6 +66,7 @@ from tcpstates.parse.bpf_record import RECORD, read_records, whole_records
 _PAGE = mmap.PAGESIZE
 _SIZE = 4 << 20  # bytes of the ring, some 37,000 records
 _TCP = 6
+_PROT_READ = 1  # asm-generic/mman-common.h
 _SYN_RECV, _LISTEN = 3, 10  # net/tcp_states.h
 _NO_WAKEUP = 1  # BPF_RB_NO_WAKEUP: we look by ourselves
 _PATIENCE = 0.5  # seconds for programs that still run when we stop
@@ -93,10 +95,8 @@ class BpfTracer:
             ring = self._keep(create_ring(size))
             numbers = self._keep(create_numbers(2))
             self._consumer = mmap.mmap(ring, _PAGE)
-            self._data = mmap.mmap(
-                ring, _PAGE + 2 * size, prot=mmap.PROT_READ, offset=_PAGE
-            )
-            self._numbers = mmap.mmap(numbers, _PAGE, prot=mmap.PROT_READ)
+            self._data = _map(ring, _PAGE + 2 * size, offset=_PAGE)
+            self._numbers = _map(numbers, _PAGE)
             with open(VMLINUX, "rb") as file:
                 types = KernelTypes(file.read())
             tracepoint = types.find(TYPEDEF, b"btf_trace_inet_sock_set_state")
@@ -155,6 +155,12 @@ class BpfTracer:
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
+
+
+def _map(descriptor: int, size: int, offset: int = 0) -> mmap.mmap:
+    """Map memory of the kernel, which may only be read."""
+    protection: dict[str, Any] = {"prot": _PROT_READ}
+    return mmap.mmap(descriptor, size, offset=offset, **protection)
 
 
 def _refusal(error: Exception) -> str:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+_O_PATH = 0o10000000  # asm-generic/fcntl.h
 _HERE = "/proc/self/ns/net"
 
 
@@ -53,7 +54,7 @@ class Door:
         return found
 
     def _serve(self) -> None:
-        home = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
+        home = os.open(_HERE, os.O_RDONLY)
         while True:
             descriptor, call, answer = self._asked.get()
             try:
@@ -72,17 +73,17 @@ def open_namespace(path: str, number: int | None = None) -> int:
     `number`: the inode that it has to have. The path may be anybody's: it is looked at
     without opening what it leads to, which could be a device or a pipe.
     """
-    import fcntl
+    from fcntl import ioctl  # type: ignore[attr-defined,unused-ignore]
 
     try:
-        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        found = os.open(path, _O_PATH)
         try:
             told = os.fstat(found)
             if told.st_dev != os.stat(_HERE).st_dev:
                 raise CannotEnter(0, "not a network namespace")
             if number not in (None, told.st_ino):
                 raise CannotEnter(0, "it has gone")
-            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY)
         finally:
             os.close(found)
     except CannotEnter:
@@ -91,7 +92,7 @@ def open_namespace(path: str, number: int | None = None) -> int:
         raise CannotEnter(error.errno, error.strerror or str(error)) from error
     kind = None
     with suppress(OSError):
-        kind = fcntl.ioctl(descriptor, _NS_GET_NSTYPE)
+        kind = ioctl(descriptor, _NS_GET_NSTYPE)
     if kind != _CLONE_NEWNET:
         os.close(descriptor)
         raise CannotEnter(0, "not a network namespace")
