@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tcpstates.changes.model import Events, Exactness, Kind, Resync
+from tcpstates.fields import ColumnName
 
 _MOST = 100_000  # durations kept for each state
 _SLOWEST = 5
+_ENDS: tuple[ColumnName, ...] = (
+    *("local_address", "local_port"),
+    *("remote_address", "remote_port"),
+)
 
 
 class Lasted(NamedTuple):
@@ -75,26 +80,29 @@ class Summary:
         self._add_durations(happened)
 
     def _add_durations(self, happened: Events) -> None:
-        rows = zip(
-            happened.old,
-            happened.former_ms,
-            happened.former_kind,
-            happened.batch.rows(
-                "local_address", "local_port", "remote_address", "remote_port"
-            ),
-            strict=True,
-        )
-        for state, ms, kind, ends in rows:
-            if state is not None and kind is Exactness.HIDDEN:
-                self.hidden[state] += 1
-            if state is None or ms is None or kind is not Exactness.EXACT:
+        durations, slowest = self._durations, self._slowest
+        least = slowest[-1].ms if len(slowest) == _SLOWEST else -1
+        rows = zip(happened.old, happened.former_ms, happened.former_kind, strict=True)
+        for place, (state, ms, kind) in enumerate(rows):
+            if state is None or kind is not Exactness.EXACT or ms is None:
+                if state is not None and kind is Exactness.HIDDEN:
+                    self.hidden[state] += 1
                 continue
-            kept = self._durations.setdefault(state, [])
+            kept = durations.get(state)
+            if kept is None:
+                kept = durations[state] = []
             if len(kept) < _MOST:
                 kept.append(ms)
-            if len(self._slowest) < _SLOWEST or ms > self._slowest[-1].ms:
-                slow = Slow(ms, state, (ends[0], ends[1]), (ends[2], ends[3]))
-                self._slowest = sorted([*self._slowest, slow], reverse=True)[:_SLOWEST]
+            if ms > least:
+                self._add_slow(happened, place, state, ms)
+                slowest = self._slowest
+                least = slowest[-1].ms if len(slowest) == _SLOWEST else -1
+
+    def _add_slow(self, happened: Events, place: int, state: str, ms: int) -> None:
+        """Keep a long time; the columns are looked at for these few only."""
+        here, port, there, peer = (happened.batch.column(name)[place] for name in _ENDS)
+        slow = Slow(ms, state, (here, port), (there, peer))
+        self._slowest = sorted([*self._slowest, slow], reverse=True)[:_SLOWEST]
 
     def lasted(self) -> list[Lasted]:
         """Return the times in each state of which some are known exactly."""

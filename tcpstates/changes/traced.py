@@ -189,15 +189,19 @@ class TracedEvents:
         return found
 
 
-def _with_ports(transitions: Sequence[Transition]) -> list[Transition]:
+def _with_ports(transitions: Sequence[Transition]) -> Sequence[Transition]:
     """Fill in ports that were chosen during connect(): the next transition has them."""
+    without = {each.key for each in transitions if not each.local_port}
+    if not without:
+        return transitions
     ports: dict[int, int] = {}
-    filled: list[Transition] = []
-    for each in reversed(transitions):
-        if each.local_port:
-            ports[each.key] = each.local_port
-            filled.append(each)
-        else:
-            filled.append(each._replace(local_port=ports.pop(each.key, 0)))
-    filled.reverse()
+    filled = list(transitions)
+    for place in range(len(filled) - 1, -1, -1):
+        each = filled[place]
+        key = each[1]
+        if key in without:
+            if each.local_port:
+                ports[key] = each.local_port
+            else:
+                filled[place] = each._replace(local_port=ports.pop(key, 0))
     return filled

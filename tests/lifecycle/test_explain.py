@@ -165,9 +165,13 @@ def test_topics(name: str) -> None:
     assert told["topics"][name]["title"] == ALL_TOPICS[name].title
     for command in ALL_TOPICS[name].see:
         # What is watched for half a minute is watched for a second here.
-        program, *arguments = shlex.split(re.sub(r"--watch \d+", "--watch 1", command))
+        shorter = re.sub(r"--(watch|for) \d+", r"--\1 1", command)
+        program, *arguments = shlex.split(shorter)
         if program == "tcpstates":
-            assert run_command(*arguments).returncode == ExitCode.DONE
+            code = run_command(*arguments).returncode
+            # Whether the doctor finds something depends on the machine.
+            is_doctor = arguments[0] == "doctor"
+            assert code == ExitCode.DONE or (is_doctor and code == ExitCode.FOUND)
 
 
 def test_every_rule_of_the_doctor_is_explained() -> None:
