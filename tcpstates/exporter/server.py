@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable
-from threading import Thread
+from socket import AF_INET6
+from threading import Lock, Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -41,9 +42,7 @@ class _Server(ThreadingWSGIServer):
 class _Server6(_Server):
     """The same for IPv6."""
 
-    import socket as _socket
-
-    address_family = _socket.AF_INET6
+    address_family = AF_INET6
 
 
 def application(
@@ -54,7 +53,8 @@ def application(
     A scan that takes longer than `deadline` seconds is answered with 503.
     """
     registry = CollectorRegistry()
-    registry.register(_Once(collector))
+    registry.register(collector)
+    scanning = _Scanning(collector)
     encode = make_wsgi_app(registry)
 
     def answer(
@@ -67,7 +67,7 @@ def application(
             status = "200 OK" if environ["PATH_INFO"] == "/" else "404 Not Found"
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [_PAGE]
-        if not _in_time(collector, deadline) or not collector.is_up:
+        if not scanning.ends_within(deadline) or not collector.is_up:
             start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
             return [b"# the sockets could not be read in time\ntcpstates_up 0\n"]
         body: Iterable[bytes] = encode(
@@ -78,24 +78,24 @@ def application(
     return answer
 
 
-class _Once:
-    """A collector that is not asked when it is registered."""
+class _Scanning:
+    """One thread that scans, however many wait for it, and however long it takes."""
 
     def __init__(self, collector: TcpstatesCollector) -> None:
         self._collector = collector
-        self.collect = collector.collect
+        self._lock = Lock()
+        self._thread: Thread | None = None
 
-    def describe(self) -> Iterable[Any]:
-        """Return nothing: names are not compared with those of other collectors."""
-        return ()
-
-
-def _in_time(collector: TcpstatesCollector, deadline: float) -> bool:
-    """Let a thread scan, if nobody has just done so; False: it takes too long."""
-    scanning = Thread(target=collector.refresh, daemon=True)
-    scanning.start()
-    scanning.join(deadline)
-    return not scanning.is_alive()
+    def ends_within(self, seconds: float) -> bool:
+        """Scan, if nobody has just done so; False: it takes too long."""
+        with self._lock:
+            thread = self._thread
+            if thread is None or not thread.is_alive():
+                thread = Thread(target=self._collector.refresh, daemon=True)
+                thread.start()
+                self._thread = thread
+        thread.join(seconds)
+        return not thread.is_alive()
 
 
 def serve(

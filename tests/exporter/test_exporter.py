@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -392,3 +393,80 @@ def test_recipes_name_only_metrics_that_are_there() -> None:
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     if shutil.which("systemd-analyze"):
         assert "DynamicUser=yes" in recipes.systemd()
+
+
+PROMETHEUS = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{folder}/rules.yml]
+scrape_configs:
+- job_name: tcpstates
+  static_configs:
+  - targets: ["127.0.0.1:{port}"]
+"""
+RULES = """
+groups:
+- name: one
+  rules:
+  - alert: CloseWait
+    expr: sum by (port) (tcpstates_sockets{{state="CLOSE_WAIT", port="{port}"}}) > 0
+    for: 1s
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        port: int = made.getsockname()[1]
+        return port
+
+
+def test_prometheus_scrapes_it_and_an_alert_fires_and_clears(
+    served: Served, listener: socket.socket, tmp_path: Path
+) -> None:
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is missing (Debian: prometheus)")
+    watched = listener.getsockname()[1]
+    (tmp_path / "rules.yml").write_text(RULES.format(port=watched))
+    config = tmp_path / "prometheus.yml"
+    config.write_text(PROMETHEUS.format(folder=tmp_path, port=served.port))
+    port = free_port()
+    prometheus = subprocess.Popen(
+        [
+            "prometheus", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}",
+            f"--storage.tsdb.path={tmp_path}/data",
+        ],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def ask(query: str) -> list[Any]:
+        url = f"http://127.0.0.1:{port}/api/v1/query?"
+        try:
+            with urllib.request.urlopen(
+                url + urllib.parse.urlencode({"query": query}), timeout=PATIENCE
+            ) as answer:
+                result: list[Any] = json.load(answer)["data"]["result"]
+                return result
+        except (OSError, KeyError):  # it is still starting
+            return []
+
+    def wait(query: str, *, present: bool) -> None:
+        end = time.monotonic() + PATIENCE
+        while bool(ask(query)) != present:
+            assert time.monotonic() < end, query
+            time.sleep(0.2)
+
+    firing = 'ALERTS{alertname="CloseWait", alertstate="firing"}'
+    try:
+        wait('up{job="tcpstates"} == 1', present=True)
+        wait(
+            f'tcpstates_sockets{{port="{watched}", state="LISTEN"}} == 1', present=True
+        )
+        assert not ask(firing)
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        client.close()
+        wait(firing, present=True)
+        server.close()
+        wait(firing, present=False)
+    finally:
+        prometheus.terminate()
+        prometheus.wait()
