@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -305,6 +306,21 @@ def test_usage() -> None:
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in (
             finished.stderr
         )
+
+
+def test_without_the_package_it_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['prometheus_client'] = None;"
+        " from tcpstates.cli.app import run; sys.exit(run(['exporter']))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 3
+    assert finished.stderr == (
+        "tcpstates: source exporter: prometheus_client is missing: pip install"
+        " 'tcpstates[exporter]'\n"
+    )
 
 
 def promtool(

@@ -138,7 +138,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
         from tcpstates.exporter.scan import Wanted
         from tcpstates.exporter.server import serve
     except ModuleNotFoundError as error:
-        if error.name != "prometheus_client":
+        if not (error.name or "").startswith("prometheus_client"):
             raise
         text = "prometheus_client is missing: pip install 'tcpstates[exporter]'"
         raise SourceUnavailable("exporter", text) from error
