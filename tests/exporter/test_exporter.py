@@ -318,8 +318,7 @@ def test_without_the_package_it_says_what_to_install() -> None:
     )
     assert finished.returncode == 3
     assert finished.stderr == (
-        "tcpstates: source exporter: prometheus_client is missing: pip install"
-        " 'tcpstates[exporter]'\n"
+        "tcpstates: prometheus_client is missing: pip install 'tcpstates[exporter]'\n"
     )
 
 

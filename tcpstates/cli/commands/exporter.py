@@ -12,7 +12,7 @@ from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, Seconds
 from tcpstates.columns.registry import find_columns
-from tcpstates.errors import SourceUnavailable
+from tcpstates.errors import TcpstatesError
 from tcpstates.model import Request
 from tcpstates.pipeline import select
 from tcpstates.states import ALL_STATES
@@ -141,7 +141,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
         if not (error.name or "").startswith("prometheus_client"):
             raise
         text = "prometheus_client is missing: pip install 'tcpstates[exporter]'"
-        raise SourceUnavailable("exporter", text) from error
+        raise TcpstatesError(text) from error
     columns = find_columns(values["by"]) if values["by"] else ()
     request = Request(
         protocols=frozenset(chosen_protocols(values, ["tcp"])),
@@ -172,7 +172,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
     except OSError as error:
         host, port = values["listen"]
         text = f"cannot listen on {host}:{port}: {error.strerror or error}"
-        raise SourceUnavailable("exporter", text) from error
+        raise TcpstatesError(text) from error
     host, port = str(server.server_address[0]), server.server_address[1]
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if values["tls_certificate"] else "http"
