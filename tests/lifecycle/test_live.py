@@ -77,8 +77,8 @@ def test_without_privileges(lab: Lab) -> None:
     tried = lab.run(*nobody, "sequence", "reset", "--live")
     if "needs CAP_NET_ADMIN here" in tried.stderr:
         pytest.skip("this system lets users have no namespaces")
-    told = performed(["open", "close", "keepalive"], lab, nobody)
-    assert told["keepalive"][-1]["kernel"] == {"client": "CLOSED", "server": "CLOSED"}
+    told = performed(["open", "close", "half-open"], lab, nobody)
+    assert told["half-open"][-1]["kernel"] == {"client": "CLOSED", "server": "CLOSED"}
     assert [step["kernel"]["client"] for step in told["open"]] == [
         "CLOSED",
         "SYN_SENT",
