@@ -264,7 +264,7 @@ spec:
       hostPID: true
       containers:
       - name: exporter
-        image: registry.example/tcpstates-exporter
+        image: tcpstates-exporter:latest
         args: [exporter, --listen, ":{_PORT}", --netns, all]
         ports:
         - containerPort: {_PORT}
