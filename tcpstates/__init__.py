@@ -38,7 +38,8 @@ if TYPE_CHECKING:
         examine,
     )
     from tcpstates.model import Limitation, Owner
-    from tcpstates.origin import LiveHost, Origin, SavedListing
+    from tcpstates.origin import LiveHost, Origin
+    from tcpstates.saved_listing import SavedListing
     from tcpstates.streams import Event, events
 
 __all__ = [
@@ -91,7 +92,7 @@ _OF_THE_DOCTOR = frozenset(
     ]
 )
 _OF_STREAMS = frozenset({"Event", "events"})
-_OF_ORIGINS = frozenset({"LiveHost", "Origin", "SavedListing"})
+_OF_ORIGINS = frozenset({"LiveHost", "Origin"})
 
 
 def __getattr__(name: str) -> Any:
@@ -102,6 +103,8 @@ def __getattr__(name: str) -> Any:
         from tcpstates.doctor import examine as module
     elif name in _OF_ORIGINS:
         from tcpstates import origin as module
+    elif name == "SavedListing":
+        from tcpstates import saved_listing as module
     elif name in _OF_STREAMS:
         from tcpstates import streams as module
     else:

@@ -25,9 +25,10 @@ from tcpstates.columns.tally import count_by as tally_by
 from tcpstates.errors import ArgumentError, ColumnError, chosen
 from tcpstates.fields import FIELDS, TIMER
 from tcpstates.model import FAMILIES, Limitation, Listing, Names, Owner, Request
-from tcpstates.origin import Origin, SavedListing, to_origin
+from tcpstates.origin import Origin, to_origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS
+from tcpstates.saved_listing import SavedListing
 
 
 class Timer(NamedTuple):

@@ -5,8 +5,9 @@ By inode all rows are held, because the pass over /proc has to know what it look
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from tcpstates.batch import Batch
 from tcpstates.model import (
@@ -19,6 +20,9 @@ from tcpstates.model import (
 )
 from tcpstates.states import TcpState
 from tcpstates.wording import counted, plural
+
+if TYPE_CHECKING:
+    from tcpstates.collect.places import Place, Places
 
 # Whatever the source, no process can own a socket in these.
 _NEVER_OWNED = {
@@ -49,12 +53,11 @@ def add_places(batches: Iterator[Batch]) -> Iterator[Batch]:
     They are those of its first process. A socket without one, such as one in TIME_WAIT,
     has those of its network namespace, if all processes in there have the same.
     """
-    from tcpstates.collect.netns.find import find_namespaces
     from tcpstates.collect.places import Place, Places
 
     places = Places()
     nowhere = Place()
-    by_namespace: dict[int, Place] | None = None
+    by_namespace: Mapping[int, Place] | None = None
     for batch in batches:
         found = [
             places.of(owners[0].pid) if owners and owners[0].pid else None
@@ -63,11 +66,7 @@ def add_places(batches: Iterator[Batch]) -> Iterator[Batch]:
         numbers = batch.get("netns_id")
         if numbers is not None and None in found:
             if by_namespace is None:
-                by_namespace = {}
-                for each in find_namespaces(descriptors=False).namespaces:
-                    inside = {places.of(pid) for pid in each.pids}
-                    if len(inside) == 1:
-                        by_namespace[each.number] = inside.pop()
+                by_namespace = _common_places(places)
             found = [
                 by_namespace.get(number) if place is None else place
                 for place, number in zip(found, numbers, strict=True)
@@ -77,6 +76,18 @@ def add_places(batches: Iterator[Batch]) -> Iterator[Batch]:
         batch.set("pod", [place.pod for place in known])
         batch.set("unit", [place.unit for place in known])
         yield batch
+
+
+def _common_places(places: Places) -> dict[int, Place]:
+    """Return the place of each network namespace whose processes share one."""
+    from tcpstates.collect.netns.find import find_namespaces
+
+    found = {}
+    for each in find_namespaces(descriptors=False).namespaces:
+        inside = {places.of(pid) for pid in each.pids}
+        if len(inside) == 1:
+            found[each.number] = inside.pop()
+    return found
 
 
 def note_other_owners(

@@ -14,17 +14,18 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import suppress
 from dataclasses import replace
+from errno import EACCES, EPERM
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from tcpstates.batch import Batch
-from tcpstates.collect.name_lookup import SystemLookup
-from tcpstates.collect.names import SystemNames
 from tcpstates.collect.netns.choose import choose
 from tcpstates.collect.netns.door import CannotEnter, Door, open_namespace
 from tcpstates.collect.netns.find import Namespace, own_number
+from tcpstates.collect.netns.lookup import NamespacesLookup, NamespacesNames
 from tcpstates.collect.proc_files import network_namespace, sees_all_processes
 from tcpstates.collect.sources import read_source
 from tcpstates.errors import SourceUnavailable
@@ -53,7 +54,6 @@ class NamespaceHost(LiveHost):
         self.place: str | None = name
         self.path: str | None = namespace.path
         self.number: int | None = namespace.number
-        self._name = name
         self._door = door
         self._descriptor: int | None = None  # of the namespace, once it is entered
         self._is_own = namespace.number == own_number()
@@ -70,7 +70,9 @@ class NamespaceHost(LiveHost):
                 )
             return self._door.inside(self._descriptor, call)
         except CannotEnter as error:
-            raise SourceUnavailable(self._name, str(error.strerror)) from error
+            hint = "; run as root" if error.errno in (EACCES, EPERM) else ""
+            text = f"{error.strerror}{hint}"
+            raise SourceUnavailable(str(self.place), text) from error
 
     def connect(self, netns: int | None = None) -> socket.socket:
         """Open a socket to the kernel's sock_diag; raise SourceUnavailable."""
@@ -94,7 +96,7 @@ class NamespaceHost(LiveHost):
         for batch in batches:
             number = len(batch)
             batch.set("netns", [self.place] * number)
-            batch.set("netns_id", [self.namespace.number] * number)
+            batch.set("netns_id", [self.number] * number)
             if not self._is_own:
                 indexes = batch.column("interface_index")
                 names = {index: self._interface(index) for index in set(indexes)}
@@ -118,7 +120,7 @@ class NamespaceHost(LiveHost):
     ) -> ProcessView:
         """See `Origin`; the processes of this namespace are those that are here."""
         view = super().processes(inodes, owners, sockets)
-        number = self.namespace.number
+        number = self.number
         return replace(
             view,
             is_here=lambda pid: network_namespace(pid) == number,
@@ -164,7 +166,7 @@ class Namespaces(LiveHost):
         door = Door()
         self.members = [NamespaceHost(each, name, door) for each, name in chosen.named]
         self._hidden = chosen.hidden
-        self._by_number = {each.namespace.number: each for each in self.members}
+        self._by_number = {each.number: each for each in self.members}
         self._refused: list[str] = []  # why namespaces could not be read
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
@@ -174,9 +176,7 @@ class Namespaces(LiveHost):
         first = next(readings, None)
         if first is None:
             reasons = "; ".join(dict.fromkeys(self._refused))
-            text = (
-                f"the network namespace cannot be entered ({reasons}){_hint(reasons)}"
-            )
+            text = f"the network namespace cannot be entered: {reasons}"
             raise SourceUnavailable("netlink", text)
         return first._replace(batches=self._joined(first, readings, limitations))
 
@@ -214,13 +214,23 @@ class Namespaces(LiveHost):
 
     def names(
         self, *, numeric: bool, state_names: Mapping[str, str] | None = None
-    ) -> SystemNames:
+    ) -> NamespacesNames:
         """See `Origin`."""
-        return _Names(self.members, numeric=numeric, state_names=state_names)
+        return NamespacesNames(
+            self._fin_timeouts, numeric=numeric, state_names=state_names
+        )
 
-    def lookup(self, protocols: Collection[str]) -> SystemLookup:
+    def _fin_timeouts(self) -> set[int]:
+        """The tcp_fin_timeout of each namespace, in milliseconds."""
+        found = set()
+        for member in self.members:
+            with suppress(SourceUnavailable):
+                found.add(member.settings().fin_timeout * 1000)
+        return found
+
+    def lookup(self, protocols: Collection[str]) -> NamespacesLookup:
         """See `Origin`."""
-        return _Lookup(protocols, self._use_interfaces)
+        return NamespacesLookup(protocols, self._use_interfaces)
 
     def connect(self, netns: int | None = None) -> socket.socket:
         """Open a socket to the kernel in the namespace of this number."""
@@ -245,59 +255,15 @@ class Namespaces(LiveHost):
         return {}
 
 
-class _Names(SystemNames):
-    """The names of this host; times only where all namespaces have the same."""
-
-    def __init__(
-        self,
-        members: Sequence[NamespaceHost],
-        *,
-        numeric: bool,
-        state_names: Mapping[str, str] | None,
-    ) -> None:
-        super().__init__(numeric=numeric, state_names=state_names)
-        self._members = members
-        self._times: list[int | None] = []
-
-    def fin_timeout_ms(self) -> int | None:
-        """See `model.Names`; None if the namespaces differ."""
-        if not self._times:
-            found: set[int | None] = set()
-            for member in self._members:
-                try:
-                    found.add(member.settings().fin_timeout * 1000)
-                except SourceUnavailable:
-                    continue
-            self._times.append(found.pop() if len(found) == 1 else None)
-        return self._times[0]
-
-
-class _Lookup(SystemLookup):
-    """Names of this host, except for interfaces, which batches have by name."""
-
-    def __init__(self, protocols: Collection[str], note: Callable[[], None]) -> None:
-        super().__init__(protocols)
-        self._note = note
-
-    def interface(self, name: str) -> int | None:
-        """Let names be compared, not numbers."""
-        self._note()
-        return -1
-
-
 def _not_entered(refused: Sequence[str], hidden: int) -> str:
     """Say what was not read; empty: everything was."""
     parts = []
     if refused:
         namespaces = counted(len(refused), "network namespace")
         reasons = "; ".join(dict.fromkeys(refused))
-        parts.append(f"{namespaces} cannot be read ({reasons}){_hint(reasons)}")
+        parts.append(f"{namespaces} cannot be read: {reasons}")
     if hidden:
         processes = counted(hidden, "process", "processes")
         whose = "even by root" if sees_all_processes() else "run as root"
         parts.append(f"the network namespaces of {processes} cannot be seen: {whose}")
     return "; ".join(parts)
-
-
-def _hint(reasons: str) -> str:
-    return "; run as root" if "ermi" in reasons else ""  # permitted, permission

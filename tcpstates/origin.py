@@ -1,8 +1,8 @@
 """Where sockets are: on this host, or in listings that somebody has saved.
 
 An origin answers every question whose answer depends on that. Modules above this one
-never ask which kind it is. Another network namespace, or another host, will be one
-more class here.
+never ask which kind it is. Each other place is one more class:
+see `namespaces` and `saved_listing`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from tcpstates.collect.sources import (
     load_source,
     missing_from,
     read_sockets,
-    read_source,
 )
 from tcpstates.errors import chosen
 from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
@@ -27,7 +26,6 @@ if TYPE_CHECKING:  # loaded only where they are needed
 
     from tcpstates.collect.names import HostNames
     from tcpstates.collect.process_view import ProcessView
-    from tcpstates.collect.saved.source import SavedFiles
     from tcpstates.filters.values import Lookup
     from tcpstates.model import Source
     from tcpstates.settings import KernelSettings
@@ -39,12 +37,12 @@ class Origin(Protocol):
     label: str  # `Batch.origin` of its sockets; "": this host
     filters_in_kernel: bool  # a request may carry a kernel filter
     command_note: str | None  # on which host to run proposed commands; None: this one
-    place: str | None  # the name of the network namespace; None: not told apart
+    place: str | None  # the name of the network namespace; None: our own
     path: str | None  # the file of that namespace
     number: int | None  # its inode
 
     def parts(self) -> Sequence[Origin]:
-        """What has settings and counters of its own: the namespaces, or itself."""
+        """What has settings and counters of its own: namespaces, or itself."""
 
     def hidden(self, refused: Sequence[str]) -> list[Limitation]:
         """Say which parts could not be read; `refused` has the reason of each."""
@@ -97,7 +95,7 @@ class Origin(Protocol):
         """
 
 
-class _OnePart:
+class OnePart:
     """An origin that is not divided."""
 
     place: str | None = None
@@ -113,7 +111,7 @@ class _OnePart:
         return []
 
 
-class LiveHost(_OnePart):
+class LiveHost(OnePart):
     """This host, in our network namespace."""
 
     label = ""
@@ -211,93 +209,6 @@ class LiveHost(_OnePart):
         from tcpstates.collect.process_view import view_live
 
         return view_live(inodes, sockets)
-
-
-class SavedListing(_OnePart):
-    """Files that tcpstates or other tools have written, on any machine."""
-
-    filters_in_kernel = False
-    command_note: str | None = (
-        "run the commands on the host of the listing; those of tcpstates also work"
-        " here, with --from FILE"
-    )
-
-    def __init__(self, files: SavedFiles, *, is_held: bool = False) -> None:
-        """Name the files; they are opened when they are read.
-
-        `is_held`: they are read once, and their sockets held. So is standard input.
-        """
-        from tcpstates.collect.held import HeldSource
-        from tcpstates.collect.saved.source import FileSource
-
-        self._files = files
-        self._is_held = is_held or "-" in files.paths
-        self.label = " ".join(files.paths)
-        self._file_source = source = FileSource(files)
-        self._source: Source = HeldSource(source) if self._is_held else source
-
-    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
-        """See `Origin`."""
-        return read_source(self._source, request, limitations)
-
-    def pinned(self) -> Origin:
-        """See `Origin`."""
-        return self if self._is_held else SavedListing(self._files, is_held=True)
-
-    def taken_at(self) -> float:
-        """When the first file was written."""
-        return self._file_source.taken_at() or time.time()
-
-    def boot_id(self) -> str | None:
-        """See `Origin`; our own JSON has it."""
-        return self._file_source.boot_id()
-
-    def missing(self, source: str) -> frozenset[Capability]:
-        """See `Origin`; a text has neither the limits of its host nor its counters."""
-        from tcpstates.collect.saved.source import missing_in
-
-        host = {Capability.HOST_LIMITS, Capability.BACKLOG_LIMIT}
-        return missing_in(self._source) | host
-
-    def names(
-        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
-    ) -> HostNames:
-        """See `Origin`; users and interfaces are another machine's."""
-        from tcpstates.collect.names import HostNames
-
-        return HostNames(numeric=numeric, state_names=state_names)
-
-    def lookup(self, protocols: Collection[str]) -> Lookup:
-        """See `Origin`."""
-        from tcpstates.collect.name_lookup import HostLookup
-
-        return HostLookup(protocols)
-
-    def settings(self) -> KernelSettings:
-        """See `Origin`."""
-        from tcpstates.settings import KernelSettings
-
-        return KernelSettings()
-
-    def kernel_counts(self) -> KernelCounts | None:
-        """See `Origin`."""
-        return None
-
-    def counters(self) -> dict[str, int]:
-        """See `Origin`."""
-        return {}
-
-    def unix_listeners(self) -> int:
-        """See `Origin`."""
-        return 0
-
-    def processes(
-        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
-    ) -> ProcessView:
-        """See `Origin`."""
-        from tcpstates.collect.process_view import view_listed
-
-        return view_listed(owners)
 
 
 def to_origin(source: str | Origin) -> Origin:

@@ -74,7 +74,7 @@ def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
     from dataclasses import fields
 
     from tcpstates import doctor
-    from tcpstates.doctor.findings import Finding
+    from tcpstates.doctor.findings import RULES, Finding
     from tcpstates.doctor.thresholds import NAMES, Thresholds, unit
     from tcpstates.processes import Process
     from tcpstates.text import format_ms
@@ -85,6 +85,7 @@ def test_every_rule_and_threshold_of_the_doctor_is_in_the_page() -> None:
     rules = set(re.findall(r'Finding\(\s+rule="([\w-]+)"', code))
     rules |= {"closing", "closing-full"}  # one maker for both
     assert len(rules) > 15
+    assert rules == set(RULES)
     described = re.findall(r"\.TP\n\.BR? (.*)", text.split(".SS Rules")[1])
     assert set(re.findall(r"[\w-]+", " ".join(described))) == rules
     for name, field in NAMES.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.changes.identity import Key, keys_of
 from tcpstates.changes.model import TRAFFIC
+from tcpstates.collect.ended import Ear
+from tcpstates.origin import LiveHost, Origin
 from tcpstates.parse.ended import Ended, Notice
 
 
@@ -16,6 +18,15 @@ class End(NamedTuple):
 
     notice: Notice
     traffic: dict[str, int] | None
+
+
+def ears_of(parts: Iterable[Origin]) -> list[Ear]:
+    """Return where to listen for ends; nowhere for saved listings."""
+    return [
+        Ear(part.connect, part.place, part.number)
+        for part in parts
+        if isinstance(part, LiveHost)
+    ]
 
 
 def ends_of(ended: Ended) -> Iterator[tuple[Key, End]]:

@@ -14,16 +14,16 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
-from tcpstates.changes.ends import End, ends_of, traffic_of
+from tcpstates.changes.ends import End, ears_of, ends_of, traffic_of
 from tcpstates.changes.identity import Key, has_cookies, keys_of, select_keys
 from tcpstates.changes.model import Events, Kind, Resync, plain_events
 from tcpstates.changes.owner_cache import OwnerCache
-from tcpstates.collect.ended import Ear, EndListener
+from tcpstates.collect.ended import EndListener
 from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.model import WILDCARDS, Limitation, Listing, Request
-from tcpstates.origin import LiveHost, Origin
+from tcpstates.origin import Origin
 from tcpstates.parse.ended import Ended, sort_notices
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.states import ALL_STATES, LISTENING
@@ -109,8 +109,7 @@ class Follower:
 
     def _listen(self) -> None:
         """Listen for ends, if the sockets are here and the kernel reports them."""
-        parts = [p for p in self._origin.parts() if isinstance(p, LiveHost)]
-        ears = [Ear(part.connect, part.place, part.number) for part in parts]
+        ears = ears_of(self._origin.parts())
         if ears:
             with suppress(SourceUnavailable):
                 self._listener = EndListener(self._request.protocols, ears)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tcpstates.filters.keys import KEYS, OPERATORS, TIMERS, find_key, reduce_name
+from tcpstates.filters.key_readers import TIMERS, reduce_name
+from tcpstates.filters.keys import KEYS, OPERATORS, find_key
 from tcpstates.states import find_states, state_names
 
 # The symbols would have to be quoted in a shell.

@@ -18,7 +18,7 @@ from tcpstates.cli.option_groups import (
     repeatable,
     value,
 )
-from tcpstates.cli.source_options import ELSEWHERE, SOURCE_OPTION
+from tcpstates.cli.source_options import ELSEWHERE, NETNS_OPTION, SOURCE_OPTION
 from tcpstates.cli.thresholds import Threshold
 from tcpstates.cli.types import COLUMN_LIST
 from tcpstates.model import FAMILIES
@@ -265,6 +265,13 @@ def listing_options(function: F) -> F:
 def selection_options(function: F) -> F:
     """Add the options that select sockets and their source."""
     for decorator in reversed((*_KINDS, SOURCE_OPTION, *ELSEWHERE)):
+        function = decorator(function)
+    return function
+
+
+def live_selection_options(function: F) -> F:
+    """Add the options that select sockets of this host and its namespaces."""
+    for decorator in reversed((*_KINDS, NETNS_OPTION)):
         function = decorator(function)
     return function
 

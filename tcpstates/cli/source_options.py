@@ -10,7 +10,7 @@ import click
 from tcpstates.cli.option_groups import FORM, value
 from tcpstates.cli.types import FROM_FORMAT, MOMENT, SOURCE
 from tcpstates.errors import ArgumentError
-from tcpstates.origin import LiveHost, Origin, SavedListing
+from tcpstates.origin import LiveHost, Origin
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,17 +22,18 @@ SOURCE_OPTION = value(
     default="auto",
     text=SOURCE_HELP,
 )
+NETNS_OPTION = value(
+    FORM,
+    "-N",
+    "--netns",
+    "netns",
+    metavar="NAME",
+    multiple=True,
+    text="Read these network namespaces: all, or a name, container, pid or path.",
+)
 # The options for other places, of every command that reads sockets.
 ELSEWHERE = (
-    value(
-        FORM,
-        "-N",
-        "--netns",
-        "netns",
-        metavar="NAME",
-        multiple=True,
-        text="Read these network namespaces: all, or a name, container, pid or path.",
-    ),
+    NETNS_OPTION,
     value(
         FORM,
         "--from",
@@ -111,6 +112,7 @@ def chosen_origin(values: Mapping[str, Any]) -> Origin:
         raise click.UsageError("--source and --from cannot be combined")
     from tcpstates.cli.progress import progress_on_terminal
     from tcpstates.collect.saved.source import SavedFiles
+    from tcpstates.saved_listing import SavedListing
 
     named = SavedFiles(
         tuple(files),

@@ -46,7 +46,7 @@ class Heard(NamedTuple):
 
 
 class Ear(NamedTuple):
-    """A network namespace in which to listen; without a name, it is not told apart."""
+    """A network namespace in which to listen; `netns` None: the only one read."""
 
     connect: Callable[[], socket.socket]  # opens a socket to the kernel's sock_diag
     netns: str | None = None

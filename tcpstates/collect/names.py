@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from tcpstates.collect.proc_files import network_namespace
 from tcpstates.collect.settings import read_fin_timeout_ms
 from tcpstates.model import WILDCARDS
 
@@ -152,9 +153,7 @@ class SystemNames(HostNames):
 
     def netns(self) -> int | None:
         """Return the inode of our network namespace; None if the system has none."""
-        with suppress(OSError):
-            return os.stat("/proc/self/ns/net").st_ino
-        return None
+        return network_namespace("self")
 
     def fin_timeout_ms(self) -> int | None:
         """Return the system's tcp_fin_timeout in milliseconds; None if it has none."""

@@ -16,6 +16,7 @@ from functools import cached_property
 from glob import escape, glob
 from typing import Any, NamedTuple
 
+from tcpstates.collect.proc_files import parent_of
 from tcpstates.parse.cgroup_path import CgroupPlace, place_of_process
 
 _DIGITS, _ROOT_UID = 64, 0
@@ -147,8 +148,7 @@ class Places:
                 ]  # STORAGE/*-containers/ID/userdata
                 storage = bundle.split("/")[:-3]
                 return "/".join(storage) if bundle.startswith("/") else None
-            told = (_read(f"{self._proc}/{pid}/stat") or "").rpartition(")")[2].split()
-            pid = int(told[1]) if len(told) > 1 else 0
+            pid = parent_of(pid, self._proc)
         return None
 
     def _storages(self) -> Iterator[str]:

@@ -96,6 +96,13 @@ def is_kernel_thread(pid: int, root: str = "/proc") -> bool:
     return False
 
 
+def parent_of(pid: int, root: str = "/proc") -> int:
+    """Return the pid of a process's parent; 0 if it has none, or has ended."""
+    # The name before it may contain anything, also ")".
+    fields = (_read(f"{root}/{pid}/stat", None) or b"").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def network_namespace(pid: int | str, root: str = "/proc") -> int | None:
     """Return the inode of a process's network namespace; None if it is hidden."""
     with suppress(OSError):

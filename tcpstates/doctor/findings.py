@@ -10,6 +10,14 @@ from typing import NamedTuple
 from tcpstates.model import Limitation
 from tcpstates.processes import Process
 
+# The stable identifiers of everything that can be found, for whoever counts findings.
+RULES = (
+    *("accept-drops", "accept-queue", "close-wait", "closing", "closing-full"),
+    *("connect", "connect-failed", "descriptors", "fin-wait-2", "growing", "half-open"),
+    *("idle", "memory", "orphans", "ports", "short-lived", "silent-peer", "stopped"),
+    *("time-wait", "udp-drops", "unlisted", "unread", "waiting", "zero-window"),
+)
+
 
 class Severity(IntEnum):
     """How severe a finding is; WARNING and above need action."""
@@ -65,7 +73,7 @@ class Finding:
     is_harmless_when_staying: bool = False  # it only matters if it grows
     starts_at_zero: bool = False  # without a finding before, the size was 0
     notable_growth: int | None = None  # so many more make it worth a notice
-    netns: str | None = None  # the network namespace, if several are told apart
+    netns: str | None = None  # the network namespace; None: our own
     is_provisional: bool = False  # reported only if a second scan sees it grow, or stay
 
     @property

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tcpstates.batch import Batch
-from tcpstates.collect.ended import Ear, EndListener
+from tcpstates.changes.ends import ears_of
+from tcpstates.collect.ended import EndListener
 from tcpstates.doctor.facts import Port
 from tcpstates.doctor.findings import Finding, Severity
 from tcpstates.doctor.phrases import endpoint
@@ -19,7 +20,7 @@ from tcpstates.errors import SourceUnavailable
 from tcpstates.filters.conditions import InStates
 from tcpstates.filters.selection import Selection
 from tcpstates.model import WILDCARDS
-from tcpstates.origin import LiveHost, Origin
+from tcpstates.origin import Origin
 from tcpstates.parse.ended import sort_notices
 from tcpstates.text import command_line, format_bytes, format_ms
 from tcpstates.wording import counted
@@ -47,10 +48,10 @@ class ShortLived:
         self._seen: set[int] = set()
         self._has_looked = False
         self.listening: Collection[Port] = ()  # ports, as of the last scan
-        if isinstance(origin, LiveHost):
-            ear = Ear(origin.connect, origin.place, origin.number)
+        ears = ears_of([origin])
+        if ears:
             with suppress(SourceUnavailable):
-                self._listener = EndListener({"tcp"}, [ear])
+                self._listener = EndListener({"tcp"}, ears)
 
     def noted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches of a scan; what the first one sees is not short-lived."""

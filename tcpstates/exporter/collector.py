@@ -19,7 +19,6 @@ from tcpstates.doctor.findings import Severity
 from tcpstates.errors import SourceUnavailable
 from tcpstates.exporter.ends import Ends
 from tcpstates.exporter.scan import Counts, Wanted, count
-from tcpstates.lifecycle.rule_topics import RULE_TOPICS
 from tcpstates.metrics import Metric
 from tcpstates.origin import LiveHost
 
@@ -172,12 +171,11 @@ class TcpstatesCollector(Collector):
                     for finding in diagnosis.findings
                 )
         names = [severity.name.lower() for severity in Severity]
-        rules = dict.fromkeys((*RULE_TOPICS, *(rule for rule, _ in self._findings)))
         yield _family(
             are.FINDINGS,
             [
                 ((rule, name), self._findings[rule, name])
-                for rule in rules
+                for rule in RULES
                 for name in names
             ],
         )

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
-from tcpstates.collect.ended import Ear, EndListener
+from tcpstates.changes.ends import ears_of
+from tcpstates.collect.ended import EndListener
 from tcpstates.errors import SourceUnavailable
 from tcpstates.exporter.scan import OTHER
 from tcpstates.model import WILDCARDS
@@ -33,13 +34,8 @@ class Ends:
         self.totals = Totals(Counter(), Counter(), Counter(), Counter())
         self.lost = 0
         self._listener: EndListener | None = None
-        ears = [
-            Ear(part.connect, part.place, part.number)
-            for part in origin.parts()
-            if isinstance(part, LiveHost)
-        ]
         with suppress(SourceUnavailable):
-            self._listener = EndListener({"tcp"}, ears)
+            self._listener = EndListener({"tcp"}, ears_of(origin.parts()))
 
     @property
     def is_heard(self) -> bool:

@@ -28,16 +28,16 @@ class Wanted(NamedTuple):
 
     request: Request
     expression: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()  # told apart even if nothing listens on them
+    ports: tuple[int, ...] = ()  # counted separately even if nothing listens
     columns: tuple[Column, ...] = ()  # of `tcpstates_sockets_by`
     most_groups: int = 1000
     doctor_every: float = 60  # seconds between examinations; 0: none
-    has_places: bool = False  # several network namespaces are told apart
+    has_places: bool = False  # metrics have the label netns
 
 
 @dataclass
 class Counts:
-    """What was counted in a network namespace; None: it was not told apart."""
+    """What was counted in a network namespace; None: our own."""
 
     netns: str | None = None
     sockets: Counter[tuple[str, str, str]] = field(default_factory=Counter)

@@ -245,9 +245,9 @@ class Netns(ColumnCondition):
         return None if value is None else value in self._names
 
     def test(self, batch: Batch) -> Answer:
-        """Test each socket; Undecidable if several namespaces are not told apart."""
+        """Test each socket; Undecidable without --netns."""
         if batch.get(self.column) is None:
-            raise Undecidable("network namespaces are told apart with --netns all")
+            raise Undecidable("the key netns requires --netns all")
         return super().test(batch)
 
 

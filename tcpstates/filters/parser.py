@@ -17,14 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tcpstates.filters.conditions import InStates
-from tcpstates.filters.keys import (
-    KEYS,
-    NEGATIONS,
-    Key,
-    find_key,
-    read_states,
-    reduce_name,
-)
+from tcpstates.filters.key_readers import read_states, reduce_name
+from tcpstates.filters.keys import KEYS, NEGATIONS, Key, find_key
 from tcpstates.filters.operands import next_operator, take_operator, take_values
 from tcpstates.filters.syntax import AllOf, AnyOf, Expression, Not, Term
 from tcpstates.filters.tokens import AND, NOT, OR, Token, TokenStream, quote

@@ -86,7 +86,7 @@ def _end(
 
 
 def verify(results: list[Result], origin: LiveHost, request: Request) -> None:
-    """Look again: what has been ended and is still there is told as such."""
+    """Look again, and mark what has been ended and is still there."""
     asked = Request(
         protocols=request.protocols, families=request.families, states=ALL_STATES
     )

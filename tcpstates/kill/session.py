@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from tcpstates.collect.netns.find import own_number
+from tcpstates.collect.proc_files import network_namespace, parent_of
 
 _SSH = b"SSH_CONNECTION="
 _MULTIPLEXERS = (b"TMUX=", b"STY=")
@@ -59,7 +59,9 @@ def own_session(proc: str = "/proc") -> Session:
         for pid in _servers(proc):
             inodes.update(_sockets(proc, pid))
     clients.update(_client(os.fsencode(os.environ.get("SSH_CONNECTION", ""))))
-    return Session(frozenset(inodes), frozenset(clients), own_number(proc))
+    return Session(
+        frozenset(inodes), frozenset(clients), network_namespace("self", proc)
+    )
 
 
 def _ancestors(proc: str) -> Iterator[int]:
@@ -68,16 +70,7 @@ def _ancestors(proc: str) -> Iterator[int]:
     while pid > _INIT and pid not in seen:
         yield pid
         seen.add(pid)
-        pid = _parent(proc, pid)
-
-
-def _parent(proc: str, pid: int) -> int:
-    try:
-        with open(f"{proc}/{pid}/stat", "rb") as file:
-            # The name may contain anything, also ")".
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
+        pid = parent_of(pid, proc)
 
 
 def _sockets(proc: str, pid: int) -> Iterator[int]:

@@ -63,6 +63,8 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         "Until the client sends something, its socket is ESTABLISHED, for days if need"
         " be. If the host does not come back, no RST comes either: the client then"
         " gives up after about 15 minutes.",
+        live_note="In place of the crash, the kernel was told to forget the server's"
+        " socket.",
     ),
     "keepalive": Scenario(
         "Keepalive: the client finds out that the server is gone",
@@ -79,7 +81,9 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
             ),
         ),
         "Only if the program has set SO_KEEPALIVE. See tcpstates explain keepalive.",
-        live_note="The first probe came after a second, the others a second apart.",
+        live_note="In place of the power failure, the kernel was told to forget the"
+        " server's socket. The first probe came after a second, the others a second"
+        " apart.",
     ),
     "lost-ack": Scenario(
         "The last ACK of the handshake is lost",
@@ -137,7 +141,7 @@ FURTHER_SCENARIOS: dict[str, Scenario] = {
         " the server can tell the connections apart (RFC 6191). Another host behind"
         " the same address translation may have a lower one: it gets an ACK, answers"
         " with RST, and loses a second.",
-        live_note="Until its first step the server had no listener: so the SYN waited.",
+        live_note="The server had no listener until its first step, so the SYN waited.",
     ),
     "fin-wait-2-timeout": Scenario(
         "The client has closed, and the server does so hours later",

@@ -1,4 +1,4 @@
-"""The sockets that play a scenario on loopback, and what each has to be told before.
+"""The sockets that play a scenario on loopback, and the options that each needs.
 
 In place of a crash, TCP_REPAIR (`linux/tcp.h`) lets the kernel forget a connection
 without a segment. Options of the sockets shorten waits of minutes; the scenario's

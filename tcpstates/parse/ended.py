@@ -22,7 +22,7 @@ class Notice(NamedTuple):
     monotonic: float  # seconds of `time.monotonic`
     group: int
     datagram: bytes
-    netns: str | None = None  # the network namespace; None: not told apart
+    netns: str | None = None  # the network namespace; None: our own
     netns_id: int | None = None
 
 

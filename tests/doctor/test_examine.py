@@ -23,8 +23,8 @@ from tcpstates.doctor.examine import Thresholds, examine
 from tcpstates.doctor.facts import ends_of
 from tcpstates.doctor.findings import Diagnosis
 from tcpstates.model import Limitation, Owner, OwnersBy, Reading, Request
-from tcpstates.origin import SavedListing
 from tcpstates.processes import Process
+from tcpstates.saved_listing import SavedListing
 
 HEADING = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
 LEAK = 'CLOSE-WAIT 0 0 10.0.0.1:80 10.0.0.2:{} users:(("nginx",pid=7,fd={})) ino:{} sk:{} cubic cwnd:10 lastsnd:90000 lastrcv:90000 lastack:70000\n'

@@ -23,10 +23,10 @@ from tcpstates.doctor.findings import Diagnosis, Severity
 from tcpstates.doctor.thresholds import NAMES, Thresholds
 from tcpstates.doctor.trends import compare
 from tcpstates.model import Limitation, Owner
-from tcpstates.origin import SavedListing
 from tcpstates.processes import Process
 from tcpstates.render.diagnosis import render_diagnosis
 from tcpstates.render.diagnosis_json import render_diagnosis_json
+from tcpstates.saved_listing import SavedListing
 from tcpstates.settings import KernelSettings
 
 TOLD = KernelSettings(is_known=True, first_port=40_000, last_port=40_099)

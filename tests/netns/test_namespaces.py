@@ -402,7 +402,7 @@ def test_one_that_fails_does_not_affect_the_others(
     numbers = {n for batch in reading.batches for n in batch.column("netns_id")}
     assert broken not in numbers
     assert len(numbers) >= 2
-    assert any("cannot be read (it has vanished)" in text for _, text in limitations)
+    assert any("cannot be read: it has vanished" in text for _, text in limitations)
 
 
 def test_an_answer_with_an_error_ends_the_dump() -> None:

@@ -20,9 +20,10 @@ from tcpstates.columns.registry import PROCESS, find_columns
 from tcpstates.columns.tally import count_by
 from tcpstates.fields import Needs
 from tcpstates.model import Listing, Request
-from tcpstates.origin import LiveHost, Origin, SavedListing
+from tcpstates.origin import LiveHost, Origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import PROTOCOLS
+from tcpstates.saved_listing import SavedListing
 from tcpstates.states import ALL_STATES
 from tcpstates.text import sanitise_line
 from tcpstates.wording import counted

@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 
-from tcpstates.cli.options import chosen_families, chosen_protocols
+from tcpstates.cli.options import (
+    chosen_families,
+    chosen_protocols,
+    live_selection_options,
+)
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, Seconds
@@ -66,29 +70,19 @@ class Ports(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     metavar="HOST:PORT",
     help="Listen here; default: 127.0.0.1:9765.",
 )
-@click.option("-t", "--tcp", is_flag=True, help="Count TCP sockets (the default).")
-@click.option("-u", "--udp", is_flag=True, help="Count UDP sockets.")
-@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Count only IPv4 sockets.")
-@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Count only IPv6 sockets.")
+@live_selection_options
 @click.option(
     "--ports",
     type=Ports(),
     default=(),
     metavar="PORT,...",
-    help="Tell these ports apart, too, besides those that listen.",
+    help="Count these ports separately, too, besides those that listen.",
 )
 @click.option(
     "--by",
     type=COLUMN_LIST,
     metavar="COL,...",
     help="Count by columns, too: --by process,state.",
-)
-@click.option(
-    "-N",
-    "--netns",
-    multiple=True,
-    metavar="NAME",
-    help="Count in these network namespaces: all, or a name, container, pid or path.",
 )
 @click.option(
     "--doctor",
@@ -117,11 +111,11 @@ class Ports(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @click.pass_obj
 def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> None:
-    """Serve the numbers of sockets as metrics for Prometheus, at /metrics.
+    """Serve metrics for Prometheus, at /metrics.
 
-    They have zeros, are told apart by listening port, and include queues, ages, ended
-    connections and the findings of the doctor. One scan serves all who ask at once.
-    This needs prometheus_client: pip install 'tcpstates[exporter]'.
+    Sockets are counted by state and by listening port, zeros included. There are also
+    queues, ages, connections that have ended, and the findings of the doctor. One scan
+    serves all who ask at once. This requires: pip install prometheus_client.
 
     \b
       tcpstates exporter
@@ -140,7 +134,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("prometheus_client"):
             raise
-        text = "prometheus_client is missing: pip install 'tcpstates[exporter]'"
+        text = "prometheus_client is missing; use: pip install prometheus_client"
         raise TcpstatesError(text) from error
     columns = find_columns(values["by"]) if values["by"] else ()
     request = Request(
@@ -149,7 +143,9 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
         states=ALL_STATES,
     ).for_columns({column.needs for column in columns})
     origin = live_origin(values["netns"])
-    select(expression, origin, request)  # what is wrong, is told now
+    select(
+        expression, origin, request
+    )  # a wrong filter is an error before anything listens
     wanted = Wanted(
         request,
         expression,

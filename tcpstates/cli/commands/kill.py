@@ -11,7 +11,11 @@ from typing import Any
 import click
 
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.options import chosen_families, chosen_protocols
+from tcpstates.cli.options import (
+    chosen_families,
+    chosen_protocols,
+    live_selection_options,
+)
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import FILTER_ARGUMENT
@@ -46,17 +50,7 @@ class CannotKill(TcpstatesError):
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="FILTER...")
-@click.option("-t", "--tcp", is_flag=True, help="End TCP sockets (the default).")
-@click.option("-u", "--udp", is_flag=True, help="End UDP sockets.")
-@click.option("-4", "--ipv4", "ipv4", is_flag=True, help="Only IPv4 sockets.")
-@click.option("-6", "--ipv6", "ipv6", is_flag=True, help="Only IPv6 sockets.")
-@click.option(
-    "-N",
-    "--netns",
-    multiple=True,
-    metavar="NAME",
-    help="In these network namespaces: all, or a name, container, pid or path.",
-)
+@live_selection_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show what would be ended.")
 @click.option(
@@ -161,7 +155,7 @@ def _end(
     results: list[Result],
     rate: float | None,
 ) -> ExitCode:
-    """End the sockets, and look again; what was done is told in any case."""
+    """End the sockets, and look again; `results` is complete even if interrupted."""
     code = ExitCode.DONE
     try:
         end_all(chosen, origin.connect, results, rate=rate)
@@ -222,7 +216,7 @@ def _preview(
 def _agreed(number: int) -> bool:
     """Ask; without a terminal that could answer, refuse."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here; use --yes, or --dry-run")
+        raise click.UsageError("no terminal to ask on; use --yes, or --dry-run")
     from tcpstates.cli.ask import read_answer
 
     answer = read_answer(f"\nEnd {counted(number, 'socket')}? [y/N] ")

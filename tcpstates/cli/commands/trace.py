@@ -121,7 +121,7 @@ def _happened(
     """Yield what happens, by the best reader that there is; say which."""
     tracer, why = _best_tracer(values["reader"], selection)
     if tracer is not None:
-        apart = "" if tracer.name == _BPF else ", which it does not tell apart"
+        apart = "" if tracer.name == _BPF else ", without knowing which one"
         where = f"in every network namespace{apart}{why}"
         warn(f"traced by the kernel ({tracer.name}), {where}")
         yield from _traced(tracer, selection, stop)

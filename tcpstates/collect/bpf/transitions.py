@@ -91,6 +91,7 @@ class BpfTracer:
         self._tail = 0
         self._told = self._told_lost = 0
         self._descriptors: list[int] = []
+        self._link = -1
         try:
             ring = self._keep(create_ring(size))
             numbers = self._keep(create_numbers(2))
@@ -127,7 +128,7 @@ class BpfTracer:
         return Traced(transitions, more)
 
     def finish(self) -> Traced:
-        """Stop tracing; take what is left, and count whatever was not told."""
+        """Stop tracing; take what is left, and count what the ring has lost."""
         os.close(self._link)
         self._link = -1
         end = time.monotonic() + _PATIENCE
@@ -149,7 +150,7 @@ class BpfTracer:
 
     def close(self) -> None:
         """Stop tracing."""
-        if getattr(self, "_link", -1) >= 0:
+        if self._link >= 0:
             self._descriptors.append(self._link)
             self._link = -1
         for descriptor in self._descriptors:

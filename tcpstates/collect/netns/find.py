@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from tcpstates.collect.proc_files import network_namespace
+
 _NAMED = "/run/netns"  # of ip-netns(8)
 _MOUNTED = (_NAMED, "/run/docker/netns")
 _NUMBER = re.compile(r"net:\[(?P<number>\d{1,20})\]")
@@ -37,13 +39,11 @@ class Found(NamedTuple):
 
 def own_number(proc: str = "/proc") -> int | None:
     """Return the number of our namespace; None where the system has none."""
-    with suppress(OSError):
-        return os.stat(f"{proc}/self/ns/net").st_ino
-    return None
+    return network_namespace("self", proc)
 
 
 def find_namespaces(proc: str = "/proc", *, descriptors: bool = True) -> Found:
-    """Find every namespace that this user may see, the one of pid 1 first.
+    """Find every namespace that this user may see.
 
     Without `descriptors`, those that only an open descriptor keeps are not found.
     """
@@ -75,19 +75,11 @@ def find_namespaces(proc: str = "/proc", *, descriptors: bool = True) -> Found:
     if descriptors:
         for number, path in _open(proc, pids):
             paths.setdefault(number, path)
-    first = members.get(_number_of(f"{proc}/1/ns/net") or 0, [1])[0]
     found = [
         Namespace(number, path, names.get(number), tuple(members.get(number, ())))
         for number, path in paths.items()
     ]
-    found.sort(key=lambda each: (first not in each.pids, each.name or "", each.number))
     return Found(tuple(found), hidden)
-
-
-def _number_of(path: str) -> int | None:
-    with suppress(OSError):
-        return os.stat(path).st_ino
-    return None
 
 
 def _mounted(proc: str, pids: tuple[int, ...]) -> Iterator[tuple[int, str]]:
