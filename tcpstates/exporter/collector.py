@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 import tcpstates
 from tcpstates import metrics as are
 from tcpstates.doctor.examine import examine
-from tcpstates.doctor.findings import Severity
+from tcpstates.doctor.findings import RULES, Severity
 from tcpstates.errors import SourceUnavailable
 from tcpstates.exporter.ends import Ends
 from tcpstates.exporter.scan import Counts, Wanted, count
