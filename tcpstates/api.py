@@ -78,6 +78,7 @@ class Socket(NamedTuple):
     ulp: str | None
     ulp_info: dict[str, int] | None  # figures of the upper layer protocol
     memory: dict[str, int] | None  # bytes, and packets for drops
+    host: str | None  # the host that it is on, as --host names it
     netns: str | None  # the name of its network namespace
     netns_id: int | None  # the number of that namespace: its inode
     container: str | None  # name or number; None: none, or not known

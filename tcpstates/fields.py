@@ -65,6 +65,7 @@ ColumnName = Literal[
     "info.packed",  # bytes: tcp_info as the kernel sends it
     "netns",  # str: the name of its network namespace, or net:[NUMBER]
     "netns_id",  # int: the namespace's inode
+    "host",  # str: the name of the host that it is on
     "container",  # str: the name or number of the container of its first process
     "pod",  # str: of Kubernetes or Podman, as NAMESPACE/NAME or a number
     "unit",  # str: the systemd unit of its first process
@@ -90,7 +91,7 @@ SERVICE: dict[Side, ColumnName] = {"local": "local_service", "remote": "remote_s
 SIDES_OF_A_SOCKET: tuple[Side, Side] = ("local", "remote")
 
 # Which options show a field; without any: always.
-ShownWith = Literal["always", "times", "extended", "info", "memory", "places"]
+ShownWith = Literal["always", "times", "extended", "info", "memory", "places", "hosts"]
 # What has to be requested; "": nothing.
 Needs = Literal["", "processes", "info", "memory", "places"]
 
@@ -183,6 +184,8 @@ FIELDS: tuple[Field, ...] = (
           "info", "info", read_as="ulp_info"),
     Field("memory", COUNTERS, "bytes, and packets for drops", "memory", "memory",
           "memory", read_as="memory"),
+    Field("host", TEXT, "the host that it is on, as --host names it", "host", "hosts",
+          read_as="host"),
     Field("netns", TEXT, "the name of its network namespace", "netns", "places",
           read_as="netns"),
     Field("netns_id", NUMBER, "the number of that namespace: its inode", "netns_id",
@@ -198,7 +201,13 @@ FIELDS: tuple[Field, ...] = (
 
 
 def fields_shown(
-    *, times: bool, extended: bool, info: bool, memory: bool, places: bool = False
+    *,
+    times: bool,
+    extended: bool,
+    info: bool,
+    memory: bool,
+    places: bool = False,
+    hosts: bool = False,
 ) -> list[Field]:
     """The fields that the options of a listing show."""
     is_shown: dict[ShownWith, bool] = {
@@ -208,5 +217,6 @@ def fields_shown(
         "info": info,
         "memory": memory,
         "places": places,
+        "hosts": hosts,
     }
     return [field for field in FIELDS if is_shown[field.shown_with]]

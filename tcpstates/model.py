@@ -118,11 +118,14 @@ class KernelCounts(NamedTuple):
 
 
 OWN_NETNS = "own"  # the name of our own network namespace
+# The kinds of limitations for hosts that failed, where that is a failure of the whole,
+# and where it is not.
+HOST_FAILED, HOST_LEFT_OUT = "host-failed", "host-left-out"
 FEW_EXAMINED = "few-examined"  # the kind of a limitation that only records show
 # The kinds of limitations that may hide sockets.
 HIDING = frozenset(
     {"may-match", "other-holders", "sockets-merged", "rows-skipped"}
-    | {"namespaces-hidden"}
+    | {"namespaces-hidden", HOST_FAILED}
 )
 
 

@@ -31,6 +31,7 @@ from tcpstates.collect.sources import read_source
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
 from tcpstates.origin import LiveHost, Origin
+from tcpstates.text import command_line, sanitise, with_option
 from tcpstates.wording import counted
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Commands that see the network namespace in which they run.
+_OF_NETWORK = frozenset({"ss", "ip", "sysctl", "tcpdump"})
 _THREAD = "/proc/thread-self"  # /proc/net would be that of the process
 
 
@@ -56,7 +59,7 @@ class NamespaceHost(LiveHost):
         self.number: int | None = namespace.number
         self._door = door
         self._descriptor: int | None = None  # of the namespace, once it is entered
-        self._is_own = namespace.number == own_number()
+        self._is_own = self.is_here = namespace.number == own_number()
 
     def _inside(self, call: Callable[[], T]) -> T:
         """Return what a call returns in the namespace; raise SourceUnavailable."""
@@ -110,6 +113,22 @@ class NamespaceHost(LiveHost):
             return self._inside(partial(if_indextoname, index)) if index else None
         except OSError:
             return str(index)
+
+    def there(self, command: str) -> str:
+        """See `Origin`; a command that is not about the network acts here as well."""
+        if self._is_own:
+            return command
+        name = str(self.place)
+        typed = name if name == sanitise(name) else f"net:[{self.number}]"
+        option = command_line("--netns {}", typed)
+        if command.startswith("tcpstates trace "):  # it covers all namespaces
+            return f"{command} {command_line('and netns = {}', typed)}"
+        found = with_option(command, option)
+        if found is not None:
+            return found
+        if command.partition(" ")[0] in _OF_NETWORK and self.path is not None:
+            return f"{command_line('nsenter --net={}', self.path)} {command}"
+        return command
 
     def pinned(self) -> Origin:
         """See `Origin`."""
@@ -167,7 +186,7 @@ class Namespaces(LiveHost):
         self.members = [NamespaceHost(each, name, door) for each, name in chosen.named]
         self._hidden = chosen.hidden
         self._by_number = {each.number: each for each in self.members}
-        self._refused: list[str] = []  # why namespaces could not be read
+        self._refused: list[SourceUnavailable] = []  # namespaces that were not read
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; raise SourceUnavailable if none of them can be read."""
@@ -175,7 +194,7 @@ class Namespaces(LiveHost):
         readings = self._readings(request, limitations)
         first = next(readings, None)
         if first is None:
-            reasons = "; ".join(dict.fromkeys(self._refused))
+            reasons = "; ".join(dict.fromkeys(e.reason for e in self._refused))
             text = f"the network namespace cannot be entered: {reasons}"
             raise SourceUnavailable("netlink", text)
         return first._replace(batches=self._joined(first, readings, limitations))
@@ -187,7 +206,7 @@ class Namespaces(LiveHost):
             try:
                 yield member.read(request, limitations)
             except SourceUnavailable as error:
-                self._refused.append(error.reason)
+                self._refused.append(error)
 
     def _joined(
         self, first: Reading, others: Iterator[Reading], limitations: list[Limitation]
@@ -197,12 +216,12 @@ class Namespaces(LiveHost):
             try:
                 yield from reading.batches
             except SourceUnavailable as error:
-                self._refused.append(error.reason)
+                self._refused.append(error)
         limitations.extend(set(self.hidden(self._refused)) - set(limitations))
 
-    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
-        """Say what could not be read; `refused` has a reason for each namespace."""
-        text = _not_entered(refused, self._hidden)
+    def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
+        """Say what could not be read; `refused` has the error of each namespace."""
+        text = _not_entered([error.reason for error in refused], self._hidden)
         # What nobody can see is no reason to doubt what root has seen.
         is_known = not refused and sees_all_processes()
         kind = "namespaces-unseen" if is_known else "namespaces-hidden"

@@ -1,15 +1,22 @@
-"""Where sockets are: on this host, or in listings that somebody has saved.
+"""Where sockets are: on this host, on others, or in listings that somebody has saved.
 
 An origin answers every question whose answer depends on that. Modules above this one
 never ask which kind it is. Each other place is one more class:
-see `namespaces` and `saved_listing`.
+see `namespaces`, `fleet` and `saved_listing`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import (
@@ -18,7 +25,7 @@ from tcpstates.collect.sources import (
     missing_from,
     read_sockets,
 )
-from tcpstates.errors import chosen
+from tcpstates.errors import SourceUnavailable, chosen
 from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
 
 if TYPE_CHECKING:  # loaded only where they are needed
@@ -31,6 +38,9 @@ if TYPE_CHECKING:  # loaded only where they are needed
     from tcpstates.settings import KernelSettings
 
 
+T = TypeVar("T")
+
+
 class Origin(Protocol):
     """A place to read sockets from, and to learn names, settings and counters of."""
 
@@ -40,12 +50,20 @@ class Origin(Protocol):
     place: str | None  # the name of the network namespace; None: our own
     path: str | None  # the file of that namespace
     number: int | None  # its inode
+    host: str | None  # the name of another host; None: this one, or unknown
+    is_here: bool  # it is our own namespace on this host
 
     def parts(self) -> Sequence[Origin]:
         """What has settings and counters of its own: namespaces, or itself."""
 
-    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
-        """Say which parts could not be read; `refused` has the reason of each."""
+    def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
+        """Say which parts could not be read; `refused` has the error of each."""
+
+    def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
+        """Yield what a call returns for each part, which may run at the same time."""
+
+    def there(self, command: str) -> str:
+        """Turn a command that acts on this host into one that acts there."""
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """Read sockets; raise SourceUnavailable if there is nothing to read."""
@@ -101,14 +119,24 @@ class OnePart:
     place: str | None = None
     path: str | None = None
     number: int | None = None
+    host: str | None = None
+    is_here = True
 
     def parts(self) -> Sequence[Origin]:
         """See `Origin`."""
         return (cast("Origin", self),)
 
-    def hidden(self, refused: Sequence[str]) -> list[Limitation]:
+    def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
         """See `Origin`; there is nothing else."""
         return []
+
+    def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
+        """See `Origin`; one after the other."""
+        return map(call, parts)
+
+    def there(self, command: str) -> str:
+        """See `Origin`; it acts here as it is."""
+        return command
 
 
 class LiveHost(OnePart):

@@ -71,7 +71,7 @@ def list_sockets(
         from tcpstates.attribution import attribute
 
         batches = attribute(batches, reading.owners_by, limitations, request.pids)
-    if request.places:
+    if request.places and reading.owners_by is not OwnersBy.ROW:
         from tcpstates.attribution import add_places
 
         batches = add_places(batches)

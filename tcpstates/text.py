@@ -103,6 +103,21 @@ def command_line(template: str, *arguments: object) -> str:
     return template.format(*(quote_argument(str(argument)) for argument in arguments))
 
 
+# Our commands that read sockets, and so can read them elsewhere.
+_READ_SOCKETS = frozenset({"doctor", "check", "kill"})
+
+
+def with_option(command: str, option: str) -> str | None:
+    """Insert an option into one of our commands; None: it is another program's."""
+    program, _, rest = command.partition(" ")
+    if program != "tcpstates":
+        return None
+    word, _, after = rest.partition(" ")
+    if word in _READ_SOCKETS:
+        program, rest = f"{program} {word}", after
+    return " ".join(filter(None, (program, option, rest)))
+
+
 def mark_part(text: str, span: tuple[int, int], width: int) -> tuple[str, str]:
     """Return a text as one line, and a line of carets that mark a part of it.
 

@@ -16,6 +16,13 @@ Key = Any  # a cookie, or a tuple
 
 def keys_of(batch: Batch) -> Sequence[Key]:
     """Return what identifies each socket of a batch."""
+    hosts = batch.get("host")
+    if hosts is not None:
+        return list(zip(hosts, _keys_on_host(batch), strict=True))
+    return _keys_on_host(batch)
+
+
+def _keys_on_host(batch: Batch) -> Sequence[Key]:
     cookies = batch.get("cookie")
     if cookies is not None and None not in cookies:
         return cookies

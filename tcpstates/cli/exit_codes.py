@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+
+from tcpstates.model import HOST_FAILED, Limitation
 
 
 class ExitCode(IntEnum):
@@ -13,3 +16,9 @@ class ExitCode(IntEnum):
     USAGE = 2  # invalid arguments, or a request that the source cannot answer
     FAILED = 3  # no usable source, output not writable, or a broken system
     INTERRUPTED = 130  # Ctrl-C
+
+
+def with_failures(code: ExitCode, limitations: Iterable[Limitation]) -> ExitCode:
+    """Return the exit code of an answer; a host that failed is a failure of it."""
+    is_failed = any(limit.kind == HOST_FAILED for limit in limitations)
+    return ExitCode.FAILED if is_failed else code

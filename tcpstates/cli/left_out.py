@@ -20,6 +20,8 @@ def describe_left_out(options: Options, answer: Answer, shown: int) -> str:
     Where nothing matches, say what would match with other options: the question who
     has a port is mostly about a listener.
     """
+    if options.is_remote:  # it would ask every host again
+        return ""
     if options.files or options.tcp or (options.udp and shown):
         only_protocol = chosen_protocols(options._asdict(), [DEFAULT_PROTOCOL])
     else:

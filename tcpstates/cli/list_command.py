@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from tcpstates.cli.answer import Answer
+from tcpstates.cli.exit_codes import with_failures
 from tcpstates.cli.options import Options, chosen_families, chosen_protocols
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
@@ -62,7 +63,7 @@ def show(options: Options, output: Output) -> int:
                 warn(limitation.text)
         if options.like is not None and not options.summary:
             _warn_of_other_kinds(options, options.like)
-    return shown.exit_code
+    return with_failures(shown.exit_code, listing.limitations)
 
 
 def _warn_of_other_kinds(options: Options, tool: str) -> None:

@@ -45,7 +45,9 @@ class ListingView:
     def __init__(self, options: Options) -> None:
         self._options = options
         # Without timers to show, -o has Windows' meaning: the pids.
-        shows_pids = options.timers and not options.files and not _has_timers(options)
+        shows_pids = (
+            options.timers and not options.is_elsewhere and not _has_timers(options)
+        )
         self.columns = choose_columns(
             timers=options.timers and not shows_pids,
             extended=options.extended,
@@ -53,6 +55,7 @@ class ListingView:
             info=options.info,
             memory=options.memory,
             places=bool(options.netns),
+            hosts=options.is_remote,
             machine=options.format == "csv",
         )
         if shows_pids:
@@ -121,6 +124,7 @@ class ListingView:
             info=bool(options.info),
             memory=options.memory,
             places=bool(options.netns),
+            hosts=options.is_remote,
         )
         make = row_maker(fields, names)
         portions = self._rows(listing, names, make)

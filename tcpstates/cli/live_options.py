@@ -36,6 +36,6 @@ LIVE_OPTIONS = (
         "--timeout",
         type=Seconds(0, 31_536_000),
         metavar="SECONDS",
-        text="Wait no longer than this.",
+        text="Wait no longer than this; without --until, for each answer of a --host.",
     ),
 )

@@ -13,6 +13,7 @@ SELECTION = "Which sockets"
 SHOWN = "What to show"
 LIVE = "Over time"
 FORM = "Output and source"
+HOSTS = "Other hosts"
 
 
 class GroupedOption(click.Option):

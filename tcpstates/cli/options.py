@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from tcpstates.cli.host_options import HOST_TIMEOUT
 from tcpstates.cli.like import TOOLS
 from tcpstates.cli.live_options import LIVE_OPTIONS
 from tcpstates.cli.option_groups import (
@@ -63,15 +64,31 @@ class Options(NamedTuple):
     watch: float | None  # seconds between looks; None: look once
     until: tuple[Threshold, ...]  # wait for these
     hold: float  # seconds for which they have to hold
-    timeout: float | None  # seconds to wait at most; None: for ever
+    timeout: float | None  # seconds to wait at most, also for a host; None: the default
     source: str
     netns: tuple[str, ...]
+    hosts: tuple[str, ...]
+    via: tuple[str, ...]
+    ssh: str | None
+    sudo: bool
+    parallel: int | None
+    partial: bool
     files: tuple[str, ...]
     from_format: str | None
     byte_order: str | None
     snapshot: int | None
     at: float | None  # of a recording
     expression: tuple[str, ...]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the sockets of other hosts are read."""
+        return bool(self.hosts or self.via)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the sockets are not those of this host."""
+        return bool(self.files) or self.is_remote
 
     @property
     def is_counted(self) -> bool:
@@ -238,9 +255,18 @@ def make_options(values: dict[str, Any]) -> Options:
         options.is_counted or options.format == "openmetrics"
     ):
         raise click.UsageError("--sort requires a listing; counts are already sorted")
-    if not options.until and (options.hold or options.timeout is not None):
-        raise click.UsageError("--for and --timeout require --until CONDITION")
+    _check_waiting(options)
     return options
+
+
+def _check_waiting(options: Options) -> None:
+    """Raise UsageError for times without what they are for."""
+    if options.until:
+        return
+    if options.hold:
+        raise click.UsageError("--for requires --until CONDITION")
+    if options.timeout is not None and not options.is_remote:
+        raise click.UsageError("--timeout requires --until CONDITION or --host")
 
 
 def _check_like(options: Options) -> None:
@@ -264,7 +290,7 @@ def listing_options(function: F) -> F:
 
 def selection_options(function: F) -> F:
     """Add the options that select sockets and their source."""
-    for decorator in reversed((*_KINDS, SOURCE_OPTION, *ELSEWHERE)):
+    for decorator in reversed((*_KINDS, SOURCE_OPTION, *ELSEWHERE, HOST_TIMEOUT)):
         function = decorator(function)
     return function
 

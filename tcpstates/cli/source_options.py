@@ -7,6 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
+from tcpstates.cli.host_options import (
+    HOST_OPTIONS,
+    HOST_TIMEOUT,
+    hosts_origin,
+    names_hosts,
+)
 from tcpstates.cli.option_groups import FORM, value
 from tcpstates.cli.types import FROM_FORMAT, MOMENT, SOURCE
 from tcpstates.errors import ArgumentError
@@ -34,6 +40,7 @@ NETNS_OPTION = value(
 # The options for other places, of every command that reads sockets.
 ELSEWHERE = (
     NETNS_OPTION,
+    *HOST_OPTIONS,
     value(
         FORM,
         "--from",
@@ -77,8 +84,8 @@ ELSEWHERE = (
 
 
 def elsewhere_options(function: F) -> F:
-    """Add the options that name another namespace, or a saved listing."""
-    for decorator in reversed(ELSEWHERE):
+    """Add the options that name a namespace, another host, or a saved listing."""
+    for decorator in reversed((*ELSEWHERE, HOST_TIMEOUT)):
         function = decorator(function)
     return function
 
@@ -95,18 +102,27 @@ def live_origin(netns: Sequence[str], source: str = "auto") -> LiveHost:
         raise click.UsageError(str(error)) from error
 
 
+def _refuse_details_of_files(values: Mapping[str, Any]) -> None:
+    if values["files"]:
+        return
+    for name in ("from_format", "byte_order", "snapshot", "at"):
+        if values[name] is not None:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} requires --from FILE")
+
+
 def chosen_origin(values: Mapping[str, Any]) -> Origin:
-    """Turn --source, --netns or --from into an origin; UsageError for several."""
+    """Turn --source, --netns, --host or --from into an origin, or raise UsageError."""
+    if names_hosts(values):
+        _refuse_details_of_files(values)
+        return hosts_origin(values)
     files, netns = values["files"], values["netns"]
     has_source = values.get("source", "auto") != "auto"
     if netns and (files or has_source):
         other = "--from" if files else "--source"
         raise click.UsageError(f"--netns and {other} cannot be combined")
     if not files:
-        for name in ("from_format", "byte_order", "snapshot", "at"):
-            if values[name] is not None:
-                option = name.replace("_", "-")
-                raise click.UsageError(f"--{option} requires --from FILE")
+        _refuse_details_of_files(values)
         return live_origin(netns, values.get("source", "auto"))
     if has_source:
         raise click.UsageError("--source and --from cannot be combined")

@@ -125,7 +125,7 @@ def _is_address(word: str) -> bool:
 def _owns_sockets(pid: int, origin: Origin) -> bool:
     if origin.label:
         return any(owner.pid == pid for owner in _listed(origin))
-    from tcpstates.collect.psutil_ import owns_sockets
+    from tcpstates.collect.process_details import owns_sockets
 
     return owns_sockets(pid)
 
@@ -133,7 +133,7 @@ def _owns_sockets(pid: int, origin: Origin) -> bool:
 def _is_process_name(word: str, origin: Origin) -> bool:
     if origin.label:
         return any(owner.name == os.fsencode(word) for owner in _listed(origin))
-    from tcpstates.collect.psutil_ import is_process_name
+    from tcpstates.collect.process_details import is_process_name
 
     return is_process_name(word)
 

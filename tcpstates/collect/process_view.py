@@ -61,7 +61,7 @@ def view_live(inodes: Iterable[int], sockets: int | None) -> ProcessView:
 
 def view_table(table: OwnerTable) -> ProcessView:
     """View the processes that a scan has found."""
-    from tcpstates.collect.psutil_ import read_descriptors_limit, read_process
+    from tcpstates.collect.process_details import read_descriptors_limit, read_process
 
     names = SystemNames(numeric=False)
 

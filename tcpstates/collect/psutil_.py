@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.capabilities import ONLY_STATES_AND_PIDS
-from tcpstates.collect.proc_files import read_wait_channel
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import WILDCARD, Limitation, OwnersBy, Request
@@ -202,37 +201,12 @@ def read_process(pid: int) -> Process:
             user=known["username"],
             started_at=known["create_time"],
             command=None if command is None else tuple(map(os.fsencode, command)),
-            descriptors=None,
-            descriptors_limit=read_descriptors_limit(pid),
             is_stopped=known["status"]
             in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP),
             parent=known["ppid"],
             state=known["status"],
-            waits_in=read_wait_channel(pid),
         )
     return found
-
-
-if sys.platform == "linux":
-
-    def read_descriptors_limit(pid: int) -> int | None:
-        """Return the soft limit of a process's descriptors (RLIMIT_NOFILE).
-
-        None if there is no limit, or we may not read it.
-        """
-        import resource
-
-        try:
-            limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        except (OSError, ValueError):
-            return None
-        return None if limit == resource.RLIM_INFINITY else limit
-
-else:
-
-    def read_descriptors_limit(pid: int) -> int | None:
-        """Return None: only Linux reports the limits of other processes."""
-        return None
 
 
 def owns_sockets(pid: int) -> bool:

@@ -92,6 +92,7 @@ AGE_MAX_MS = Column("age-max-ms", "Age max ms", times.age_max, right=True,
 IDLE_MS = Column("idle-ms", "Idle ms", times.idle, right=True, needs="info")
 RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
                  varied=False)
+HOST = Column("host", "Host", fill.text("host"), varied=False)
 NETNS = Column("netns", "Netns", fill.netns, varied=False)
 CONTAINER = Column("container", "Container", fill.text("container"), varied=False,
                    needs="places")
@@ -125,6 +126,7 @@ COLUMNS = {
         AGE_MS,
         AGE_MAX_MS,
         IDLE_MS,
+        HOST,
         NETNS,
         CONTAINER,
         POD,
@@ -159,15 +161,17 @@ def choose_columns(
     info: int,
     memory: bool,
     places: bool = False,
+    hosts: bool = False,
     machine: bool = False,
 ) -> tuple[Column, ...]:
     """Select the columns that the options show; the basic ones are always included.
 
     `info` is how often -i was given: above 1, all of tcp_info is shown.
-    `places`: several network namespaces are read. `machine`: the columns of a format
-    for programs, with one field each.
+    `places`: several network namespaces are read; `hosts`: several hosts. `machine`:
+    the columns of a format for programs, with one field each.
     """
-    chosen = list(_MACHINE if machine else BASIC)
+    chosen = [HOST] if hosts else []
+    chosen += _MACHINE if machine else BASIC
     if timers:
         chosen += (TIMER_KIND, TIMER_MS, RETRANS) if machine else (TIMER,)
     if timers or info:

@@ -11,6 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from typing import TypeVar
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
@@ -59,6 +60,7 @@ __all__ = [
     "examine",
 ]
 
+T = TypeVar("T")
 _DEFAULT = Thresholds()
 # The states of half-open and of not yet accepted connections.
 _UNOWNED = frozenset({TcpState.SYN_RECEIVED, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
@@ -130,27 +132,46 @@ class _Parts:
         self._origin = origin
         self._ends: dict[Origin, ShortLived] = {}
         self._refused: dict[Origin, SourceUnavailable] = {}
-        self._before: dict[Origin, dict[str, int]] = {}
-        for part in origin.parts():
-            try:
-                self._before[part] = part.counters()
-                if question.is_watched:
-                    self._ends[part] = ShortLived(part)
-            except SourceUnavailable as error:
-                self._refused[part] = error
+        self._before = self._each(origin.parts(), lambda part: part.counters())
+        if question.is_watched:
+            self._ends = self._each(self._before, ShortLived)
 
     def scan(self, question: _Question) -> dict[Origin, Diagnosis]:
         """Examine every part; raise SourceUnavailable if that fails for all of them."""
-        found = {}
-        for part, before in self._before.items():
-            try:
-                found[part] = _scan(
-                    question, part.pinned(), before, self._ends.get(part)
-                )
-            except SourceUnavailable as error:
-                self._refused[part] = error
+
+        def examine_part(part: Origin) -> Diagnosis:
+            before = self._before[part]
+            return _scan(question, part.pinned(), before, self._ends.get(part))
+
+        found = self._each(
+            [part for part in self._before if part not in self._refused], examine_part
+        )
         if not found:
             raise next(iter(self._refused.values()))
+        return found
+
+    def _each(
+        self, parts: Iterable[Origin], call: Callable[[Origin], T]
+    ) -> dict[Origin, T]:
+        """Call something for each part, for several at once if the origin can.
+
+        A part that cannot be read is noted, and does not affect the others.
+        """
+
+        def attempt(part: Origin) -> T | SourceUnavailable:
+            try:
+                return call(part)
+            except SourceUnavailable as error:
+                return error
+
+        chosen = list(parts)
+        results = self._origin.map(attempt, chosen)
+        found: dict[Origin, T] = {}
+        for part, result in zip(chosen, results, strict=True):
+            if isinstance(result, SourceUnavailable):
+                self._refused[part] = result
+            else:
+                found[part] = result
         return found
 
     def short_lived(
@@ -162,7 +183,7 @@ class _Parts:
 
     def hidden(self) -> list[Limitation]:
         """Say which parts could not be examined."""
-        return self._origin.hidden([error.reason for error in self._refused.values()])
+        return self._origin.hidden(list(self._refused.values()))
 
 
 def _scan(

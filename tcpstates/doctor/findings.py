@@ -74,6 +74,7 @@ class Finding:
     starts_at_zero: bool = False  # without a finding before, the size was 0
     notable_growth: int | None = None  # so many more make it worth a notice
     netns: str | None = None  # the network namespace; None: our own
+    host: str | None = None  # another host; None: this one
     is_provisional: bool = False  # reported only if a second scan sees it grow, or stay
 
     @property
@@ -107,6 +108,7 @@ class Diagnosis:
     processes: int  # whose descriptors were examined
     has_udp: bool = False  # the drops of UDP sockets were examined, too
     namespaces: int = 1  # network namespaces that were examined
+    hosts: int = 1
     note: str | None = None  # about the commands: whose host they are for
 
 

@@ -17,6 +17,7 @@ from tcpstates.filters.conditions import (
     InStates,
     Mark,
     Netns,
+    OnHost,
     Ranges,
 )
 from tcpstates.filters.endpoints import (
@@ -158,6 +159,11 @@ def cgroup(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
 def netns(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
     """Read names of network namespaces."""
     return Netns(frozenset(texts))
+
+
+def on_host(operator: str, texts: Sequence[str], lookup: Lookup) -> Expression:
+    """Read names of hosts, as --host has named them."""
+    return OnHost(frozenset(texts))
 
 
 def place(column: ColumnName) -> Reader:

@@ -67,6 +67,7 @@ KEYS: dict[str, Key] = {
         ("=", "!="), take.cgroup, "a path in the cgroup v2 tree", free_text=True
     ),
     "process": Key((*_EQUAL, "~", "!~"), take.process, "a name", free_text=True),
+    "on-host": Key(_EQUAL, take.on_host, "a host of --host", free_text=True),
     "netns": Key(_EQUAL, take.netns, "a network namespace", free_text=True),
     "container": Key(_EQUAL, take.place("container"), "a name", free_text=True),
     "pod": Key(_EQUAL, take.place("pod"), "NAMESPACE/NAME", free_text=True),

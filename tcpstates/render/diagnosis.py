@@ -169,7 +169,9 @@ def _closing_lines(diagnosis: Diagnosis) -> Iterator[str]:
     which = f" matching {sanitise_line(diagnosis.filter)}" if diagnosis.filter else ""
     nothing = "nothing stuck" if sockets or not diagnosis.filter else "nothing to see"
     where = ""
-    if diagnosis.namespaces > 1:
+    if diagnosis.hosts > 1:
+        where = f", {counted(diagnosis.hosts, 'host')}"
+    elif diagnosis.namespaces > 1:
         where = f", {counted(diagnosis.namespaces, 'network namespace')}"
     yield (
         f"{', '.join(reported) or nothing}: examined"

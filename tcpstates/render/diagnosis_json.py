@@ -25,6 +25,7 @@ def render_diagnosis_json(diagnosis: Diagnosis) -> str:
         "states": diagnosis.counted,
         "processes": diagnosis.processes,
         "namespaces": diagnosis.namespaces,
+        "hosts": diagnosis.hosts,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "not_examined": [
             {"rule": each.rule, "text": each.text, "command": each.command}
@@ -39,6 +40,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),
+        "host": finding.host,
         "netns": finding.netns,
         "subject": finding.subject,
         "size": finding.size,

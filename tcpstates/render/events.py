@@ -32,10 +32,11 @@ def event_rows(
     info: bool = False,
     memory: bool = False,
     places: bool = False,
+    hosts: bool = False,
 ) -> RowMaker:
     """Return what encodes the sockets of events: what identifies them is included."""
     fields = fields_shown(
-        times=times, extended=True, info=info, memory=memory, places=places
+        times=times, extended=True, info=info, memory=memory, places=places, hosts=hosts
     )
     return row_maker(fields, names)
 

@@ -14,7 +14,7 @@ import pytest
 
 from support.fakes import diag
 from tcpstates.batch import Batch, ColumnBatch
-from tcpstates.collect import netlink, owners, psutil_
+from tcpstates.collect import netlink, owners, process_details, psutil_
 from tcpstates.collect import sources as choosing
 from tcpstates.collect.netlink import NetlinkSource
 from tcpstates.collect.netstat import parse_listing
@@ -250,9 +250,9 @@ def test_without_root_macos_tells_what_one_may_see(
 
 
 def test_limits_of_descriptors_are_known_where_linux_tells_them() -> None:
-    limit = psutil_.read_descriptors_limit(os.getpid())
+    limit = process_details.read_descriptors_limit(os.getpid())
     assert (limit is not None) == (sys.platform == "linux")
-    assert psutil_.read_descriptors_limit(2**22 + 1) is None
+    assert process_details.read_descriptors_limit(2**22 + 1) is None
 
 
 # Which source, and what is said of it.

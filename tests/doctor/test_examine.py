@@ -13,7 +13,7 @@ from conftest import Lab
 from support.fakes.batches import batch
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.collect import psutil_
+from tcpstates.collect import process_details
 from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.process_view import is_here, view_listed, view_table
 from tcpstates.collect.saved.source import SavedFiles, missing_in
@@ -182,7 +182,7 @@ def test_a_process_that_is_another_one_by_now_is_not_described(
         descriptors=3,
         descriptors_limit=9,
     )
-    monkeypatch.setattr(psutil_, "read_process", lambda pid: other)
+    monkeypatch.setattr(process_details, "read_process", lambda pid: other)
     table = OwnerTable([5])
     table.usage = {7: (20, 10)}
     monkeypatch.setattr(table, "name", lambda pid: b"holder")

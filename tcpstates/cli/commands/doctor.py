@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from tcpstates.cli.exit_codes import ExitCode
+from tcpstates.cli.exit_codes import ExitCode, with_failures
+from tcpstates.cli.host_options import names_hosts
 from tcpstates.cli.options import chosen_families
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, elsewhere_options
@@ -108,6 +109,9 @@ def doctor(output: Output, /, **values: Any) -> int:
         raise click.UsageError("--brief and --json cannot be combined")
     if watch is not None and values["files"]:
         raise click.UsageError("--watch requires live sockets; remove --from")
+    if values["netns"] and names_hosts(values):
+        text = "the doctor examines a host's own namespace; remove --netns or --host"
+        raise click.UsageError(text)
     if watch is not None and sys.stderr is not None and sys.stderr.isatty():
         warn(f"scanning twice, {watch:g} s apart")
     origin = chosen_origin(values).pinned()
@@ -138,4 +142,5 @@ def doctor(output: Output, /, **values: Any) -> int:
     for limitation in diagnosis.limitations:
         warn(limitation.text)
     is_bad = any(f.severity >= Severity.WARNING for f in diagnosis.findings)
-    return ExitCode.FOUND if is_bad else ExitCode.DONE
+    code = ExitCode.FOUND if is_bad else ExitCode.DONE
+    return with_failures(code, diagnosis.limitations)

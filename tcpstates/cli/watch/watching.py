@@ -146,6 +146,7 @@ class _Watched:
             info=bool(options.info),
             memory=options.memory,
             places=bool(options.netns),
+            hosts=options.is_remote,
         )
         for happened in look.happened:
             yield from event_objects(happened, make)

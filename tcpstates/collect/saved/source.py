@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from io import BufferedReader, FileIO
@@ -233,8 +233,13 @@ def _services() -> dict[str, int]:
 
 def missing_in(source: Source) -> frozenset[Capability]:
     """Return the capabilities that a saved listing lacks."""
+    return lacks_of(source.read(Request(), []))
+
+
+def lacks_of(batches: Iterable[Batch]) -> frozenset[Capability]:
+    """Return the capabilities that none of the sockets shows."""
     provided: set[Capability] = set()
-    for batch in source.read(Request(), []):
+    for batch in batches:
         provided |= {
             capability
             for capability, column in _PROVIDED_BY.items()

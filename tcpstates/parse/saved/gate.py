@@ -168,6 +168,7 @@ _CHECKS: dict[ColumnName, Check] = {
     "cookie": _numbers,
     "interface_name": _names,
     "cgroup_name": _names,
+    "host": _names,
     "netns": _names,
     "netns_id": _numbers,
     "container": _names,

@@ -1,0 +1,133 @@
+"""The far side of `fleet`: answers questions about this host, a line of JSON each.
+
+The first line says what to read; each further line is a question. The answer is a line
+for each socket, as in `--jsonl`, and a line with `done` or `error`. It only reads, and
+ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tcpstates.errors import TcpstatesError
+from tcpstates.fields import fields_shown
+from tcpstates.fleet.answers import About, about_to_json, request_from_json
+from tcpstates.model import Request
+from tcpstates.origin import LiveHost
+from tcpstates.pipeline import list_sockets
+from tcpstates.render.json_ import render_jsonl, row_maker
+
+Question = Mapping[str, Any]
+
+
+def serve() -> None:
+    """Answer until the input ends."""
+    lines = iter(sys.stdin.buffer.readline, b"")
+    origin: LiveHost | None = None
+    for line in lines:
+        told = json.loads(line)
+        try:
+            if origin is None:
+                origin = _origin(told)
+                continue
+            done = _ANSWERS[told["ask"]](origin, told)
+            _write(json.dumps({"done": done}))
+        except TcpstatesError as error:
+            _write(json.dumps({"error": str(error)}))
+            return
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _origin(told: Question) -> LiveHost:
+    if not told["netns"]:
+        return LiveHost(told["source"])
+    from tcpstates.namespaces import Namespaces
+
+    return Namespaces(told["netns"])
+
+
+def _sockets(origin: LiveHost, told: Question) -> dict[str, Any]:
+    """Write the sockets of a request, and return what is known about them."""
+    request: Request = request_from_json(told["request"])
+    taken_at = time.time()
+    listing = list_sockets(request, origin)
+    fields = fields_shown(
+        times=False,
+        extended=True,
+        info=request.info,
+        memory=request.memory,
+        places=request.places or bool(told["netns"]),
+    )
+    make = row_maker(fields, origin.names(numeric=not told["names"]))
+    for text in render_jsonl(map(make, listing.batches)):
+        sys.stdout.write(text)
+    lacks = origin.missing(listing.source)
+    about = About(
+        listing.source,
+        tuple(lacks),
+        taken_at,
+        listing.boot_id,
+        origin.names(numeric=True).fin_timeout_ms(),
+        tuple(listing.limitations),
+    )
+    return about_to_json(about)
+
+
+def _counters(origin: LiveHost, told: Question) -> dict[str, int]:
+    return origin.counters()
+
+
+def _limits(origin: LiveHost, told: Question) -> dict[str, Any]:
+    from tcpstates.fleet.host_facts import Limits, limits_to_json
+
+    found = Limits(origin.settings(), origin.kernel_counts(), origin.unix_listeners())
+    return limits_to_json(found)
+
+
+def _user(origin: LiveHost, told: Question) -> str | None:
+    return origin.names(numeric=False).user(told["uid"])
+
+
+def _processes(origin: LiveHost, told: Question) -> dict[str, Any]:
+    """Inspect the owners of sockets, given by inode, and processes given by pid."""
+    from tcpstates.fleet.host_facts import View, view_to_json
+
+    inodes = [int(inode) for inode in told["inodes"]]
+    view = origin.processes(inodes, (), told["sockets"])
+    owners = {inode: found for inode in inodes if (found := view.owners(inode))}
+    pids = {owner.pid for found in owners.values() for owner in found if owner.pid}
+    processes = {pid: view.process(pid) for pid in sorted(pids)}
+    parents = {p.parent for p in processes.values() if p.parent} - processes.keys()
+    processes |= {pid: view.process(pid) for pid in sorted(parents)}
+    seen = View(
+        owners=owners,
+        unseen=view.unseen,
+        processes=processes,
+        descriptors=dict(view.descriptors),
+        limits={pid: view.descriptors_limit(pid) for pid in view.descriptors},
+        hidden=view.hidden_processes,
+        unprivileged=view.is_unprivileged,
+        stopped=frozenset(filter(view.is_stopped, pids)),
+        stuck=view.stuck_in_kernel(pids),
+        here=frozenset(filter(view.is_here, pids)),
+        elsewhere=dict(view.elsewhere()),
+        unlisted=dict(view.unlisted()),
+    )
+    return view_to_json(seen)
+
+
+_ANSWERS: dict[str, Callable[[LiveHost, Question], Any]] = {
+    "sockets": _sockets,
+    "counters": _counters,
+    "limits": _limits,
+    "processes": _processes,
+    "user": _user,
+}

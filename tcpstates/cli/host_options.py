@@ -1,0 +1,101 @@
+"""--host and its related options: other hosts as the place to read sockets from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tcpstates.cli.option_groups import HOSTS, flag, value
+from tcpstates.cli.types import Seconds
+from tcpstates.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from tcpstates.fleet.hosts import Hosts
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SECONDS, _PARALLEL = 10.0, 10
+
+HOST_OPTIONS = (
+    value(
+        HOSTS,
+        "--host",
+        "hosts",
+        metavar="HOST,...",
+        multiple=True,
+        text="Read the sockets of these hosts over ssh: [USER@]HOST[:PORT], or @FILE"
+        " with a name per line. Nothing is installed there.",
+    ),
+    value(
+        HOSTS,
+        "--via",
+        metavar="COMMAND",
+        multiple=True,
+        text="Read the sockets where COMMAND runs another one: 'docker exec web',"
+        " 'kubectl exec web-0 --'.",
+    ),
+    value(
+        HOSTS,
+        "--ssh",
+        metavar="COMMAND",
+        text="Use this instead of ssh, such as 'ssh -J gate -i key'.",
+    ),
+    flag(HOSTS, "--sudo", text="Use sudo -n there, to see every owner."),
+    value(
+        HOSTS,
+        "--parallel",
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        text=f"Ask N hosts at a time (default: {_PARALLEL}).",
+    ),
+    flag(HOSTS, "--partial", text="Exit as usual although a host did not answer."),
+)
+HOST_TIMEOUT = value(
+    HOSTS,
+    "--timeout",
+    type=Seconds(0.1, 86_400),
+    metavar="SECONDS",
+    text=f"Wait so long for each answer of a host (default: {_SECONDS:g}).",
+)
+_NEED_A_HOST = ("ssh", "sudo", "parallel", "partial")
+
+
+def names_hosts(values: Mapping[str, Any]) -> bool:
+    """Check whether other hosts are named; UsageError for options without a host."""
+    if values["hosts"] or values["via"]:
+        return True
+    for name in _NEED_A_HOST:
+        if values[name]:
+            raise click.UsageError(f"--{name} requires --host HOST or --via COMMAND")
+    return False
+
+
+def hosts_origin(values: Mapping[str, Any]) -> Hosts:
+    """Turn --host and --via into an origin; UsageError for a wrong name."""
+    from tcpstates.fleet.hosts import Hosts
+    from tcpstates.fleet.session import Wanted
+    from tcpstates.fleet.targets import find_targets
+
+    if values["files"]:
+        raise click.UsageError("--host and --from cannot be combined")
+    seconds = _SECONDS
+    if values.get("timeout") and not values.get("until"):
+        seconds = values["timeout"]
+    try:
+        targets = find_targets(
+            values["hosts"],
+            values["via"],
+            ssh=values["ssh"] or "ssh",
+            seconds=seconds,
+            sudo=values["sudo"],
+        )
+    except ArgumentError as error:
+        raise click.UsageError(str(error)) from error
+    wanted = Wanted(values.get("source", "auto"), tuple(values["netns"] or ()), seconds)
+    return Hosts(
+        targets,
+        wanted,
+        parallel=values["parallel"] or _PARALLEL,
+        is_partial=values["partial"],
+    )

@@ -1,0 +1,90 @@
+"""A question for another host, and what its answer says beside the sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tcpstates.capabilities import Capability
+from tcpstates.fleet.checks import (
+    listed,
+    member,
+    moment,
+    number,
+    optional,
+    text,
+    texts,
+)
+from tcpstates.model import Limitation, Request
+from tcpstates.states import find_states
+
+_FIELDS = ("info", "memory", "processes", "places", "reported_processes", "in_order")
+
+
+class About(NamedTuple):
+    """What an answer says of the host and of how its sockets were read."""
+
+    source: str
+    lacks: tuple[Capability, ...]
+    taken_at: float  # seconds since the epoch, by the clock of that host
+    boot_id: str | None
+    fin_timeout_ms: int | None
+    limitations: tuple[Limitation, ...]
+
+
+def request_to_json(request: Request) -> dict[str, Any]:
+    """Encode a request; what only the kernel of this host can filter is left out."""
+    told = {name: getattr(request, name) for name in _FIELDS}
+    return {
+        **told,
+        "protocols": sorted(request.protocols),
+        "families": sorted(request.families),
+        "states": sorted(map(str, request.states)),
+        "unknown_states": request.unknown_states,
+        "pids": None if request.pids is None else sorted(request.pids),
+    }
+
+
+def request_from_json(told: Mapping[str, Any]) -> Request:
+    """Decode a request, on the far side."""
+    found = [find_states(name) for name in told["states"]]
+    pids = told["pids"]
+    return Request(
+        protocols=frozenset(told["protocols"]),
+        families=frozenset(told["families"]),
+        states=frozenset().union(*filter(None, found)),
+        unknown_states=told["unknown_states"],
+        pids=None if pids is None else frozenset(pids),
+        **{name: told[name] for name in _FIELDS},
+    )
+
+
+def about_to_json(about: About) -> dict[str, Any]:
+    """Encode what `about_from_json` reads."""
+    return {
+        "source": about.source,
+        "lacks": [each.name for each in about.lacks],
+        "taken_at": about.taken_at,
+        "boot_id": about.boot_id,
+        "fin_timeout_ms": about.fin_timeout_ms,
+        "limitations": [limit._asdict() for limit in about.limitations],
+    }
+
+
+def about_from_json(told: Any) -> About:
+    """Decode the end of an answer; raise BadAnswer."""
+    return About(
+        source=text(member(told, "source")),
+        lacks=tuple(
+            Capability[name]
+            for name in texts(member(told, "lacks"))
+            if name in Capability.__members__
+        ),
+        taken_at=moment(member(told, "taken_at")),
+        boot_id=optional(text)(member(told, "boot_id")),
+        fin_timeout_ms=optional(number)(member(told, "fin_timeout_ms")),
+        limitations=tuple(
+            Limitation(text(member(each, "kind")), text(member(each, "text")))
+            for each in listed(member(told, "limitations"))
+        ),
+    )

@@ -1,0 +1,178 @@
+"""What a diagnosis needs of another host, as JSON: written there, checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, NamedTuple
+
+from tcpstates.fleet.checks import (
+    LAST_NUMBER,
+    BadAnswer,
+    by_number,
+    items,
+    listed,
+    member,
+    moment,
+    number,
+    numbers,
+    optional,
+    packed,
+    text,
+)
+from tcpstates.model import KernelCounts, Owner, Reason
+from tcpstates.processes import Process
+from tcpstates.settings import KernelSettings
+
+_REASONS = frozenset(
+    value for name, value in vars(Reason).items() if not name.startswith("_")
+)
+
+
+class Limits(NamedTuple):
+    """The settings of a host, and what its kernel counts."""
+
+    settings: KernelSettings
+    kernel: KernelCounts | None
+    unix_listeners: int
+
+
+def limits_to_json(limits: Limits) -> dict[str, Any]:
+    """Encode what `limits_from_json` reads."""
+    kernel = limits.kernel
+    return {
+        "settings": asdict(limits.settings),
+        "kernel": None if kernel is None else kernel._asdict(),
+        "unix_listeners": limits.unix_listeners,
+    }
+
+
+def limits_from_json(told: Any) -> Limits:
+    """Decode the limits; raise BadAnswer."""
+    return Limits(
+        _settings(member(told, "settings")),
+        optional(_counts)(member(told, "kernel")),
+        number(member(told, "unix_listeners")),
+    )
+
+
+def _settings(told: Any) -> KernelSettings:
+    """Decode settings; raise BadAnswer for a value that no kernel has."""
+    found: dict[str, Any] = {}
+    for field in fields(KernelSettings):
+        value = member(told, field.name)
+        if field.name == "is_known":
+            found[field.name] = value is True
+        elif type(value) is int and 0 <= value < 1 << 31:
+            found[field.name] = value
+        else:
+            raise BadAnswer(field.name)
+    return KernelSettings(**found)
+
+
+def _counts(told: Any) -> KernelCounts:
+    read = optional(number)
+    return KernelCounts(*(read(member(told, name)) for name in KernelCounts._fields))
+
+
+def counters_from_json(told: Any) -> dict[str, int]:
+    """Decode the kernel's counters, of which some are limits: -1 is none."""
+    return {text(name): number(value, -LAST_NUMBER) for name, value in items(told)}
+
+
+class View(NamedTuple):
+    """The owners of some sockets; see `process_view.ProcessView`."""
+
+    owners: dict[int, tuple[Owner, ...]]
+    unseen: str
+    processes: dict[int, Process]
+    descriptors: dict[int, tuple[int, int]]
+    limits: dict[int, int | None]
+    hidden: int
+    unprivileged: bool
+    stopped: frozenset[int]
+    stuck: frozenset[int]
+    here: frozenset[int]
+    elsewhere: dict[int, Sequence[int]]
+    unlisted: dict[int, int]
+
+
+def view_to_json(view: View) -> dict[str, Any]:
+    """Encode what `view_from_json` reads."""
+    return {
+        **view._asdict(),
+        "owners": {
+            inode: [[o.pid, _hex(o.name), o.fd] for o in found]
+            for inode, found in view.owners.items()
+        },
+        "processes": [_process_to_json(each) for each in view.processes.values()],
+        "stopped": sorted(view.stopped),
+        "stuck": sorted(view.stuck),
+        "here": sorted(view.here),
+    }
+
+
+def view_from_json(told: Any) -> View:
+    """Decode the owners of sockets; raise BadAnswer."""
+    unseen = text(member(told, "unseen"))
+    if unseen not in _REASONS:
+        raise BadAnswer("unseen")
+    processes = [_process(each) for each in listed(member(told, "processes"))]
+    return View(
+        owners=by_number(told, "owners", _owners),
+        unseen=unseen,
+        processes={process.pid: process for process in processes},
+        descriptors=by_number(told, "descriptors", _pair),
+        limits=by_number(told, "limits", optional(number)),
+        hidden=number(member(told, "hidden")),
+        unprivileged=member(told, "unprivileged") is True,
+        stopped=frozenset(numbers(member(told, "stopped"))),
+        stuck=frozenset(numbers(member(told, "stuck"))),
+        here=frozenset(numbers(member(told, "here"))),
+        elsewhere=by_number(told, "elsewhere", numbers),
+        unlisted=by_number(told, "unlisted", number),
+    )
+
+
+def _process_to_json(process: Process) -> dict[str, Any]:
+    command = process.command
+    return {
+        **asdict(process),
+        "name": _hex(process.name),
+        "command": None if command is None else [word.hex() for word in command],
+    }
+
+
+def _process(told: Any) -> Process:
+    count, word = optional(number), optional(text)
+    command = optional(listed)(member(told, "command"))
+    return Process(
+        pid=number(member(told, "pid")),
+        name=optional(packed)(member(told, "name")),
+        user=word(member(told, "user")),
+        started_at=optional(moment)(member(told, "started_at")),
+        command=None if command is None else tuple(map(packed, command)),
+        descriptors=count(member(told, "descriptors")),
+        descriptors_limit=count(member(told, "descriptors_limit")),
+        is_stopped=member(told, "is_stopped") is True,
+        parent=count(member(told, "parent")),
+        state=word(member(told, "state")),
+        waits_in=word(member(told, "waits_in")),
+    )
+
+
+def _owners(told: Any) -> tuple[Owner, ...]:
+    owners = (listed(each, 3) for each in listed(told))
+    count, name_of = optional(number), optional(packed)
+    return tuple(
+        Owner(count(pid), name_of(name), count(fd)) for pid, name, fd in owners
+    )
+
+
+def _pair(told: Any) -> tuple[int, int]:
+    first, second = listed(told, 2)
+    return number(first), number(second)
+
+
+def _hex(name: bytes | None) -> str | None:
+    return None if name is None else name.hex()

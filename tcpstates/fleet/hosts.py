@@ -1,0 +1,203 @@
+"""Several hosts at once, as one origin: their union, and each as a part of its own."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
+from tcpstates.collect.process_view import ProcessView, view_listed
+from tcpstates.errors import SourceUnavailable
+from tcpstates.fleet.remote import RemoteHost, RemoteNames
+from tcpstates.fleet.session import HostFailed, Wanted
+from tcpstates.fleet.targets import Target
+from tcpstates.model import (
+    HOST_FAILED,
+    HOST_LEFT_OUT,
+    KernelCounts,
+    Limitation,
+    Owner,
+    OwnersBy,
+    Reading,
+    Request,
+)
+from tcpstates.origin import OnePart, Origin
+from tcpstates.settings import KernelSettings
+
+if TYPE_CHECKING:
+    from tcpstates.filters.values import Lookup
+
+T = TypeVar("T")
+_KEPT = 100  # connections between two questions: each takes descriptors here
+
+
+class Hosts(OnePart):
+    """Other hosts, `parallel` of which are asked at once."""
+
+    filters_in_kernel = False
+    command_note: str | None = None
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        wanted: Wanted,
+        *,
+        parallel: int = 10,
+        is_partial: bool = False,
+    ) -> None:
+        """Take the hosts; `is_partial`: one that fails is no failure of the whole."""
+        self.members = [RemoteHost(target, wanted) for target in targets]
+        self.label = " ".join(each.label for each in self.members)
+        self._parallel = min(parallel, len(self.members))
+        self._kind = HOST_LEFT_OUT if is_partial else HOST_FAILED
+        self._lacks: frozenset[Capability] = frozenset()
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
+        """See `Origin`; raise SourceUnavailable if no host answers."""
+
+        def ask(host: Origin) -> _Told:
+            said: list[Limitation] = []
+            try:
+                return host.read(request, said), said
+            except HostFailed as error:
+                return error
+
+        answers = self.map(ask, self.members)
+        failed: list[str] = []
+        first = None
+        for told in answers:
+            if not isinstance(told, HostFailed):
+                first = told
+                break
+            failed.append(str(told))
+        if first is None:
+            raise _NoHost(failed)
+        limitations += [Limitation(self._kind, text) for text in failed]
+        reading, said = first
+        limitations += said
+        self._lacks = frozenset(reading.lacks)
+        batches = self._joined(reading, answers, limitations)
+        return Reading(reading.source, reading.lacks, OwnersBy.ROW, batches)
+
+    def _joined(
+        self,
+        first: Reading,
+        answers: Iterator[_Told],
+        limitations: list[Limitation],
+    ) -> Iterator[Batch]:
+        yield from first.batches
+        for told in answers:
+            if isinstance(told, HostFailed):
+                limitations.append(Limitation(self._kind, str(told)))
+            else:
+                reading, said = told
+                limitations += said
+                yield from reading.batches
+
+    def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
+        """See `Origin`; in the order of the hosts, as soon as the answers are there."""
+
+        def ask(host: Origin) -> T:
+            try:
+                return call(host)
+            finally:
+                if len(self.members) > _KEPT:
+                    cast("RemoteHost", host).close()
+
+        pool = ThreadPoolExecutor(self._parallel)
+        asked = [pool.submit(ask, host) for host in parts]
+        try:
+            for future in asked:
+                yield future.result()
+        finally:
+            for future in asked:
+                future.cancel()
+            if not all(future.done() for future in asked):
+                self.close()  # an interrupt: nobody waits for the others
+            pool.shutdown()
+
+    def close(self) -> None:
+        """End all connections."""
+        for host in self.members:
+            host.close()
+
+    def parts(self) -> Sequence[Origin]:
+        """See `Origin`."""
+        return list(self.members)
+
+    def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
+        """See `Origin`."""
+        return [Limitation(self._kind, str(error)) for error in refused]
+
+    def pinned(self) -> Origin:
+        """See `Origin`."""
+        return self
+
+    def taken_at(self) -> float:
+        """See `Origin`."""
+        return self.members[0].taken_at()
+
+    def boot_id(self) -> str | None:
+        """See `Origin`; several hosts have several."""
+        return self.members[0].boot_id() if len(self.members) == 1 else None
+
+    def missing(self, source: str) -> frozenset[Capability]:
+        """See `Origin`."""
+        return self._lacks
+
+    def names(
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
+    ) -> RemoteNames:
+        """See `Origin`."""
+        return RemoteNames(self.members, numeric=numeric, state_names=state_names)
+
+    def lookup(self, protocols: Collection[str]) -> Lookup:
+        """See `Origin`."""
+        return self.members[0].lookup(protocols)
+
+    def settings(self) -> KernelSettings:
+        """See `Origin`; those of the only host."""
+        with suppress(SourceUnavailable):
+            if len(self.members) == 1:
+                return self.members[0].settings()
+        return KernelSettings()
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """See `Origin`; each host has its own."""
+        return None
+
+    def counters(self) -> dict[str, int]:
+        """See `Origin`; each host has its own."""
+        return {}
+
+    def unix_listeners(self) -> int:
+        """See `Origin`; each host has its own."""
+        return 0
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`; each host has its own."""
+        return view_listed(owners)
+
+
+_Told = tuple[Reading, list[Limitation]] | HostFailed
+
+
+class _NoHost(SourceUnavailable):
+    """No host has answered."""
+
+    def __init__(self, failed: Sequence[str]) -> None:
+        super().__init__("hosts", "; ".join(failed))
+        of_all = f"none of {len(failed)} hosts answered: " if len(failed) > 1 else ""
+        self.args = (f"{of_all}{self.reason}",)

@@ -1,0 +1,290 @@
+"""Another host as an origin: every question about it is asked there."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tcpstates.batch import Batch
+from tcpstates.capabilities import Capability
+from tcpstates.collect.names import HostNames
+from tcpstates.collect.process_view import ProcessView, view_listed
+from tcpstates.collect.restrict import restrict_batch
+from tcpstates.collect.saved.remarks import remarks_on
+from tcpstates.collect.saved.source import lacks_of, service_port
+from tcpstates.errors import FileUnavailable
+from tcpstates.fleet.answers import About, about_from_json, request_to_json
+from tcpstates.fleet.checks import BadAnswer
+from tcpstates.fleet.session import HostFailed, Session, Wanted
+from tcpstates.fleet.targets import Target
+from tcpstates.model import KernelCounts, Limitation, Owner, OwnersBy, Reading, Request
+from tcpstates.origin import OnePart, Origin
+from tcpstates.parse.saved.reader import Reader
+from tcpstates.parse.saved.rows import to_batches
+from tcpstates.processes import Process
+from tcpstates.settings import KernelSettings
+from tcpstates.text import with_option
+
+if TYPE_CHECKING:
+    from tcpstates.filters.values import Lookup
+    from tcpstates.fleet.host_facts import Limits
+
+T = TypeVar("T")
+_LONGEST_NAME = 4096
+_BIG_ENDIAN = ("s390", "ppc64 ", "ppc ", "mips ", "mips64 ", "sparc", "m68k")
+
+
+class RemoteHost(OnePart):
+    """One other host; it is asked by one thread at a time."""
+
+    filters_in_kernel = False
+
+    def __init__(self, target: Target, wanted: Wanted) -> None:
+        """Name the host; nothing happens before the first question."""
+        self.target = target
+        self.label = target.name
+        self.host: str | None = target.name
+        self.is_here = False
+        self.command_note: str | None = None
+        self._wanted = wanted
+        self._session = Session(target, wanted)
+        self._about: About | None = None
+        self._users: dict[int, str] = {}
+        self._lacks: frozenset[Capability] = frozenset()
+
+    def read(self, request: Request, limitations: list[Limitation]) -> Reading:
+        """See `Origin`; everything is read before it returns. Raise HostFailed."""
+        if not self._session.is_open:
+            self._session.open()
+        found: list[Batch] = []
+        if self._session.tool is None:
+            source = self._read_program(request, found, limitations)
+        else:
+            source = self._read_text(request, found, limitations)
+        lacks = tuple(self._lacks)
+        return Reading(source, lacks, OwnersBy.ROW, iter(found))
+
+    def _read_program(
+        self, request: Request, found: list[Batch], limitations: list[Limitation]
+    ) -> str:
+        reader = Reader(service_port, format="json")
+
+        def take(rows: Sequence[str]) -> None:
+            found.extend(self._placed(reader.batches(rows), request))
+
+        question = {
+            "ask": "sockets",
+            "request": request_to_json(request),
+            "netns": self._wanted.netns,
+            "names": True,
+        }
+        about = self._about = self._checked(
+            about_from_json, self._session.ask(question, take)
+        )
+        found.extend(self._placed(to_batches(reader.finish()), request))
+        if reader.unreadable:
+            raise HostFailed(
+                self.label, f"{reader.unreadable} rows of its answer are invalid"
+            )
+        limitations += [self._said(limit) for limit in about.limitations]
+        self._lacks = frozenset(about.lacks)
+        return about.source
+
+    def _read_text(
+        self, request: Request, found: list[Batch], limitations: list[Limitation]
+    ) -> str:
+        """Read what a tool prints there, as a saved listing is read."""
+        session = self._session
+        tool, machine = str(session.tool), session.machine
+        is_big = f"{machine.partition(' ')[2]} ".startswith(_BIG_ENDIAN)
+        reader = Reader(
+            service_port,
+            format=tool if tool in ("ss", "proc") else None,
+            byte_order="big" if is_big else "little",
+        )
+        lines = list(session.lines())
+        self._session = Session(self.target, self._wanted)
+        batches = list(reader.batches(lines))
+        batches += to_batches(reader.finish())
+        self._lacks = lacks_of(batches) | {
+            Capability.HOST_LIMITS,
+            Capability.BACKLOG_LIMIT,
+        }
+        found.extend(self._placed(iter(batches), request))
+        try:
+            limitations += remarks_on(self.label, reader, None, None)
+        except FileUnavailable as error:
+            raise HostFailed(self.label, error.reason) from error
+        what = "/proc/net" if tool == "proc" else f"the output of {tool}"
+        text = f"{self.label}: no usable Python there; read {what}, which shows less"
+        limitations.append(Limitation("fell-back", text))
+        return tool
+
+    def _placed(self, batches: Iterable[Batch], request: Request) -> Iterator[Batch]:
+        """Yield what was asked for, with the name of the host."""
+        for batch in batches:
+            wanted = restrict_batch(batch, request)
+            if wanted is not None and len(wanted):
+                wanted.set("host", [self.label] * len(wanted))
+                yield wanted
+
+    def _said(self, limitation: Limitation) -> Limitation:
+        text = f"{self.label}: {limitation.text}"
+        return Limitation(limitation.kind, text)
+
+    def _ask(self, what: str, **more: Any) -> Any:
+        """Ask our program there; None: there is none."""
+        if not self._session.is_open and self._session.tool is None:
+            self._session.open()
+        if not self._session.is_open:
+            return None
+        return self._session.ask({"ask": what, **more})
+
+    def _checked(self, read: Callable[[Any], T], told: Any) -> T:
+        try:
+            return read(told)
+        except BadAnswer as error:
+            raise self._session.bad(error) from error
+
+    def close(self) -> None:
+        """End the connection; the next question makes another one."""
+        self._session.close()
+
+    def pinned(self) -> Origin:
+        """See `Origin`."""
+        return self
+
+    def taken_at(self) -> float:
+        """See `Origin`; by our clock."""
+        return time.time()
+
+    def boot_id(self) -> str | None:
+        """See `Origin`; known once sockets were read."""
+        return None if self._about is None else self._about.boot_id
+
+    def missing(self, source: str) -> frozenset[Capability]:
+        """See `Origin`."""
+        return self._lacks
+
+    def names(
+        self, *, numeric: bool, state_names: Mapping[str, str] | None = None
+    ) -> RemoteNames:
+        """See `Origin`; users and interfaces come by name."""
+        return RemoteNames([self], numeric=numeric, state_names=state_names)
+
+    def lookup(self, protocols: Collection[str]) -> Lookup:
+        """See `Origin`."""
+        from tcpstates.collect.name_lookup import HostLookup
+
+        return HostLookup(protocols)
+
+    def settings(self) -> KernelSettings:
+        """See `Origin`."""
+        limits = self._ask_limits()
+        return KernelSettings() if limits is None else limits.settings
+
+    @property
+    def fin_timeout_ms(self) -> int | None:
+        """The tcp_fin_timeout of the host; None before sockets were read."""
+        return None if self._about is None else self._about.fin_timeout_ms
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """See `Origin`."""
+        limits = self._ask_limits()
+        return None if limits is None else limits.kernel
+
+    def counters(self) -> dict[str, int]:
+        """See `Origin`."""
+        from tcpstates.fleet.host_facts import counters_from_json
+
+        told = self._ask("counters")
+        return {} if told is None else self._checked(counters_from_json, told)
+
+    def unix_listeners(self) -> int:
+        """See `Origin`."""
+        limits = self._ask_limits()
+        return 0 if limits is None else limits.unix_listeners
+
+    def _ask_limits(self) -> Limits | None:
+        from tcpstates.fleet.host_facts import limits_from_json
+
+        told = self._ask("limits")
+        return None if told is None else self._checked(limits_from_json, told)
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`."""
+        from tcpstates.fleet.host_facts import view_from_json
+
+        listed = view_listed(owners)
+        told = self._ask("processes", inodes=sorted(set(inodes)), sockets=sockets)
+        if told is None:
+            return listed
+        view = self._checked(view_from_json, told)
+
+        def process(pid: int) -> Process:
+            return view.processes.get(pid) or listed.process(pid)
+
+        return ProcessView(
+            owners=lambda inode: view.owners.get(inode, ()),
+            unseen=view.unseen,
+            process=process,
+            user=self._user,
+            descriptors=view.descriptors,
+            descriptors_limit=view.limits.get,
+            hidden_processes=view.hidden,
+            is_unprivileged=view.unprivileged,
+            is_stopped=view.stopped.__contains__,
+            stuck_in_kernel=view.stuck.intersection,
+            is_here=lambda pid: pid in view.here or pid not in view.processes,
+            elsewhere=lambda: view.elsewhere,
+            unlisted=lambda: view.unlisted,
+        )
+
+    def _user(self, uid: int | None) -> str | None:
+        if uid is None:
+            return None
+        if uid not in self._users:
+            told = self._ask("user", uid=uid)
+            is_name = isinstance(told, str) and len(told) < _LONGEST_NAME
+            self._users[uid] = told if is_name else str(uid)
+        return self._users[uid]
+
+    def there(self, command: str) -> str:
+        """See `Origin`; our own commands reach it, the others are run there."""
+        ours = with_option(command, self._option)
+        is_remote = command.startswith(("tcpstates trace", "tcpstates kill"))
+        if ours is not None and not is_remote:
+            return ours
+        inner = f"sudo {command}" if self.target.sudo else command
+        if self.target.has_shell:
+            return f"{self.target.shown} {shlex.quote(inner)}"
+        return f"{self.target.shown} sh -c {shlex.quote(inner)}"
+
+    @cached_property
+    def _option(self) -> str:
+        sudo = " --sudo" if self.target.sudo else ""
+        return f"{self.target.option}{sudo}"
+
+
+class RemoteNames(HostNames):
+    """Names of this host's files; times only where all hosts have the same."""
+
+    def __init__(
+        self,
+        hosts: Sequence[RemoteHost],
+        *,
+        numeric: bool,
+        state_names: Mapping[str, str] | None,
+    ) -> None:
+        super().__init__(numeric=numeric, state_names=state_names)
+        self._members = hosts
+
+    def fin_timeout_ms(self) -> int | None:
+        """See `model.Names`; None if the hosts differ."""
+        times = {each.fin_timeout_ms for each in self._members}
+        return times.pop() if len(times) == 1 else None
