@@ -66,7 +66,7 @@ def _sockets(origin: LiveHost, told: Question) -> dict[str, Any]:
         memory=request.memory,
         places=request.places or bool(told["netns"]),
     )
-    make = row_maker(fields, origin.names(numeric=not told["names"]))
+    make = row_maker(fields, origin.names(numeric=False))
     for text in render_jsonl(map(make, listing.batches)):
         sys.stdout.write(text)
     lacks = origin.missing(listing.source)

@@ -103,7 +103,7 @@ def test_what_has_to_be_requested_can_be() -> None:
 
 
 def test_options_show_groups_of_fields() -> None:
-    groups = ("times", "extended", "info", "memory", "places")
+    groups = ("times", "extended", "info", "memory", "places", "hosts")
     none: dict[str, Any] = dict.fromkeys(groups, False)
     always = {field.name for field in fields_shown(**none)}
     assert {"local_port", "timer", "truncated"} <= always

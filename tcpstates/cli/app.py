@@ -47,6 +47,7 @@ Examples:
   tcpstates -s                number of sockets in each state
   tcpstates -tac established  one number, for a script
   tcpstates -tanp -N all      every network namespace and container, as root
+  tcpstates -ta --host web1,web2 --by host,state    other hosts, over ssh
 
 \b
 FILTER: an expression of ss, with more keys. Quote it for the shell.
@@ -54,7 +55,7 @@ FILTER: an expression of ss, with more keys. Quote it for the shell.
   Groups:     all connected synchronized bucket big fin_wait half_open
   Keys:       src dst host sport dport port listener autobound dev fwmark
               cgroup process pid user inode recv-q send-q retrans timer age idle rtt
-              netns container pod unit
+              netns container pod unit on-host
   Operators:  = != < <= > >= in ~ !~, not, and, or, parentheses
 
 The program of the same name in bcc is a different tool: it traces changes of

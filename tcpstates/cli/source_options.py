@@ -90,6 +90,13 @@ def elsewhere_options(function: F) -> F:
     return function
 
 
+def live_options(function: F) -> F:
+    """Add the options that name a namespace, or another host."""
+    for decorator in reversed((NETNS_OPTION, *HOST_OPTIONS, HOST_TIMEOUT)):
+        function = decorator(function)
+    return function
+
+
 def live_origin(netns: Sequence[str], source: str = "auto") -> LiveHost:
     """Turn --netns into an origin on this machine; UsageError for an unknown name."""
     if not netns:
@@ -106,7 +113,7 @@ def _refuse_details_of_files(values: Mapping[str, Any]) -> None:
     if values["files"]:
         return
     for name in ("from_format", "byte_order", "snapshot", "at"):
-        if values[name] is not None:
+        if values.get(name) is not None:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} requires --from FILE")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tcpstates.api import Counts, count_by
+from tcpstates.cli.exit_codes import ExitCode, with_failures
 from tcpstates.cli.output import warn
 from tcpstates.errors import FileUnavailable, SourceUnavailable
 from tcpstates.origin import Origin
@@ -16,6 +17,7 @@ class StateCounts:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._warned: set[str] = set()
+        self.exit_code = ExitCode.DONE  # of a command that says more than counts
 
     def by(self, *columns: str, filter: Sequence[str] = ()) -> Counts | None:  # noqa: A002
         """Count by columns; None, and a warning, if no source can be read.
@@ -29,7 +31,10 @@ class StateCounts:
             raise
         except SourceUnavailable as error:
             self._warn(str(error))
+            if not self._origin.is_here:
+                self.exit_code = ExitCode.FAILED
             return None
+        self.exit_code = with_failures(self.exit_code, counts.limitations)
         for limitation in counts.limitations:
             if limitation.kind != "owners-hidden":  # counts need no owners
                 self._warn(limitation.text)

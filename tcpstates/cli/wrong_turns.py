@@ -27,7 +27,6 @@ _GUESSES = {
     "--uid": "tcpstates -tanp user = {}",
     "--state": "tcpstates -ta state {}",
     "--states": "tcpstates -ta state {}",
-    "--host": "tcpstates -ta host {}",
     "--ip": "tcpstates -ta host {}",
     "--src": "tcpstates -ta src {}",
     "--dst": "tcpstates -ta dst {}",

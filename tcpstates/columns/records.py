@@ -7,6 +7,7 @@ from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.columns import times
+from tcpstates.columns.saved_values import reported_users
 from tcpstates.fields import Field
 from tcpstates.model import Names
 
@@ -20,6 +21,8 @@ def field_values(field: Field, batch: Batch, names: Names) -> Sequence[Any] | No
         return make(batch, names)
     if field.named is not None:
         named = named_values(field, batch, names)
+        if named is None and field.named == "user_name":
+            return reported_users(batch, names)
         if named is None:
             return batch.get(field.named)
         numbers, texts = named

@@ -7,7 +7,17 @@ from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.fields import ADDRESS, Side
+from tcpstates.model import Names
 from tcpstates.text import sanitise
+
+
+def reported_users(batch: Batch, names: Names) -> Sequence[str | None] | None:
+    """The user names that came with the sockets; None: there are none to be shown.
+
+    Other hosts send them for filters, so they are there although -n wants numbers.
+    """
+    is_unwanted = names.numeric and batch.get("host") is not None
+    return None if is_unwanted else batch.get("user_name")
 
 
 def saved_addresses(batch: Batch, values: Sequence[str], side: Side) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.columns.details import format_memory, info_texts
+from tcpstates.columns.saved_values import reported_users
 from tcpstates.columns.ss_info import ss_info_texts
 from tcpstates.fields import ColumnName
 from tcpstates.model import Names, Owner, Reason
@@ -66,7 +67,7 @@ def family(batch: Batch, names: Names) -> Cells:
 
 def user(batch: Batch, names: Names) -> Cells:
     """Show login names, or uids that have no name."""
-    reported = batch.get("user_name")
+    reported = reported_users(batch, names)
     if reported is not None:
         return [
             _user_text(uid, names) if name is None else sanitise(name)

@@ -36,29 +36,28 @@ class User(Condition):
         half-open sockets, and before Linux 6.17 for every socket without a file.
         """
         uids = batch.column("uid")
-        reported = batch.get("user_name")
-        if reported is not None or None in uids:
-            names = batch.column("user_name")
-            return [
-                name in self.names
-                if name is not None
-                else None
-                if uid is None
-                else uid in self.uids
-                for uid, name in zip(uids, names, strict=True)
-            ]
-        if 0 not in uids or not PROTOCOLS[batch.protocol].has_timers:
+        has_names = batch.get("user_name") is not None
+        may_be_unknown = 0 in uids and PROTOCOLS[batch.protocol].has_timers
+        if not has_names and not may_be_unknown and None not in uids:
             return list(map(self.uids.__contains__, uids))
-        return [
-            uid in self.uids
-            if uid or inode
-            else False
-            if timer == "time-wait" or state_label == "SYN_RECEIVED"
-            else None
-            for uid, inode, timer, state_label in batch.rows(
-                "uid", "inode", "timer", "state_label"
-            )
-        ]
+        columns = batch.rows("uid", "user_name", "inode", "timer", "state_label")
+        return [self._judge(may_be_unknown, *row) for row in columns]
+
+    def _judge(
+        self,
+        may_be_unknown: bool,  # noqa: FBT001  (one call for each socket)
+        uid: int | None,
+        name: str | None,
+        inode: int | None,
+        timer: str | None,
+        state_label: str,
+    ) -> bool | None:
+        if may_be_unknown and uid == 0 and inode == 0:
+            is_without = timer == "time-wait" or state_label == "SYN_RECEIVED"
+            return False if is_without else None
+        if name is not None:
+            return name in self.names
+        return None if uid is None else uid in self.uids
 
 
 class Number(Condition):

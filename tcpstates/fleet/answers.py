@@ -16,9 +16,10 @@ from tcpstates.fleet.checks import (
     texts,
 )
 from tcpstates.model import Limitation, Request
-from tcpstates.states import find_states
+from tcpstates.states import OtherState, TcpState
 
 _FIELDS = ("info", "memory", "processes", "places", "reported_processes", "in_order")
+_STATES = {str(state): state for state in (*TcpState, *OtherState)}
 
 
 class About(NamedTuple):
@@ -47,12 +48,11 @@ def request_to_json(request: Request) -> dict[str, Any]:
 
 def request_from_json(told: Mapping[str, Any]) -> Request:
     """Decode a request, on the far side."""
-    found = [find_states(name) for name in told["states"]]
     pids = told["pids"]
     return Request(
         protocols=frozenset(told["protocols"]),
         families=frozenset(told["families"]),
-        states=frozenset().union(*filter(None, found)),
+        states=frozenset(map(_STATES.__getitem__, told["states"])),
         unknown_states=told["unknown_states"],
         pids=None if pids is None else frozenset(pids),
         **{name: told[name] for name in _FIELDS},

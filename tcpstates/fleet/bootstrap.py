@@ -8,7 +8,7 @@ from __future__ import annotations
 
 # The first words of a line that begins an answer. Whatever precedes it, such as what a
 # profile prints, is not ours.
-PROGRAM, TEXT = "tcpstates-program", "tcpstates-text"
+PROGRAM, READY, TEXT = "tcpstates-program", "tcpstates-ready", "tcpstates-text"
 _UNSUITABLE = 97  # the exit code of a Python that is too old, or gets no program
 
 # Greet with the version, then read the program from standard input into memory, and run
@@ -27,6 +27,7 @@ _LOADER = "; ".join(
         "file.flush()",
         'sys.path.insert(0, "/proc/self/fd/%d" % place)',
         "from tcpstates.agent import serve",
+        f'print("{READY}", flush=True)',
         "serve()",
     )
 )
@@ -37,7 +38,8 @@ _SCRIPT = "; ".join(
         f"for p in {_PYTHONS}",
         "do if command -v $p >/dev/null 2>&1",
         'then $p -I -S -c "$1"',
-        f"s=$?; if [ $s -ne {_UNSUITABLE} ]; then exit $s; fi; fi; done",
+        # 126 and 127: it is not there after all, as with wrappers that choose versions.
+        f"s=$?; case $s in {_UNSUITABLE}|126|127) ;; *) exit $s;; esac; fi; done",
         "if command -v ss >/dev/null 2>&1",
         f'then echo "{TEXT} ss $(uname -sm)"',
         "exec ss -tuanpemio; fi",

@@ -46,6 +46,7 @@ class Hosts(OnePart):
 
     filters_in_kernel = False
     command_note: str | None = None
+    is_here = False
 
     def __init__(
         self,
@@ -123,13 +124,9 @@ class Hosts(OnePart):
             for future in asked:
                 future.cancel()
             if not all(future.done() for future in asked):
-                self.close()  # an interrupt: nobody waits for the others
+                for host in self.members:  # an interrupt: nobody waits for them
+                    host.abort()
             pool.shutdown()
-
-    def close(self) -> None:
-        """End all connections."""
-        for host in self.members:
-            host.close()
 
     def parts(self) -> Sequence[Origin]:
         """See `Origin`."""

@@ -22,7 +22,17 @@ _PACKAGE = "tcpstates"
 # What does not run there: what is for people, follows, filters, changes or performs.
 # Each byte is sent to each host.
 _NOT_THERE = {
-    *("__main__", "api", "changes", "cli", "diagram", "doctor", "ended", "exporter"),
+    *(
+        "__main__",
+        "api",
+        "bpf_record",
+        "changes",
+        "cli",
+        "diagram",
+        "doctor",
+        "ended",
+        "exporter",
+    ),
     *("filters", "fleet", "held", "kill", "lifecycle", "like", "live", "metrics"),
     *("netstat", "page", "psutil_", "registry", "render", "saved", "saved_listing"),
     *("sorting", "streams", "tally", "tracepoint", "transition", "transitions"),

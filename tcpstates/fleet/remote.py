@@ -79,7 +79,6 @@ class RemoteHost(OnePart):
             "ask": "sockets",
             "request": request_to_json(request),
             "netns": self._wanted.netns,
-            "names": True,
         }
         about = self._about = self._checked(
             about_from_json, self._session.ask(question, take)
@@ -152,6 +151,10 @@ class RemoteHost(OnePart):
     def close(self) -> None:
         """End the connection; the next question makes another one."""
         self._session.close()
+
+    def abort(self) -> None:
+        """End whatever goes on, from another thread."""
+        self._session.abort()
 
     def pinned(self) -> Origin:
         """See `Origin`."""

@@ -16,7 +16,7 @@ from threading import Thread, Timer
 from typing import IO, Any, NamedTuple
 
 from tcpstates.errors import SourceUnavailable
-from tcpstates.fleet.bootstrap import ASK_PYTHON, ASK_WINDOWS, PROGRAM, TEXT
+from tcpstates.fleet.bootstrap import ASK_PYTHON, ASK_WINDOWS, PROGRAM, READY, TEXT
 from tcpstates.fleet.checks import BadAnswer
 from tcpstates.fleet.program import program
 from tcpstates.fleet.targets import Target
@@ -59,6 +59,7 @@ class Session:
         self._errors = bytearray()
         self._drain: Thread | None = None
         self._is_late = False
+        self._is_aborted = False
         self._left = 0  # bytes that the current answer may still have
         self.tool: str | None = None  # what prints text there; None: our program
         self.machine = ""  # as uname -sm names it, where text is printed
@@ -113,7 +114,16 @@ class Session:
         if self._drain is not None:
             self._drain.join(0.5)  # a shared connection may keep it open
 
+    def abort(self) -> None:
+        """End what connects, so that the thread that uses this session goes on."""
+        self._is_aborted = True
+        process = self._process
+        if process is not None:
+            _end(process)
+
     def _start(self, words: Sequence[str]) -> None:
+        if self._is_aborted:
+            raise self._failed("interrupted")
         arguments = self._target.arguments(words)
         self._errors.clear()
         try:
@@ -141,7 +151,10 @@ class Session:
         while line := self._line():
             words = line.decode("ascii", "replace").split()
             if words[:1] == [PROGRAM] and len(words) == 2:
-                self._introduce(words[1])
+                with suppress(OSError):  # it has no input there: TEXT follows
+                    self._introduce(words[1])
+                continue
+            if words == [READY]:
                 return
             if words[:1] == [TEXT] and len(words) > 1:
                 self.tool, self.machine = words[1], " ".join(words[2:])
@@ -155,16 +168,19 @@ class Session:
         sent = program(tag)
         first = {"source": self._wanted.source, "netns": self._wanted.netns}
         head = f"{len(sent)}\n".encode()
-        self._send(head + sent + json.dumps(first).encode() + b"\n")
+        self._write(head + sent + json.dumps(first).encode() + b"\n")
 
     def _send(self, content: bytes) -> None:
-        stream = self._open_process().stdin
         try:
-            if stream is not None:
-                stream.write(content)
-                stream.flush()
+            self._write(content)
         except (OSError, ValueError) as error:
             raise self._failed("the connection was closed") from error
+
+    def _write(self, content: bytes) -> None:
+        stream = self._open_process().stdin
+        if stream is not None:
+            stream.write(content)
+            stream.flush()
 
     def _answer(self, take: Take | None) -> Any:
         rows: list[str] = []

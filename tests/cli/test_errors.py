@@ -247,7 +247,7 @@ def test_the_headings_of_help() -> None:
         line for line in text.splitlines() if line[:1].isalpha() and line.endswith(":")
     ]
     assert headings == [
-        "Which sockets:", "What to show:", "Output and source:", "Over time:", "Help:", "Commands:",
+        "Which sockets:", "What to show:", "Output and source:", "Over time:", "Other hosts:", "Help:", "Commands:",
     ]  # fmt: skip
 
 

@@ -40,7 +40,6 @@ WRONG_TURNS = [
     ("--uid 0", "tcpstates -tanp user = 0"),
     ("--state close_wait", "tcpstates -ta state close_wait"),
     ("--states LISTEN", "tcpstates -ta state LISTEN"),
-    ("--host 127.0.0.1", "tcpstates -ta host 127.0.0.1"),
     ("--ip 127.0.0.1", "tcpstates -ta host 127.0.0.1"),
     ("--src 127.0.0.1", "tcpstates -ta src 127.0.0.1"),
     ("--dst 127.0.0.1", "tcpstates -ta dst 127.0.0.1"),

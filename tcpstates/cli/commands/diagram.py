@@ -51,7 +51,7 @@ def diagram(
     as_json: bool,
     color: str,
     **values: Any,
-) -> None:
+) -> int:
     """Draw RFC 9293's state machine, with the number of TCP sockets in every state.
 
     With a filter, count only the sockets that it selects.
@@ -60,7 +60,8 @@ def diagram(
         raise click.UsageError("--svg -, --html - and --json cannot be combined")
     highlight = _one_state(state)
     origin = chosen_origin(values)
-    counts = StateCounts(origin).by("state", filter=expression)
+    counted = StateCounts(origin)
+    counts = counted.by("state", filter=expression)
     if svg is not None:
         with output.into(svg):
             output.write(render_svg(counts, highlight=highlight), encoding="utf-8")
@@ -84,6 +85,7 @@ def diagram(
             encoding=output.encoding,
         )
         write_paged(output, drawn)
+    return counted.exit_code
 
 
 def _one_state(name: str | None) -> TcpState | None:

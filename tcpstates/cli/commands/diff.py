@@ -12,15 +12,16 @@ import click
 from tcpstates.batch import Batch
 from tcpstates.changes.diff import are_of_one_boot, compare
 from tcpstates.changes.model import Events
+from tcpstates.cli.exit_codes import ExitCode, with_failures
 from tcpstates.cli.output import Output, warn
-from tcpstates.cli.source_options import SOURCE_HELP
+from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, live_options
 from tcpstates.cli.state_argument import color_option
 from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, SOURCE
 from tcpstates.columns.registry import PROCESS, find_columns
 from tcpstates.columns.tally import count_by
 from tcpstates.fields import Needs
 from tcpstates.model import Listing, Request
-from tcpstates.origin import LiveHost, Origin
+from tcpstates.origin import Origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.saved_listing import SavedListing
@@ -55,9 +56,10 @@ class _Side(NamedTuple):
 @click.option("-n", "--numeric", is_flag=True, help="Do not look up names.")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
 @click.option("--source", type=SOURCE, default="auto", help=SOURCE_HELP)
+@live_options
 @color_option
 @click.pass_obj
-def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) -> None:
+def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) -> int:
     """Show what was opened, changed its state and was closed between two listings.
 
     A and B are files that --from reads; without B, compare A with the sockets of this
@@ -78,10 +80,12 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
     warned: set[str] = set()
     before = _read(first, _saved(first), expression, needs, warned)
     if second is None:
-        after = _read("now", LiveHost(values["source"]), expression, needs, warned)
+        origin = chosen_origin({**values, "files": ()})
+        after = _read("now", origin, expression, needs, warned)
     else:
         after = _read(second, _saved(second), expression, needs, warned)
     names = after.origin.names(numeric=values["numeric"])
+    code = with_failures(ExitCode.DONE, after.listing.limitations)
     if columns:
         tallies = [count_by(side.batches, columns, names) for side in (before, after)]
         counts = [tally.counts for tally in tallies]
@@ -90,7 +94,7 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
         else:
             headings = [column.heading for column in columns]
             output.write(_count_lines(headings, *counts))
-        return
+        return code
     by_cookie = are_of_one_boot(
         (before.listing.boot_id, after.listing.boot_id), before.batches, after.batches
     )
@@ -101,13 +105,14 @@ def diff(output: Output, /, first: str, rest: tuple[str, ...], **values: Any) ->
         make = event_rows(names)
         for each in events:
             output.write(event_objects(each, make), encoding="utf-8")
-        return
+        return code
     output.write(_summary(before, after, events, by_cookie=by_cookie))
     from tcpstates.render.event_text import event_lines
 
     color = output.wants_color(values["color"])
     for each in events:
         output.write(event_lines(each, names, color=color, with_time=False))
+    return code
 
 
 def _is_path(text: str) -> bool:

@@ -73,7 +73,7 @@ def explain(
     as_json: bool,
     color: str,
     **values: Any,
-) -> None:
+) -> int:
     """Explain a state, an error or a word: what it means, and what to do.
 
     STATE is a state or a group in any system's spelling: LISTENING, SYN_RCVD, ESTAB,
@@ -94,7 +94,7 @@ def explain(
         output.write(
             render_explanations_json(asked, topics, shown, origin.settings(), found)
         )
-        return
+        return counts.exit_code
     told = (
         _explanations(
             names, origin, shown, counts, output, color=color, saved=values["files"]
@@ -105,6 +105,7 @@ def explain(
         )
     )
     write_paged(output, told)
+    return counts.exit_code
 
 
 def _explanations(

@@ -1,0 +1,146 @@
+"""The hosts that --host and --via name, and the commands that reach them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tcpstates.errors import ArgumentError
+from tcpstates.fleet.targets import Target, find_targets
+
+
+def one(name: str, **settings: object) -> Target:
+    (target,) = find_targets([name], [], **settings)  # type: ignore[arg-type]
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("web1", ["--", "web1"]),
+        ("root@web1", ["--", "root@web1"]),
+        ("web1.example.com:2222", ["-p", "2222", "--", "web1.example.com"]),
+        ("me@10.0.0.1:22", ["-p", "22", "--", "me@10.0.0.1"]),
+        ("2001:db8::1", ["--", "2001:db8::1"]),
+        ("[2001:db8::1]:2222", ["-p", "2222", "--", "2001:db8::1"]),
+        ("fe80::1%eth0", ["--", "fe80::1%eth0"]),
+        ("ssh://me@web1:2222/", ["-p", "2222", "--", "me@web1"]),
+        ("web_1", ["--", "web_1"]),
+        ("w", ["--", "w"]),
+        ("DOMAIN\\me@web1", ["--", "DOMAIN\\me@web1"]),
+    ],
+)
+def test_a_name_becomes_arguments_of_ssh(name: str, end: list[str]) -> None:
+    target = one(name)
+    assert list(target.command[-len(end) :]) == end
+    assert target.command[0] == "ssh"
+    assert target.name == name
+    assert "BatchMode=yes" in target.command
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("-oProxyCommand=id", "me@-oProxyCommand=id", "a b", "a;id", "$(id)", "`id`"),
+        *("a|b", "a\nb", "a'b", 'a"b', "a\x1b[31m", "../etc", "web1:", "web1:99999"),
+        *("web1:0", "@", "me@", "a@b@c", "é", "web1/x", "-", "w" * 400, "me;id@web1"),
+        *("[web1]", "web1:22:33x", "--", "web-", ".web"),
+    ],
+)
+def test_what_is_no_name_never_reaches_ssh(name: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        one(name)
+    text = str(caught.value)
+    assert "\x1b" not in text
+    assert "\n" not in text
+    assert len(text) < 500
+
+
+def test_lists_and_files_of_names(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text("# all of them\nweb1 # the first\n\nroot@web2:2222, web3\nweb1\n")
+    found = find_targets([f"@{file}", "web4,web5,", "web4"], [])
+    assert [t.name for t in found] == ["web1", "root@web2:2222", "web3", "web4", "web5"]
+    file.write_text("# nobody\n")
+    with pytest.raises(ArgumentError, match="no host named"):
+        find_targets([f"@{file}"], [])
+    with pytest.raises(ArgumentError, match="cannot be read: No such file"):
+        find_targets(["@/nowhere"], [])
+    file.write_text("web1\n-oProxyCommand=id\n")
+    with pytest.raises(ArgumentError, match="no host name"):
+        find_targets([f"@{file}"], [])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name", "command"),
+    [
+        ("docker exec web", "web", "docker exec -i web"),
+        ("docker exec -i web", "web", "docker exec -i web"),
+        ("docker exec -it web", "web", "docker exec -it web"),
+        ("docker exec -u root web", "web", "docker exec -i -u root web"),
+        ("kubectl exec web-0 --", "web-0", "kubectl exec -i web-0 --"),
+        (
+            "kubectl -n shop exec web-0 -c app --",
+            "app",
+            "kubectl -n shop exec -i web-0 -c app --",
+        ),
+        ("nsenter -t 1 -n", "1", "nsenter -t 1 -n"),
+        ("lxc exec c1 --", "c1", "lxc exec c1 --"),
+    ],
+)
+def test_a_prefix_passes_standard_input_on(
+    prefix: str, name: str, command: str
+) -> None:
+    (target,) = find_targets([], [prefix])
+    assert (target.name, shlex.join(target.command)) == (name, command)
+    assert target.arguments(["sh", "-c", "a b"]) == [
+        *target.command,
+        *("sh", "-c", "a b"),
+    ]
+
+
+def test_a_prefix_that_is_ssh_gets_one_text() -> None:
+    (target,) = find_targets([], ["ssh -J gate web1"])
+    assert target.arguments(["sh", "-c", "a b"])[-1] == "sh -c 'a b'"
+
+
+@pytest.mark.parametrize("prefix", ["", "true", "docker 'exec", "cat -x"])
+def test_a_prefix_names_a_place(prefix: str) -> None:
+    with pytest.raises(ArgumentError, match="--via"):
+        find_targets([], [prefix])
+
+
+def test_two_places_of_one_name_have_different_ones() -> None:
+    prefixes = [
+        "kubectl --context=a exec web-0 --",
+        "kubectl --context=b exec web-0 --",
+    ]
+    names = [target.name for target in find_targets([], prefixes)]
+    assert len(set(names)) == 2
+
+
+def test_sudo_precedes_what_runs_there() -> None:
+    target = one("web1", sudo=True)
+    assert target.arguments(["sh", "-c", "x"])[-1] == "sudo -n sh -c x"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no ControlMaster on Windows")
+def test_connections_are_shared_only_where_nobody_else_can_use_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with TemporaryDirectory(dir="/tmp") as home:  # short: it is a socket's path
+        folder = Path(home, ".ssh")
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv("HOME", home)
+        shared = f"ControlPath={folder}/tcpstates/%C"
+        assert shared in one("web1").command
+        (folder / "tcpstates").chmod(0o770)
+        assert shared not in one("web1").command
+        (folder / "tcpstates").chmod(0o700)
+        folder.chmod(0o777)
+        assert shared not in one("web1").command

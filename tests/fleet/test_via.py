@@ -1,0 +1,316 @@
+"""Any place that a command reaches: rows, filters, the doctor, and hosts without us."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import COMMAND, Finished, Lab, enter_lab, finish
+from support.hosts.other_hosts import path_with
+
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() != 0,
+        reason="only root enters the namespaces that stand for hosts",
+    ),
+    pytest.mark.skipif(shutil.which("nsenter") is None, reason="missing: nsenter"),
+]
+NO_PYTHON = ("sh", "ss", "uname", "cat")
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[Lab]:
+    yield from enter_lab("lab")
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Lab]:
+    yield from enter_lab("statelab")
+
+
+def via(lab: Lab, inside: str = "") -> list[str]:
+    """A prefix that leads into the namespace of a laboratory."""
+    return [
+        "--via",
+        " ".join(["nsenter -n -t", str(lab.parts["main"]), inside]).strip(),
+    ]
+
+
+def run(*arguments: str) -> Finished:
+    return finish([*COMMAND, *arguments])
+
+
+def rows(*arguments: str) -> list[dict[str, object]]:
+    finished = run("--json", *arguments)
+    assert finished.returncode == 0, finished.stderr
+    found: list[dict[str, object]] = json.loads(finished.stdout)["sockets"]
+    return found
+
+
+# What changes while nobody touches a socket.
+MOVING = {"host", "timer", "info", "age_ms", "age_max_ms", "idle_ms", "memory"}
+
+
+def assert_equal(there: list[dict[str, object]], here: list[dict[str, object]]) -> None:
+    """Every socket is in both, and equal but for what moves."""
+    by_cookie = {row["cookie"]: row for row in here}
+    assert {row["cookie"] for row in there} == by_cookie.keys()
+    for row in there:
+        expected = by_cookie[row["cookie"]]
+        differing = {
+            name: (row[name], value)
+            for name, value in expected.items()
+            if name not in MOVING and row[name] != value
+        }
+        assert not differing, row["cookie"]
+
+
+@pytest.mark.parametrize("flags", ["-tuanep", "-tuaneimp"])
+def test_rows_are_those_that_the_host_itself_reports(one: Lab, flags: str) -> None:
+    there = rows(flags, *via(one))
+    assert_equal(there, one.sockets(flags))
+    assert len(there) > 10
+    for name in ("info", "memory"):
+        assert any(row.get(name) for row in there) == ("m" in flags)
+
+
+def test_every_row_knows_its_host(one: Lab, two: Lab) -> None:
+    found = rows("-tuan", *via(one), *via(two))
+    names = [str(lab.parts["main"]) for lab in (one, two)]
+    numbers = {name: sum(row["host"] == name for row in found) for name in names}
+    assert numbers == {
+        name: len(lab.sockets("-tuan"))
+        for name, lab in zip(names, (one, two), strict=True)
+    }
+    counts = run("-tua", "--by", "host", "--jsonl", *via(one), *via(two)).stdout
+    counted = map(json.loads, counts.splitlines())
+    assert {each["host"]: each["count"] for each in counted} == numbers
+    chosen = rows("-tuan", f"on-host = {names[0]}", *via(one), *via(two))
+    assert len(chosen) == numbers[names[0]]
+    refused = run("-tan", "on-host = x")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "requires --host" in refused.stderr
+
+
+def test_filters_are_decided_here(one: Lab) -> None:
+    for words in (
+        "listen",
+        "process = python3 or pid > 1",
+        "user = root and not listener",
+        "age > 1ms",
+        "rtt < 10s",
+        "listener",
+        "sport > 1000 and dst 127.0.0.0/8",
+    ):
+        there = rows("-tanp", words, *via(one))
+        assert_equal(there, one.sockets("-tanp", words))
+
+
+def test_text_begins_with_the_host(one: Lab) -> None:
+    lines = run("-tln", *via(one)).stdout.splitlines()
+    assert lines[0].split()[:3] == ["Host", "Proto", "State"]
+    assert lines[1].split()[0] == str(one.parts["main"])
+    heading = run("-tln", "--csv", *via(one)).stdout.split(",")[:2]
+    assert heading == ["host", "protocol"]
+
+
+def test_a_listing_can_be_saved_and_read_again(one: Lab, tmp_path: Path) -> None:
+    saved = tmp_path / "fleet.json"
+    assert run("-tan", "--json", "--output", str(saved), *via(one)).returncode == 0
+    name = str(one.parts["main"])
+    found = run("--from", str(saved), "-tac", f"on-host = {name}").stdout
+    assert int(found) == len(one.sockets("-tan"))
+
+
+def test_a_host_without_python_is_read_by_ss(one: Lab, tmp_path: Path) -> None:
+    prefix = path_with(tmp_path / "bin", *NO_PYTHON)
+    finished = run("--json", "-tuanp", *via(one, prefix))
+    found = json.loads(finished.stdout)
+    assert finished.returncode == 0
+    assert found["source"] == "ss"
+    assert "no usable Python there; read the output of ss" in finished.stderr
+    assert ends(found["sockets"]) == ends(one.sockets("-tuanp"))
+
+
+def test_a_host_without_ss_is_read_through_proc(one: Lab, tmp_path: Path) -> None:
+    if shutil.which("busybox") is None:
+        pytest.skip("missing: busybox")
+    prefix = path_with(tmp_path / "bin", "sh", "uname", "cat", busybox=True)
+    finished = run("--json", "-tuan", *via(one, prefix))
+    found = json.loads(finished.stdout)
+    assert (finished.returncode, found["source"]) == (0, "proc")
+    assert ends(found["sockets"]) == ends(one.sockets("-tuan", "--source", "procfs"))
+
+
+def ends(found: list[dict[str, object]]) -> Counter[tuple[object, ...]]:
+    names = ("protocol", "state", "local_address", "local_port", "remote_port")
+    return Counter(tuple(row[name] for name in names) for row in found)
+
+
+def test_without_standard_input_there_is_still_an_answer(
+    one: Lab, tmp_path: Path
+) -> None:
+    script = tmp_path / "deaf"
+    script.write_text('#!/bin/sh\nexec "$@" < /dev/null\n')
+    script.chmod(0o755)
+    found = rows("-tan", "--via", f"{script} {via(one)[1]}")
+    assert len(found) == len(one.sockets("-tan"))
+
+
+@pytest.mark.parametrize(
+    "name", ["python3.10", "python3.12", "python3.13", "python3.14"]
+)
+def test_other_versions_of_python_get_the_sources(
+    one: Lab, name: str, tmp_path: Path
+) -> None:
+    python = shutil.which(name) or ""
+    if not python or finish([python, "-c", ""]).returncode:
+        pytest.skip(f"missing: {name}")
+    folder = tmp_path / "bin"
+    prefix = path_with(folder, *NO_PYTHON)
+    (folder / "python3").symlink_to(
+        finish([python, "-c", "import sys; print(sys.executable)"]).stdout.strip()
+    )
+    finished = run("--json", "-tuanp", *via(one, prefix))
+    assert finished.stderr == ""
+    assert json.loads(finished.stdout)["source"] == "netlink"
+
+
+def test_the_doctor_finds_there_what_it_finds_here(two: Lab) -> None:
+    """Queues move meanwhile, so it is what is found both before and afterwards."""
+
+    def told(text: str) -> set[tuple[object, ...]]:
+        return {
+            (f["rule"], f["severity"], tuple(p["pid"] for p in f["processes"]))
+            for f in json.loads(text)["findings"]
+        }
+
+    before = two.tcpstates("doctor", "--json")
+    there = run("doctor", "--json", *via(two))
+    after = two.tcpstates("doctor", "--json")
+    assert there.returncode == before.returncode == 1
+    name = str(two.parts["main"])
+    expected = told(before.stdout) & told(after.stdout)
+    assert len(expected) >= 2
+    assert expected <= told(there.stdout)
+    for finding in json.loads(there.stdout)["findings"]:
+        assert finding["host"] == name
+        assert finding["verdict"].startswith(f"on {name}: ")
+        for command in finding["commands"]:
+            words = shlex.split(command, comments=True)
+            assert "--via" in words or words[0] == "nsenter", command
+
+
+def test_commands_of_findings_reach_the_host(two: Lab) -> None:
+    """Those that only look are run."""
+    found = json.loads(run("doctor", "--json", *via(two)).stdout)["findings"]
+    commands = {c for f in found for c in f["commands"] if c.startswith("tcpstates -")}
+    assert commands
+    for command in sorted(commands)[:5]:
+        words = shlex.split(command, comments=True)[1:]
+        assert finish([*COMMAND, *words]).returncode == 0, command
+
+
+def test_findings_of_several_hosts_are_one_report(one: Lab, two: Lab) -> None:
+    finished = run("doctor", "--json", *via(two), *via(one))
+    told = json.loads(finished.stdout)
+    assert told["hosts"] == 2
+    assert told["namespaces"] == 1
+    assert {f["host"] for f in told["findings"]} <= {
+        str(lab.parts["main"]) for lab in (one, two)
+    }
+    text = run("doctor", *via(two), *via(one)).stdout
+    assert ", 2 hosts (" in text
+
+
+def test_check_until_explain_diagram_and_diff(two: Lab, tmp_path: Path) -> None:
+    number = len(two.sockets("-tan", "close_wait"))
+    checked = run("check", "-c", f"close_wait={number - 1}", *via(two))
+    assert checked.returncode == 2
+    assert f"close_wait {number} (critical" in checked.stdout
+    reached = run("--until", f"close_wait>{number - 1}", *via(two))
+    assert (reached.returncode, reached.stdout.split(";")[0]) == (
+        0,
+        f"close_wait {number}",
+    )
+    assert f"{number} now" in run("explain", "close_wait", *via(two)).stdout
+    assert "CLOSE_WAIT" in run("diagram", *via(two)).stdout
+    before = tmp_path / "before"
+    run("-tan", "--json", "--output", str(before), *via(two))
+    same = run("diff", str(before), *via(two))
+    assert same.returncode == 0
+    assert "0 opened" in same.stdout
+    assert "cookies" in same.stdout
+
+
+def test_a_namespace_of_the_host(one: Lab) -> None:
+    inside = rows("-tan", "-N", str(one.parts["main"]), "--via", "env x=1")
+    assert len(inside) == len(one.sockets("-tan"))
+    refused = run("doctor", "-N", "all", *via(one))
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_watching_asks_again_through_the_same_connection(
+    one: Lab, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    script = tmp_path / "counts"
+    script.write_text(f'#!/bin/sh\necho x >> {log}\nexec "$@"\n')
+    script.chmod(0o755)
+    command = [*COMMAND, "-tac", "-w", "0.2", "--via", f"{script} {via(one)[1]}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        numbers = [int(watching.stdout.readline()) for _ in range(3)]
+        watching.terminate()
+    assert set(numbers) == {len(one.sockets("-tan"))}
+    assert log.read_text() == "x\n"
+
+
+def test_options_without_a_host_are_refused() -> None:
+    for words in (["--sudo"], ["--parallel", "3"], ["--partial"], ["--ssh", "ssh"]):
+        finished = run("-tan", *words)
+        assert (finished.returncode, finished.stdout) == (2, ""), words
+        assert "requires --host" in finished.stderr
+    for words in (["--from", "x"], ["--from-format", "ss"]):
+        finished = run("-tan", "--via", "env x", *words)
+        assert (finished.returncode, finished.stdout) == (2, ""), words
+    assert run("-tan", "--timeout", "5").returncode == 2
+
+
+def test_an_interrupt_waits_for_nobody(tmp_path: Path) -> None:
+    script = tmp_path / "hangs"
+    script.write_text("#!/bin/sh\necho $$ > $0.pid\nexec sleep 1000\n")
+    script.chmod(0o755)
+    command = [*COMMAND, "-tan", "--timeout", "900", "--via", f"{script} x"]
+    command += ["--via", f"{script} y"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as asking:
+        pid = tmp_path / "hangs.pid"
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.01)
+        start = time.monotonic()
+        asking.send_signal(2)
+        assert asking.wait(30) == 130
+        assert time.monotonic() - start < 20
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+if sys.platform == "linux" and hasattr(os, "geteuid") and os.geteuid() == 0:
+
+    def test_without_privileges_owners_are_missing(one: Lab) -> None:
+        """The prefix of a user who is not root, on the far side."""
+        drop = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+        finished = run("-tanp", *via(one, drop))
+        assert finished.returncode == 0
+        assert f"{'setpriv'}" not in finished.stdout
+        assert "hidden" in finished.stderr
+        assert "run as root" in finished.stderr

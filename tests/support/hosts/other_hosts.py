@@ -1,0 +1,136 @@
+"""Other hosts for `--host` and `--via`: a real sshd with many addresses, and fakes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from conftest import PATIENCE, Finished, finish
+
+PORT = 2222
+NUMBER = 50
+MOST = 16  # addresses that one sshd listens on: MAX_LISTEN_SOCKS, sshd.c
+HANGS, DEAD = "10.77.0.200", "10.77.0.201"  # accepts and says nothing; listens nowhere
+
+
+class SshHosts:
+    """Addresses of one sshd in a network namespace of its own."""
+
+    def __init__(self, enter: Sequence[str], folder: Path) -> None:
+        self.enter = list(enter)
+        self.addresses = [f"10.77.0.{number}" for number in range(1, NUMBER + 1)]
+        config = folder / "ssh_config"
+        config.write_text(
+            f"Host *\n Port {PORT}\n User root\n IdentityFile {folder}/key\n"
+            " StrictHostKeyChecking no\n UserKnownHostsFile /dev/null\n"
+            " LogLevel ERROR\n"
+        )
+        self.ssh = f"ssh -F {config}"
+
+    def tcpstates(self, command: Sequence[str], *arguments: str) -> Finished:
+        """Run tcpstates beside these hosts."""
+        return finish([*self.enter, *command, *arguments, "--ssh", self.ssh])
+
+
+@contextmanager
+def ssh_hosts(folder: Path) -> Iterator[SshHosts]:
+    """Start the hosts in a namespace, and end them."""
+    folder.chmod(0o700)
+    for name in ("host", "key"):
+        made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
+        subprocess.run([*made, str(folder / name)], check=True)
+    shutil.copy(folder / "key.pub", folder / "authorized")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    (folder / "sshd_config").write_text(
+        f"Port {PORT}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        "PermitRootLogin yes\nStrictModes no\nUsePAM no\nPidFile none\n"
+        "MaxStartups 1000\n"
+    )
+    script = (
+        "ip link set lo up; "
+        + "".join(f"ip addr add 10.77.0.{n}/32 dev lo; " for n in range(1, NUMBER + 1))
+        + f"ip addr add {HANGS}/32 dev lo; ip addr add {DEAD}/32 dev lo; "
+        "echo ready; cat"
+    )
+    with subprocess.Popen(
+        ["unshare", "-n", "sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        enter = ["nsenter", "-t", str(holder.pid), "-n"]
+        config = folder / "sshd_config"
+        addresses = [f"10.77.0.{n}" for n in range(1, NUMBER + 1)]
+        servers = [
+            [f"-oListenAddress={address}" for address in addresses[n : n + MOST]]
+            for n in range(0, NUMBER, MOST)
+        ]
+        silent = (
+            "import socket, time\n"
+            f"s = socket.create_server(('{HANGS}', {PORT}))\n"
+            "s.listen(100); time.sleep(10 ** 6)"
+        )
+        programs = [
+            *(
+                subprocess.Popen(
+                    [*enter, "/usr/sbin/sshd", "-D", "-f", str(config), *each]
+                )
+                for each in servers
+            ),
+            subprocess.Popen([*enter, sys.executable, "-c", silent]),
+        ]
+        try:
+            hosts = SshHosts(enter, folder)
+            end = time.monotonic() + PATIENCE
+            listening = f"-ltnH sport = :{PORT}".split()
+            while _lines([*enter, "ss", *listening]) < NUMBER + 1:
+                assert time.monotonic() < end, "sshd does not listen"
+                time.sleep(0.05)
+            yield hosts
+        finally:
+            for program in programs:
+                program.kill()
+                program.wait()
+            holder.stdin.close()
+
+
+def _lines(command: Sequence[str]) -> int:
+    return len(finish(command).stdout.splitlines())
+
+
+def path_with(folder: Path, *names: str, busybox: bool = False) -> str:
+    """Make a folder with these programs only; return what runs others with it alone."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        found = shutil.which("busybox") if busybox else shutil.which(name)
+        assert found is not None, name
+        with suppress(FileExistsError):
+            (folder / name).symlink_to(found)
+    return f"env -i PATH={shlex.quote(str(folder))}"
+
+
+def open_descriptors() -> int:
+    """The number of descriptors of this process."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def loopback_leak(number: int) -> tuple[list[socket.socket], int]:
+    """Open connections of which the peer has closed its end; return all, and the port."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=number)
+    port = server.getsockname()[1]
+    held = [server]
+    for _ in range(number):
+        client = socket.create_connection(("127.0.0.1", port))
+        held.append(server.accept()[0])
+        client.close()
+    return held, port
