@@ -202,5 +202,5 @@ def test_sequences_are_described() -> None:
 def test_commands_are_described() -> None:
     from tcpstates.cli.commands import COMMANDS
 
-    described = re.findall(r'\.TP\n\.BR? "?(\w+)', section("COMMANDS"))
+    described = re.findall(r'\.TP\n\.BR? "?([\w-]+)', section("COMMANDS"))
     assert set(described) == set(COMMANDS)

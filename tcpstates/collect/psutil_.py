@@ -79,6 +79,9 @@ class PsutilSource:
             import psutil
 
             return list(psutil.net_connections(kind))
+        except ModuleNotFoundError as error:
+            text = "the package is missing; use: pip install psutil"
+            raise SourceUnavailable(self.name, text) from error
         except Exception as error:  # psutil passes on the errors of system calls
             if type(error).__name__ == "AccessDenied":
                 return None

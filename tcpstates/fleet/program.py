@@ -14,6 +14,7 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from tcpstates import text
@@ -56,9 +57,10 @@ def program(tag: str) -> bytes:
 
 def _modules(tag: str) -> Iterator[tuple[str, bytes]]:
     loader = getattr(text.__spec__, "loader", None)
-    inside = getattr(loader, "archive", None)
-    if inside is not None:  # we are an archive ourselves
-        yield from _from_archive(inside, tag)
+    if loader is not None and hasattr(
+        loader, "other"
+    ):  # the one-file program: see .ci/pyz-main
+        yield from _from_bundle(loader.other(tag))
         return
     is_same = tag == sys.implementation.cache_tag
     root = os.path.dirname(os.path.abspath(text.__file__))
@@ -76,16 +78,12 @@ def _modules(tag: str) -> Iterator[tuple[str, bytes]]:
                     yield f"{_PACKAGE}/{name}", source.read()
 
 
-def _from_archive(path: str, tag: str) -> Iterator[tuple[str, bytes]]:
-    """Copy the modules for a version out of the one-file program: see `tests/..."""
-    with ZipFile(path) as archive:
-        names = archive.namelist()
-        folder = tag if any(name.startswith(f"{tag}/") for name in names) else "lib"
-        prefix = f"{folder}/{_PACKAGE}/"
-        for name in names:
-            inner = name.removeprefix(prefix)
-            if inner != name and _runs_there(inner.rpartition(".py")[0]):
-                yield f"{_PACKAGE}/{inner}", archive.read(name)
+def _from_bundle(bundle: Any) -> Iterator[tuple[str, bytes]]:
+    """Copy the modules for a version out of the one-file program."""
+    for name in bundle.files():
+        package, _, inner = name.partition("/")
+        if package == _PACKAGE and _runs_there(inner.rpartition(".py")[0]):
+            yield name, bundle.content(name)
 
 
 def _runs_there(module: str) -> bool:

@@ -125,6 +125,20 @@ def load_kill() -> click.Command:
     return kill
 
 
+def load_man() -> click.Command:
+    """Load `tcpstates man`."""
+    from tcpstates.cli.commands.man import man
+
+    return man
+
+
+def load_install_docs() -> click.Command:
+    """Load `tcpstates install-docs`."""
+    from tcpstates.cli.commands.install_docs import install_docs
+
+    return install_docs
+
+
 COMMANDS: dict[str, Entry] = {
     "check": Entry(
         load_check,
@@ -142,5 +156,7 @@ COMMANDS: dict[str, Entry] = {
     "quiz": Entry(load_quiz, "Ask about the states, and explain the answers."),
     "exporter": Entry(load_exporter, "Serve metrics for Prometheus."),
     "states": Entry(load_states, "Print the state names of every system."),
+    "man": Entry(load_man, "Show the man page."),
+    "install-docs": Entry(load_install_docs, "Install the man page and completions."),
     "completion": Entry(load_completion, "Print a shell completion script."),
 }

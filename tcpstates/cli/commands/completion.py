@@ -35,10 +35,15 @@ def completion(output: Output, /, shell: str) -> None:
       fish        tcpstates completion fish > ~/.config/fish/completions/tcpstates.fish
       powershell  tcpstates completion powershell >> $PROFILE
     """  # noqa: D301  (click looks for the character)
+    output.write([completion_script(shell)])
+
+
+def completion_script(shell: str) -> str:
+    """Return the completion script of a shell."""
     kind = _class_of(shell)
     made = kind(click.Command(_PROGRAM), {}, _PROGRAM, VARIABLE)
     # Not the subclass's `source`, which runs `bash --version` first for bash.
-    output.write([ShellComplete.source(made).rstrip("\n") + "\n"])
+    return ShellComplete.source(made).rstrip("\n") + "\n"
 
 
 def _class_of(shell: str) -> type[ShellComplete]:

@@ -1,0 +1,79 @@
+"""`tcpstates install-docs`: the page and completions, where pipx and uv put none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from tcpstates.cli.atomic_file import whole_file
+from tcpstates.cli.commands.completion import completion_script
+from tcpstates.cli.manual import read_page
+from tcpstates.cli.output import Output
+from tcpstates.text import sanitise
+
+_SYSTEM, _USER = "/usr/local", "~/.local"
+_MAN = "share/man/man1/tcpstates.1"
+_COMPLETIONS = {
+    "bash": "share/bash-completion/completions/tcpstates",
+    "zsh": "share/zsh/site-functions/_tcpstates",
+    "fish": "share/fish/vendor_completions.d/tcpstates.fish",
+}
+
+
+@click.command("install-docs", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--prefix",
+    type=click.Path(),
+    metavar="FOLDER",
+    help=f"Install below FOLDER (default: {_SYSTEM} for root, else {_USER}).",
+)
+@click.option("--remove", is_flag=True, help="Remove what it has installed.")
+@click.pass_obj
+def install_docs(output: Output, /, prefix: str | None, *, remove: bool) -> None:
+    """Install the man page and the completions of bash, zsh and fish.
+
+    pip puts the man page beside its programs; pipx and uv put it nowhere where man
+    looks. Each file is printed.
+    """
+    root = Path(os.path.expanduser(prefix or _default()))
+    if remove:
+        output.write(_removed(root))
+        return
+    output.write(_installed(root))
+    if root == Path(os.path.expanduser(_USER)):
+        folder = root / Path(_COMPLETIONS["zsh"]).parent
+        text = f"for zsh, add to ~/.zshrc before compinit: fpath+=({folder})"
+        output.write([f"{text}\n"])
+
+
+def _default() -> str:
+    is_root = sys.platform != "win32" and os.geteuid() == 0
+    return _SYSTEM if is_root else _USER
+
+
+def _files() -> Iterator[tuple[str, bytes]]:
+    yield _MAN, read_page()
+    for shell, place in _COMPLETIONS.items():
+        yield place, completion_script(shell).encode()
+
+
+def _installed(root: Path) -> Iterator[str]:
+    for place, content in _files():
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(str(path)) as stream:
+            stream.write(content)
+        yield f"{sanitise(str(path))}\n"
+
+
+def _removed(root: Path) -> Iterator[str]:
+    for place in (_MAN, *_COMPLETIONS.values()):
+        path = root / place
+        with suppress(FileNotFoundError):
+            path.unlink()
+            yield f"removed {sanitise(str(path))}\n"
