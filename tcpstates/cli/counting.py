@@ -75,7 +75,13 @@ class CountView:
             case "openmetrics":
                 from tcpstates.render.openmetrics import render_openmetrics
 
-                yield from render_openmetrics(tally, self._origin.kernel_counts(), most)
+                yield from render_openmetrics(
+                    tally,
+                    self._origin.kernel_counts(),
+                    most,
+                    filter_text=listing.filter,
+                    is_grouped=options.by is not None,
+                )
             case _:
                 yield from self._text(tally, listing.request, output)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tcpstates.columns.tally import Tally
-from tcpstates.metrics import KERNEL, SOCKETS
+from tcpstates.metrics import GROUPS, KERNEL, SOCKETS
 from tcpstates.model import KernelCounts
 
 MOST_SERIES = 1000
@@ -17,11 +17,23 @@ _OTHERS = "(others)"
 
 
 def render_openmetrics(
-    tally: Tally, kernel: KernelCounts | None, most: int | None
+    tally: Tally,
+    kernel: KernelCounts | None,
+    most: int | None,
+    *,
+    filter_text: str | None = None,
+    is_grouped: bool = False,
 ) -> Iterator[str]:
-    """Yield the number of sockets in each group, then the kernel's own counts."""
-    yield _heading(SOCKETS.name, "Number of sockets with these label values.")
+    """Yield the number of sockets in each group, then the kernel's own counts.
+
+    Several outputs may be collected together, which is an error if a series occurs
+    twice. So a grouped one has a metric of its own, and a filtered one a label of its
+    own; neither has the kernel's counts, which are not about the groups anyway.
+    """
     names = [column.key.replace("-", "_") for column in tally.columns]
+    metric = "_".join([GROUPS.name, *names]) if is_grouped else SOCKETS.name
+    yield _heading(metric, "Number of sockets with these label values.")
+    view = "" if filter_text is None else f',filter="{_escaped(filter_text)}"'
     limit = MOST_SERIES if most is None else most
     groups, left_groups, left_sockets = tally.groups(limit)
     if left_groups:
@@ -31,12 +43,13 @@ def render_openmetrics(
             f'{name}="{_escaped("" if value is None else str(value))}"'
             for name, value in zip(names, group, strict=True)
         )
-        yield f"{SOCKETS.name}{{{labels}}} {number}\n"
-    for field, metric in KERNEL.items() if kernel is not None else ():
+        yield f"{metric}{{{labels}{view}}} {number}\n"
+    is_whole = not is_grouped and filter_text is None
+    for field, counted in KERNEL.items() if is_whole and kernel is not None else ():
         value = getattr(kernel, field)
         if value is not None:
-            yield _heading(metric.name, metric.text)
-            yield f"{metric.name} {value}\n"
+            yield _heading(counted.name, counted.text)
+            yield f"{counted.name} {value}\n"
     yield "# EOF\n"
 
 
