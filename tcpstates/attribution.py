@@ -36,13 +36,14 @@ def attribute(
     owners_by: OwnersBy,
     limitations: list[Limitation],
     pids: Collection[int] | None = None,
+    source: str = "psutil",
 ) -> Iterator[Batch]:
     """Yield the batches with the owners of each socket; `pids`: only among these."""
     match owners_by:
         case OwnersBy.ROW:  # they are there
             return batches
         case OwnersBy.PID:
-            return _by_pid(batches, limitations)
+            return _by_pid(batches, limitations, source)
         case OwnersBy.INODE:
             return _by_inode(batches, limitations, pids)
 
@@ -179,7 +180,9 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
     return Limitation("owners-hidden", text)
 
 
-def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator[Batch]:
+def _by_pid(
+    batches: Iterator[Batch], limitations: list[Limitation], source: str
+) -> Iterator[Batch]:
     """Add the owner of each socket from the pid that the source has reported."""
     from tcpstates.collect.psutil_ import read_process_name
 
@@ -206,5 +209,5 @@ def _by_pid(batches: Iterator[Batch], limitations: list[Limitation]) -> Iterator
         yield batch
     if unknown:
         are = counted(unknown, "socket has", "sockets have")
-        text = f"{are} no known process: psutil does not report why"
+        text = f"{are} no known process: {source} does not report why"
         limitations.append(Limitation("owners-unknown", text))

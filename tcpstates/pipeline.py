@@ -70,7 +70,9 @@ def list_sockets(
     if request.processes or are_reported:
         from tcpstates.attribution import attribute
 
-        batches = attribute(batches, reading.owners_by, limitations, request.pids)
+        batches = attribute(
+            batches, reading.owners_by, limitations, request.pids, reading.source
+        )
     if request.places and reading.owners_by is not OwnersBy.ROW:
         from tcpstates.attribution import add_places
 

@@ -18,7 +18,6 @@ class Transport(NamedTuple):
 
     name: str
     number: int  # IPPROTO_*, netinet/in.h
-    socket_type: int  # SOCK_*, the same number on every system
     labels: tuple[str, ...]  # every state label of its sockets, in display order
     labels_on_request: tuple[str, ...]  # reported only if requested by name
     # For a protocol without states: the labels of sockets without and with a peer.
@@ -36,7 +35,6 @@ class Transport(NamedTuple):
 TCP = Transport(
     name="tcp",
     number=6,
-    socket_type=1,
     labels=_STATES,
     labels_on_request=(str(OtherState.BOUND),),
     labels_by_peer=None,
@@ -46,7 +44,6 @@ TCP = Transport(
 UDP = Transport(
     name="udp",
     number=17,
-    socket_type=2,
     labels=(_WITH_PEER, _WITHOUT_PEER),
     labels_on_request=(),
     labels_by_peer=(_WITHOUT_PEER, _WITH_PEER),
@@ -54,5 +51,4 @@ UDP = Transport(
     is_one_dump=False,
 )
 PROTOCOLS: dict[str, Transport] = {each.name: each for each in (TCP, UDP)}
-BY_SOCKET_TYPE: dict[int, Transport] = {each.socket_type: each for each in (TCP, UDP)}
 DEFAULT_PROTOCOL = TCP.name

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from io import BytesIO, TextIOWrapper
 from typing import BinaryIO
 
@@ -25,7 +26,9 @@ class ReaderGone(TcpstatesError):
 
 def output_error(error: OSError) -> TcpstatesError:
     """Convert the error of a failed write."""
-    if isinstance(error, BrokenPipeError):
+    # Windows has EINVAL for a pipe whose reader has left.
+    is_windows = sys.platform == "win32" and error.errno == EINVAL
+    if isinstance(error, BrokenPipeError) or is_windows:
         return ReaderGone("the reader has closed the pipe")
     return OutputError(f"cannot write output: {error.strerror}")
 

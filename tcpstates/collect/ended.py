@@ -8,6 +8,7 @@ there: the kernel frees the socket, and keeps a small one with the same cookie.
 
 from __future__ import annotations
 
+import _socket as socket
 import errno
 import os
 import select
@@ -16,18 +17,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import OWN_NETNS
 from tcpstates.parse.ended import Notice
 
-if TYPE_CHECKING:
-    import _socket as socket
-
 _NETLINK_SOCK_DIAG = 4
-_SOL_SOCKET, _SO_RCVBUF, _SO_RCVBUFFORCE, _MSG_DONTWAIT = 1, 8, 33, 0x40
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h; on the few others that differ: refused
 _GROUPS = {"tcp": 0b0101, "udp": 0b1010}  # bits of groups 1 to 4: IPv4 and IPv6
+# Windows has neither; it never gets here.
+_AT_ONCE_ONLY = getattr(socket, "MSG_DONTWAIT", 0)
 _BUFFER = 16 << 20  # bytes; 10,000 notices take about 13 MB
 _POLLIN = 1  # poll.h
 _AT_ONCE = 256  # notices, before another namespace has its turn
@@ -146,7 +146,7 @@ class EndListener:
         channel, ear, held = opened.channel, opened.ear, self._held
         for _ in range(_AT_ONCE):
             try:
-                datagram, _, _, sender = channel.recvmsg(_DATAGRAM, 0, _MSG_DONTWAIT)  # type: ignore[attr-defined,unused-ignore]
+                datagram, _, _, sender = channel.recvmsg(_DATAGRAM, 0, _AT_ONCE_ONLY)  # type: ignore[attr-defined,unused-ignore]
             except BlockingIOError:
                 return True
             except OSError as error:
@@ -183,7 +183,7 @@ def _join(channel: socket.socket, groups: int) -> None:
         channel.close()
         text = f"no notices of ended sockets ({error.strerror or error})"
         raise SourceUnavailable("netlink", text) from error
-    for option in (_SO_RCVBUFFORCE, _SO_RCVBUF):  # the first one as root only
+    for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):  # the first one as root only
         with suppress(OSError):
-            channel.setsockopt(_SOL_SOCKET, option, _BUFFER)
+            channel.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
             break

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
+from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.model import Limitation, OwnersBy, Request
 from tcpstates.parse.diag_states import states_mask
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from tcpstates.collect.recvmmsg import ManyReceiver
 
-_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG = 16, 3, 4
-_SOL_SOCKET, _SO_RCVTIMEO = 1, 20
+_NETLINK_SOCK_DIAG = 4  # linux/netlink.h
+_BOUND_SINCE = (6, 8)  # the version of Linux that reports BOUND sockets
 _DATAGRAM = 32768  # the kernel's maximum, whatever the size of the buffer
 _SEQUENCE = 1  # each request uses a socket of its own
 _DEADLINE = 5  # seconds without a reply
@@ -57,6 +58,10 @@ class NetlinkSource:
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
         """Yield batches as replies arrive; see `model.Source`."""
+        version = kernel_version() if OtherState.BOUND in request.states else None
+        if version is not None and version < _BOUND_SINCE:
+            is_this = f"before Linux 6.8; this is {version[0]}.{version[1]}"
+            refuse_bound(self.name, request.states, limitations, is_this)
         return _Reading(request, limitations, self._connect).batches()
 
 
@@ -182,6 +187,15 @@ def _text(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def kernel_version() -> tuple[int, int] | None:
+    """Return the version of Linux; None: it is another system, or has none."""
+    if sys.platform == "linux":
+        words = os.uname().release.split(".")
+        if len(words) > 1 and words[0].isdecimal() and words[1].isdecimal():
+            return int(words[0]), int(words[1])
+    return None
+
+
 def _dumps(request: Request) -> Iterator[tuple[str, str | None]]:
     """Yield the dumps to request; for TCP, one dump covers both families."""
     for name, protocol in PROTOCOLS.items():
@@ -200,11 +214,18 @@ if sys.platform == "linux":
 
     def open_channel() -> socket.socket:
         """Open a socket to the kernel's sock_diag."""
+        channel = None
         try:
-            channel = socket.socket(_AF_NETLINK, _SOCK_RAW, _NETLINK_SOCK_DIAG)
+            channel = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG
+            )
+            # Numbers that differ from processor to processor: MIPS, PowerPC.
+            timeout = pack("@ll", _DEADLINE, 0)
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         except OSError as error:
+            if channel is not None:
+                channel.close()
             raise SourceUnavailable(NetlinkSource.name, _text(error)) from error
-        channel.setsockopt(_SOL_SOCKET, _SO_RCVTIMEO, pack("@ll", _DEADLINE, 0))
         return channel
 
     def _receive(channel: socket.socket) -> Iterator[list[bytes]]:

@@ -9,6 +9,7 @@ state is derived from whether they have a peer.
 from __future__ import annotations
 
 import sys
+from _socket import SOCK_DGRAM, SOCK_STREAM
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -19,9 +20,11 @@ from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import WILDCARD, Limitation, OwnersBy, Request
 from tcpstates.processes import Process
-from tcpstates.protocols import BY_SOCKET_TYPE, PROTOCOLS
+from tcpstates.protocols import PROTOCOLS, TCP, UDP
 from tcpstates.states import RFC_STATES, find_state
 
+# As this system numbers them: on MIPS, a stream is 2.
+_BY_SOCKET_TYPE = {int(SOCK_STREAM): TCP, int(SOCK_DGRAM): UDP}
 _LONGEST_NAME = 15  # TASK_COMM_LEN without the zero, linux/sched.h
 
 
@@ -122,7 +125,7 @@ def _batches(rows: Sequence[Any], request: Request) -> Iterator[Batch]:
 
     groups: dict[tuple[str, str], list[Any]] = {}
     for row in rows:
-        protocol = BY_SOCKET_TYPE.get(row.type)
+        protocol = _BY_SOCKET_TYPE.get(row.type)
         if protocol is None:
             continue  # neither TCP nor UDP
         family = "ipv4" if row.family == AF_INET else "ipv6"
@@ -167,7 +170,8 @@ def parse_connections(protocol: str, family: str, rows: Sequence[Any]) -> Column
             "local_port": [port for _, port in local],
             "remote_address": [address for address, _ in remote],
             "remote_port": [port for _, port in remote],
-            "pid": [row.pid for row in rows],
+            # Windows reports pid 0, the idle process, for what no process owns.
+            "pid": [row.pid or None for row in rows],
             "fd": [None if row.fd == -1 else row.fd for row in rows],
         },
     )

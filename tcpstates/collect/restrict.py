@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from tcpstates.batch import Batch
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Request
 from tcpstates.states import ALL_STATES, AnyState, OtherState
+
+HAS_NETLINK = sys.platform == "linux"
 
 
 def restrict_batch(batch: Batch, request: Request) -> Batch | None:
@@ -24,11 +28,19 @@ def restrict_batch(batch: Batch, request: Request) -> Batch | None:
 
 
 def refuse_bound(
-    source: str, states: frozenset[AnyState], limitations: list[Limitation]
+    source: str,
+    states: frozenset[AnyState],
+    limitations: list[Limitation],
+    instead: str = "",
 ) -> None:
-    """Report that a source has no BOUND sockets, if the request names them."""
+    """Report that a source has no BOUND sockets, if the request names them.
+
+    `instead`: when it has some; empty: never, and netlink is named.
+    """
     if OtherState.BOUND in states:
-        text = "does not report BOUND sockets; netlink does (Linux 6.8 or newer)"
+        # Advice that can be followed: only Linux has netlink.
+        hint = "; netlink does (Linux 6.8 or newer)" if HAS_NETLINK else ""
+        text = f"does not report BOUND sockets{f' {instead}' if instead else hint}"
         if len(states) == 1:
             raise SourceUnavailable(source, text)
         limitations.append(Limitation("state-not-told", f"source {source} {text}"))

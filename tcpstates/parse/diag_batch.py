@@ -6,6 +6,7 @@ is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Sequence
 from itertools import chain, compress
@@ -44,6 +45,14 @@ _UPPER_PROTOCOLS = Texts(attached.parse_upper_protocol)
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
 
+IS_BIG = sys.byteorder == "big"
+
+
+def joined_halves(number: int) -> int:
+    """Exchange the halves of a number that was read as a whole, from big-endian."""
+    return (number & 0xFFFFFFFF) << 32 | number >> 32
+
+
 class DiagBatch(Batch):
     """Rows of equal length, as the kernel sent them; columns are sliced on demand."""
 
@@ -76,7 +85,9 @@ class DiagBatch(Batch):
     def cookies(self) -> list[tuple[int]]:
         """Return the 64-bit socket cookies, each in a tuple of its own."""
         layout = Struct(f"={_COOKIE}xQ{self._stride - _COOKIE - 8}x")
-        return list(layout.iter_unpack(self._rows))
+        found = layout.iter_unpack(self._rows)
+        # idiag_cookie[2] has the lower half first, on every processor.
+        return [(joined_halves(n),) for (n,) in found] if IS_BIG else list(found)
 
     def _make(self, name: ColumnName) -> Sequence[Any] | None:
         number = _NUMBERS.get(name)

@@ -29,7 +29,8 @@ from tcpstates.parse.saved.rows import (
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
 
-_PROTOCOL = re.compile(r"(tcp|udp)(4|6|46)?$", re.IGNORECASE)
+# toe: TCP that the network card does, on FreeBSD.
+_PROTOCOL = re.compile(r"(tcp|udp|toe)(4|6|46)?$", re.IGNORECASE)
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 # net-tools: kind (seconds left/retransmissions/probes)
 _TIMER = re.compile(
@@ -43,6 +44,9 @@ _MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
 _NAME_AND_PID = re.compile(
     r"(?:\s{1,40}\d{1,20}){2,4}\s{1,40}(\S.{0,60}?)\s?:(\d{1,10})(?=\s|$)"
 )
+_ENDS_IN_PID = re.compile(r"(.{1,64}?) ?:(\d{1,10})", re.DOTALL)
+_WORD = re.compile(r"\S+")
+_MAYBE_PID = re.compile(r":\d{1,10}(?=\s|$)")
 _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
 _PROCESS = "process:pid"
@@ -143,7 +147,7 @@ class Netstat(Layout):
             if not numbers or not all(map(_MAYBE_ENDPOINT.match, texts)):
                 return None  # a sentence that mentions TCP, or a line of another tool
             raise
-        protocol = found[1].lower()
+        protocol = found[1].lower().replace("toe", "tcp")
         family, places, more = joined(local, remote, _FAMILIES.get(found[2] or ""))
         after = fields[rest + 2 :]
         self._check_whole(line, texts, protocol, after)
@@ -176,6 +180,23 @@ class Netstat(Layout):
             raise MalformedLine(line)
         self._shows_states |= is_tcp and bool(after)
 
+    def _bsd_owner(self, after: list[str], tail: str) -> tuple[str, str | None]:
+        """Find the pid and the name of a process; empty: unknown.
+
+        On macOS they are one column, `name:pid`. A user may call a process `a:9 b`, so
+        the columns are counted from both ends, where the heading names them all. Else,
+        as after grep, a name in which there might be another pid is unknown.
+        """
+        columns = self._after_state
+        if columns and _PROCESS not in columns:
+            return dict(zip(columns, after, strict=False)).get("pid", ""), None
+        counted = _between(tail, columns) if columns else None
+        if counted is not None:
+            return counted[2], counted[1].rstrip(" ")
+        both = _NAME_AND_PID.search(f" {tail}")
+        is_certain = both is not None and len(_MAYBE_PID.findall(tail)) == 1
+        return (both[2], both[1]) if both and is_certain else ("", None)
+
     def _is_cut(self, address: Address, text: str) -> bool:
         """Check whether an endpoint was truncated to the width of its column."""
         if address.text == "*":
@@ -199,11 +220,7 @@ class Netstat(Layout):
         if raw is not None:
             tail = tail.split(raw.split()[-1], 1)[1]
         if is_bsd:
-            named = dict(zip(self._after_state, after, strict=False))
-            # Without a heading, as after grep, the columns have no names.
-            shows_both = _PROCESS in named or not self._after_state
-            both = _NAME_AND_PID.search(f" {tail}") if shows_both else None
-            pid, name = (both[2], both[1]) if both else (named.get("pid", ""), None)
+            pid, name = self._bsd_owner(after, tail)
             if pid.isdecimal() and pid != "0":
                 more["processes"] = (owner(pid, name),)
             return raw
@@ -220,6 +237,17 @@ class Netstat(Layout):
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw
+
+
+def _between(tail: str, columns: list[str]) -> re.Match[str] | None:
+    """Match the column `name:pid`, counted from both ends of a row."""
+    place = columns.index(_PROCESS)
+    behind = len(columns) - place - 1
+    words = list(_WORD.finditer(tail))
+    if len(words) < place + behind + 1:
+        return None
+    start, end = words[place].start(), words[len(words) - behind - 1].end()
+    return _ENDS_IN_PID.fullmatch(tail, start, end)
 
 
 def _separator(text: str) -> str:
