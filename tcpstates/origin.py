@@ -7,6 +7,7 @@ see `namespaces`, `fleet` and `saved_listing`.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import (
     Callable,
@@ -189,8 +190,10 @@ class LiveHost(OnePart):
         return boot_id()
 
     def missing(self, source: str) -> frozenset[Capability]:
-        """See `Origin`."""
-        return frozenset(missing_from(source))
+        """See `Origin`; only Linux reports its counters and limits."""
+        is_linux = sys.platform == "linux"
+        host = () if is_linux else (Capability.HOST_LIMITS,)
+        return frozenset((*missing_from(source), *host))
 
     def names(
         self, *, numeric: bool, state_names: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.collect.sources import SOURCES, missing_from
+from tcpstates.collect.sources import missing_from, source_order
 from tcpstates.model import Limitation, Listing, OwnersBy, Reading, Request
 from tcpstates.origin import Origin
 from tcpstates.states import LISTENING
@@ -133,7 +133,7 @@ def _note_missing(
         (request.memory, Capability.MEMORY),
     ):
         if wanted and option in reading.lacks:
-            text = f"source {reading.source} does not report {option}; netlink does"
+            text = _lacks(reading.source, option)
             limitations.append(Limitation("field-not-told", text))
 
 
@@ -143,10 +143,19 @@ def _not_provided(
     """Name the sources that provide what a filter needs, if the one used does not."""
     if need not in reading.lacks:
         return None
-    others = " and ".join(name for name in SOURCES if need not in missing_from(name))
-    do = "do" if " " in others else "does"
     why = "".join(f" ({text})" for kind, text in limitations if kind == "fell-back")
-    return f"source {reading.source} does not report {need}; {others} {do}{why}"
+    return f"{_lacks(reading.source, need)}{why}"
+
+
+def _lacks(source: str, need: Capability) -> str:
+    """Say that a source lacks something, and which one on this system has it."""
+    order = source_order()
+    others = [name for name in order if need not in missing_from(name)]
+    if others:
+        hint = f"; {' and '.join(others)} {'do' if len(others) > 1 else 'does'}"
+    else:
+        hint = ", nor does any other on this system"
+    return f"source {source} does not report {need}{hint}"
 
 
 def _decided(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from select import select
 from typing import Any
@@ -173,6 +174,26 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_bytes().decode("utf-8", "surrogateescape")
 
     return compare
+
+
+# Modules and names of them that only some systems have.
+NOT_EVERYWHERE = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, Any, Any]:
+    """Skip a file, with the reason, that needs a module which this system lacks."""
+    report: Any = yield
+    error = getattr(report, "longrepr", None)
+    if report.outcome == "failed" and isinstance(collector, pytest.Module):
+        found = re.search(r"No module named '(\w+)'", str(error))
+        if found and found[1] in NOT_EVERYWHERE:
+            report.outcome = "skipped"
+            reason = f"Skipped: this system has no module {found[1]}"
+            report.longrepr = (str(collector.path), 0, reason)
+    return report
 
 
 def pytest_configure() -> None:

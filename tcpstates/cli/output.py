@@ -47,6 +47,7 @@ class Output:
             sys.stdout = TextIOWrapper(BytesIO(), encoding="utf-8")
         self.encoding = sys.stdout.encoding or "ascii"
         self.is_terminal = sys.stdout.isatty()
+        self._has_written = False
 
     @contextmanager
     def into(self, path: str | None) -> Iterator[None]:
@@ -116,17 +117,28 @@ class Output:
             raise
 
     def _write(self, chunks: Iterable[str], encoding: str | None) -> None:
-        chosen, stream = encoding or self.encoding, self._stream
+        chosen, stream = encoding or self._plain_encoding(), self._stream
         if stream is None:
             raise OutputError("cannot write output: standard output is closed")
         for chunk in chunks:
             text = memoryview(chunk.encode(chosen, "backslashreplace"))
+            chosen = encoding or self._plain_encoding()
             try:
                 # An unbuffered stream (python -u) may accept only part of the text.
                 while written := stream.write(text) if text else 0:
                     text = text[written:]
             except OSError as error:
                 raise self._failed(error) from error
+
+    def _plain_encoding(self) -> str:
+        """Return the encoding; for a second chunk, one that adds no second mark."""
+        if not self.encoding.lower().startswith(("utf-16", "utf-32", "utf-8-sig")):
+            return self.encoding
+        is_first, self._has_written = not self._has_written, True
+        name = self.encoding.lower().removesuffix("-sig")
+        is_marked = is_first or name.endswith(("-le", "-be"))
+        order = "" if is_marked or name == "utf-8" else f"-{sys.byteorder[0]}e"
+        return self.encoding if is_marked else f"{name}{order}"
 
     def flush(self) -> None:
         """Flush buffered text, including click's own; errors as from `write`."""
@@ -166,7 +178,15 @@ def point_at(text: str, span: tuple[int, int]) -> None:
     """Print a text on standard error, and mark a part of it on the line below."""
     from tcpstates.text import mark_part
 
-    line, mark = mark_part(text, span, _DEFAULT_WIDTH - 4)
+    encoding = (sys.stderr.encoding if sys.stderr else None) or "ascii"
+
+    def shown(part: str) -> str:  # what the stream makes of it
+        return part.encode(encoding, "backslashreplace").decode(encoding)
+
+    before, part, after = text[: span[0]], text[slice(*span)], text[span[1] :]
+    start = len(shown(before))
+    whole = shown(before) + shown(part) + shown(after)
+    line, mark = mark_part(whole, (start, start + len(shown(part))), _DEFAULT_WIDTH - 4)
     _write_error(f"  {line}\n  {mark}\n")
 
 

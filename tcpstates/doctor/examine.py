@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import TypeVar
 
+from tcpstates.advice import possible
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.doctor.examiner import Examiner
@@ -234,11 +235,11 @@ def _scan(
         unix_listeners=origin.unix_listeners(),
     )
     findings, not_examined = examiner.find(facts)
-    examined = (
-        {pid for socket in sockets for pid in facts.owner(socket).pids}
-        if context.is_filtered
-        else view.descriptors
-    )
+    examined: Collection[int] = view.descriptors
+    if context.is_filtered or not examined:  # only Linux shows all descriptors
+        examined = {pid for socket in sockets for pid in facts.owner(socket).pids}
+    if context.is_live:
+        findings = [_possible(finding) for finding in findings]
     return Diagnosis(
         findings=tuple(findings),
         not_examined=tuple(not_examined),
@@ -252,6 +253,11 @@ def _scan(
         has_udp=has_udp,
         note=origin.command_note,
     )
+
+
+def _possible(finding: Finding) -> Finding:
+    """Leave out the commands that this system cannot follow."""
+    return replace(finding, commands=possible(finding.commands))
 
 
 def _dropped_datagrams(
@@ -285,6 +291,7 @@ def _context(question: _Question, origin: Origin, listing: Listing) -> RuleConte
         listening=frozenset(ports_of(origin.read(asked, []).batches)),
         fin_timeout_ms=settings.fin_timeout * 1000 if settings.is_known else None,
         missing=origin.missing(listing.source),
+        is_live=origin.is_here and not origin.label,
         is_filtered=listing.filter is not None,
         is_watched=question.is_watched,
         knows_ports=settings.is_known,

@@ -123,7 +123,9 @@ class Examiner:
     def _why_no_host(self) -> str | None:
         """Why the limits of the host are not examined; None: they are."""
         if Capability.HOST_LIMITS in self._context.missing:
-            return "no listing contains them"
+            is_live = self._context.is_live
+            here = "this system does not report them"
+            return here if is_live else "no listing contains them"
         if self._context.is_filtered:
             return "only some of its sockets are examined"
         return None

@@ -147,6 +147,7 @@ class RuleContext:
     listening: frozenset[Port]
     fin_timeout_ms: int | None
     missing: frozenset[Capability]  # what the source does not provide
+    is_live: bool  # the sockets are those of this host, now
     is_filtered: bool  # only some of the sockets are examined
     is_watched: bool = False  # a second scan follows
     knows_ports: bool = True  # the range of ephemeral ports is known

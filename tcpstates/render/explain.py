@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from tcpstates.advice import possible
 from tcpstates.lifecycle.basics import BASICS
 from tcpstates.lifecycle.errors import ERRORS
 from tcpstates.lifecycle.explanations import MEANINGS
@@ -49,7 +51,17 @@ def sections(
     yield "in", list(describe_ways_in(state))
     yield "out", list(describe_ways_out(state))
     yield "called", [_called(state, systems)]
-    yield "see", ["; ".join(meaning.see)]
+    yield "see", ["; ".join(possible(meaning.see))]
+    yield "note", _foreign(systems)
+
+
+def _foreign(systems: Sequence[str]) -> list[str]:
+    """Say whose settings and commands a text has, where they are another system's."""
+    text = (
+        "settings (net.ipv4...), queues, timers and ages are those of Linux; this"
+        " system has others, or does not report them"
+    )
+    return [text] if sys.platform != "linux" and "linux" not in systems else []
 
 
 def _called(state: TcpState, systems: Sequence[str]) -> str:
@@ -136,4 +148,4 @@ def render_topic(name: str, *, width: int) -> Iterator[str]:
     if topic.code:
         yield "\n" + textwrap.indent(topic.code, "    ") + "\n"
     yield "\n"
-    yield from paragraph("see", topic.see, wide)
+    yield from paragraph("see", possible(topic.see), wide)

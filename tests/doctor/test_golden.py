@@ -353,6 +353,7 @@ def partners(*rows: dict[str, Any]) -> dict[Any, Any]:
         listening=frozenset(),
         fin_timeout_ms=None,
         missing=frozenset(),
+        is_live=False,
         is_filtered=False,
     )
     return {suspect.ends: suspect for suspect in context.sockets(batch(*rows))}
