@@ -118,5 +118,9 @@ def serve(
     if certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        # The handshake is the client's affair, in its own thread and with its deadline:
+        # in accept() a slow one would keep all others waiting.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     return server

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 import tcpstates
-from conftest import COMMAND, PATIENCE, Lab, enter_lab, run_command
+from conftest import COMMAND, PATIENCE, Lab, enter_lab, finish, run_command
 from tcpstates import metrics
 from tcpstates.exporter import collector as collecting
 from tcpstates.exporter import recipes, scan
@@ -183,6 +184,42 @@ def test_a_slow_client_does_not_keep_others_waiting(served: Served) -> None:
         with socket.create_connection(("127.0.0.1", served.port)) as gone:
             gone.send(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert "tcpstates_up 1" in served.get()
+
+
+def test_a_slow_handshake_does_not_keep_others_waiting(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("missing: openssl")
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
+    made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    finish(["openssl", *made, "-keyout", key, "-out", certificate])
+    collector = TcpstatesCollector(LiveHost(), Wanted(REQUEST, doctor_every=0))
+    server = serve(
+        ("127.0.0.1", 0), collector, deadline=5, certificate=certificate, key=key
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    port = server.server_address[1]
+    trusting = ssl.create_default_context(cafile=certificate)
+    trusting.check_hostname = False
+    try:
+        with socket.create_connection(("127.0.0.1", port)):  # says nothing
+            url = f"https://127.0.0.1:{port}/metrics"
+            with urllib.request.urlopen(url, timeout=5, context=trusting) as answer:
+                assert b"tcpstates_up 1" in answer.read()
+    finally:
+        server.shutdown()
+        server.server_close()
+        collector.close()
 
 
 def test_a_scan_that_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:

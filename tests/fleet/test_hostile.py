@@ -117,12 +117,12 @@ def test_what_a_profile_prints_first_is_passed_over(tmp_path: Path) -> None:
         ("sys.exit(1)", ["closed"]),
         ("sys.stderr.write('\\x1b[2Jdenied\\n'); sys.exit(1)", ["denied"]),
         ("while True: say('x' * 1000)", ["too much"]),
-        ("time.sleep(100)", ["no answer within 2 s"]),
-        ("say(GREETING); time.sleep(100)", ["no answer within 2 s"]),
-        ("say(GREETING); hear(); time.sleep(100)", ["no answer within 2 s"]),
+        ("time.sleep(100)", ["no answer within 1 s"]),
+        ("say(GREETING); time.sleep(100)", ["no answer within 1 s"]),
+        ("say(GREETING); hear(); time.sleep(100)", ["no answer within 1 s"]),
         (
             "say(GREETING); hear(); say(READY); time.sleep(100)",
-            ["no answer within 2 s"],
+            ["no answer within 1 s"],
         ),
         ("say(GREETING); hear(); say(READY); question()", ["ends too early"]),
         ("say(GREETING); hear(); say(READY); question(); say('hello')", ["unexpected"]),
@@ -131,14 +131,14 @@ def test_what_a_profile_prints_first_is_passed_over(tmp_path: Path) -> None:
         ("say(GREETING, READY)\nquestion(); question(); say('{}')", []),
         ("say('tcpstates-text ss'); say('nothing')", ["no sockets"]),
         ("say('tcpstates-text')", ["closed"]),
-        ("say('tcpstates-text ss'); time.sleep(100)", ["no answer within 2 s"]),
+        ("say('tcpstates-text ss'); time.sleep(100)", ["no answer within 1 s"]),
         ("say(GREETING); hear(); say(READY); question()\nwhile True: say('{}')", []),
     ],
 )
 def test_a_host_that_does_not_answer_as_it_should(
     tmp_path: Path, script: str, words: list[str]
 ) -> None:
-    finished = ask("-tan", "--timeout", "2", *host(tmp_path, f"{script}\n"))
+    finished = ask("-tan", "--timeout", "1", *host(tmp_path, f"{script}\n"))
     assert_refused(finished, *words)
 
 
@@ -232,13 +232,13 @@ def test_an_endless_answer_ends(tmp_path: Path) -> None:
         f"row = {json.dumps(ROW)!r}\n"
         "while True: say(row)\n"
     )
-    command = [*COMMAND, "-tac", "--timeout", "2", *host(tmp_path, script)]
+    command = [*COMMAND, "-tac", "--timeout", "1", *host(tmp_path, script)]
     limited = ["prlimit", f"--as={2 << 30}", *command]
     start = time.monotonic()
     finished = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert time.monotonic() - start < 30
     assert (finished.returncode, finished.stdout) == (3, "")
-    assert "no answer within 2 s" in finished.stderr
+    assert "no answer within 1 s" in finished.stderr
 
 
 def test_one_bad_host_does_not_spoil_the_others(tmp_path: Path) -> None:
