@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from platforms.roots import Cannot, base, call, copy_of, needs, put_in
+from platforms.roots import Cannot, base, call, copy_of, mirror, needs, put_in
 
 # What of a kernel's modules the zoo may load.
 MODULES = (
@@ -40,18 +40,30 @@ MACHINES = {
         "ppc64el",
         "linux-image-powerpc64le",
         "vmlinux-*",
-        ("qemu-system-ppc64", "-M", "pseries", "-cpu", "POWER9"),
+        ("qemu-system-ppc64", "-M", "pseries", "-cpu", "POWER9", "-vga", "none"),
         "hvc0",
     ),
     "mips64el": Machine(
         "mips64el",
         "linux-image-5kc-malta",
         "vmlinu*-*",
-        ("qemu-system-mips64el", "-M", "malta", "-cpu", "MIPS64R2-generic"),
+        (
+            "qemu-system-mips64el",
+            *("-M", "malta", "-cpu", "MIPS64R2-generic", "-vga", "none"),
+        ),
         "ttyS0",
         2048,  # the most that a Malta board has
     ),
 }
+
+
+AMD64 = Machine(
+    "amd64",
+    "linux-image-cloud-amd64",
+    "vmlinuz-*",
+    ("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
+    "ttyS0",
+)
 
 
 def uml(cache: Path) -> str:
@@ -91,37 +103,62 @@ def emulated(machine: Machine) -> Callable[[Path], str]:
     """Return what runs the zoo on an emulated machine, with that Debian's kernel."""
 
     def run(cache: Path) -> str:
-        if shutil.which(machine.command[0]) is None:
-            raise Cannot(f"missing: {machine.command[0]} (Debian: qemu-system-...)")
         needs(debootstrap="debootstrap", cpio="cpio", depmod="kmod")
         root = base(cache, machine.arch, machine.kernel)
         with copy_of(root) as copy:
-            kernel = next(iter(sorted((copy / "boot").glob(machine.image))))
-            image = cache / f"kernel-{machine.arch}"
-            shutil.copy(kernel, image)
-            _thin(copy, kernel.name.partition("-")[2])
-            put_in(copy)
-            archive = cache / f"initrd-{machine.arch}"
-            pack = f"cd {copy} && find . -xdev | cpio -o -H newc --quiet | gzip -1 > {archive}"
-            call("sh", "-c", pack)
-        options = f"console={machine.console} panic=-1 quiet"
-        return call(
-            *machine.command,
-            *(
-                "-m",
-                str(machine.memory),
-                "-kernel",
-                image,
-                "-initrd",
-                archive,
-                "-append",
-                options,
-            ),
-            *("-nographic", "-no-reboot", "-nic", "none"),
-            limit=1500,
-        )
+            return _boot(machine, copy, cache)
 
     return run
+
+
+def kernel_of(suite: str) -> Callable[[Path], str]:
+    """Return what runs the zoo on this processor's kernel of another Debian."""
+
+    def run(cache: Path) -> str:
+        needs(debootstrap="debootstrap", cpio="cpio", depmod="kmod")
+        packages = cache / f"kernel-of-{suite}"
+        if not list(packages.rglob("linux-image-*.deb")):
+            include = f"--include={AMD64.kernel}"
+            call("debootstrap", "--download-only", "--variant=minbase", include, suite,
+                 packages, mirror(), limit=900)  # fmt: skip
+        with copy_of(base(cache, "amd64")) as copy:
+            for package in sorted(packages.rglob("linux-*.deb")):
+                call("dpkg", "-x", package, copy / "kernel")
+            for folder in ("boot", "lib/modules", "usr/lib/modules"):
+                found = copy / "kernel" / folder
+                if found.is_dir():
+                    target = copy / ("boot" if folder == "boot" else "usr/lib/modules")
+                    shutil.copytree(found, target, dirs_exist_ok=True, symlinks=True)
+            shutil.rmtree(copy / "kernel")
+            return _boot(AMD64, copy, cache)
+
+    return run
+
+
+def _boot(machine: Machine, root: Path, cache: Path) -> str:
+    """Start a machine from a root in memory; return what its console has shown."""
+    if shutil.which(machine.command[0]) is None:
+        raise Cannot(f"missing: {machine.command[0]} (Debian: qemu-system-...)")
+    places = [*(root / "boot").glob(machine.image)]
+    places += (root / "usr/lib/modules").glob("*/vmlinuz")
+    kernel = next(iter(sorted(places)))
+    version = kernel.name.partition("-")[2] or kernel.parent.name
+    image, archive = cache / f"kernel-{machine.arch}", cache / f"initrd-{machine.arch}"
+    shutil.copy(kernel, image)
+    _thin(root, version)
+    put_in(root)
+    call(
+        "sh",
+        "-c",
+        f"cd {root} && find . -xdev | cpio -o -H newc --quiet | gzip -1 > {archive}",
+    )
+    options = f"console={machine.console} panic=-1 quiet"
+    return call(
+        *machine.command,
+        *("-m", str(machine.memory), "-kernel", image, "-initrd", archive),
+        *("-append", options, "-nographic", "-no-reboot", "-nic", "none"),
+        limit=1500,
+    )
 
 
 def _thin(root: Path, version: str) -> None:

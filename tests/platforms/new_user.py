@@ -15,9 +15,13 @@ from platforms.roots import ROOT, base, call, copy_of, needs
 NEW_USER = r"""
 export HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 told() { echo "{\"check\": \"$1\", \"ok\": $2, \"seen\": \"\"}"; }
-echo "{\"check\": \"platform\", \"ok\": true, \"seen\": \"Debian $(cat /etc/debian_version), $(python3 -m pip --version | cut -d' ' -f1,2)\"}"
 cd /root/project
 """
+ABOUT = (
+    'told2() { echo "{\\"check\\": \\"platform\\", \\"ok\\": true, \\"seen\\": \\"$1\\"}"; };'
+    ' told2 "Debian $(cat /etc/debian_version), pip'
+    " $(python3 -m pip --version | cut -d' ' -f2)\""
+)
 INSTALL_PAGE = ROOT / ".github/INSTALL.md"
 
 
@@ -83,6 +87,7 @@ def _typed(pip: str | None) -> str:
             "python3 -m pip --python /opt/tcpstates/bin/python",
             "/opt/tcpstates/bin/python -m pip",
         )
+    lines.append(ABOUT)
     seen = everybody.replace(
         "sudo tcpstates -ltpn", "sudo tcpstates -ltpn > /root/seen"
     )

@@ -22,7 +22,7 @@ from typing import NamedTuple
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from platforms.machines import MACHINES, emulated, i386, uml  # noqa: E402
+from platforms.machines import MACHINES, emulated, i386, kernel_of, uml  # noqa: E402
 from platforms.new_user import new_user  # noqa: E402
 from platforms.pythons import python  # noqa: E402
 from platforms.roots import Cannot  # noqa: E402
@@ -49,6 +49,9 @@ PLATFORMS: dict[str, Callable[[Path], str]] = {
     "i386": i386,
     "debian12": new_user(None),
     "old-pip": new_user("22.0.2"),
+    "linux5.10": kernel_of("bullseye"),
+    "linux6.12": kernel_of("trixie"),
+    "newest": kernel_of("sid"),
     **{name: emulated(machine) for name, machine in MACHINES.items()},
     **{f"python{v}": python(v) for v in ("3.10", "3.11", "3.12", "3.13", "3.14")},
 }
