@@ -1,8 +1,8 @@
 """The far side of `fleet`: answers questions about this host, a line of JSON each.
 
 The first line says what to read; each further line is a question. The answer is a line
-for each socket, as in `--jsonl`, and a line with `done` or `error`. It only reads, and
-ends with its input.
+for each batch of sockets, and one with `done` or `error`. It only reads, and ends with
+its input.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tcpstates.errors import TcpstatesError
-from tcpstates.fields import fields_shown
 from tcpstates.fleet.answers import About, about_to_json, request_from_json
+from tcpstates.fleet.batches import BEGIN, batch_to_json
 from tcpstates.model import Request
 from tcpstates.origin import LiveHost
 from tcpstates.pipeline import list_sockets
-from tcpstates.render.json_ import render_jsonl, row_maker
 
 Question = Mapping[str, Any]
 
@@ -59,16 +58,10 @@ def _sockets(origin: LiveHost, told: Question) -> dict[str, Any]:
     request: Request = request_from_json(told["request"])
     taken_at = time.time()
     listing = list_sockets(request, origin)
-    fields = fields_shown(
-        times=False,
-        extended=True,
-        info=request.info,
-        memory=request.memory,
-        places=request.places or bool(told["netns"]),
-    )
-    make = row_maker(fields, origin.names(numeric=False))
-    for text in render_jsonl(map(make, listing.batches)):
-        sys.stdout.write(text)
+    names = origin.names(numeric=False)
+    for batch in listing.batches:
+        if len(batch):
+            sys.stdout.write(f"{BEGIN}{json.dumps(batch_to_json(batch, names))}}}\n")
     lacks = origin.missing(listing.source)
     about = About(
         listing.source,

@@ -39,8 +39,8 @@ _NOT_THERE = {
     *("sorting", "streams", "tally", "tracepoint", "transition", "transitions"),
 }
 _THERE_AFTER_ALL = {
-    *("fleet/__init__", "fleet/answers", "fleet/checks", "fleet/host_facts"),
-    *("render/__init__", "render/json_"),
+    *("fleet/__init__", "fleet/answers", "fleet/batches", "fleet/checks"),
+    "fleet/host_facts",
 }
 _UNCHECKED = (1).to_bytes(4, "little") + bytes(8)  # PEP 552: no source to compare with
 

@@ -18,6 +18,7 @@ from tcpstates.collect.saved.source import lacks_of, service_port
 from tcpstates.errors import FileUnavailable
 from tcpstates.fleet.answers import About, about_from_json, request_to_json
 from tcpstates.fleet.checks import BadAnswer
+from tcpstates.fleet.received import batch_from_json
 from tcpstates.fleet.session import HostFailed, Session, Wanted
 from tcpstates.fleet.targets import Target
 from tcpstates.model import KernelCounts, Limitation, Owner, OwnersBy, Reading, Request
@@ -70,10 +71,9 @@ class RemoteHost(OnePart):
     def _read_program(
         self, request: Request, found: list[Batch], limitations: list[Limitation]
     ) -> str:
-        reader = Reader(service_port, format="json")
-
-        def take(rows: Sequence[str]) -> None:
-            found.extend(self._placed(reader.batches(rows), request))
+        def take(told: Any) -> None:
+            batch = self._checked(batch_from_json, told)
+            found.extend(self._placed((batch,), request))
 
         question = {
             "ask": "sockets",
@@ -83,11 +83,6 @@ class RemoteHost(OnePart):
         about = self._about = self._checked(
             about_from_json, self._session.ask(question, take)
         )
-        found.extend(self._placed(to_batches(reader.finish()), request))
-        if reader.unreadable:
-            raise HostFailed(
-                self.label, f"{reader.unreadable} rows of its answer are invalid"
-            )
         limitations += [self._said(limit) for limit in about.limitations]
         self._lacks = frozenset(about.lacks)
         return about.source

@@ -16,6 +16,7 @@ from threading import Thread, Timer
 from typing import IO, Any, NamedTuple
 
 from tcpstates.errors import SourceUnavailable
+from tcpstates.fleet.batches import BEGIN
 from tcpstates.fleet.bootstrap import ASK_PYTHON, ASK_WINDOWS, PROGRAM, READY, TEXT
 from tcpstates.fleet.checks import BadAnswer
 from tcpstates.fleet.program import program
@@ -27,11 +28,10 @@ _LARGEST_ANSWER = 4 << 30
 _MOST_BEFORE = 1 << 16  # bytes before the greeting
 _MOST_ERRORS = 1 << 16
 _LONGEST_REASON = 300  # characters
-_AT_ONCE = 2000  # lines
-_ROW = b'{"protocol": '
+_BATCH = BEGIN.encode()
 _SSH_FAILED = 255  # ssh's own exit code for its own errors
 
-Take = Callable[[Sequence[str]], None]
+Take = Callable[[Any], None]  # a batch, as JSON
 
 
 class Wanted(NamedTuple):
@@ -84,7 +84,7 @@ class Session:
                 self.tool, self.machine = "netstat", ""
 
     def ask(self, question: Mapping[str, Any], take: Take | None = None) -> Any:
-        """Ask our program there; `take` gets the lines of sockets. Raise HostFailed."""
+        """Ask our program there; `take` gets each batch. Raise HostFailed."""
         with self._deadline():
             self._send(json.dumps(question).encode() + b"\n")
             return self._answer(take)
@@ -183,20 +183,14 @@ class Session:
             stream.flush()
 
     def _answer(self, take: Take | None) -> Any:
-        rows: list[str] = []
         self._left = _LARGEST_ANSWER
         while line := self._line():
-            if line.startswith(_ROW):
-                rows.append(line.decode("utf-8", "replace"))
-                if len(rows) == _AT_ONCE and take is not None:
-                    take(rows)
-                    rows = []
-                continue
             told = self._object(line)
+            if line.startswith(_BATCH) and take is not None:
+                take(told["batch"])
+                continue
             if "error" in told:
                 raise HostFailed(self._target.name, _short(told["error"]))
-            if rows and take is not None:
-                take(rows)
             return told.get("done")
         raise self._failed("the answer ends too early")
 

@@ -1,0 +1,16 @@
+"""Commands that are for this host only say how to run them on another."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import run_command
+
+
+@pytest.mark.parametrize("command", ["kill", "trace", "exporter", "sequence", "tour"])
+@pytest.mark.parametrize("option", ["--host", "--via"])
+def test_commands_of_this_host(command: str, option: str) -> None:
+    finished = run_command(command, option, "web1")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    (line,) = finished.stderr.splitlines()
+    assert f"there: ssh -t HOST tcpstates {command}" in line
