@@ -53,12 +53,16 @@ class Origin(Protocol):
     number: int | None  # its inode
     host: str | None  # the name of another host; None: this one, or unknown
     is_here: bool  # it is our own namespace on this host
+    unread: frozenset[str]  # hosts that have not answered the last request
 
     def parts(self) -> Sequence[Origin]:
         """What has settings and counters of its own: namespaces, or itself."""
 
     def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
         """Say which parts could not be read; `refused` has the error of each."""
+
+    def unavailable(self, refused: Sequence[SourceUnavailable]) -> SourceUnavailable:
+        """Return the error to raise when no part could be read."""
 
     def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
         """Yield what a call returns for each part, which may run at the same time."""
@@ -122,6 +126,7 @@ class OnePart:
     number: int | None = None
     host: str | None = None
     is_here = True
+    unread: frozenset[str] = frozenset()
 
     def parts(self) -> Sequence[Origin]:
         """See `Origin`."""
@@ -130,6 +135,10 @@ class OnePart:
     def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
         """See `Origin`; there is nothing else."""
         return []
+
+    def unavailable(self, refused: Sequence[SourceUnavailable]) -> SourceUnavailable:
+        """See `Origin`; the first one says enough."""
+        return refused[0]
 
     def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
         """See `Origin`; one after the other."""

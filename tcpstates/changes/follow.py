@@ -40,6 +40,7 @@ class Look(NamedTuple):
     happened: Sequence[Happening]
     time: float  # seconds since the epoch
     monotonic: float
+    unread: frozenset[str] = frozenset()  # hosts that have not answered
 
 
 class Follower:
@@ -93,8 +94,10 @@ class Follower:
         if self._listener is not None and not has_cookies(batches):
             self._listener.close()  # this source cannot be joined with the notices
             self._listener = None
+        # A host that has not answered has closed nothing: its sockets are as before.
+        known = [*batches, *self._of_unread()]
         labels: dict[Key, str] = {}
-        for batch in batches:
+        for batch in known:
             labels.update(zip(keys_of(batch), batch.column("state_label"), strict=True))
         if self._looked_at is None or resync is not None:
             happened: list[Happening] = [] if resync is None else [resync]
@@ -104,8 +107,17 @@ class Follower:
             self._since = dict.fromkeys(labels, now)
         else:
             happened = list(self._compare(batches, labels, ended, selection, wall, now))
-        self._labels, self._batches, self._looked_at = labels, batches, now
-        return Look(listing, selection, batches, happened, wall, now)
+        self._labels, self._batches, self._looked_at = labels, known, now
+        unread = self._origin.unread
+        return Look(listing, selection, batches, happened, wall, now, unread)
+
+    def _of_unread(self) -> Iterator[Batch]:
+        """Yield the last known sockets of hosts that have not answered this time."""
+        unread = self._origin.unread
+        for batch in self._batches if unread else ():
+            chosen = [host in unread for host in batch.column("host")]
+            if any(chosen):
+                yield batch.select(chosen)
 
     def _listen(self) -> None:
         """Listen for ends, if the sockets are here and the kernel reports them."""

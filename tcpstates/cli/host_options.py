@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,8 +82,9 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
     if values["files"]:
         raise click.UsageError("--host and --from cannot be combined")
     seconds = _SECONDS
-    if values.get("timeout") and not values.get("until"):
-        seconds = values["timeout"]
+    if values.get("timeout"):  # with --until, that of the waiting
+        is_awaited = bool(values.get("until"))
+        seconds = min(values["timeout"], _SECONDS if is_awaited else values["timeout"])
     try:
         targets = find_targets(
             values["hosts"],
@@ -93,9 +96,25 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
     except ArgumentError as error:
         raise click.UsageError(str(error)) from error
     wanted = Wanted(values.get("source", "auto"), tuple(values["netns"] or ()), seconds)
-    return Hosts(
+    hosts = Hosts(
         targets,
         wanted,
         parallel=values["parallel"] or _PARALLEL,
         is_partial=values["partial"],
     )
+    _end_with_us(hosts)
+    return hosts
+
+
+def _end_with_us(hosts: Hosts) -> None:
+    """Let nothing that connects outlive us: each runs in a session of its own."""
+
+    def end(number: int, frame: object) -> None:
+        hosts.abort()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)

@@ -148,7 +148,7 @@ class _Parts:
             [part for part in self._before if part not in self._refused], examine_part
         )
         if not found:
-            raise next(iter(self._refused.values()))
+            raise self._origin.unavailable(list(self._refused.values()))
         return found
 
     def _each(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tcpstates.capabilities import Capability
+from tcpstates.collect.sources import SOURCES
 from tcpstates.fleet.checks import (
+    BadAnswer,
     listed,
     member,
     moment,
@@ -15,10 +17,11 @@ from tcpstates.fleet.checks import (
     text,
     texts,
 )
-from tcpstates.model import Limitation, Request
+from tcpstates.model import HOST_FAILED, HOST_LEFT_OUT, Limitation, Request
 from tcpstates.states import OtherState, TcpState
 
 _FIELDS = ("info", "memory", "processes", "places", "reported_processes", "in_order")
+_LONGEST_KIND = 40
 _STATES = {str(state): state for state in (*TcpState, *OtherState)}
 
 
@@ -74,7 +77,7 @@ def about_to_json(about: About) -> dict[str, Any]:
 def about_from_json(told: Any) -> About:
     """Decode the end of an answer; raise BadAnswer."""
     return About(
-        source=text(member(told, "source")),
+        source=_source(member(told, "source")),
         lacks=tuple(
             Capability[name]
             for name in texts(member(told, "lacks"))
@@ -84,7 +87,23 @@ def about_from_json(told: Any) -> About:
         boot_id=optional(text)(member(told, "boot_id")),
         fin_timeout_ms=optional(number)(member(told, "fin_timeout_ms")),
         limitations=tuple(
-            Limitation(text(member(each, "kind")), text(member(each, "text")))
+            Limitation(_kind(member(each, "kind")), text(member(each, "text")))
             for each in listed(member(told, "limitations"))
         ),
     )
+
+
+def _kind(told: Any) -> str:
+    """Return the kind of a limitation; whether a host has failed is ours to say."""
+    kind = text(told)
+    is_word = len(kind) <= _LONGEST_KIND and kind.replace("-", "").isalpha()
+    if not (is_word and kind.isascii()) or kind in (HOST_FAILED, HOST_LEFT_OUT):
+        raise BadAnswer("kind")
+    return kind
+
+
+def _source(told: Any) -> str:
+    source = text(told)
+    if source not in SOURCES:
+        raise BadAnswer("source")
+    return source

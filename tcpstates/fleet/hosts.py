@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import (
     Callable,
     Collection,
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
     from tcpstates.filters.values import Lookup
 
 T = TypeVar("T")
-_KEPT = 100  # connections between two questions: each takes descriptors here
+_MOST_KEPT = 100  # connections between two questions
+_DESCRIPTORS = 6  # of a connection, those of its making included
 
 
 class Hosts(OnePart):
@@ -60,6 +63,8 @@ class Hosts(OnePart):
         self.members = [RemoteHost(target, wanted) for target in targets]
         self.label = " ".join(each.label for each in self.members)
         self._parallel = min(parallel, len(self.members))
+        self._kept = min(_MOST_KEPT, _descriptors() // _DESCRIPTORS)
+        self.unread: frozenset[str] = frozenset()
         self._kind = HOST_LEFT_OUT if is_partial else HOST_FAILED
         self._lacks: frozenset[Capability] = frozenset()
 
@@ -74,16 +79,17 @@ class Hosts(OnePart):
                 return error
 
         answers = self.map(ask, self.members)
-        failed: list[str] = []
+        failed: list[HostFailed] = []
         first = None
         for told in answers:
             if not isinstance(told, HostFailed):
                 first = told
                 break
-            failed.append(str(told))
+            failed.append(told)
         if first is None:
-            raise _NoHost(failed)
-        limitations += [Limitation(self._kind, text) for text in failed]
+            raise none_answered(failed)
+        self.unread = frozenset(error.source for error in failed)
+        limitations += [Limitation(self._kind, str(error)) for error in failed]
         reading, said = first
         limitations += said
         self._lacks = frozenset(reading.lacks)
@@ -99,6 +105,7 @@ class Hosts(OnePart):
         yield from first.batches
         for told in answers:
             if isinstance(told, HostFailed):
+                self.unread |= {told.source}
                 limitations.append(Limitation(self._kind, str(told)))
             else:
                 reading, said = told
@@ -112,25 +119,34 @@ class Hosts(OnePart):
             try:
                 return call(host)
             finally:
-                if len(self.members) > _KEPT:
+                if len(self.members) > self._kept:
                     cast("RemoteHost", host).close()
 
         pool = ThreadPoolExecutor(self._parallel)
-        asked = [pool.submit(ask, host) for host in parts]
+        asked = deque(pool.submit(ask, host) for host in parts)
         try:
-            for future in asked:
-                yield future.result()
+            while asked:
+                yield asked[0].result()
+                asked.popleft()  # what it has answered need not stay
         finally:
             for future in asked:
                 future.cancel()
             if not all(future.done() for future in asked):
-                for host in self.members:  # an interrupt: nobody waits for them
-                    host.abort()
+                self.abort()  # an interrupt: nobody waits for the others
             pool.shutdown()
 
     def parts(self) -> Sequence[Origin]:
         """See `Origin`."""
         return list(self.members)
+
+    def unavailable(self, refused: Sequence[SourceUnavailable]) -> SourceUnavailable:
+        """See `Origin`."""
+        return none_answered(refused)
+
+    def abort(self) -> None:
+        """End whatever goes on, from a handler of signals or another thread."""
+        for host in self.members:
+            host.abort()
 
     def hidden(self, refused: Sequence[SourceUnavailable]) -> list[Limitation]:
         """See `Origin`."""
@@ -191,10 +207,20 @@ class Hosts(OnePart):
 _Told = tuple[Reading, list[Limitation]] | HostFailed
 
 
-class _NoHost(SourceUnavailable):
-    """No host has answered."""
+def none_answered(errors: Sequence[SourceUnavailable]) -> SourceUnavailable:
+    """Make one error of those of all hosts."""
+    if len(errors) == 1:
+        return errors[0]
+    found = SourceUnavailable("hosts", "; ".join(map(str, errors)))
+    found.args = (f"none of {len(errors)} hosts answered: {found.reason}",)
+    return found
 
-    def __init__(self, failed: Sequence[str]) -> None:
-        super().__init__("hosts", "; ".join(failed))
-        of_all = f"none of {len(failed)} hosts answered: " if len(failed) > 1 else ""
-        self.args = (f"{of_all}{self.reason}",)
+
+def _descriptors() -> int:
+    """Return how many descriptors this process may have."""
+    limit = _MOST_KEPT * _DESCRIPTORS
+    if sys.platform != "win32":
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit

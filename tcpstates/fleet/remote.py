@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LONGEST_NAME = 4096
+# What the doctor proposes may also be for somebody else, or no command of a host.
+_IS_COMMAND = re.compile(r"(?!on |look |find |tcpstates explain )[a-z][\w.-]* ")
+_NOTE = "  # if tcpstates is installed there"
 _BIG_ENDIAN = ("s390", "ppc64 ", "ppc ", "mips ", "mips64 ", "sparc", "m68k")
 
 
@@ -58,13 +63,12 @@ class RemoteHost(OnePart):
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; everything is read before it returns. Raise HostFailed."""
-        if not self._session.is_open:
-            self._session.open()
         found: list[Batch] = []
-        if self._session.tool is None:
-            source = self._read_program(request, found, limitations)
-        else:
-            source = self._read_text(request, found, limitations)
+        with self._usable():
+            if self._session.tool is None:
+                source = self._read_program(request, found, limitations)
+            else:
+                source = self._read_text(request, found, limitations)
         lacks = tuple(self._lacks)
         return Reading(source, lacks, OwnersBy.ROW, iter(found))
 
@@ -93,6 +97,7 @@ class RemoteHost(OnePart):
         """Read what a tool prints there, as a saved listing is read."""
         session = self._session
         tool, machine = str(session.tool), session.machine
+        self._refuse_what_text_lacks()
         is_big = f"{machine.partition(' ')[2]} ".startswith(_BIG_ENDIAN)
         reader = Reader(
             service_port,
@@ -100,7 +105,6 @@ class RemoteHost(OnePart):
             byte_order="big" if is_big else "little",
         )
         lines = list(session.lines())
-        self._session = Session(self.target, self._wanted)
         batches = list(reader.batches(lines))
         batches += to_batches(reader.finish())
         self._lacks = lacks_of(batches) | {
@@ -131,11 +135,35 @@ class RemoteHost(OnePart):
 
     def _ask(self, what: str, **more: Any) -> Any:
         """Ask our program there; None: there is none."""
-        if not self._session.is_open and self._session.tool is None:
-            self._session.open()
-        if not self._session.is_open:
-            return None
-        return self._session.ask({"ask": what, **more})
+        with self._failing_once():
+            return self._session.answer({"ask": what, **more})
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Connect if there is no connection."""
+        with self._failing_once():
+            if not self._session.is_open:
+                self._session.open()
+            yield
+
+    @contextmanager
+    def _failing_once(self) -> Iterator[None]:
+        """After a failure, do not use the connection again."""
+        try:
+            yield
+        except HostFailed:
+            self.close()
+            raise
+
+    def _refuse_what_text_lacks(self) -> None:
+        """Raise HostFailed for what only our program can read there."""
+        if self._wanted.netns or self._wanted.source not in (
+            "auto",
+            self._session.tool,
+        ):
+            option = "--netns" if self._wanted.netns else "--source"
+            text = f"no usable Python there, which {option} needs"
+            raise HostFailed(self.label, text)
 
     def _checked(self, read: Callable[[Any], T], told: Any) -> T:
         try:
@@ -146,6 +174,7 @@ class RemoteHost(OnePart):
     def close(self) -> None:
         """End the connection; the next question makes another one."""
         self._session.close()
+        self._session = Session(self.target, self._wanted)
 
     def abort(self) -> None:
         """End whatever goes on, from another thread."""
@@ -254,14 +283,19 @@ class RemoteHost(OnePart):
 
     def there(self, command: str) -> str:
         """See `Origin`; our own commands reach it, the others are run there."""
+        if not _IS_COMMAND.match(command):
+            return command  # it is for another host, or explains something
+        if "--netns all" in command and command.startswith("tcpstates doctor"):
+            command = "tcpstates --netns all -ta --by netns,state"
         ours = with_option(command, self._option)
         is_remote = command.startswith(("tcpstates trace", "tcpstates kill"))
         if ours is not None and not is_remote:
             return ours
         inner = f"sudo {command}" if self.target.sudo else command
-        if self.target.has_shell:
-            return f"{self.target.shown} {shlex.quote(inner)}"
-        return f"{self.target.shown} sh -c {shlex.quote(inner)}"
+        if not self.target.has_shell:
+            inner = f"sh -c {shlex.quote(inner)}"
+            return f"{self.target.shown} {inner}{_NOTE * is_remote}"
+        return f"{self.target.shown} {shlex.quote(inner)}{_NOTE * is_remote}"
 
     @cached_property
     def _option(self) -> str:

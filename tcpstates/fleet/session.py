@@ -1,7 +1,7 @@
 """One connection to another host: the greeting, the program, questions and answers.
 
 Nothing on the far side is trusted: lines and answers have a size, and everything has a
-deadline, at which the command that connects is ended.
+deadline. After a failure, a session is of no use any more.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import Thread
 from typing import IO, Any, NamedTuple
 
 from tcpstates.errors import SourceUnavailable
 from tcpstates.fleet.batches import BEGIN
 from tcpstates.fleet.bootstrap import ASK_PYTHON, ASK_WINDOWS, PROGRAM, READY, TEXT
 from tcpstates.fleet.checks import BadAnswer
+from tcpstates.fleet.pipes import Pipes, TooLarge, TooLate, end
 from tcpstates.fleet.program import program
 from tcpstates.fleet.targets import Target
 from tcpstates.text import sanitise_line
 
-_LONGEST_LINE = 64 << 20  # bytes
-_LARGEST_ANSWER = 4 << 30
 _MOST_BEFORE = 1 << 16  # bytes before the greeting
 _MOST_ERRORS = 1 << 16
 _LONGEST_REASON = 300  # characters
@@ -55,91 +54,101 @@ class Session:
 
     def __init__(self, target: Target, wanted: Wanted) -> None:
         self._target, self._wanted = target, wanted
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: Pipes | None = None
         self._errors = bytearray()
         self._drain: Thread | None = None
-        self._is_late = False
         self._is_aborted = False
-        self._left = 0  # bytes that the current answer may still have
         self.tool: str | None = None  # what prints text there; None: our program
         self.machine = ""  # as uname -sm names it, where text is printed
 
     @property
     def is_open(self) -> bool:
-        """Whether questions can be asked without connecting again."""
-        return self._process is not None and self.tool is None
+        """Whether it has connected; then questions can be asked, or text be read."""
+        return self._pipes is not None
+
+    def answer(self, question: Mapping[str, Any]) -> Any:
+        """Ask, connected or not; None: a tool prints text there, and answers not."""
+        if self.tool is None and not self.is_open:
+            self.open()
+        return self.ask(question) if self.tool is None else None
 
     def open(self) -> None:
         """Connect; raise HostFailed."""
-        words: Sequence[str] = ASK_PYTHON
-        with self._deadline():
-            try:
-                self._start(words)
-                self._greet()
-            except HostFailed:
-                if not self._has_no_shell():
-                    raise
-                self.close()
-                self._start(ASK_WINDOWS)
-                self.tool, self.machine = "netstat", ""
+        try:
+            self._start(ASK_PYTHON)
+            self._greet()
+        except HostFailed:
+            if not self._has_no_shell():
+                raise
+            self.close()
+            self._start(ASK_WINDOWS)
+            self.tool = "netstat"
 
     def ask(self, question: Mapping[str, Any], take: Take | None = None) -> Any:
         """Ask our program there; `take` gets each batch. Raise HostFailed."""
-        with self._deadline():
-            self._send(json.dumps(question).encode() + b"\n")
-            return self._answer(take)
+        self._begin()
+        self._send(json.dumps(question).encode() + b"\n")
+        while line := self._line():
+            told = self._object(line)
+            if line.startswith(_BATCH):
+                if take is None:
+                    raise self._failed("unexpected answer: sockets")
+                take(told["batch"])
+                continue
+            if "error" in told:
+                raise HostFailed(self._target.name, _short(told["error"]))
+            return told.get("done")
+        raise self._failed("the answer ends too early")
 
     def lines(self) -> Iterator[str]:
-        """Read what a tool prints there, once; raise HostFailed."""
-        with self._deadline():
-            while line := self._line():
-                yield line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            code = self._wait()
-            if code and self.machine == "":
-                raise self._failed(f"exit code {code}")
+        """Read what a tool prints there, once; raise HostFailed, also for a part."""
+        self._begin()
+        while line := self._line():
+            yield line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        code = None if self._pipes is None else self._pipes.exit_code()
+        if code != 0:
+            raise self._failed(f"its answer may be incomplete: exit code {code}")
         self.close()
 
     def close(self) -> None:
         """End the connection."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for stream in (process.stdin, process.stdout):
-            with suppress(OSError):
-                stream and stream.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.5)
-        _end(process)
-        process.wait()
+        pipes, self._pipes = self._pipes, None
+        if pipes is not None:
+            pipes.close()
         if self._drain is not None:
             self._drain.join(0.5)  # a shared connection may keep it open
 
     def abort(self) -> None:
         """End what connects, so that the thread that uses this session goes on."""
         self._is_aborted = True
-        process = self._process
-        if process is not None:
-            _end(process)
+        if self._pipes is not None:
+            self._pipes.give_up()
+
+    def bad(self, error: BadAnswer) -> HostFailed:
+        """Say that an answer was not as it should be."""
+        return HostFailed(self._target.name, f"invalid answer: {error}")
 
     def _start(self, words: Sequence[str]) -> None:
         if self._is_aborted:
             raise self._failed("interrupted")
         arguments = self._target.arguments(words)
         self._errors.clear()
+        self.tool, self.machine = None, ""
         try:
             process = subprocess.Popen(  # noqa: S603  (words, never a shell)
                 arguments,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                bufsize=0,
                 start_new_session=sys.platform != "win32",
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             text = f"{arguments[0]}: {reason}"
             raise HostFailed(self._target.name, sanitise_line(text)) from error
-        self._process = process
-        self._left = _LARGEST_ANSWER
+        self._pipes = Pipes(process)
+        self._begin()
         self._drain = Thread(
             target=_collect, args=(process.stderr, self._errors), daemon=True
         )
@@ -173,26 +182,25 @@ class Session:
     def _send(self, content: bytes) -> None:
         try:
             self._write(content)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._failed("the connection was closed") from error
 
     def _write(self, content: bytes) -> None:
-        stream = self._open_process().stdin
-        if stream is not None:
-            stream.write(content)
-            stream.flush()
+        try:
+            self._open_pipes().write(content)
+        except TooLate as error:
+            raise self._late() from error
 
-    def _answer(self, take: Take | None) -> Any:
-        self._left = _LARGEST_ANSWER
-        while line := self._line():
-            told = self._object(line)
-            if line.startswith(_BATCH) and take is not None:
-                take(told["batch"])
-                continue
-            if "error" in told:
-                raise HostFailed(self._target.name, _short(told["error"]))
-            return told.get("done")
-        raise self._failed("the answer ends too early")
+    def _line(self) -> bytes:
+        """Read a line; empty: there is no more."""
+        try:
+            return self._open_pipes().line()
+        except TooLate as error:
+            raise self._late() from error
+        except TooLarge as error:
+            raise self._failed("the answer is too large") from error
+        except OSError:
+            return b""
 
     def _object(self, line: bytes) -> dict[str, Any]:
         try:
@@ -203,72 +211,35 @@ class Session:
             raise self._failed(f"unexpected answer: {_short(line[:80])}")
         return told
 
-    def _line(self) -> bytes:
-        """Read a line; empty: there is no more."""
-        stream = self._open_process().stdout
-        try:
-            line = b"" if stream is None else stream.readline(_LONGEST_LINE)
-        except (OSError, ValueError):
-            line = b""
-        self._left -= len(line)
-        if len(line) >= _LONGEST_LINE or self._left < 0:
-            raise self._failed("the answer is too large")
-        if self._is_late:
-            raise self._failed("")
-        return line
+    def _begin(self) -> None:
+        self._open_pipes().begin(self._wanted.seconds)
 
-    def _deadline(self) -> _Deadline:
-        return _Deadline(self._wanted.seconds, self._expire)
+    def _open_pipes(self) -> Pipes:
+        if self._pipes is None:
+            raise HostFailed(self._target.name, "not connected")
+        return self._pipes
 
-    def _expire(self) -> None:
-        self._is_late = True
-        if self._process is not None:
-            _end(self._process)
-
-    def _wait(self) -> int:
-        return self._open_process().wait()
-
-    def _open_process(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise self._failed("not connected")
-        return self._process
+    def _late(self) -> HostFailed:
+        if self._is_aborted:
+            return HostFailed(self._target.name, "interrupted")
+        text = f"no answer within {self._wanted.seconds:g} s"
+        return HostFailed(self._target.name, text)
 
     def _failed(self, reason: str) -> HostFailed:
-        """Say why: the deadline, what the command has printed last, or `reason`."""
-        name = self._target.name
-        if self._is_late:
-            return HostFailed(name, f"no answer within {self._wanted.seconds:g} s")
-        if self._process is not None:
-            _end(self._process)
+        """Say why: what the command has printed last as an error, or `reason`."""
+        if self._pipes is not None:
+            end(self._pipes.process)
             if self._drain is not None:
                 self._drain.join(0.5)
         said = bytes(self._errors).decode("utf-8", "replace").strip().splitlines()
-        return HostFailed(name, _short(said[-1]) if said else reason)
+        return HostFailed(self._target.name, _short(said[-1]) if said else reason)
 
     def _has_no_shell(self) -> bool:
         """Check whether the far side was reached, but did not know sh."""
-        if self._is_late or self._process is None or not self._target.has_shell:
+        if self._pipes is None or not self._target.has_shell or self._target.sudo:
             return False
-        code = self._process.poll()
-        return code is not None and 0 < code != _SSH_FAILED and not self._target.sudo
-
-    def bad(self, error: BadAnswer) -> HostFailed:
-        """Say that an answer was not as it should be."""
-        return HostFailed(self._target.name, f"invalid answer: {error}")
-
-
-class _Deadline:
-    """Ends what takes too long."""
-
-    def __init__(self, seconds: float, expire: Callable[[], None]) -> None:
-        self._timer = Timer(seconds, expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        code = self._pipes.process.poll()
+        return code is not None and 0 < code != _SSH_FAILED
 
 
 def _collect(stream: IO[bytes], errors: bytearray) -> None:
@@ -277,16 +248,6 @@ def _collect(stream: IO[bytes], errors: bytearray) -> None:
         while part := os.read(stream.fileno(), 4096):
             errors += part
             del errors[:-_MOST_ERRORS]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    with suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, 9)  # with what its ProxyCommand has started
 
 
 def _short(said: object) -> str:

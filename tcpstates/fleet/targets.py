@@ -28,9 +28,15 @@ _NAME = re.compile(
 )
 _PASSES_INPUT = re.compile("-[it]*i[it]*|--interactive|--stdin")
 _SSH_URL = "ssh://"
-# Programs whose `exec` passes standard input on only with -i.
-_EXEC = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc", "lxc-attach"})
-# The end of what a user types, before the command that runs there.
+# Programs whose `exec` passes standard input on only with -i, and their options with a
+# value, after which the name of the place follows.
+_EXEC = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc"})
+_VALUED = {
+    *("-u", "--user", "-e", "--env", "--env-file", "-w", "--workdir", "--detach-keys"),
+    *("-n", "--namespace", "-c", "--container", "--context", "--kubeconfig"),
+}
+# Programs that run another one, so that what they are given may be ssh.
+_WRAPPERS = frozenset({"sudo", "env", "doas", "sshpass", "timeout", "nice", "torsocks"})
 _SSH_FIXED = (
     *("-T", "-a", "-x"),  # no terminal, and nothing of ours for the far side
     *("-o", "BatchMode=yes"),
@@ -72,35 +78,36 @@ def find_targets(
 ) -> list[Target]:
     """Return the targets of --host and --via; raise ArgumentError for a wrong one.
 
-    `seconds`: how long ssh may take to connect. Each host is named once.
+    `seconds`: how long ssh may take to connect. A host that is named twice, in whatever
+    spelling, is asked once.
     """
     program = _words(ssh, "--ssh")
-    options: tuple[str, ...] = (
-        *_SSH_FIXED,
-        "-o",
-        f"ConnectTimeout={max(1, round(seconds))}",
-    )
-    options += multiplexing_options()
-    found: dict[str, Target] = {}
+    patience = f"ConnectTimeout={max(1, round(seconds))}"
+    options: tuple[str, ...] = ()
+    found: dict[object, Target] = {}
     for name in _names(hosts):
-        user, host, port = _parts(name)
+        user, host, port = parts = _parts(name)
         place = f"{user}@{host}" if user else host
+        if not options:
+            shared = multiplexing_options(program, place)
+            options = (*_SSH_FIXED, "-o", patience, *shared)
         chosen = ("-p", port) if port else ()
-        command = (*program, *options, *chosen, "--", place)
-        found[name] = Target(
-            name,
-            command,
+        target = Target(
+            name.removeprefix(_SSH_URL).rstrip("/"),
+            (*program, *options, *chosen, "--", place),
             shlex.join([*program, *chosen, place]),
-            shlex.join([*_ssh_option(ssh), "--host", name]),
+            shlex.join([*([] if ssh == "ssh" else ["--ssh", ssh]), "--host", name]),
             has_shell=True,
             sudo=sudo,
         )
+        found.setdefault((user, host.lower(), parts[2]), target)
+    names = {target.name for target in found.values()}
     for prefix in via:
-        words = _words(prefix, "--via")
-        target = _through(prefix, words, sudo=sudo)
-        if target.name in found:  # web-0 in two clusters
-            target = target._replace(name=" ".join(words))
-        found[target.name] = target
+        target = _through(prefix, _words(prefix, "--via"), sudo=sudo)
+        if target.name in names and target.shown not in found:  # web-0 in two clusters
+            target = target._replace(name=target.shown)
+        names.add(target.name)
+        found.setdefault(target.shown, target)
     if len(found) > _MOST_HOSTS:
         raise ArgumentError(f"{len(found)} hosts; at most {_MOST_HOSTS} can be asked")
     if not found:
@@ -109,41 +116,50 @@ def find_targets(
 
 
 def _through(prefix: str, words: list[str], *, sudo: bool) -> Target:
-    """Make the target of a prefix; its name is the last word that is no option."""
+    """Make the target of a prefix, named after its place."""
     named = [word for word in words[1:] if not word.startswith("-")]
     if not named:
         raise ArgumentError(
-            f"--via '{sanitise(prefix)}': no place named; for example"
-            " --via 'docker exec web'"
+            f"--via '{prefix}': no place named; for example --via 'docker exec web'"
         )
-    program = words[0].rpartition("/")[2]
-    if program in _EXEC and "exec" in words:
-        place = words.index("exec") + 1
-        rest = words[place:]
-        options = rest[: rest.index("--")] if "--" in rest else rest
+    name, programs = named[-1], [word.rpartition("/")[2] for word in words]
+    place = programs.index("exec") if "exec" in programs else 0
+    if not _EXEC.isdisjoint(programs[:place]):
+        options, name = _options_of(words[place + 1 :], name)
         if not any(map(_PASSES_INPUT.fullmatch, options)):
-            words = [*words[:place], "-i", *rest]
+            words = [*words[: place + 1], "-i", *words[place + 1 :]]
     shown = shlex.join(words)
+    first = next((p for p in programs if p not in _WRAPPERS), "")
     return Target(
-        named[-1],
+        name,
         tuple(words),
         shown,
         shlex.join(["--via", shown]),
-        # ssh joins its arguments to one text, for a shell there.
-        has_shell=any(word.rpartition("/")[2] == "ssh" for word in words),
+        has_shell=first == "ssh",  # it joins its arguments to one text, for a shell
         sudo=sudo,
     )
 
 
-def _ssh_option(ssh: str) -> list[str]:
-    return [] if ssh == "ssh" else ["--ssh", ssh]
+def _options_of(words: Sequence[str], name: str) -> tuple[list[str], str]:
+    """Return the options before the name of a place, and that name."""
+    options: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return options, word
+        options.append(word)
+        if word in _VALUED:
+            next(rest, None)
+    return options, name
 
 
 def _words(text: str, option: str) -> list[str]:
+    if not text.isprintable():
+        raise ArgumentError(f"{option}: control characters in '{sanitise(text)}'")
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise ArgumentError(f"{option} '{sanitise(text)}': {error}") from error
+        raise ArgumentError(f"{option} '{text}': {error}") from error
     if not words:
         raise ArgumentError(f"{option}: empty command")
     return words
@@ -162,25 +178,37 @@ def _names(hosts: Sequence[str]) -> Iterator[str]:
 
 def _names_in(path: str) -> Iterator[str]:
     """Yield the names in a file: a line each, after which a comment may follow."""
+    most = _MOST_HOSTS * _LONGEST
     try:
         if path == "-":
-            lines = sys.stdin.read(_MOST_HOSTS * _LONGEST).splitlines()
+            text = "" if sys.stdin is None else sys.stdin.read(most + 1)
         else:
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                lines = stream.read(_MOST_HOSTS * _LONGEST).splitlines()
+            with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
+                text = stream.read(most + 1)
     except OSError as error:
-        text = f"--host @{sanitise(path)}: cannot be read: {error.strerror}"
-        raise ArgumentError(text) from error
-    for line in lines:
-        names = line.partition("#")[0].replace(",", " ").split()
-        yield from (name for name in names if name)
+        told = f"--host @{sanitise(path)}: cannot be read: {error.strerror}"
+        raise ArgumentError(told) from error
+    if len(text) > most:
+        raise ArgumentError(f"--host @{sanitise(path)}: too large for a list of hosts")
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in line.partition("#")[0].replace(",", " ").split():
+            try:
+                _parts(name)
+            except ArgumentError as error:
+                raise ArgumentError(
+                    f"{error} ({sanitise(path)}, line {number})"
+                ) from error
+            yield name
 
 
 def _parts(name: str) -> tuple[str, str, str]:
     """Return the user, the host and the port of a name; empty where there is none."""
-    found = _NAME.fullmatch(name.removeprefix(_SSH_URL).rstrip("/"))
-    if found is None or len(name) > _LONGEST:
-        shown = sanitise(name[:_LONGEST])
+    is_short = len(name) <= _LONGEST
+    found = (
+        _NAME.fullmatch(name.removeprefix(_SSH_URL).rstrip("/")) if is_short else None
+    )
+    if found is None:
+        shown = sanitise(name if is_short else f"{name[:40]}...")
         hint = "; names begin with a letter or digit" if name[:1] == "-" else ""
         raise ArgumentError(
             f"--host: '{shown}' is no host name{hint}; use [USER@]HOST[:PORT] or @FILE"

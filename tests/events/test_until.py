@@ -84,8 +84,8 @@ def test_it_has_to_hold(actor: Lab) -> None:
     [
         (["--until", "close_wiat<1"], "did you mean close_wait?"),
         (["--until", "close_wait"], "expected NAME=RANGE"),
-        (["--for", "2"], "require --until"),
-        (["--timeout", "2"], "require --until"),
+        (["--for", "2"], "requires --until"),
+        (["--timeout", "2"], "requires --until"),
         (["--until", "total=0", "--json"], "prints one line"),
         (["--until", "total=0", "--from", "x"], "remove --from"),
     ],

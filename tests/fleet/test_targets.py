@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,7 +40,7 @@ def test_a_name_becomes_arguments_of_ssh(name: str, end: list[str]) -> None:
     target = one(name)
     assert list(target.command[-len(end) :]) == end
     assert target.command[0] == "ssh"
-    assert target.name == name
+    assert target.name == name.removeprefix("ssh://").rstrip("/")
     assert "BatchMode=yes" in target.command
 
 
@@ -60,6 +62,21 @@ def test_what_is_no_name_never_reaches_ssh(name: str) -> None:
     assert len(text) < 500
 
 
+def test_a_long_name_is_refused_at_once() -> None:
+    start = time.monotonic()
+    for name in (":" * 3000 + "!", "a" * 10**6, "1:" * 5000):
+        with pytest.raises(ArgumentError) as caught:
+            one(name)
+        assert len(str(caught.value)) < 300
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="missing: ssh")
+def test_a_host_in_two_spellings_is_asked_once() -> None:
+    found = find_targets(["web1,ssh://web1,WEB1,web1:22,root@web1"], [])
+    assert [target.name for target in found] == ["web1", "web1:22", "root@web1"]
+
+
 def test_lists_and_files_of_names(tmp_path: Path) -> None:
     file = tmp_path / "hosts"
     file.write_text("# all of them\nweb1 # the first\n\nroot@web2:2222, web3\nweb1\n")
@@ -70,8 +87,10 @@ def test_lists_and_files_of_names(tmp_path: Path) -> None:
         find_targets([f"@{file}"], [])
     with pytest.raises(ArgumentError, match="cannot be read: No such file"):
         find_targets(["@/nowhere"], [])
+    file.write_bytes(b"\xef\xbb\xbfweb1\r\nweb2\r\n")
+    assert [t.name for t in find_targets([f"@{file}"], [])] == ["web1", "web2"]
     file.write_text("web1\n-oProxyCommand=id\n")
-    with pytest.raises(ArgumentError, match="no host name"):
+    with pytest.raises(ArgumentError, match=r"no host name.*hosts, line 2"):
         find_targets([f"@{file}"], [])
 
 
@@ -80,12 +99,15 @@ def test_lists_and_files_of_names(tmp_path: Path) -> None:
     [
         ("docker exec web", "web", "docker exec -i web"),
         ("docker exec -i web", "web", "docker exec -i web"),
+        ("sudo docker exec web", "web", "sudo docker exec -i web"),
+        ("docker exec ssh", "ssh", "docker exec -i ssh"),
+        ("kubectl exec web-0 -c app --", "web-0", "kubectl exec -i web-0 -c app --"),
         ("docker exec -it web", "web", "docker exec -it web"),
         ("docker exec -u root web", "web", "docker exec -i -u root web"),
         ("kubectl exec web-0 --", "web-0", "kubectl exec -i web-0 --"),
         (
             "kubectl -n shop exec web-0 -c app --",
-            "app",
+            "web-0",
             "kubectl -n shop exec -i web-0 -c app --",
         ),
         ("nsenter -t 1 -n", "1", "nsenter -t 1 -n"),
@@ -108,7 +130,7 @@ def test_a_prefix_that_is_ssh_gets_one_text() -> None:
     assert target.arguments(["sh", "-c", "a b"])[-1] == "sh -c 'a b'"
 
 
-@pytest.mark.parametrize("prefix", ["", "true", "docker 'exec", "cat -x"])
+@pytest.mark.parametrize("prefix", ["", "true", "docker 'exec", "cat -x", "a \x1b[31m"])
 def test_a_prefix_names_a_place(prefix: str) -> None:
     with pytest.raises(ArgumentError, match="--via"):
         find_targets([], [prefix])
@@ -128,6 +150,7 @@ def test_sudo_precedes_what_runs_there() -> None:
     assert target.arguments(["sh", "-c", "x"])[-1] == "sudo -n sh -c x"
 
 
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="missing: ssh")
 @pytest.mark.skipif(sys.platform == "win32", reason="no ControlMaster on Windows")
 def test_connections_are_shared_only_where_nobody_else_can_use_them(
     monkeypatch: pytest.MonkeyPatch,
@@ -137,10 +160,27 @@ def test_connections_are_shared_only_where_nobody_else_can_use_them(
         folder = Path(home, ".ssh")
         folder.mkdir(mode=0o700)
         monkeypatch.setenv("HOME", home)
-        shared = f"ControlPath={folder}/tcpstates/%C"
-        assert shared in one("web1").command
+
+        def is_shared(**settings: str) -> list[str]:
+            words = one("web1", **settings).command
+            return [
+                w for w in words if w.startswith(f"ControlPath={folder}/tcpstates/")
+            ]
+
+        (usual,) = is_shared()
+        # Another command may lead elsewhere under the same name.
+        (other,) = is_shared(ssh="ssh -o ProxyJump=gate")
+        assert usual != other
+        # Who shares connections in a way of his own keeps it.
+        config = Path(home, "config")
+        config.write_text("Host *\n ControlPath ~/mine-%C\n")
+        assert is_shared(ssh=f"ssh -F {config}") == []
         (folder / "tcpstates").chmod(0o770)
-        assert shared not in one("web1").command
+        assert is_shared() == []
         (folder / "tcpstates").chmod(0o700)
         folder.chmod(0o777)
-        assert shared not in one("web1").command
+        assert is_shared() == []
+    with TemporaryDirectory(dir="/tmp", prefix="a b$") as strange:
+        Path(strange, ".ssh").mkdir(mode=0o700)
+        monkeypatch.setenv("HOME", strange)
+        assert not any("Control" in word for word in one("web1").command)

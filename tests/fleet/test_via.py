@@ -6,8 +6,9 @@ import json
 import os
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ import pytest
 
 from conftest import COMMAND, Finished, Lab, enter_lab, finish
 from support.hosts.other_hosts import path_with
+from support.streaming import stream
+from tcpstates.fleet.remote import RemoteHost
+from tcpstates.fleet.session import Wanted
+from tcpstates.fleet.targets import find_targets
 
 pytestmark = [
     pytest.mark.skipif(
@@ -208,7 +213,8 @@ def test_the_doctor_finds_there_what_it_finds_here(two: Lab) -> None:
         assert finding["verdict"].startswith(f"on {name}: ")
         for command in finding["commands"]:
             words = shlex.split(command, comments=True)
-            assert "--via" in words or words[0] == "nsenter", command
+            is_elsewhere = "--via" in words or words[0] == "nsenter"
+            assert is_elsewhere or words[:2] == ["tcpstates", "explain"], command
 
 
 def test_commands_of_findings_reach_the_host(two: Lab) -> None:
@@ -304,13 +310,120 @@ def test_an_interrupt_waits_for_nobody(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
-if sys.platform == "linux" and hasattr(os, "geteuid") and os.geteuid() == 0:
+def script_of(folder: Path, text: str) -> str:
+    """A command of sh that stands for a way to a host; $@ runs what it is given."""
+    script = folder / "way"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    return f"{script} h"
 
-    def test_without_privileges_owners_are_missing(one: Lab) -> None:
-        """The prefix of a user who is not root, on the far side."""
-        drop = "setpriv --reuid 65534 --regid 65534 --clear-groups"
-        finished = run("-tanp", *via(one, drop))
-        assert finished.returncode == 0
-        assert f"{'setpriv'}" not in finished.stdout
-        assert "hidden" in finished.stderr
-        assert "run as root" in finished.stderr
+
+CUT = """echo tcpstates-text ss Linux x86_64
+echo 'Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process'
+echo 'tcp LISTEN 0 9 10.0.0.1:80 0.0.0.0:*'
+exit 255"""
+
+
+def test_a_part_of_an_answer_is_no_answer(tmp_path: Path) -> None:
+    way = script_of(tmp_path, CUT)
+    for words in (["-ta"], ["check", "-c", "close_wait=0"]):
+        finished = run(*words, "--via", way)
+        assert finished.returncode == 3
+        assert "incomplete" in finished.stdout + finished.stderr
+
+
+def test_what_only_our_program_can_read_is_refused_elsewhere(
+    one: Lab, tmp_path: Path
+) -> None:
+    prefix = path_with(tmp_path / "bin", *NO_PYTHON)
+    for words in (["--netns", "all"], ["--source", "procfs"]):
+        finished = run("-tan", *words, *via(one, prefix))
+        assert (finished.returncode, finished.stdout) == (3, "")
+        assert f"which {words[0]} needs" in finished.stderr
+
+
+def test_a_host_that_comes_back_is_asked_again(tmp_path: Path) -> None:
+    """Its sockets are not reported as closed meanwhile."""
+    way = script_of(
+        tmp_path,
+        f"shift; echo x >> {tmp_path}/log\nn=$(wc -l < {tmp_path}/log)\n"
+        "if [ $n = 2 ]; then echo boom >&2; exit 1; fi\n"
+        # The first connection serves two questions, and breaks.
+        'if [ $n = 1 ]; then exec timeout 1.5 "$@"; fi\nexec "$@"',
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        command = [*COMMAND, "-ltn", "-w", "0.5", "--jsonl", f"sport = :{port}"]
+        with stream([*command, "--via", way], tmp_path) as watching:
+            watching.wait_for(lambda: "boom" in watching.errors.read_text())
+            log = tmp_path / "log"
+            watching.wait_for(lambda: len(log.read_text()) >= 6)
+            time.sleep(1)
+            kinds = Counter(event["event"] for event in watching.events)
+    assert kinds["closed"] == 0
+    assert kinds["present"] + kinds["opened"] == 1
+
+
+def test_a_deadline_holds_whoever_holds_the_pipe(tmp_path: Path) -> None:
+    way = script_of(tmp_path, "setsid sleep 20 & exec sleep 20")
+    start = time.monotonic()
+    finished = run("-tan", "--timeout", "1", "--via", way)
+    assert time.monotonic() - start < 10
+    assert finished.returncode == 3
+    assert "no answer within 1 s" in finished.stderr
+
+
+def test_until_waits_no_longer_than_its_timeout(tmp_path: Path) -> None:
+    way = script_of(tmp_path, "exec sleep 30")
+    start = time.monotonic()
+    finished = run("--until", "listen>0", "--timeout", "1", "--via", way)
+    assert time.monotonic() - start < 8
+    assert finished.returncode == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", 15)])
+def test_nothing_outlives_us(tmp_path: Path, number: int) -> None:
+    way = script_of(tmp_path, f"echo $$ > {tmp_path}/pid\nexec sleep 60")
+    command = [*COMMAND, "-tan", "--timeout", "50", "--via", way]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as asking:
+        pid = tmp_path / "pid"
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.01)
+        asking.send_signal(number)
+        assert asking.wait(20) == -number
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid.read_text().strip()}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_no_host_answers_the_doctor(tmp_path: Path) -> None:
+    gone = ["--via", "false a", "--via", "false b"]
+    finished = run("doctor", *gone)
+    assert finished.returncode == 3
+    assert "none of 2 hosts answered: a: " in finished.stderr
+
+
+def test_commands_that_the_doctor_proposes_for_others_stay_as_they_are() -> None:
+    (target,) = find_targets(["web1"], [], sudo=True)
+    there = RemoteHost(target, Wanted()).there
+    for command in (
+        "on 10.0.0.9: tcpstates doctor",
+        "tcpstates explain keepalive",
+        "look at its log",
+    ):
+        assert there(command) == command
+    assert there("tcpstates -tan") == "tcpstates --host web1 --sudo -tan"
+    assert there("ss -tan") == "ssh web1 'sudo ss -tan'"
+    assert "if tcpstates is installed" in there("tcpstates kill pid = 7")
+    assert "doctor" not in there("tcpstates doctor --netns all")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="users are Unix's")
+def test_without_privileges_owners_are_missing(one: Lab) -> None:
+    """The prefix of a user who is not root, on the far side."""
+    drop = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    finished = run("-tanp", *via(one, drop))
+    assert finished.returncode == 0
+    assert "hidden" in finished.stderr
+    assert "run as root" in finished.stderr

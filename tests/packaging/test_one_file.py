@@ -201,6 +201,16 @@ def test_docs_come_out_of_it(built: Path, tmp_path: Path) -> None:
     assert run(built, "install-docs", "--prefix", str(prefix), "--remove").stdout == ""
 
 
+def test_a_prefix_that_is_no_folder_is_refused(built: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for prefix, code in (("", 2), ("~nobody-of-that-name/x", 2), (f"{file}/x", 3)):
+        finished = run(built, "install-docs", "--prefix", prefix)
+        assert (finished.returncode, finished.stdout) == (code, ""), prefix
+        assert len(finished.stderr.splitlines()) == 1
+        assert "Errno" not in finished.stderr
+
+
 def test_a_reader_that_leaves_keeps_the_exit_code(built: Path) -> None:
     command = f"{sys.executable} -I {built} check -c total=0 -a | head -0; echo ${{PIPESTATUS[0]}}"
     finished = subprocess.run(

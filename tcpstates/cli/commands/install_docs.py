@@ -14,6 +14,7 @@ from tcpstates.cli.atomic_file import whole_file
 from tcpstates.cli.commands.completion import completion_script
 from tcpstates.cli.manual import read_page
 from tcpstates.cli.output import Output
+from tcpstates.errors import TcpstatesError
 from tcpstates.text import sanitise
 
 _SYSTEM, _USER = "/usr/local", "~/.local"
@@ -40,7 +41,9 @@ def install_docs(output: Output, /, prefix: str | None, *, remove: bool) -> None
     pip puts the man page beside its programs; pipx and uv put it nowhere where man
     looks. Each file is printed.
     """
-    root = Path(os.path.expanduser(prefix or _default()))
+    root = Path(os.path.expanduser(_default() if prefix is None else prefix))
+    if prefix == "" or str(root).startswith("~"):
+        raise click.UsageError(f"--prefix '{prefix}': no such folder")
     if remove:
         output.write(_removed(root))
         return
@@ -65,10 +68,23 @@ def _files() -> Iterator[tuple[str, bytes]]:
 def _installed(root: Path) -> Iterator[str]:
     for place, content in _files():
         path = root / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(str(path)) as stream:
-            stream.write(content)
+        try:
+            _make_folder(path.parent)
+            with whole_file(str(path)) as stream:
+                stream.write(content)
+            path.chmod(0o644)
+        except OSError as error:
+            text = f"cannot write {sanitise(str(path))}: {error.strerror}"
+            raise TcpstatesError(text) from error
         yield f"{sanitise(str(path))}\n"
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder that everybody can read, whatever the umask, and those above."""
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir()
+        path.chmod(0o755)
 
 
 def _removed(root: Path) -> Iterator[str]:

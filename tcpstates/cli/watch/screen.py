@@ -42,6 +42,7 @@ class Screens:
         self._options, self._output, self._names = options, output, names
         self._is_first = True
         self._skipped = 0
+        self._unread: frozenset[str] = frozenset()
         self._marks: dict[Key, tuple[str, int]] = {}  # and for how many more rounds
         self._gone: deque[tuple[int, Batch]] = deque()
         shown = load_shown(options)
@@ -55,6 +56,7 @@ class Screens:
     def texts(self, look: Look, skipped: int) -> Iterator[str]:
         """Yield one frame, with what moves the cursor."""
         self._skipped += skipped
+        self._unread = look.unread
         height = self._output.height or 24
         if self._numbers is None:
             lines = self._listing(look, height)
@@ -69,6 +71,8 @@ class Screens:
     def _heading(self, look: Look, events: str) -> str:
         at = datetime.fromtimestamp(look.time)  # noqa: DTZ006  (as a clock shows it)
         text = f"{at:%H:%M:%S}, every {self._options.watch:g} s{events}"
+        if self._unread:
+            text += f"; no answer from {sanitise(', '.join(sorted(self._unread)))}"
         if self._skipped:
             text += f"; {counted(self._skipped, 'round')} skipped, it takes too long"
         return text[: self._output.width]

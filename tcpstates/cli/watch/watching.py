@@ -15,8 +15,8 @@ from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.watch.rounds import collect_garbage, rounds
-from tcpstates.errors import FilterSyntaxError
-from tcpstates.model import FEW_EXAMINED, Listing
+from tcpstates.errors import FilterSyntaxError, SourceUnavailable
+from tcpstates.model import FEW_EXAMINED, HOST_FAILED, HOST_LEFT_OUT, Listing
 from tcpstates.states import names_in_tool
 from tcpstates.wording import counted
 
@@ -109,11 +109,19 @@ class _Watched:
         # Programs read the same bytes in every locale.
         encoding = "utf-8" if self._options.is_for_programs else None
         for skipped in rounds(interval):
-            look = self._follower.look()
+            try:
+                look = self._follower.look()
+            except SourceUnavailable as error:
+                # Other hosts may come back; until then there is nothing to show.
+                if self._is_first or self._origin.is_here:
+                    raise
+                warn(str(error))
+                continue
             self._output.write(texts(look, skipped), encoding=encoding)
             self._output.flush()
             for limitation in look.listing.limitations:
                 is_new = limitation.text not in self._warned
+                is_new |= limitation.kind in (HOST_FAILED, HOST_LEFT_OUT)
                 if limitation.kind not in _EACH_TIME and is_new:
                     self._warned.add(limitation.text)
                     warn(limitation.text)
