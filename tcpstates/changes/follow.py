@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from tcpstates.batch import Batch
 from tcpstates.changes.ends import End, ears_of, ends_of, traffic_of
 from tcpstates.changes.identity import Key, has_cookies, keys_of, select_keys
+from tcpstates.changes.look import Happening, Look
 from tcpstates.changes.model import Events, Kind, Resync, plain_events
 from tcpstates.changes.owner_cache import OwnerCache
 from tcpstates.collect.ended import EndListener
@@ -27,20 +27,6 @@ from tcpstates.origin import Origin
 from tcpstates.parse.ended import Ended, sort_notices
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.states import ALL_STATES, LISTENING
-
-Happening = Events | Resync
-
-
-class Look(NamedTuple):
-    """The sockets that are there now, and what has happened since the last look."""
-
-    listing: Listing  # its own batches have been read
-    selection: Selection | None
-    batches: Sequence[Batch]
-    happened: Sequence[Happening]
-    time: float  # seconds since the epoch
-    monotonic: float
-    unread: frozenset[str] = frozenset()  # hosts that have not answered
 
 
 class Follower:

@@ -286,8 +286,6 @@ def _instead(error: click.NoSuchOption, arguments: list[str]) -> str | None:
     )
 
     option = error.option_name
-    if option in ("--host", "--via"):
-        return f"it is for this host; there: ssh -t HOST tcpstates {arguments[0]} ..."
     if any(re.match("-i(TCP|UDP|[46@:])|-sTCP", argument) for argument in arguments):
         return f"for lsof's options: tcpstates --like lsof {' '.join(arguments)}"
     if arguments[0] == "doctor":

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from tcpstates.cli.answer import Answer
-from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.chosen import chosen_families, chosen_protocols
+from tcpstates.cli.options import Options
 from tcpstates.model import Request
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.protocols import DEFAULT_PROTOCOL, PROTOCOLS

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from tcpstates.cli.answer import Answer
+from tcpstates.cli.chosen import chosen_families, chosen_protocols
 from tcpstates.cli.exit_codes import with_failures
-from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.errors import FilterSyntaxError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -22,8 +22,6 @@ from tcpstates.cli.option_groups import (
 from tcpstates.cli.source_options import ELSEWHERE, NETNS_OPTION, SOURCE_OPTION
 from tcpstates.cli.thresholds import Threshold
 from tcpstates.cli.types import COLUMN_LIST
-from tcpstates.model import FAMILIES
-from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import STATE_NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -300,13 +298,3 @@ def live_selection_options(function: F) -> F:
     for decorator in reversed((*_KINDS, NETNS_OPTION)):
         function = decorator(function)
     return function
-
-
-def chosen_protocols(values: Mapping[str, Any], default: Sequence[str]) -> set[str]:
-    """Pick the protocols that -t and -u name, or the default."""
-    return {name for name in PROTOCOLS if values[name]} or set(default)
-
-
-def chosen_families(values: Mapping[str, Any]) -> set[str]:
-    """Pick the families that -4 and -6 name, or both."""
-    return {name for name in FAMILIES if values[name]} or set(FAMILIES)

@@ -68,6 +68,8 @@ _NO_VALUE = "takes no value"
 def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
     """Return the command for a long option that does not exist; None: no idea."""
     name, value = option, ""
+    if option in ("--host", "--via"):
+        return f"it is for this host; there: ssh -t HOST tcpstates {arguments[0]} ..."
     for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
         if argument.startswith(f"{name}="):
             value = argument.partition("=")[2]

@@ -11,7 +11,6 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TypeVar
 
 from tcpstates.advice import possible
 from tcpstates.batch import Batch
@@ -38,12 +37,13 @@ from tcpstates.doctor.findings import (
     gravity,
 )
 from tcpstates.doctor.merge import merged
+from tcpstates.doctor.parts import Parts
 from tcpstates.doctor.rules.datagrams import select_dropped
 from tcpstates.doctor.short_lived import ShortLived
 from tcpstates.doctor.thresholds import Thresholds
 from tcpstates.doctor.trends import compare
-from tcpstates.errors import ArgumentError, SourceUnavailable, chosen
-from tcpstates.model import FAMILIES, Limitation, Listing, Request
+from tcpstates.errors import ArgumentError, chosen
+from tcpstates.model import FAMILIES, Listing, Request
 from tcpstates.origin import Origin, to_origin
 from tcpstates.pipeline import list_sockets, select
 from tcpstates.processes import Process
@@ -61,7 +61,6 @@ __all__ = [
     "examine",
 ]
 
-T = TypeVar("T")
 _DEFAULT = Thresholds()
 # The states of half-open and of not yet accepted connections.
 _UNOWNED = frozenset({TcpState.SYN_RECEIVED, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
@@ -106,16 +105,23 @@ def examine(
         is_watched=watch is not None,
     )
     started = time.monotonic()
-    parts = _Parts(origin, question)
-    found = parts.scan(question)
+    parts = Parts(origin, is_watched=question.is_watched)
+
+    def examine_part(
+        part: Origin, before: Mapping[str, int], ends: ShortLived | None
+    ) -> Diagnosis:
+        return _scan(question, part.pinned(), before, ends)
+
+    found = parts.scan(examine_part)
     if watch is not None:
         sleep(watch)
         between = time.monotonic() - started
-        second = parts.scan(question)
+        second = parts.scan(examine_part)
         for part in second.keys() & found.keys():
             now = second[part]
             compared = compare(found[part].findings, now.findings, between)
-            compared += parts.short_lived(part, question, between)
+            selection = select(question.filter, part, request)
+            compared += parts.ends[part].findings(selection, between)
             second[part] = replace(now, findings=tuple(sorted(compared, key=gravity)))
         found = second
     diagnosis = merged([(part, each) for part, each in found.items()])
@@ -124,67 +130,6 @@ def examine(
         limitations=(*diagnosis.limitations, *parts.hidden()),
         seconds=time.monotonic() - started,
     )
-
-
-class _Parts:
-    """The parts of an origin, and what was counted in each when the run began."""
-
-    def __init__(self, origin: Origin, question: _Question) -> None:
-        self._origin = origin
-        self._ends: dict[Origin, ShortLived] = {}
-        self._refused: dict[Origin, SourceUnavailable] = {}
-        self._before = self._each(origin.parts(), lambda part: part.counters())
-        if question.is_watched:
-            self._ends = self._each(self._before, ShortLived)
-
-    def scan(self, question: _Question) -> dict[Origin, Diagnosis]:
-        """Examine every part; raise SourceUnavailable if that fails for all of them."""
-
-        def examine_part(part: Origin) -> Diagnosis:
-            before = self._before[part]
-            return _scan(question, part.pinned(), before, self._ends.get(part))
-
-        found = self._each(
-            [part for part in self._before if part not in self._refused], examine_part
-        )
-        if not found:
-            raise self._origin.unavailable(list(self._refused.values()))
-        return found
-
-    def _each(
-        self, parts: Iterable[Origin], call: Callable[[Origin], T]
-    ) -> dict[Origin, T]:
-        """Call something for each part, for several at once if the origin can.
-
-        A part that cannot be read is noted, and does not affect the others.
-        """
-
-        def attempt(part: Origin) -> T | SourceUnavailable:
-            try:
-                return call(part)
-            except SourceUnavailable as error:
-                return error
-
-        chosen = list(parts)
-        results = self._origin.map(attempt, chosen)
-        found: dict[Origin, T] = {}
-        for part, result in zip(chosen, results, strict=True):
-            if isinstance(result, SourceUnavailable):
-                self._refused[part] = result
-            else:
-                found[part] = result
-        return found
-
-    def short_lived(
-        self, part: Origin, question: _Question, seconds: float
-    ) -> list[Finding]:
-        """Report what opened and ended since the first scan."""
-        selection = select(question.filter, part, question.request)
-        return self._ends[part].findings(selection, seconds)
-
-    def hidden(self) -> list[Limitation]:
-        """Say which parts could not be examined."""
-        return self._origin.hidden(list(self._refused.values()))
 
 
 def _scan(

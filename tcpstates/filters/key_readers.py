@@ -16,8 +16,6 @@ from tcpstates.filters.conditions import (
     Device,
     InStates,
     Mark,
-    Netns,
-    OnHost,
     Ranges,
 )
 from tcpstates.filters.endpoints import (
@@ -27,6 +25,7 @@ from tcpstates.filters.endpoints import (
     read_ports,
 )
 from tcpstates.filters.listeners import ListenerCondition
+from tcpstates.filters.named_places import Netns, OnHost
 from tcpstates.filters.numeric_conditions import (
     Age,
     Number,

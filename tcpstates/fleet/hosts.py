@@ -20,7 +20,8 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.process_view import ProcessView, view_listed
 from tcpstates.errors import SourceUnavailable
-from tcpstates.fleet.remote import RemoteHost, RemoteNames
+from tcpstates.fleet.names import RemoteNames
+from tcpstates.fleet.remote import RemoteHost
 from tcpstates.fleet.session import HostFailed, Wanted
 from tcpstates.fleet.targets import Target
 from tcpstates.model import (

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.collect.names import HostNames
 from tcpstates.collect.process_view import ProcessView, view_listed
 from tcpstates.collect.restrict import restrict_batch
 from tcpstates.collect.saved.remarks import remarks_on
@@ -20,6 +19,7 @@ from tcpstates.collect.saved.source import lacks_of, service_port
 from tcpstates.errors import FileUnavailable
 from tcpstates.fleet.answers import About, about_from_json, request_to_json
 from tcpstates.fleet.checks import BadAnswer
+from tcpstates.fleet.names import RemoteNames
 from tcpstates.fleet.received import batch_from_json
 from tcpstates.fleet.session import HostFailed, Session, Wanted
 from tcpstates.fleet.targets import Target
@@ -87,7 +87,8 @@ class RemoteHost(OnePart):
         about = self._about = self._checked(
             about_from_json, self._session.ask(question, take)
         )
-        limitations += [self._said(limit) for limit in about.limitations]
+        for kind, text in about.limitations:
+            limitations.append(Limitation(kind, f"{self.label}: {text}"))
         self._lacks = frozenset(about.lacks)
         return about.source
 
@@ -128,10 +129,6 @@ class RemoteHost(OnePart):
             if wanted is not None and len(wanted):
                 wanted.set("host", [self.label] * len(wanted))
                 yield wanted
-
-    def _said(self, limitation: Limitation) -> Limitation:
-        text = f"{self.label}: {limitation.text}"
-        return Limitation(limitation.kind, text)
 
     def _ask(self, what: str, **more: Any) -> Any:
         """Ask our program there; None: there is none."""
@@ -199,7 +196,7 @@ class RemoteHost(OnePart):
     def names(
         self, *, numeric: bool, state_names: Mapping[str, str] | None = None
     ) -> RemoteNames:
-        """See `Origin`; users and interfaces come by name."""
+        """See `Origin`."""
         return RemoteNames([self], numeric=numeric, state_names=state_names)
 
     def lookup(self, protocols: Collection[str]) -> Lookup:
@@ -301,22 +298,3 @@ class RemoteHost(OnePart):
     def _option(self) -> str:
         sudo = " --sudo" if self.target.sudo else ""
         return f"{self.target.option}{sudo}"
-
-
-class RemoteNames(HostNames):
-    """Names of this host's files; times only where all hosts have the same."""
-
-    def __init__(
-        self,
-        hosts: Sequence[RemoteHost],
-        *,
-        numeric: bool,
-        state_names: Mapping[str, str] | None,
-    ) -> None:
-        super().__init__(numeric=numeric, state_names=state_names)
-        self._members = hosts
-
-    def fin_timeout_ms(self) -> int | None:
-        """See `model.Names`; None if the hosts differ."""
-        times = {each.fin_timeout_ms for each in self._members}
-        return times.pop() if len(times) == 1 else None

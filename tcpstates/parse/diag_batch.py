@@ -6,7 +6,6 @@ is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Sequence
 from itertools import chain, compress
@@ -17,6 +16,7 @@ from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName, InfoColumn
 from tcpstates.parse import diag_attributes as attached
 from tcpstates.parse.addresses import IPV4, IPV6
+from tcpstates.parse.cookie import read_cookies
 from tcpstates.parse.diag_states import RAW_WORDS, TIMERS
 from tcpstates.parse.tcp_info import BITS, PLACES, columns_within, parse_tcp_info
 from tcpstates.protocols import PROTOCOLS
@@ -43,14 +43,6 @@ _CONGESTION: dict[int, Texts[dict[str, int]]] = {
 }
 _UPPER_PROTOCOLS = Texts(attached.parse_upper_protocol)
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
-
-
-IS_BIG = sys.byteorder == "big"
-
-
-def joined_halves(number: int) -> int:
-    """Exchange the halves of a number that was read as a whole, from big-endian."""
-    return (number & 0xFFFFFFFF) << 32 | number >> 32
 
 
 class DiagBatch(Batch):
@@ -84,10 +76,7 @@ class DiagBatch(Batch):
 
     def cookies(self) -> list[tuple[int]]:
         """Return the 64-bit socket cookies, each in a tuple of its own."""
-        layout = Struct(f"={_COOKIE}xQ{self._stride - _COOKIE - 8}x")
-        found = layout.iter_unpack(self._rows)
-        # idiag_cookie[2] has the lower half first, on every processor.
-        return [(joined_halves(n),) for (n,) in found] if IS_BIG else list(found)
+        return read_cookies(self._rows, self._stride, _COOKIE)
 
     def _make(self, name: ColumnName) -> Sequence[Any] | None:
         number = _NUMBERS.get(name)

@@ -19,7 +19,7 @@ from tcpstates.collect import netlink, psutil_
 from tcpstates.errors import SourceUnavailable
 from tcpstates.model import Limitation, Request
 from tcpstates.origin import LiveHost
-from tcpstates.parse import diag_batch
+from tcpstates.parse import cookie
 from tcpstates.parse.inet_diag import DiagDecoder
 from tcpstates.pipeline import list_sockets
 from tcpstates.protocols import TCP, UDP
@@ -77,12 +77,12 @@ def test_a_cookie_has_its_lower_half_first_on_every_processor(
         decoder.port_id = 77
         batches = decoder.decode(diag.message(1, cookie=0x11223344_55667788))
         batches += decoder.decode(diag.done())
-        return [cookie for batch in batches for cookie in batch.column("cookie")]
+        return [number for batch in batches for number in batch.column("cookie")]
 
     assert cookies() == [0x11223344_55667788]
-    monkeypatch.setattr(diag_batch, "IS_BIG", True)
+    monkeypatch.setattr(cookie, "_IS_BIG", True)
     assert cookies() == [0x55667788_11223344]
-    assert diag_batch.joined_halves(2 << 32) == 2
+    assert cookie.joined_halves(2 << 32) == 2
 
 
 @linux

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from tcpstates.api import Counts, count_by
-from tcpstates.cli.options import chosen_families, chosen_protocols, selection_options
+from tcpstates.cli.chosen import chosen_families, chosen_protocols
+from tcpstates.cli.options import selection_options
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.thresholds import THRESHOLD, Threshold

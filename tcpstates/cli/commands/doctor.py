@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from tcpstates.cli.chosen import chosen_families
 from tcpstates.cli.exit_codes import ExitCode, with_failures
 from tcpstates.cli.host_options import names_hosts
-from tcpstates.cli.options import chosen_families
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, elsewhere_options
 from tcpstates.cli.state_argument import color_option, json_option

@@ -10,12 +10,9 @@ from typing import Any
 
 import click
 
+from tcpstates.cli.chosen import chosen_families, chosen_protocols
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.options import (
-    chosen_families,
-    chosen_protocols,
-    live_selection_options,
-)
+from tcpstates.cli.options import live_selection_options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
 from tcpstates.cli.types import FILTER_ARGUMENT

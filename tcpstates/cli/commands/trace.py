@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from tcpstates.changes.follow import Follower, Happening
+from tcpstates.changes.follow import Follower
+from tcpstates.changes.look import Happening
 from tcpstates.changes.model import Events, Kind
 from tcpstates.changes.summary import Summary
 from tcpstates.changes.traced import TracedEvents

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from tcpstates.changes.follow import Look
+from tcpstates.changes.look import Look
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
 from tcpstates.collect.names import HostNames

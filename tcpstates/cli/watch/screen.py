@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tcpstates.batch import Batch
-from tcpstates.changes.follow import Look
 from tcpstates.changes.identity import Key, keys_of, select_keys
+from tcpstates.changes.look import Look
 from tcpstates.changes.model import Events, Kind
 from tcpstates.cli.list_command import load_shown
 from tcpstates.cli.listing import ListingView

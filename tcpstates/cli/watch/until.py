@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from tcpstates.api import Counts, count_by
+from tcpstates.cli.chosen import chosen_families, chosen_protocols
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.options import Options, chosen_families, chosen_protocols
+from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import chosen_origin
 from tcpstates.cli.thresholds import Threshold

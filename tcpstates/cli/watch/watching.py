@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tcpstates.changes.follow import Follower, Look
+from tcpstates.changes.follow import Follower
+from tcpstates.changes.look import Look
 from tcpstates.cli.answer import Answer
 from tcpstates.cli.list_command import load_shown, make_request, understood
 from tcpstates.cli.options import Options

@@ -15,6 +15,7 @@ from itertools import takewhile
 
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout, Shape
+from tcpstates.parse.saved.netstat_owner import owner_of_bsd
 from tcpstates.parse.saved.netstat_windows import read_windows, with_program
 from tcpstates.parse.saved.rows import (
     MALFORMED,
@@ -40,16 +41,8 @@ _TIMER = re.compile(
 _PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
 _USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
 _MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
-# macOS since 14: numbers, then the process name, which may contain blanks, and the pid.
-_NAME_AND_PID = re.compile(
-    r"(?:\s{1,40}\d{1,20}){2,4}\s{1,40}(\S.{0,60}?)\s?:(\d{1,10})(?=\s|$)"
-)
-_ENDS_IN_PID = re.compile(r"(.{1,64}?) ?:(\d{1,10})", re.DOTALL)
-_WORD = re.compile(r"\S+")
-_MAYBE_PID = re.compile(r":\d{1,10}(?=\s|$)")
 _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
-_PROCESS = "process:pid"
 _BSD_STATE = "(state)"
 _COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these instead of a state
 _WIDTH = 23  # of an endpoint in net-tools, without -W
@@ -180,23 +173,6 @@ class Netstat(Layout):
             raise MalformedLine(line)
         self._shows_states |= is_tcp and bool(after)
 
-    def _bsd_owner(self, after: list[str], tail: str) -> tuple[str, str | None]:
-        """Find the pid and the name of a process; empty: unknown.
-
-        On macOS they are one column, `name:pid`. A user may call a process `a:9 b`, so
-        the columns are counted from both ends, where the heading names them all. Else,
-        as after grep, a name in which there might be another pid is unknown.
-        """
-        columns = self._after_state
-        if columns and _PROCESS not in columns:
-            return dict(zip(columns, after, strict=False)).get("pid", ""), None
-        counted = _between(tail, columns) if columns else None
-        if counted is not None:
-            return counted[2], counted[1].rstrip(" ")
-        both = _NAME_AND_PID.search(f" {tail}")
-        is_certain = both is not None and len(_MAYBE_PID.findall(tail)) == 1
-        return (both[2], both[1]) if both and is_certain else ("", None)
-
     def _is_cut(self, address: Address, text: str) -> bool:
         """Check whether an endpoint was truncated to the width of its column."""
         if address.text == "*":
@@ -220,7 +196,7 @@ class Netstat(Layout):
         if raw is not None:
             tail = tail.split(raw.split()[-1], 1)[1]
         if is_bsd:
-            pid, name = self._bsd_owner(after, tail)
+            pid, name = owner_of_bsd(self._after_state, after, tail)
             if pid.isdecimal() and pid != "0":
                 more["processes"] = (owner(pid, name),)
             return raw
@@ -237,17 +213,6 @@ class Netstat(Layout):
         if program:
             more["processes"] = (owner(program[1], program[2]),)
         return raw
-
-
-def _between(tail: str, columns: list[str]) -> re.Match[str] | None:
-    """Match the column `name:pid`, counted from both ends of a row."""
-    place = columns.index(_PROCESS)
-    behind = len(columns) - place - 1
-    words = list(_WORD.finditer(tail))
-    if len(words) < place + behind + 1:
-        return None
-    start, end = words[place].start(), words[len(words) - behind - 1].end()
-    return _ENDS_IN_PID.fullmatch(tail, start, end)
 
 
 def _separator(text: str) -> str:
