@@ -149,6 +149,36 @@ class OnePart:
         return command
 
 
+class WithoutKernel(OnePart):
+    """An origin without a kernel to ask: a text, or several hosts at once."""
+
+    def settings(self) -> KernelSettings:
+        """See `Origin`; the defaults."""
+        from tcpstates.settings import KernelSettings
+
+        return KernelSettings()
+
+    def kernel_counts(self) -> KernelCounts | None:
+        """See `Origin`."""
+        return None
+
+    def counters(self) -> dict[str, int]:
+        """See `Origin`."""
+        return {}
+
+    def unix_listeners(self) -> int:
+        """See `Origin`."""
+        return 0
+
+    def processes(
+        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
+    ) -> ProcessView:
+        """See `Origin`."""
+        from tcpstates.collect.process_view import view_listed
+
+        return view_listed(owners)
+
+
 class LiveHost(OnePart):
     """This host, in our network namespace."""
 

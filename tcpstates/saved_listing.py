@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tcpstates.capabilities import Capability
 from tcpstates.collect.sources import read_source
-from tcpstates.model import KernelCounts, Limitation, Owner, Reading, Request
-from tcpstates.origin import OnePart, Origin
+from tcpstates.model import Limitation, Reading, Request
+from tcpstates.origin import Origin, WithoutKernel
 
 if TYPE_CHECKING:  # loaded only where they are needed
     from tcpstates.collect.names import HostNames
-    from tcpstates.collect.process_view import ProcessView
     from tcpstates.collect.saved.source import SavedFiles
     from tcpstates.filters.values import Lookup
     from tcpstates.model import Source
-    from tcpstates.settings import KernelSettings
 
 
-class SavedListing(OnePart):
+class SavedListing(WithoutKernel):
     """Files that tcpstates or other tools have written, on any machine."""
 
     filters_in_kernel = False
@@ -79,29 +77,3 @@ class SavedListing(OnePart):
         from tcpstates.collect.name_lookup import HostLookup
 
         return HostLookup(protocols)
-
-    def settings(self) -> KernelSettings:
-        """See `Origin`."""
-        from tcpstates.settings import KernelSettings
-
-        return KernelSettings()
-
-    def kernel_counts(self) -> KernelCounts | None:
-        """See `Origin`."""
-        return None
-
-    def counters(self) -> dict[str, int]:
-        """See `Origin`."""
-        return {}
-
-    def unix_listeners(self) -> int:
-        """See `Origin`."""
-        return 0
-
-    def processes(
-        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
-    ) -> ProcessView:
-        """See `Origin`."""
-        from tcpstates.collect.process_view import view_listed
-
-        return view_listed(owners)

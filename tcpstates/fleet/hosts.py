@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
-from tcpstates.collect.process_view import ProcessView, view_listed
 from tcpstates.errors import SourceUnavailable
 from tcpstates.fleet.names import RemoteNames
 from tcpstates.fleet.remote import RemoteHost
@@ -27,14 +26,12 @@ from tcpstates.fleet.targets import Target
 from tcpstates.model import (
     HOST_FAILED,
     HOST_LEFT_OUT,
-    KernelCounts,
     Limitation,
-    Owner,
     OwnersBy,
     Reading,
     Request,
 )
-from tcpstates.origin import OnePart, Origin
+from tcpstates.origin import Origin, WithoutKernel
 from tcpstates.settings import KernelSettings
 
 if TYPE_CHECKING:
@@ -45,7 +42,7 @@ _MOST_KEPT = 100  # connections between two questions
 _DESCRIPTORS = 6  # of a connection, those of its making included
 
 
-class Hosts(OnePart):
+class Hosts(WithoutKernel):
     """Other hosts, `parallel` of which are asked at once."""
 
     filters_in_kernel = False
@@ -185,24 +182,6 @@ class Hosts(OnePart):
             if len(self.members) == 1:
                 return self.members[0].settings()
         return KernelSettings()
-
-    def kernel_counts(self) -> KernelCounts | None:
-        """See `Origin`; each host has its own."""
-        return None
-
-    def counters(self) -> dict[str, int]:
-        """See `Origin`; each host has its own."""
-        return {}
-
-    def unix_listeners(self) -> int:
-        """See `Origin`; each host has its own."""
-        return 0
-
-    def processes(
-        self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
-    ) -> ProcessView:
-        """See `Origin`; each host has its own."""
-        return view_listed(owners)
 
 
 _Told = tuple[Reading, list[Limitation]] | HostFailed
