@@ -21,11 +21,27 @@ MOST = 16  # addresses that one sshd listens on: MAX_LISTEN_SOCKS, sshd.c
 HANGS, DEAD = "10.77.0.200", "10.77.0.201"  # accepts and says nothing; listens nowhere
 
 
+def places() -> list[str]:
+    """Where a program could leave something behind; sshd itself writes to /var/log."""
+    wanted = (
+        "/tmp",
+        "/var/tmp",
+        "/dev/shm",
+        "/root",
+        "/home",
+        "/run",
+        "/opt",
+        "/var/lib",
+    )
+    return [place for place in wanted if os.path.isdir(place)]
+
+
 class SshHosts:
     """Addresses of one sshd in a network namespace of its own."""
 
     def __init__(self, enter: Sequence[str], folder: Path) -> None:
         self.enter = list(enter)
+        self._own = folder
         self.addresses = [f"10.77.0.{number}" for number in range(1, NUMBER + 1)]
         config = folder / "ssh_config"
         config.write_text(
@@ -34,6 +50,20 @@ class SshHosts:
             " LogLevel ERROR\n"
         )
         self.ssh = f"ssh -F {config}"
+
+    def left_behind(self) -> list[str]:
+        """The files that are where a program could leave some, on the far side."""
+        search = [
+            "find",
+            *places(),
+            "-xdev",
+            "-type",
+            "f",
+            "!",
+            "-path",
+            f"{self._own}/*",
+        ]
+        return finish([*self.enter, "-m", *search]).stdout.splitlines()
 
     def tcpstates(self, command: Sequence[str], *arguments: str) -> Finished:
         """Run tcpstates beside these hosts."""
@@ -58,10 +88,14 @@ def ssh_hosts(folder: Path) -> Iterator[SshHosts]:
         "ip link set lo up; "
         + "".join(f"ip addr add 10.77.0.{n}/32 dev lo; " for n in range(1, NUMBER + 1))
         + f"ip addr add {HANGS}/32 dev lo; ip addr add {DEAD}/32 dev lo; "
+        # Empty folders there, so that whatever is found in them was left behind.
+        f"mount --bind {folder} /mnt; "
+        + "".join(f"mount -t tmpfs none {place}; " for place in places())
+        + f"mkdir -p {folder}; mount --move /mnt {folder}; mkdir -p /run/sshd; "
         "echo ready; cat"
     )
     with subprocess.Popen(
-        ["unshare", "-n", "sh", "-c", script],
+        ["unshare", "-n", "-m", "sh", "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as holder:
@@ -83,7 +117,7 @@ def ssh_hosts(folder: Path) -> Iterator[SshHosts]:
         programs = [
             *(
                 subprocess.Popen(
-                    [*enter, "/usr/sbin/sshd", "-D", "-f", str(config), *each]
+                    [*enter, "-m", "/usr/sbin/sshd", "-D", "-f", str(config), *each]
                 )
                 for each in servers
             ),
