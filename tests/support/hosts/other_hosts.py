@@ -29,7 +29,6 @@ def places() -> list[str]:
         "/dev/shm",
         "/root",
         "/home",
-        "/run",
         "/opt",
         "/var/lib",
     )
