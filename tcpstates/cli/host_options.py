@@ -73,6 +73,14 @@ def names_hosts(values: Mapping[str, Any]) -> bool:
     return False
 
 
+def shown_hosts(values: Mapping[str, Any]) -> str:
+    """Name the hosts that options name, for a heading; empty: none."""
+    from tcpstates.text import sanitise
+
+    named = [*values.get("hosts", ()), *values.get("via", ())]
+    return sanitise(", ".join(named))
+
+
 def hosts_origin(values: Mapping[str, Any]) -> Hosts:
     """Turn --host and --via into an origin; UsageError for a wrong name."""
     from tcpstates.fleet.hosts import Hosts

@@ -104,12 +104,14 @@ def _live_counts(state: TcpState, here: HostCounts) -> str:
     return f"{number} now" + (f"; owners: {holders}" if holders else "")
 
 
-def render_glance(here: HostCounts, *, width: int, color: bool) -> Iterator[str]:
-    """Yield one line for each of the eleven states, with its live count."""
+def render_glance(
+    here: HostCounts, *, width: int, color: bool, where: str = "of this host"
+) -> Iterator[str]:
+    """Yield one line for each of the eleven states, with its live count `where`."""
     wide = readable(width, 42)
     yield filled(
-        "How many TCP sockets of this host are in each state. This side is this host,"
-        " the peer the other end.",
+        f"How many TCP sockets {where} are in each state. This side is the host of the"
+        " socket, the peer the other end.",
         wide,
     )
     for state in TcpState:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tcpstates.cli.host_options import shown_hosts
 from tcpstates.cli.output import Output
 from tcpstates.cli.pager import write_paged
 from tcpstates.cli.source_options import chosen_origin, elsewhere_options
@@ -69,8 +70,8 @@ def diagram(
         page = render_page(
             counts,
             origin.settings(),
-            heading=_heading(values["files"]),
-            remark=_remark(values["files"], expression),
+            heading=_heading(values["files"], shown_hosts(values)),
+            remark=_remark(values["files"], expression, shown_hosts(values)),
             highlight=highlight,
         )
         with output.into(html):
@@ -98,13 +99,15 @@ def _one_state(name: str | None) -> TcpState | None:
     return meant[0]
 
 
-def _heading(files: Sequence[str]) -> str:
+def _heading(files: Sequence[str], hosts: str) -> str:
+    if hosts:
+        return f"TCP states on {hosts}"
     if files:
         return f"TCP states in {', '.join(files)}"
     return f"TCP states on {socket.gethostname()}"
 
 
-def _remark(files: Sequence[str], expression: tuple[str, ...]) -> str:
+def _remark(files: Sequence[str], expression: tuple[str, ...], hosts: str) -> str:
     """Say what is counted, and where the numbers of the explanations come from."""
     chosen = f" that match {' '.join(expression)}" if expression else ""
     if files:
@@ -113,6 +116,11 @@ def _remark(files: Sequence[str], expression: tuple[str, ...]) -> str:
             " Linux's defaults: a listing has no settings of its host."
         )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    if hosts:
+        return (
+            f"The TCP sockets of these hosts{chosen}, as of {now}. The limits and times"
+            " are those of a single host, else Linux's defaults."
+        )
     return (
         f"The TCP sockets of this network namespace{chosen}, as of {now}. The limits"
         " and times are those of this host."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from tcpstates.cli.any_word import SEQUENCE, AnyWord, resolve
 from tcpstates.cli.commands.sequence import drawing, expected_steps
+from tcpstates.cli.host_options import shown_hosts
 from tcpstates.cli.output import Output
 from tcpstates.cli.pager import write_paged
 from tcpstates.cli.source_options import chosen_origin, elsewhere_options
@@ -101,7 +102,10 @@ def explain(
         )
         if names
         else render_glance(
-            _here(None, counts), width=output.width, color=output.wants_color(color)
+            _here(None, counts),
+            width=output.width,
+            color=output.wants_color(color),
+            where=_where(values),
         )
     )
     write_paged(output, told)
@@ -145,6 +149,14 @@ def _explanations(
             "The numbers are Linux's defaults: a listing has no settings of its host."
         )
         yield "\n" + filled(text, readable(width))
+
+
+def _where(values: Mapping[str, Any]) -> str:
+    """Say where the counted sockets are."""
+    hosts = shown_hosts(values)
+    if hosts:
+        return f"on {hosts}"
+    return "in the listing" if values["files"] else "of this host"
 
 
 def _this_system() -> str:
