@@ -181,7 +181,8 @@ def _scan(
     )
     findings, not_examined = examiner.find(facts)
     examined: Collection[int] = view.descriptors
-    if context.is_filtered or not examined:  # only Linux shows all descriptors
+    # Only Linux shows the descriptors of all processes.
+    if context.is_filtered or (context.is_live and not examined):
         examined = {pid for socket in sockets for pid in facts.owner(socket).pids}
     if context.is_live:
         findings = [_possible(finding) for finding in findings]

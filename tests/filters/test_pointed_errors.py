@@ -170,7 +170,7 @@ def test_any_text_is_understood_or_pointed_at(words: list[str]) -> None:
             start, end = error.span
         else:
             start, end = 0, 1
-            one = batch({"netns": "own"})
+            one = batch({"netns": "own", "host": "web1"})
             assert len(answer(expression, one, text)) == 1
             written = to_text(expression)
             assert to_text(parse_filter([written], LOOKUP)[0]) == written

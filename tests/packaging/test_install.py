@@ -55,7 +55,7 @@ class Home:
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install pipx and uv beside the project; skip where no index can be reached."""
     target = tmp_path_factory.mktemp("tools")
-    install = [sys.executable, "-m", "pip", "install", "-q", "--target", str(target)]
+    install = ["python3", "-m", "pip", "install", "-q", "--target", str(target)]
     if finish([*install, "pipx", "uv"]).returncode:
         pytest.skip("pipx and uv cannot be installed here")
     return target

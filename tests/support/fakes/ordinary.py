@@ -36,6 +36,7 @@ def context(**changes: Any) -> RuleContext:
         "listening": frozenset({443}),
         "fin_timeout_ms": 60_000,
         "missing": frozenset(),
+        "is_live": False,
         "is_filtered": False,
     }
     return RuleContext(**known | changes)

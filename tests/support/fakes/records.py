@@ -6,7 +6,7 @@ from typing import Any
 
 from tcpstates.fields import FIELDS
 
-PLACES = [field.name for field in FIELDS if field.shown_with == "places"]
+PLACES = [field.name for field in FIELDS if field.shown_with in ("places", "hosts")]
 
 
 def as_json(record: Any) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def as_json(record: Any) -> dict[str, Any]:
             {"pid": pid, **_name(name), "fd": fd}
             for pid, name, fd in found["processes"]
         ]
-    for name in PLACES:  # JSON has these with --netns only
+    for name in PLACES:  # JSON has these with --netns and --host only
         assert found.pop(name) is None
     return found
 
