@@ -26,7 +26,7 @@ pytestmark = [
         reason="missing: openssh-server, openssh-client",
     ),
 ]
-SHELLS = ("dash", "bash", "zsh", "fish", "busybox sh", "csh")
+SHELLS = ("dash", "bash", "zsh", "fish", "busybox sh")
 
 
 @pytest.fixture(scope="module")
