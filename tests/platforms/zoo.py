@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -206,7 +207,9 @@ def check_commands() -> None:
 def main() -> None:
     """Run every check."""
     held = open_zoo()
-    about = f"{sys.version.split()[0]}, {sys.byteorder}-endian, {os.sep.join(os.uname()[2:])}"
+    here = platform.uname()
+    kernel = f"{here.system} {here.release.split('-')[0]} on {here.machine}"
+    about = f"Python {platform.python_version()}, {sys.byteorder}-endian, {kernel}"
     report("platform", True, about)
     time.sleep(0.2)
     check_sources()
