@@ -23,7 +23,7 @@ PYENV = Path.home() / ".pyenv/versions"
 COMMANDS = {
     "-tan": "Proto",
     "-tanp --json": '"sockets"',
-    "-s": "listeners",
+    "-s": "total",
     "doctor": "examined",
     "explain close_wait": "CLOSE_WAIT",
     "sequence close": "FIN_WAIT_2",
