@@ -28,12 +28,12 @@ def serve() -> None:
     lines = iter(sys.stdin.buffer.readline, b"")
     origin: LiveHost | None = None
     for line in lines:
-        told = json.loads(line)
+        question = json.loads(line)
         try:
             if origin is None:
-                origin = _origin(told)
+                origin = _origin(question)
                 continue
-            done = _ANSWERS[told["ask"]](origin, told)
+            done = _ANSWERS[question["ask"]](origin, question)
             _write(json.dumps({"done": done}))
         except TcpstatesError as error:
             _write(json.dumps({"error": str(error)}))
@@ -45,17 +45,17 @@ def _write(line: str) -> None:
     sys.stdout.flush()
 
 
-def _origin(told: Question) -> LiveHost:
-    if not told["netns"]:
-        return LiveHost(told["source"])
+def _origin(question: Question) -> LiveHost:
+    if not question["netns"]:
+        return LiveHost(question["source"])
     from tcpstates.namespaces import Namespaces
 
-    return Namespaces(told["netns"])
+    return Namespaces(question["netns"])
 
 
-def _sockets(origin: LiveHost, told: Question) -> dict[str, Any]:
+def _sockets(origin: LiveHost, question: Question) -> dict[str, Any]:
     """Write the sockets of a request, and return what is known about them."""
-    request: Request = request_from_json(told["request"])
+    request: Request = request_from_json(question["request"])
     taken_at = time.time()
     listing = list_sockets(request, origin)
     names = origin.names(numeric=False)
@@ -74,27 +74,27 @@ def _sockets(origin: LiveHost, told: Question) -> dict[str, Any]:
     return about_to_json(about)
 
 
-def _counters(origin: LiveHost, told: Question) -> dict[str, int]:
+def _counters(origin: LiveHost, question: Question) -> dict[str, int]:
     return origin.counters()
 
 
-def _limits(origin: LiveHost, told: Question) -> dict[str, Any]:
+def _limits(origin: LiveHost, question: Question) -> dict[str, Any]:
     from tcpstates.fleet.host_facts import Limits, limits_to_json
 
     found = Limits(origin.settings(), origin.kernel_counts(), origin.unix_listeners())
     return limits_to_json(found)
 
 
-def _user(origin: LiveHost, told: Question) -> str | None:
-    return origin.names(numeric=False).user(told["uid"])
+def _user(origin: LiveHost, question: Question) -> str | None:
+    return origin.names(numeric=False).user(question["uid"])
 
 
-def _processes(origin: LiveHost, told: Question) -> dict[str, Any]:
+def _processes(origin: LiveHost, question: Question) -> dict[str, Any]:
     """Inspect the owners of sockets, given by inode, and processes given by pid."""
     from tcpstates.fleet.host_facts import View, view_to_json
 
-    inodes = [int(inode) for inode in told["inodes"]]
-    view = origin.processes(inodes, (), told["sockets"])
+    inodes = [int(inode) for inode in question["inodes"]]
+    view = origin.processes(inodes, (), question["sockets"])
     owners = {inode: found for inode in inodes if (found := view.owners(inode))}
     pids = {owner.pid for found in owners.values() for owner in found if owner.pid}
     processes = {pid: view.process(pid) for pid in sorted(pids)}

@@ -34,16 +34,16 @@ HOST_OPTIONS = (
         "--via",
         metavar="COMMAND",
         multiple=True,
-        text="Read the sockets where COMMAND runs another one: 'docker exec web',"
-        " 'kubectl exec web-0 --'.",
+        text="Read the sockets of the place in which COMMAND runs another command:"
+        " 'docker exec web', 'kubectl exec web-0 --'.",
     ),
     value(
         HOSTS,
         "--ssh",
         metavar="COMMAND",
-        text="Use this instead of ssh, such as 'ssh -J gate -i key'.",
+        text="Run this instead of ssh: 'ssh -J gate -i key'.",
     ),
-    flag(HOSTS, "--sudo", text="Use sudo -n there, to see every owner."),
+    flag(HOSTS, "--sudo", text="Use sudo -n on the hosts, to see every owner."),
     value(
         HOSTS,
         "--parallel",
@@ -51,14 +51,14 @@ HOST_OPTIONS = (
         metavar="N",
         text=f"Ask N hosts at a time (default: {_PARALLEL}).",
     ),
-    flag(HOSTS, "--partial", text="Exit as usual although a host did not answer."),
+    flag(HOSTS, "--partial", text="Exit as usual even if a host does not answer."),
 )
 HOST_TIMEOUT = value(
     HOSTS,
     "--timeout",
     type=Seconds(0.1, 86_400),
     metavar="SECONDS",
-    text=f"Wait so long for each answer of a host (default: {_SECONDS:g}).",
+    text=f"Wait this long for each answer from a host (default: {_SECONDS:g}).",
 )
 _NEED_A_HOST = ("ssh", "sudo", "parallel", "partial")
 

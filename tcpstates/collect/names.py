@@ -20,6 +20,12 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _WORKERS = 32  # concurrent lookups
 
 
+def shared_time(times: Iterable[int | None]) -> int | None:
+    """Return the time that several places share; None if they differ."""
+    found = set(times)
+    return found.pop() if len(found) == 1 else None
+
+
 class HostNames:
     """Names of services and hosts, which hold whatever machine the sockets are of.
 

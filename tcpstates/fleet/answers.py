@@ -38,9 +38,9 @@ class About(NamedTuple):
 
 def request_to_json(request: Request) -> dict[str, Any]:
     """Encode a request; what only the kernel of this host can filter is left out."""
-    told = {name: getattr(request, name) for name in _FIELDS}
+    data = {name: getattr(request, name) for name in _FIELDS}
     return {
-        **told,
+        **data,
         "protocols": sorted(request.protocols),
         "families": sorted(request.families),
         "states": sorted(map(str, request.states)),
@@ -49,16 +49,16 @@ def request_to_json(request: Request) -> dict[str, Any]:
     }
 
 
-def request_from_json(told: Mapping[str, Any]) -> Request:
+def request_from_json(data: Mapping[str, Any]) -> Request:
     """Decode a request, on the far side."""
-    pids = told["pids"]
+    pids = data["pids"]
     return Request(
-        protocols=frozenset(told["protocols"]),
-        families=frozenset(told["families"]),
-        states=frozenset(map(_STATES.__getitem__, told["states"])),
-        unknown_states=told["unknown_states"],
+        protocols=frozenset(data["protocols"]),
+        families=frozenset(data["families"]),
+        states=frozenset(map(_STATES.__getitem__, data["states"])),
+        unknown_states=data["unknown_states"],
         pids=None if pids is None else frozenset(pids),
-        **{name: told[name] for name in _FIELDS},
+        **{name: data[name] for name in _FIELDS},
     )
 
 
@@ -74,36 +74,36 @@ def about_to_json(about: About) -> dict[str, Any]:
     }
 
 
-def about_from_json(told: Any) -> About:
+def about_from_json(data: Any) -> About:
     """Decode the end of an answer; raise BadAnswer."""
     return About(
-        source=_source(member(told, "source")),
+        source=_source(member(data, "source")),
         lacks=tuple(
             Capability[name]
-            for name in texts(member(told, "lacks"))
+            for name in texts(member(data, "lacks"))
             if name in Capability.__members__
         ),
-        taken_at=moment(member(told, "taken_at")),
-        boot_id=optional(text)(member(told, "boot_id")),
-        fin_timeout_ms=optional(number)(member(told, "fin_timeout_ms")),
+        taken_at=moment(member(data, "taken_at")),
+        boot_id=optional(text)(member(data, "boot_id")),
+        fin_timeout_ms=optional(number)(member(data, "fin_timeout_ms")),
         limitations=tuple(
             Limitation(_kind(member(each, "kind")), text(member(each, "text")))
-            for each in listed(member(told, "limitations"))
+            for each in listed(member(data, "limitations"))
         ),
     )
 
 
-def _kind(told: Any) -> str:
+def _kind(data: Any) -> str:
     """Return the kind of a limitation; whether a host has failed is ours to say."""
-    kind = text(told)
+    kind = text(data)
     is_word = len(kind) <= _LONGEST_KIND and kind.replace("-", "").isalpha()
     if not (is_word and kind.isascii()) or kind in (HOST_FAILED, HOST_LEFT_OUT):
         raise BadAnswer("kind")
     return kind
 
 
-def _source(told: Any) -> str:
-    source = text(told)
+def _source(data: Any) -> str:
+    source = text(data)
     if source not in SOURCES:
         raise BadAnswer("source")
     return source

@@ -45,7 +45,9 @@ def batch_to_json(batch: Batch, names: Names) -> dict[str, Any]:
             columns[name] = _packed(reported)
     owners = batch.get("processes")
     if owners is not None:
-        columns["processes"] = [_owners_to_json(each) for each in owners]
+        columns["processes"] = [
+            None if each is None else owners_to_json(each) for each in owners
+        ]
     return {
         "protocol": batch.protocol,
         "family": batch.family,
@@ -68,7 +70,11 @@ def _packed(values: Sequence[Any]) -> Any:
     return {SAME: first} if is_same else list(values)
 
 
-def _owners_to_json(owners: Iterable[Owner] | None) -> Any:
-    if owners is None:
-        return None
-    return [[o.pid, None if o.name is None else o.name.hex(), o.fd] for o in owners]
+def owners_to_json(owners: Iterable[Owner]) -> list[Any]:
+    """Encode the owners of a socket; see `checks.owners`."""
+    return [[owner.pid, to_hex(owner.name), owner.fd] for owner in owners]
+
+
+def to_hex(name: bytes | None) -> str | None:
+    """Encode a name, which can be any bytes."""
+    return None if name is None else name.hex()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
+from tcpstates.fleet.batches import owners_to_json, to_hex
 from tcpstates.fleet.checks import (
     LAST_NUMBER,
     BadAnswer,
@@ -17,6 +18,7 @@ from tcpstates.fleet.checks import (
     number,
     numbers,
     optional,
+    owners,
     packed,
     text,
 )
@@ -47,20 +49,20 @@ def limits_to_json(limits: Limits) -> dict[str, Any]:
     }
 
 
-def limits_from_json(told: Any) -> Limits:
+def limits_from_json(data: Any) -> Limits:
     """Decode the limits; raise BadAnswer."""
     return Limits(
-        _settings(member(told, "settings")),
-        optional(_counts)(member(told, "kernel")),
-        number(member(told, "unix_listeners")),
+        _settings(member(data, "settings")),
+        optional(_counts)(member(data, "kernel")),
+        number(member(data, "unix_listeners")),
     )
 
 
-def _settings(told: Any) -> KernelSettings:
+def _settings(data: Any) -> KernelSettings:
     """Decode settings; raise BadAnswer for a value that no kernel has."""
     found: dict[str, Any] = {}
     for field in fields(KernelSettings):
-        value = member(told, field.name)
+        value = member(data, field.name)
         if field.name == "is_known":
             found[field.name] = value is True
         elif type(value) is int and 0 <= value < 1 << 31:
@@ -70,14 +72,14 @@ def _settings(told: Any) -> KernelSettings:
     return KernelSettings(**found)
 
 
-def _counts(told: Any) -> KernelCounts:
+def _counts(data: Any) -> KernelCounts:
     read = optional(number)
-    return KernelCounts(*(read(member(told, name)) for name in KernelCounts._fields))
+    return KernelCounts(*(read(member(data, name)) for name in KernelCounts._fields))
 
 
-def counters_from_json(told: Any) -> dict[str, int]:
+def counters_from_json(data: Any) -> dict[str, int]:
     """Decode the kernel's counters, of which some are limits: -1 is none."""
-    return {text(name): number(value, -LAST_NUMBER) for name, value in items(told)}
+    return {text(name): number(value, -LAST_NUMBER) for name, value in items(data)}
 
 
 class View(NamedTuple):
@@ -101,10 +103,7 @@ def view_to_json(view: View) -> dict[str, Any]:
     """Encode what `view_from_json` reads."""
     return {
         **view._asdict(),
-        "owners": {
-            inode: [[o.pid, _hex(o.name), o.fd] for o in found]
-            for inode, found in view.owners.items()
-        },
+        "owners": {inode: owners_to_json(o) for inode, o in view.owners.items()},
         "processes": [_process_to_json(each) for each in view.processes.values()],
         "stopped": sorted(view.stopped),
         "stuck": sorted(view.stuck),
@@ -112,25 +111,25 @@ def view_to_json(view: View) -> dict[str, Any]:
     }
 
 
-def view_from_json(told: Any) -> View:
+def view_from_json(data: Any) -> View:
     """Decode the owners of sockets; raise BadAnswer."""
-    unseen = text(member(told, "unseen"))
+    unseen = text(member(data, "unseen"))
     if unseen not in _REASONS:
         raise BadAnswer("unseen")
-    processes = [_process(each) for each in listed(member(told, "processes"))]
+    processes = [_process(each) for each in listed(member(data, "processes"))]
     return View(
-        owners=by_number(told, "owners", _owners),
+        owners=by_number(data, "owners", owners),
         unseen=unseen,
         processes={process.pid: process for process in processes},
-        descriptors=by_number(told, "descriptors", _pair),
-        limits=by_number(told, "limits", optional(number)),
-        hidden=number(member(told, "hidden")),
-        unprivileged=member(told, "unprivileged") is True,
-        stopped=frozenset(numbers(member(told, "stopped"))),
-        stuck=frozenset(numbers(member(told, "stuck"))),
-        here=frozenset(numbers(member(told, "here"))),
-        elsewhere=by_number(told, "elsewhere", numbers),
-        unlisted=by_number(told, "unlisted", number),
+        descriptors=by_number(data, "descriptors", _pair),
+        limits=by_number(data, "limits", optional(number)),
+        hidden=number(member(data, "hidden")),
+        unprivileged=member(data, "unprivileged") is True,
+        stopped=frozenset(numbers(member(data, "stopped"))),
+        stuck=frozenset(numbers(member(data, "stuck"))),
+        here=frozenset(numbers(member(data, "here"))),
+        elsewhere=by_number(data, "elsewhere", numbers),
+        unlisted=by_number(data, "unlisted", number),
     )
 
 
@@ -138,41 +137,29 @@ def _process_to_json(process: Process) -> dict[str, Any]:
     command = process.command
     return {
         **asdict(process),
-        "name": _hex(process.name),
+        "name": to_hex(process.name),
         "command": None if command is None else [word.hex() for word in command],
     }
 
 
-def _process(told: Any) -> Process:
+def _process(data: Any) -> Process:
     count, word = optional(number), optional(text)
-    command = optional(listed)(member(told, "command"))
+    command = optional(listed)(member(data, "command"))
     return Process(
-        pid=number(member(told, "pid")),
-        name=optional(packed)(member(told, "name")),
-        user=word(member(told, "user")),
-        started_at=optional(moment)(member(told, "started_at")),
+        pid=number(member(data, "pid")),
+        name=optional(packed)(member(data, "name")),
+        user=word(member(data, "user")),
+        started_at=optional(moment)(member(data, "started_at")),
         command=None if command is None else tuple(map(packed, command)),
-        descriptors=count(member(told, "descriptors")),
-        descriptors_limit=count(member(told, "descriptors_limit")),
-        is_stopped=member(told, "is_stopped") is True,
-        parent=count(member(told, "parent")),
-        state=word(member(told, "state")),
-        waits_in=word(member(told, "waits_in")),
+        descriptors=count(member(data, "descriptors")),
+        descriptors_limit=count(member(data, "descriptors_limit")),
+        is_stopped=member(data, "is_stopped") is True,
+        parent=count(member(data, "parent")),
+        state=word(member(data, "state")),
+        waits_in=word(member(data, "waits_in")),
     )
 
 
-def _owners(told: Any) -> tuple[Owner, ...]:
-    owners = (listed(each, 3) for each in listed(told))
-    count, name_of = optional(number), optional(packed)
-    return tuple(
-        Owner(count(pid), name_of(name), count(fd)) for pid, name, fd in owners
-    )
-
-
-def _pair(told: Any) -> tuple[int, int]:
-    first, second = listed(told, 2)
+def _pair(data: Any) -> tuple[int, int]:
+    first, second = listed(data, 2)
     return number(first), number(second)
-
-
-def _hex(name: bytes | None) -> str | None:
-    return None if name is None else name.hex()

@@ -69,27 +69,27 @@ class Hosts(WithoutKernel):
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; raise SourceUnavailable if no host answers."""
 
-        def ask(host: Origin) -> _Told:
-            said: list[Limitation] = []
+        def ask(host: Origin) -> _Answer:
+            remarks: list[Limitation] = []
             try:
-                return host.read(request, said), said
+                return host.read(request, remarks), remarks
             except HostFailed as error:
                 return error
 
         answers = self.map(ask, self.members)
         failed: list[HostFailed] = []
         first = None
-        for told in answers:
-            if not isinstance(told, HostFailed):
-                first = told
+        for answer in answers:
+            if not isinstance(answer, HostFailed):
+                first = answer
                 break
-            failed.append(told)
+            failed.append(answer)
         if first is None:
             raise none_answered(failed)
         self.unread = frozenset(error.source for error in failed)
         limitations += [Limitation(self._kind, str(error)) for error in failed]
-        reading, said = first
-        limitations += said
+        reading, remarks = first
+        limitations += remarks
         self._lacks = frozenset(reading.lacks)
         batches = self._joined(reading, answers, limitations)
         return Reading(reading.source, reading.lacks, OwnersBy.ROW, batches)
@@ -97,17 +97,17 @@ class Hosts(WithoutKernel):
     def _joined(
         self,
         first: Reading,
-        answers: Iterator[_Told],
+        answers: Iterator[_Answer],
         limitations: list[Limitation],
     ) -> Iterator[Batch]:
         yield from first.batches
-        for told in answers:
-            if isinstance(told, HostFailed):
-                self.unread |= {told.source}
-                limitations.append(Limitation(self._kind, str(told)))
+        for answer in answers:
+            if isinstance(answer, HostFailed):
+                self.unread |= {answer.source}
+                limitations.append(Limitation(self._kind, str(answer)))
             else:
-                reading, said = told
-                limitations += said
+                reading, remarks = answer
+                limitations += remarks
                 yield from reading.batches
 
     def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
@@ -184,7 +184,7 @@ class Hosts(WithoutKernel):
         return KernelSettings()
 
 
-_Told = tuple[Reading, list[Limitation]] | HostFailed
+_Answer = tuple[Reading, list[Limitation]] | HostFailed
 
 
 def none_answered(errors: Sequence[SourceUnavailable]) -> SourceUnavailable:

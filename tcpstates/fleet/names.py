@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tcpstates.collect.names import HostNames
+from tcpstates.collect.names import HostNames, shared_time
 
 
 class HasFinTimeout(Protocol):
@@ -31,5 +31,4 @@ class RemoteNames(HostNames):
 
     def fin_timeout_ms(self) -> int | None:
         """See `model.Names`; None if the hosts differ."""
-        times = {each.fin_timeout_ms for each in self._members}
-        return times.pop() if len(times) == 1 else None
+        return shared_time(each.fin_timeout_ms for each in self._members)

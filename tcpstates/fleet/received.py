@@ -15,13 +15,11 @@ from tcpstates.fleet.batches import REQUIRED, SAME
 from tcpstates.fleet.checks import (
     BadAnswer,
     items,
-    listed,
     member,
     number,
-    optional,
-    packed,
+    owners,
 )
-from tcpstates.model import FAMILIES, Owner
+from tcpstates.model import FAMILIES
 from tcpstates.parse.saved.gate import are_valid
 from tcpstates.parse.saved.rows import label_columns
 from tcpstates.protocols import PROTOCOLS
@@ -29,10 +27,10 @@ from tcpstates.protocols import PROTOCOLS
 _MOST = 100_000  # sockets of a batch
 
 
-def batch_from_json(told: Any) -> ColumnBatch:
+def batch_from_json(data: Any) -> ColumnBatch:
     """Decode a batch; raise BadAnswer for one that a kernel could not have sent."""
-    protocol, family = member(told, "protocol"), member(told, "family")
-    count = number(member(told, "count"))
+    protocol, family = member(data, "protocol"), member(data, "family")
+    count = number(member(data, "count"))
     is_known = type(protocol) is type(family) is str
     if not is_known or protocol not in PROTOCOLS or family not in FAMILIES:
         raise BadAnswer("batch")
@@ -40,14 +38,14 @@ def batch_from_json(told: Any) -> ColumnBatch:
         raise BadAnswer("batch")
     columns = {
         name: _column(name, value, count)
-        for name, value in items(member(told, "columns"))
+        for name, value in items(member(data, "columns"))
     }
     if not (columns.keys() >= set(REQUIRED) and are_valid(columns)):  # type: ignore[arg-type]
         raise BadAnswer("columns")
     _check_addresses(columns, family)
-    owners = columns.get("processes", [None] * count)
+    processes = columns.get("processes", [None] * count)
     known: Mapping[ColumnName, Any] = {
-        **label_columns(protocol, columns["raw_state"], owners),
+        **label_columns(protocol, columns["raw_state"], processes),
         **columns,  # type: ignore[dict-item]
     }
     return ColumnBatch(protocol, family, count, known)
@@ -60,14 +58,8 @@ def _column(name: str, value: Any, count: int) -> Sequence[Any]:
     if len(values) != count:
         raise BadAnswer(name)
     if name == "processes":
-        return [None if each is None else _owners(each) for each in values]
+        return [None if each is None else owners(each) for each in values]
     return values
-
-
-def _owners(told: Any) -> tuple[Owner, ...]:
-    count, name = optional(number), optional(packed)
-    found = (listed(each, 3) for each in listed(told))
-    return tuple(Owner(count(p), name(n), count(fd)) for p, n, fd in found)
 
 
 def _check_addresses(columns: Mapping[str, Sequence[Any]], family: str) -> None:

@@ -75,8 +75,8 @@ class RemoteHost(OnePart):
     def _read_program(
         self, request: Request, found: list[Batch], limitations: list[Limitation]
     ) -> str:
-        def take(told: Any) -> None:
-            batch = self._checked(batch_from_json, told)
+        def take(data: Any) -> None:
+            batch = self._checked(batch_from_json, data)
             found.extend(self._placed((batch,), request))
 
         question = {
@@ -162,9 +162,9 @@ class RemoteHost(OnePart):
             text = f"no usable Python there, which {option} needs"
             raise HostFailed(self.label, text)
 
-    def _checked(self, read: Callable[[Any], T], told: Any) -> T:
+    def _checked(self, read: Callable[[Any], T], data: Any) -> T:
         try:
-            return read(told)
+            return read(data)
         except BadAnswer as error:
             raise self._session.bad(error) from error
 
@@ -224,8 +224,8 @@ class RemoteHost(OnePart):
         """See `Origin`."""
         from tcpstates.fleet.host_facts import counters_from_json
 
-        told = self._ask("counters")
-        return {} if told is None else self._checked(counters_from_json, told)
+        data = self._ask("counters")
+        return {} if data is None else self._checked(counters_from_json, data)
 
     def unix_listeners(self) -> int:
         """See `Origin`."""
@@ -235,8 +235,8 @@ class RemoteHost(OnePart):
     def _ask_limits(self) -> Limits | None:
         from tcpstates.fleet.host_facts import limits_from_json
 
-        told = self._ask("limits")
-        return None if told is None else self._checked(limits_from_json, told)
+        data = self._ask("limits")
+        return None if data is None else self._checked(limits_from_json, data)
 
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
@@ -245,10 +245,10 @@ class RemoteHost(OnePart):
         from tcpstates.fleet.host_facts import view_from_json
 
         listed = view_listed(owners)
-        told = self._ask("processes", inodes=sorted(set(inodes)), sockets=sockets)
-        if told is None:
+        data = self._ask("processes", inodes=sorted(set(inodes)), sockets=sockets)
+        if data is None:
             return listed
-        view = self._checked(view_from_json, told)
+        view = self._checked(view_from_json, data)
 
         def process(pid: int) -> Process:
             return view.processes.get(pid) or listed.process(pid)
@@ -273,9 +273,9 @@ class RemoteHost(OnePart):
         if uid is None:
             return None
         if uid not in self._users:
-            told = self._ask("user", uid=uid)
-            is_name = isinstance(told, str) and len(told) < _LONGEST_NAME
-            self._users[uid] = told if is_name else str(uid)
+            data = self._ask("user", uid=uid)
+            is_name = isinstance(data, str) and len(data) < _LONGEST_NAME
+            self._users[uid] = data if is_name else str(uid)
         return self._users[uid]
 
     def there(self, command: str) -> str:

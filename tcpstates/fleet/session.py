@@ -89,15 +89,15 @@ class Session:
         self._begin()
         self._send(json.dumps(question).encode() + b"\n")
         while line := self._line():
-            told = self._object(line)
+            data = self._object(line)
             if line.startswith(_BATCH):
                 if take is None:
                     raise self._failed("unexpected answer: sockets")
-                take(told["batch"])
+                take(data["batch"])
                 continue
-            if "error" in told:
-                raise HostFailed(self._target.name, _short(told["error"]))
-            return told.get("done")
+            if "error" in data:
+                raise HostFailed(self._target.name, _short(data["error"]))
+            return data.get("done")
         raise self._failed("the answer ends too early")
 
     def lines(self) -> Iterator[str]:
@@ -204,12 +204,12 @@ class Session:
 
     def _object(self, line: bytes) -> dict[str, Any]:
         try:
-            told = json.loads(line)
+            data = json.loads(line)
         except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
+            data = None
+        if not isinstance(data, dict):
             raise self._failed(f"unexpected answer: {_short(line[:80])}")
-        return told
+        return data
 
     def _begin(self) -> None:
         self._open_pipes().begin(self._wanted.seconds)

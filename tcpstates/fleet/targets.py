@@ -186,8 +186,8 @@ def _names_in(path: str) -> Iterator[str]:
             with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
                 text = stream.read(most + 1)
     except OSError as error:
-        told = f"--host @{sanitise(path)}: cannot be read: {error.strerror}"
-        raise ArgumentError(told) from error
+        problem = f"--host @{sanitise(path)}: cannot be read: {error.strerror}"
+        raise ArgumentError(problem) from error
     if len(text) > most:
         raise ArgumentError(f"--host @{sanitise(path)}: too large for a list of hosts")
     for number, line in enumerate(text.splitlines(), 1):

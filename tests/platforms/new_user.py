@@ -15,7 +15,7 @@ from platforms.roots import ROOT, base, call, copy_of, needs
 NEW_USER = r"""
 export HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 told() { echo "{\"check\": \"$1\", \"ok\": $2, \"seen\": \"\"}"; }
-cd /root/project
+cd /srv/project
 """
 ABOUT = (
     'told2() { echo "{\\"check\\": \\"platform\\", \\"ok\\": true, \\"seen\\": \\"$1\\"}"; };'
@@ -35,12 +35,12 @@ def new_user(pip: str | None) -> Callable[[Path], str]:
             _put_project(root)
             places = _place_pip(root)
             script = NEW_USER + _typed(pip)
-            (root / "root/type.sh").write_text(script)
+            (root / "srv/type.sh").write_text(script)
             mounts = "".join(
                 f"mkdir -p {root}{place}; mount --bind {place} {root}{place}; "
                 for place in ("/proc", *places)
             )
-            command = f"{mounts} chroot {root} bash /root/type.sh"
+            command = f"{mounts} chroot {root} bash /srv/type.sh"
             return call("unshare", "-m", "bash", "-c", command, limit=900)
 
     return run
@@ -49,7 +49,7 @@ def new_user(pip: str | None) -> Callable[[Path], str]:
 def _put_project(root: Path) -> None:
     files = call("git", "-C", ROOT, "ls-files").splitlines()
     for name in files:
-        target = root / "root/project" / name
+        target = root / "srv/project" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
 
@@ -88,15 +88,13 @@ def _typed(pip: str | None) -> str:
             "/opt/tcpstates/bin/python -m pip",
         )
     lines.append(ABOUT)
-    seen = everybody.replace(
-        "sudo tcpstates -ltpn", "sudo tcpstates -ltpn > /root/seen"
-    )
+    seen = everybody.replace("sudo tcpstates -ltpn", "sudo tcpstates -ltpn > /srv/seen")
     works = "tcpstates -V >/dev/null && man -w tcpstates >/dev/null"
     bare = "env -i PATH=/usr/local/bin:/usr/bin sh -c 'tcpstates -ltpn'"
     for check, command in (
         ("first", f"({first} >/dev/null && {works})"),
         ("everybody", seen.replace("\n", " && ")),
-        ("sudo", "grep -q Proto /root/seen"),
+        ("sudo", "grep -q Proto /srv/seen"),
         ("cron", f"(cd / && {bare} >/dev/null)"),
         ("man", "man -w tcpstates >/dev/null"),
         ("docs removed", "sudo tcpstates install-docs --remove >/dev/null"),

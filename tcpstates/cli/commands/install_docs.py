@@ -33,7 +33,7 @@ _COMPLETIONS = {
     metavar="FOLDER",
     help=f"Install below FOLDER (default: {_SYSTEM} for root, else {_USER}).",
 )
-@click.option("--remove", is_flag=True, help="Remove what it has installed.")
+@click.option("--remove", is_flag=True, help="Remove the installed files.")
 @click.pass_obj
 def install_docs(output: Output, /, prefix: str | None, *, remove: bool) -> None:
     """Install the man page and the completions of bash, zsh and fish.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from tcpstates.collect.name_lookup import SystemLookup
-from tcpstates.collect.names import SystemNames
+from tcpstates.collect.names import SystemNames, shared_time
 
 
 class NamespacesNames(SystemNames):
@@ -25,8 +25,7 @@ class NamespacesNames(SystemNames):
     def fin_timeout_ms(self) -> int | None:
         """See `model.Names`; None if the namespaces differ."""
         if not self._fin_timeouts:
-            found = set(self._fin_timeouts_of_all())
-            self._fin_timeouts.append(found.pop() if len(found) == 1 else None)
+            self._fin_timeouts.append(shared_time(self._fin_timeouts_of_all()))
         return self._fin_timeouts[0]
 
 
