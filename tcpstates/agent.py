@@ -68,7 +68,7 @@ def _sockets(origin: LiveHost, question: Question) -> dict[str, Any]:
         tuple(lacks),
         taken_at,
         listing.boot_id,
-        origin.names(numeric=True).fin_timeout_ms(),
+        names.fin_timeout_ms(),
         tuple(listing.limitations),
     )
     return about_to_json(about)
@@ -90,7 +90,7 @@ def _user(origin: LiveHost, question: Question) -> str | None:
 
 
 def _processes(origin: LiveHost, question: Question) -> dict[str, Any]:
-    """Inspect the owners of sockets, given by inode, and processes given by pid."""
+    """Inspect the owners of sockets, given by inode, and their parent processes."""
     from tcpstates.fleet.host_facts import View, view_to_json
 
     inodes = [int(inode) for inode in question["inodes"]]

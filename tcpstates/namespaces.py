@@ -59,11 +59,11 @@ class NamespaceHost(LiveHost):
         self.number: int | None = namespace.number
         self._door = door
         self._descriptor: int | None = None  # of the namespace, once it is entered
-        self._is_own = self.is_here = namespace.number == own_number()
+        self.is_here = namespace.number == own_number()
 
     def _inside(self, call: Callable[[], T]) -> T:
         """Return what a call returns in the namespace; raise SourceUnavailable."""
-        if self._is_own:
+        if self.is_here:
             return call()
         try:
             if self._descriptor is None:
@@ -100,7 +100,7 @@ class NamespaceHost(LiveHost):
             number = len(batch)
             batch.set("netns", [self.place] * number)
             batch.set("netns_id", [self.number] * number)
-            if not self._is_own:
+            if not self.is_here:
                 indexes = batch.column("interface_index")
                 names = {index: self._interface(index) for index in set(indexes)}
                 batch.set("interface_name", [names[index] for index in indexes])
@@ -116,7 +116,7 @@ class NamespaceHost(LiveHost):
 
     def there(self, command: str) -> str:
         """See `Origin`; a command that is not about the network acts here as well."""
-        if self._is_own:
+        if self.is_here:
             return command
         name = str(self.place)
         typed = name if name == sanitise(name) else f"net:[{self.number}]"
@@ -144,7 +144,7 @@ class NamespaceHost(LiveHost):
             view,
             is_here=lambda pid: network_namespace(pid) == number,
             elsewhere=dict,
-            unlisted=view.unlisted if self._is_own else dict,
+            unlisted=view.unlisted if self.is_here else dict,
         )
 
     def settings(self) -> KernelSettings:

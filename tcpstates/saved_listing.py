@@ -22,6 +22,7 @@ class SavedListing(WithoutKernel):
     """Files that tcpstates or other tools have written, on any machine."""
 
     filters_in_kernel = False
+    is_here = False
     command_note: str | None = (
         "run the commands on the host of the listing; those of tcpstates also work"
         " here, with --from FILE"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,6 @@ from tcpstates.errors import ArgumentError
 if TYPE_CHECKING:
     from tcpstates.fleet.hosts import Hosts
 
-F = TypeVar("F", bound=Callable[..., Any])
 _SECONDS, _PARALLEL = 10.0, 10
 
 HOST_OPTIONS = (
@@ -67,7 +66,9 @@ def names_hosts(values: Mapping[str, Any]) -> bool:
     """Check whether other hosts are named; UsageError for options without a host."""
     if values["hosts"] or values["via"]:
         return True
-    for name in _NEED_A_HOST:
+    # A listing has --until, which takes a --timeout, too.
+    needing = _NEED_A_HOST if "until" in values else (*_NEED_A_HOST, "timeout")
+    for name in needing:
         if values[name]:
             raise click.UsageError(f"--{name} requires --host HOST or --via COMMAND")
     return False

@@ -1,4 +1,4 @@
-"""Where sockets are read from: this machine, namespaces of it, or saved listings."""
+"""Where sockets are read from: this machine, namespaces, hosts, or saved listings."""
 
 from __future__ import annotations
 
@@ -110,8 +110,6 @@ def live_origin(netns: Sequence[str], source: str = "auto") -> LiveHost:
 
 
 def _refuse_details_of_files(values: Mapping[str, Any]) -> None:
-    if values["files"]:
-        return
     for name in ("from_format", "byte_order", "snapshot", "at"):
         if values.get(name) is not None:
             option = name.replace("_", "-")
@@ -120,17 +118,18 @@ def _refuse_details_of_files(values: Mapping[str, Any]) -> None:
 
 def chosen_origin(values: Mapping[str, Any]) -> Origin:
     """Turn --source, --netns, --host or --from into an origin, or raise UsageError."""
-    if names_hosts(values):
-        _refuse_details_of_files(values)
-        return hosts_origin(values)
     files, netns = values["files"], values["netns"]
-    has_source = values.get("source", "auto") != "auto"
+    source = values.get("source", "auto")
+    has_source = source != "auto"
+    if not files:
+        _refuse_details_of_files(values)
     if netns and (files or has_source):
         other = "--from" if files else "--source"
         raise click.UsageError(f"--netns and {other} cannot be combined")
+    if names_hosts(values):
+        return hosts_origin(values)
     if not files:
-        _refuse_details_of_files(values)
-        return live_origin(netns, values.get("source", "auto"))
+        return live_origin(netns, source)
     if has_source:
         raise click.UsageError("--source and --from cannot be combined")
     from tcpstates.cli.progress import progress_on_terminal

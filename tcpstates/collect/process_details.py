@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
-from tcpstates.collect.proc_files import name_of, read_state, read_wait_channel
+from tcpstates.collect.proc_files import name_of, read_wait_channel
 from tcpstates.processes import Process
 
 _LONGEST_NAME = 15  # TASK_COMM_LEN without the zero, linux/sched.h
 _LONGEST_COMMAND = 1 << 16  # bytes
+_LONGEST_STAT = 1 << 24  # of /proc/stat, which has a line for each processor
 _TABLES = ("tcp", "tcp6", "udp", "udp6")
 _INODE = 9  # index of the column, see `parse.proc_net`
 # proc_pid_stat(5), in psutil's words.
@@ -42,7 +43,7 @@ if sys.platform == "linux":
         fields = (_content(f"/proc/{pid}/stat") or b"").rpartition(b")")[2].split()
         if len(fields) <= _STARTED:
             return Process(pid=pid)
-        state = read_state(pid)
+        state = fields[0].decode("ascii", "replace")
         return Process(
             pid=pid,
             name=name_of(pid),
@@ -113,9 +114,9 @@ else:
         return psutil_.is_process_name(name)
 
 
-def _content(path: str) -> bytes | None:
+def _content(path: str, most: int = _LONGEST_COMMAND) -> bytes | None:
     with suppress(OSError), open(path, "rb") as file:
-        return file.read(_LONGEST_COMMAND)
+        return file.read(most)
     return None
 
 
@@ -142,14 +143,8 @@ def _clock(ticks: int) -> float | None:
 
 @cache
 def _booted_at() -> float | None:
-    found = _BOOT.search(_whole("/proc/stat"))
+    found = _BOOT.search(_content("/proc/stat", _LONGEST_STAT) or b"")
     return float(found[1]) if found else None
-
-
-def _whole(path: str) -> bytes:
-    with suppress(OSError), open(path, "rb") as file:
-        return file.read()
-    return b""
 
 
 def _command(pid: int) -> tuple[bytes, ...] | None:

@@ -237,7 +237,7 @@ def _context(question: _Question, origin: Origin, listing: Listing) -> RuleConte
         listening=frozenset(ports_of(origin.read(asked, []).batches)),
         fin_timeout_ms=settings.fin_timeout * 1000 if settings.is_known else None,
         missing=origin.missing(listing.source),
-        is_live=origin.is_here and not origin.label,
+        is_live=origin.is_here,
         is_filtered=listing.filter is not None,
         is_watched=question.is_watched,
         knows_ports=settings.is_known,

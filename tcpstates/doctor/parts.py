@@ -12,7 +12,8 @@ from tcpstates.model import Limitation
 from tcpstates.origin import Origin
 
 T = TypeVar("T")
-# Examines a part, given its counters at the start and what notes ends, if anything.
+# Examines a part. It gets the counters from the start of the run and, if there is a
+# second scan, what listens for sockets that end.
 Examine = Callable[[Origin, Mapping[str, int], ShortLived | None], Diagnosis]
 
 

@@ -26,6 +26,7 @@ _PLAIN: tuple[ColumnName, ...] = (
     *("container", "pod", "unit", "no_process_reason"),
 )
 REQUIRED = _PLAIN[:5]
+SENT = frozenset((*_PLAIN, "user_name", "interface_name", "cgroup_name", "processes"))
 
 
 def batch_to_json(batch: Batch, names: Names) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.errors import SourceUnavailable
 from tcpstates.fleet.names import RemoteNames
@@ -27,7 +27,6 @@ from tcpstates.model import (
     HOST_FAILED,
     HOST_LEFT_OUT,
     Limitation,
-    OwnersBy,
     Reading,
     Request,
 )
@@ -76,39 +75,33 @@ class Hosts(WithoutKernel):
             except HostFailed as error:
                 return error
 
-        answers = self.map(ask, self.members)
         failed: list[HostFailed] = []
-        first = None
-        for answer in answers:
-            if not isinstance(answer, HostFailed):
-                first = answer
-                break
-            failed.append(answer)
+        self.unread = frozenset()
+        answers = self.map(ask, self.members)
+        readings = self._readings(answers, failed, limitations)
+        first = next(readings, None)
         if first is None:
             raise none_answered(failed)
-        self.unread = frozenset(error.source for error in failed)
-        limitations += [Limitation(self._kind, str(error)) for error in failed]
-        reading, remarks = first
-        limitations += remarks
-        self._lacks = frozenset(reading.lacks)
-        batches = self._joined(reading, answers, limitations)
-        return Reading(reading.source, reading.lacks, OwnersBy.ROW, batches)
+        self._lacks = frozenset(first.lacks)
+        batches = (each.batches for each in chain((first,), readings))
+        return first._replace(batches=chain.from_iterable(batches))
 
-    def _joined(
+    def _readings(
         self,
-        first: Reading,
         answers: Iterator[_Answer],
+        failed: list[HostFailed],
         limitations: list[Limitation],
-    ) -> Iterator[Batch]:
-        yield from first.batches
+    ) -> Iterator[Reading]:
+        """Yield the readings of the hosts that answer; note the others."""
         for answer in answers:
             if isinstance(answer, HostFailed):
+                failed.append(answer)
                 self.unread |= {answer.source}
                 limitations.append(Limitation(self._kind, str(answer)))
             else:
                 reading, remarks = answer
                 limitations += remarks
-                yield from reading.batches
+                yield reading
 
     def map(self, call: Callable[[Origin], T], parts: Iterable[Origin]) -> Iterator[T]:
         """See `Origin`; in the order of the hosts, as soon as the answers are there."""

@@ -9,7 +9,7 @@ from tcpstates.collect.names import HostNames, shared_time
 
 
 class HasFinTimeout(Protocol):
-    """A host."""
+    """What has a tcp_fin_timeout: a host."""
 
     @property
     def fin_timeout_ms(self) -> int | None:

@@ -99,13 +99,12 @@ class Pipes:
         else:
             poll = select.poll()
             poll.register(descriptor, select.POLLOUT if is_input else select.POLLIN)
-            left = self._end - time.monotonic()
-            while not poll.poll(max(0.0, min(_LOOK_AGAIN, left * 1000))):
+            is_ready = False
+            while not is_ready:
                 left = self._end - time.monotonic()
+                is_ready = bool(poll.poll(max(0.0, min(_LOOK_AGAIN, left * 1000))))
                 if self._is_over or left <= 0:
-                    break
-            if self._is_over or left <= 0:
-                raise TooLate
+                    raise TooLate
             yield
 
     def _input(self) -> int:

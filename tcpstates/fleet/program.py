@@ -14,14 +14,15 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from io import BytesIO
+from threading import Lock
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from tcpstates import text
 
 _PACKAGE = "tcpstates"
-# What does not run there: what is for people, follows, filters, changes or performs.
-# Each byte is sent to each host.
+# Modules and packages that are not sent, wherever in the tree they are: output for
+# people, following, filtering, killing. Each byte is sent to each host.
 _NOT_THERE = {
     *(
         "__main__",
@@ -42,12 +43,18 @@ _THERE_AFTER_ALL = {
     *("fleet/__init__", "fleet/answers", "fleet/batches", "fleet/checks"),
     "fleet/host_facts",
 }
+_BUILDING = Lock()  # hosts that greet at once wait for one archive
 _UNCHECKED = (1).to_bytes(4, "little") + bytes(8)  # PEP 552: no source to compare with
 
 
-@cache
 def program(tag: str) -> bytes:
     """Return the archive for the version of Python that `tag` names: cpython-311."""
+    with _BUILDING:
+        return _built(tag)
+
+
+@cache
+def _built(tag: str) -> bytes:
     stream = BytesIO()
     with ZipFile(stream, "w", ZIP_DEFLATED) as archive:
         for name, content in _modules(tag):

@@ -11,7 +11,7 @@ from typing import Any
 
 from tcpstates.batch import ColumnBatch
 from tcpstates.fields import ColumnName
-from tcpstates.fleet.batches import REQUIRED, SAME
+from tcpstates.fleet.batches import REQUIRED, SAME, SENT
 from tcpstates.fleet.checks import (
     BadAnswer,
     items,
@@ -40,7 +40,8 @@ def batch_from_json(data: Any) -> ColumnBatch:
         name: _column(name, value, count)
         for name, value in items(member(data, "columns"))
     }
-    if not (columns.keys() >= set(REQUIRED) and are_valid(columns)):  # type: ignore[arg-type]
+    is_whole = SENT >= columns.keys() >= set(REQUIRED)
+    if not (is_whole and are_valid(columns)):  # type: ignore[arg-type]
         raise BadAnswer("columns")
     _check_addresses(columns, family)
     processes = columns.get("processes", [None] * count)

@@ -7,7 +7,6 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcpstates.batch import Batch
@@ -58,12 +57,14 @@ class RemoteHost(OnePart):
         self._wanted = wanted
         self._session = Session(target, wanted)
         self._about: About | None = None
+        self._limits: Limits | None = None  # as asked for since the last reading
         self._users: dict[int, str] = {}
         self._lacks: frozenset[Capability] = frozenset()
 
     def read(self, request: Request, limitations: list[Limitation]) -> Reading:
         """See `Origin`; everything is read before it returns. Raise HostFailed."""
         found: list[Batch] = []
+        self._limits = None
         with self._usable():
             if self._session.tool is None:
                 source = self._read_program(request, found, limitations)
@@ -82,7 +83,6 @@ class RemoteHost(OnePart):
         question = {
             "ask": "sockets",
             "request": request_to_json(request),
-            "netns": self._wanted.netns,
         }
         about = self._about = self._checked(
             about_from_json, self._session.ask(question, take)
@@ -235,8 +235,11 @@ class RemoteHost(OnePart):
     def _ask_limits(self) -> Limits | None:
         from tcpstates.fleet.host_facts import limits_from_json
 
-        data = self._ask("limits")
-        return None if data is None else self._checked(limits_from_json, data)
+        if self._limits is None:
+            data = self._ask("limits")
+            if data is not None:
+                self._limits = self._checked(limits_from_json, data)
+        return self._limits
 
     def processes(
         self, inodes: Iterable[int], owners: Iterable[Owner], sockets: int | None
@@ -284,7 +287,8 @@ class RemoteHost(OnePart):
             return command  # it is for another host, or explains something
         if "--netns all" in command and command.startswith("tcpstates doctor"):
             command = "tcpstates --netns all -ta --by netns,state"
-        ours = with_option(command, self._option)
+        sudo = " --sudo" if self.target.sudo else ""
+        ours = with_option(command, f"{self.target.option}{sudo}")
         is_remote = command.startswith(("tcpstates trace", "tcpstates kill"))
         if ours is not None and not is_remote:
             return ours
@@ -293,8 +297,3 @@ class RemoteHost(OnePart):
             inner = f"sh -c {shlex.quote(inner)}"
             return f"{self.target.shown} {inner}{_NOTE * is_remote}"
         return f"{self.target.shown} {shlex.quote(inner)}{_NOTE * is_remote}"
-
-    @cached_property
-    def _option(self) -> str:
-        sudo = " --sudo" if self.target.sudo else ""
-        return f"{self.target.option}{sudo}"

@@ -67,7 +67,7 @@ class Session:
         return self._pipes is not None
 
     def answer(self, question: Mapping[str, Any]) -> Any:
-        """Ask, connected or not; None: a tool prints text there, and answers not."""
+        """Ask, connecting first if need be; None: a tool there cannot be asked."""
         if self.tool is None and not self.is_open:
             self.open()
         return self.ask(question) if self.tool is None else None
@@ -159,7 +159,7 @@ class Session:
         before = 0
         while line := self._line():
             words = line.decode("ascii", "replace").split()
-            if words[:1] == [PROGRAM] and len(words) == 2:
+            if words[:1] == [PROGRAM] and len(words) == 2 and _is_tag(words[1]):
                 with suppress(OSError):  # it has no input there: TEXT follows
                     self._introduce(words[1])
                 continue
@@ -240,6 +240,11 @@ class Session:
             return False
         code = self._pipes.process.poll()
         return code is not None and 0 < code != _SSH_FAILED
+
+
+def _is_tag(text: str) -> bool:
+    """Check whether a greeting names a version, such as cpython-311."""
+    return text.replace("-", "").isalnum()
 
 
 def _collect(stream: IO[bytes], errors: bytearray) -> None:

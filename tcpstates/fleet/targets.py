@@ -54,18 +54,23 @@ class Target(NamedTuple):
     option: str  # what names it on our own command line
     has_shell: bool  # that command is one text for a shell; else it is words
     sudo: bool = False
+    ssh: tuple[str, ...] = ()  # the program and options of --ssh; empty with --via
 
     def arguments(self, words: Sequence[str]) -> list[str]:
         """Return the whole command that runs some words there, without a shell here."""
         inner = ["sudo", "-n", *words] if self.sudo else list(words)
-        return (
-            [*self.command, shlex.join(inner)]
-            if self.has_shell
-            else [
-                *self.command,
-                *inner,
-            ]
-        )
+        prefix = self.connecting()
+        return [*prefix, shlex.join(inner)] if self.has_shell else [*prefix, *inner]
+
+    def connecting(self) -> list[str]:
+        """Return the command with ssh's options for sharing a connection.
+
+        It runs `ssh -G` (7 ms), whose answer can differ from host to host.
+        """
+        if not self.ssh:
+            return list(self.command)
+        *options, dashes, place = self.command
+        return [*options, *multiplexing_options(self.ssh, place), dashes, place]
 
 
 def find_targets(
@@ -83,24 +88,21 @@ def find_targets(
     """
     program = _words(ssh, "--ssh")
     patience = f"ConnectTimeout={max(1, round(seconds))}"
-    options: tuple[str, ...] = ()
     found: dict[object, Target] = {}
     for name in _names(hosts):
-        user, host, port = parts = _parts(name)
+        user, host, port = _parts(name)
         place = f"{user}@{host}" if user else host
-        if not options:
-            shared = multiplexing_options(program, place)
-            options = (*_SSH_FIXED, "-o", patience, *shared)
         chosen = ("-p", port) if port else ()
         target = Target(
             name.removeprefix(_SSH_URL).rstrip("/"),
-            (*program, *options, *chosen, "--", place),
+            (*program, *_SSH_FIXED, "-o", patience, *chosen, "--", place),
             shlex.join([*program, *chosen, place]),
             shlex.join([*([] if ssh == "ssh" else ["--ssh", ssh]), "--host", name]),
             has_shell=True,
             sudo=sudo,
+            ssh=tuple(program),
         )
-        found.setdefault((user, host.lower(), parts[2]), target)
+        found.setdefault((user, host.lower(), port), target)
     names = {target.name for target in found.values()}
     for prefix in via:
         target = _through(prefix, _words(prefix, "--via"), sudo=sudo)

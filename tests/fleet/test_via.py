@@ -296,7 +296,18 @@ def test_options_without_a_host_are_refused() -> None:
     for words in (["--from", "x"], ["--from-format", "ss"]):
         finished = run("-tan", "--via", "env x", *words)
         assert (finished.returncode, finished.stdout) == (2, ""), words
-    assert run("-tan", "--timeout", "5").returncode == 2
+    for words in (["-tan"], ["doctor"], ["explain", "listen"], ["diagram"]):
+        finished = run(*words, "--timeout", "5")
+        assert (finished.returncode, finished.stdout) == (2, ""), words
+        assert "--host" in finished.stderr
+
+
+def test_the_source_of_a_namespace_cannot_be_chosen_elsewhere_either() -> None:
+    words = ("-N", "all", "--source", "procfs")
+    for place in ((), ("--via", "env x")):
+        finished = run("-tan", *place, *words)
+        assert (finished.returncode, finished.stdout) == (2, "")
+        assert "--netns and --source cannot be combined" in finished.stderr
 
 
 def test_an_interrupt_waits_for_nobody(tmp_path: Path) -> None:

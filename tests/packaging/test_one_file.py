@@ -169,6 +169,14 @@ def test_other_hosts_get_their_part_of_it(built: Path, tmp_path: Path) -> None:
         assert json.loads(finished.stdout)["source"] == "netlink"
 
 
+def test_a_host_cannot_choose_what_it_is_sent(built: Path, tmp_path: Path) -> None:
+    greeting = tmp_path / "greeting"
+    greeting.write_text("tcpstates-program __main__.py\n")
+    finished = run(built, "-tan", "--via", f"sh -c 'cat {greeting}' web1")
+    assert (finished.returncode, finished.stdout) == (3, "")
+    assert "the connection was closed" in finished.stderr
+
+
 def test_two_builds_are_equal(built: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     told = build(first, HERE)
