@@ -197,11 +197,13 @@ def pytest_make_collect_report(
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as usual, also where `pytest &` in a script has it ignored.
+    """Take Ctrl-C and SIGHUP as usual, also where `pytest &` or nohup ignores them.
 
     What is ignored here would be so in every program that a test starts.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MOST_KEPT = 100  # connections between two questions
+_LOOK_AGAIN = 0.2  # seconds
 _DESCRIPTORS = 6  # of a connection, those of its making included
 
 
@@ -117,6 +118,9 @@ class Hosts(WithoutKernel):
         asked = deque(pool.submit(ask, host) for host in parts)
         try:
             while asked:
+                # A signal that comes just before a wait is handled only after it.
+                while not wait((asked[0],), timeout=_LOOK_AGAIN).done:
+                    pass
                 yield asked[0].result()
                 asked.popleft()  # what it has answered need not stay
         finally:

@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from conftest import COMMAND, finish, run_command
+from support.hosts.other_hosts import stand_ins
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / ".github").glob("*.md"))]
-# Each runs, here, the command that it would run elsewhere.
-SSH = '#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n'
-EXEC = '#!/bin/sh\nwhile [ "$1" != sh ]; do shift; done\nexec "$@"\n'
 
 
 def examples() -> list[str]:
@@ -34,15 +32,7 @@ def examples() -> list[str]:
 @pytest.mark.parametrize("example", examples())
 def test_each_example_is_understood(example: str, tmp_path: Path) -> None:
     folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, text in (
-        ("ssh", SSH),
-        ("docker", EXEC),
-        ("kubectl", EXEC),
-        ("sudo", EXEC),
-    ):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
+    stand_ins(folder)
     (tmp_path / "fleet").write_text("web1\nroot@web2:2222 # the second\n")
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     words = shlex.split(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpstates.fleet import answers, host_facts
@@ -115,6 +115,7 @@ def through_json(told: Any) -> Any:
     return json.loads(json.dumps(told))
 
 
+@settings(deadline=None, database=None)
 @given(
     st.frozensets(st.sampled_from(sorted(ALL_STATES))),
     st.booleans(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,23 +15,27 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from conftest import COMMAND, Finished, finish
-from support.hosts.other_hosts import DEAD, HANGS, PORT, SshHosts, path_with, ssh_hosts
+from support.hosts.other_hosts import (
+    DEAD,
+    HANGS,
+    PORT,
+    SshHosts,
+    need_root,
+    path_with,
+    ssh_hosts,
+)
 
-pytestmark = [
-    pytest.mark.skipif(
-        not hasattr(os, "geteuid") or os.geteuid() != 0,
-        reason="only root starts sshd in a namespace",
-    ),
-    pytest.mark.skipif(
-        not os.path.exists("/usr/sbin/sshd") or shutil.which("ssh") is None,
-        reason="missing: openssh-server, openssh-client",
-    ),
-]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="ssh is a script of sh")
+# It holds a connection; the second since OpenSSH 9.8.
+HOLDERS = {"sshd", "sshd-session"}
 SHELLS = ("dash", "bash", "zsh", "fish", "busybox sh")
 
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[SshHosts]:
+    need_root("only root starts sshd in a namespace")
+    if not os.path.exists("/usr/sbin/sshd") or shutil.which("ssh") is None:
+        pytest.skip("missing: openssh-server, openssh-client")
     with TemporaryDirectory(dir="/tmp") as folder, ssh_hosts(Path(folder)) as made:
         yield made
 
@@ -61,7 +66,9 @@ def test_fifty_hosts_answer_and_each_row_is_of_its_host(hosts: SshHosts) -> None
             and row["state"] == "ESTABLISHED"
         ]
         assert ours, f"{address} has the connection of sshd that asks it"
-        assert {p["name"] for row in ours for p in row["processes"]} == {"sshd"}
+        owners = {p["name"] for row in ours for p in row["processes"]}
+        assert owners
+        assert owners <= HOLDERS
         listening = [row for row in mine if row["state"] == "LISTEN"]
         assert len(listening) == len(hosts.addresses) + 1
 
@@ -108,7 +115,6 @@ def test_no_host_at_all(hosts: SshHosts) -> None:
 
 def test_a_wrong_key_is_said(hosts: SshHosts, tmp_path: Path) -> None:
     command = [*hosts.enter, *COMMAND, "-tan", "--host", hosts.addresses[0]]
-    other = hosts.ssh + " -o IdentityFile=none -o IdentitiesOnly=yes -i /dev/null"
     config = Path(hosts.ssh.split()[-1]).read_text()
     (tmp_path / "config").write_text(
         "".join(
@@ -144,10 +150,12 @@ def test_a_host_without_python_answers_through_ssh(
         f'exec env -i PATH={tmp_path}/bin {shutil.which("sh")} -c "$last"\n'
     )
     shell.chmod(0o755)
-    finished = finish([*COMMAND, "-tlnc", "--host", "web1", "--ssh", str(shell)])
-    assert finished.returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        chosen = f"sport = :{server.getsockname()[1]}"
+        command = [*COMMAND, "-tlnc", chosen, "--host", "web1", "--ssh", str(shell)]
+        finished = finish(command)
+    assert (finished.returncode, finished.stdout) == (0, "1\n")
     assert "read the output of ss" in finished.stderr
-    assert int(finished.stdout) >= 0
 
 
 @pytest.mark.parametrize("shell", SHELLS)

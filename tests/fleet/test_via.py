@@ -13,34 +13,32 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from conftest import COMMAND, Finished, Lab, enter_lab, finish
-from support.hosts.other_hosts import path_with
-from support.streaming import stream
+from conftest import COMMAND, PATIENCE, Finished, Lab, enter_lab, finish
+from support.hosts.other_hosts import need_root, path_with, pythons
+from support.streaming import Stream, stream
 from tcpstates.fleet.remote import RemoteHost
 from tcpstates.fleet.session import Wanted
 from tcpstates.fleet.targets import find_targets
 
-pytestmark = [
-    pytest.mark.skipif(
-        not hasattr(os, "geteuid") or os.geteuid() != 0,
-        reason="only root enters the namespaces that stand for hosts",
-    ),
-    pytest.mark.skipif(shutil.which("nsenter") is None, reason="missing: nsenter"),
-]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="ways are scripts of sh")
+_ROOT = "only root enters the namespaces that stand for hosts"
 NO_PYTHON = ("sh", "ss", "uname", "cat")
 
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[Lab]:
+    need_root(_ROOT)
     yield from enter_lab("lab")
 
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Lab]:
+    need_root(_ROOT)
     yield from enter_lab("statelab")
 
 
@@ -173,25 +171,18 @@ def test_without_standard_input_there_is_still_an_answer(
     assert len(found) == len(one.sockets("-tan"))
 
 
-def other_pythons() -> list[str]:
-    """The Pythons of other versions that this machine has, which may be none."""
-    found = []
-    for number in (10, 12, 13, 14):
-        python = shutil.which(f"python3.{number}")
-        if python and finish([python, "-c", ""]).returncode == 0:
-            found.append(python)
-    return found or [sys.executable]
+def others() -> list[str]:
+    """The Pythons of other versions on this machine, else this one."""
+    found = pythons()
+    here = found.pop(sys.version_info.minor)
+    return list(found.values()) or [here]
 
 
-@pytest.mark.parametrize("python", other_pythons())
-def test_other_versions_of_python_get_the_sources(
-    one: Lab, python: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("python", others())
+def test_other_versions_of_python_answer(one: Lab, python: str, tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     prefix = path_with(folder, *NO_PYTHON)
-    (folder / "python3").symlink_to(
-        finish([python, "-c", "import sys; print(sys.executable)"]).stdout.strip()
-    )
+    (folder / "python3").symlink_to(python)
     finished = run("--json", "-tuanp", *via(one, prefix))
     assert finished.stderr == ""
     assert json.loads(finished.stdout)["source"] == "netlink"
@@ -310,21 +301,39 @@ def test_the_source_of_a_namespace_cannot_be_chosen_elsewhere_either() -> None:
         assert "--netns and --source cannot be combined" in finished.stderr
 
 
+def pid_in(watching: Stream, file: Path) -> int:
+    """Wait for the number that a script writes into a file."""
+    watching.wait_for(lambda: file.exists() and file.read_text().strip())
+    return int(file.read_text())
+
+
+def is_running(pid: int) -> bool:
+    """Check whether a process runs; one that waits to be reaped has ended."""
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text()
+        return text.rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def assert_ends(pid: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while is_running(pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_an_interrupt_waits_for_nobody(tmp_path: Path) -> None:
-    script = tmp_path / "hangs"
-    script.write_text("#!/bin/sh\necho $$ > $0.pid\nexec sleep 1000\n")
-    script.chmod(0o755)
-    command = [*COMMAND, "-tan", "--timeout", "900", "--via", f"{script} x"]
-    command += ["--via", f"{script} y"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as asking:
-        pid = tmp_path / "hangs.pid"
-        while not (pid.exists() and pid.read_text().strip()):
-            time.sleep(0.01)
+    way = script_of(tmp_path, "echo $$ > $0.$1.pid\nexec sleep 1000").removesuffix(" h")
+    command = [*COMMAND, "-tan", "--timeout", "900"]
+    command += ["--via", f"{way} x", "--via", f"{way} y"]
+    with stream(command, tmp_path) as asking:
+        pids = [pid_in(asking, tmp_path / f"way.{name}.pid") for name in "xy"]
         start = time.monotonic()
-        asking.send_signal(2)
-        assert asking.wait(30) == 130
+        asking.process.send_signal(2)
+        assert asking.process.wait(30) == 130
         assert time.monotonic() - start < 20
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    for pid in pids:
+        assert_ends(pid)
 
 
 def script_of(folder: Path, text: str) -> str:
@@ -375,8 +384,11 @@ def test_a_host_that_comes_back_is_asked_again(tmp_path: Path) -> None:
             watching.wait_for(lambda: "boom" in watching.errors.read_text())
             log = tmp_path / "log"
             watching.wait_for(lambda: len(log.read_text()) >= 6)
-            time.sleep(1)
-            kinds = Counter(event["event"] for event in watching.events)
+            # Once this one is reported, so is whatever changed before it.
+            with socket.create_server(("127.0.0.2", port)):
+                watching.wait_for(lambda: "127.0.0.2" in watching.text)
+                seen = watching.events
+    kinds = Counter(e["event"] for e in seen if e.get("local_address") == "127.0.0.1")
     assert kinds["closed"] == 0
     assert kinds["present"] + kinds["opened"] == 1
 
@@ -402,16 +414,11 @@ def test_until_waits_no_longer_than_its_timeout(tmp_path: Path) -> None:
 def test_nothing_outlives_us(tmp_path: Path, number: int) -> None:
     way = script_of(tmp_path, f"echo $$ > {tmp_path}/pid\nexec sleep 60")
     command = [*COMMAND, "-tan", "--timeout", "50", "--via", way]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as asking:
-        pid = tmp_path / "pid"
-        while not (pid.exists() and pid.read_text().strip()):
-            time.sleep(0.01)
-        asking.send_signal(number)
-        assert asking.wait(20) == -number
-    end = time.monotonic() + 10
-    while Path(f"/proc/{pid.read_text().strip()}").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    with stream(command, tmp_path) as asking:
+        pid = pid_in(asking, tmp_path / "pid")
+        asking.process.send_signal(number)
+        assert asking.process.wait(20) == -number
+    assert_ends(pid)
 
 
 def test_no_host_answers_the_doctor(tmp_path: Path) -> None:
@@ -436,7 +443,6 @@ def test_commands_that_the_doctor_proposes_for_others_stay_as_they_are() -> None
     assert "doctor" not in there("tcpstates doctor --netns all")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="users are Unix's")
 def test_without_privileges_owners_are_missing(one: Lab) -> None:
     """The prefix of a user who is not root, on the far side."""
     drop = "setpriv --reuid 65534 --regid 65534 --clear-groups"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,11 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from conftest import PATIENCE, Finished, finish
 
 PORT = 2222
 NUMBER = 50
 MOST = 16  # addresses that one sshd listens on: MAX_LISTEN_SOCKS, sshd.c
+PYENV = Path.home() / ".pyenv/versions"
 HANGS, DEAD = "10.77.0.200", "10.77.0.201"  # accepts and says nothing; listens nowhere
 
 
@@ -152,18 +154,35 @@ def path_with(folder: Path, *names: str, busybox: bool = False) -> str:
     return f"env -i PATH={shlex.quote(str(folder))}"
 
 
-def open_descriptors() -> int:
-    """The number of descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))
+# Each runs, here, the command that it would run elsewhere.
+_SSH = '#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n'
+_EXEC = '#!/bin/sh\nwhile [ "$1" != sh ]; do shift; done\nexec "$@"\n'
+_SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n'
 
 
-def loopback_leak(number: int) -> tuple[list[socket.socket], int]:
-    """Open connections of which the peer has closed its end; return all, and the port."""
-    server = socket.create_server(("127.0.0.1", 0), backlog=number)
-    port = server.getsockname()[1]
-    held = [server]
-    for _ in range(number):
-        client = socket.create_connection(("127.0.0.1", port))
-        held.append(server.accept()[0])
-        client.close()
-    return held, port
+def stand_ins(folder: Path) -> None:
+    """Make programs that stand for those that lead to other places."""
+    folder.mkdir()
+    programs = {"ssh": _SSH, "docker": _EXEC, "kubectl": _EXEC, "sudo": _SUDO}
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+def pythons() -> dict[int, str]:
+    """The path of each version of Python on this machine, by its minor version."""
+    found = {sys.version_info.minor: os.path.realpath(sys.executable)}
+    for number in range(10, 16):
+        called = shutil.which(f"python3.{number}")
+        managed = map(str, PYENV.glob(f"3.{number}.*/bin/python"))
+        for path in filter(None, [called, *managed]):
+            asked = finish([path, "-c", "import sys; print(sys.executable)"])
+            if asked.returncode == 0:
+                found.setdefault(number, asked.stdout.strip())
+    return found
+
+
+def need_root(reason: str) -> None:
+    """Skip a test for another user."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip(reason)
