@@ -96,6 +96,11 @@ class Cast:
         server.bind(end)
         client.bind(former_end)
 
+    def client_port(self) -> int:
+        """Return the client's port; 0 before it has one, and once it is closed."""
+        client = self.parties[CLIENT]
+        return int(client.getsockname()[1]) if client.fileno() >= 0 else 0
+
     def welcome(self) -> None:
         """Let the server accept what comes from now on."""
         server = self.parties[SERVER]

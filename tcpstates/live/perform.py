@@ -116,12 +116,14 @@ class _Stage:
         self._is_connected = scenario.start[0] is TcpState.ESTABLISHED
         self._is_attack = False
         self._has_half_open = False  # the server, at any time
+        self._client_port = 0  # it has none before it connects
         self._move_gates(scenario.acts)
 
     def look(self) -> Observation:
         """Observe the states that the kernel reports now."""
         port = self._cast.end[1]
-        rows = [row for row in self._rows() if row.cookie not in self._foreign]
+        self._client_port = self._cast.client_port() or self._client_port
+        rows = [row for row in self._rows() if self._plays(row)]
         client = [row for row in rows if row.remote_port == port]
         server = [row for row in rows if row.local_port == port]
         # A connection takes precedence over the listener.
@@ -135,6 +137,16 @@ class _Stage:
             states = states[0], TcpState.CLOSED  # of what the listener had created
         self._has_half_open |= states[1] is TcpState.SYN_RECEIVED
         return Observation(None if self._is_attack else states[0], states[1], left)
+
+    def _plays(self, row: Socket) -> bool:
+        """Check whether a socket is of this scenario.
+
+        Once the server has left its port, any program may be given it.
+        """
+        if row.cookie in self._foreign:
+            return False
+        ports = {row.local_port, row.remote_port}
+        return row.state == TcpState.LISTEN or self._client_port in ports
 
     def _rows(self) -> Sequence[Socket]:
         """Read the sockets with the port of the server, on either side."""

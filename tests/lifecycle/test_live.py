@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -26,27 +26,24 @@ from tcpstates.render.sequence import render_sequence
 from tcpstates.states import TcpState
 
 S = TcpState
+_AT_ONCE = 12  # scenarios; most of them wait most of the time
 linux_only = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux can hold segments back"
 )
 
 
 def performed(names: Sequence[str], lab: Lab, command: Sequence[str]) -> dict[str, Any]:
-    """Return what `--live --json` says of scenarios that are performed side by side."""
-    running = {
-        name: subprocess.Popen(
-            [*lab.enter, *command, "sequence", name, "--live", "--json"],
-            stdout=subprocess.PIPE,
-        )
-        for name in names
-    }
-    told = {}
-    for name, process in running.items():
-        with process:
-            output, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, (name, output)
-        told[name] = json.loads(output)["sequences"][name]["steps"]
-    return told
+    """Return what `--live --json` prints of scenarios, several at a time."""
+
+    def steps(name: str) -> Any:
+        doing = [*lab.enter, *command, "sequence", name, "--live", "--json"]
+        finished = finish(doing)
+        found = json.loads(finished.stdout)["sequences"][name]["steps"]
+        assert finished.returncode == 0, (name, found[-1], finished.stderr)
+        return found
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(steps, names), strict=True))
 
 
 def test_the_kernel_does_what_the_table_says(lab: Lab) -> None:
