@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 
 class TcpstatesError(Exception):
-    """Base class of the errors below; the text can be shown to the user."""
+    """Base class of the errors below; the text can be shown to the user.
+
+    `details`: what is to be shown before it, each on a line.
+    """
+
+    details: Sequence[str] = ()
 
 
 class SourceUnavailable(TcpstatesError):

@@ -284,3 +284,12 @@ class LiveHost(OnePart):
 def to_origin(source: str | Origin) -> Origin:
     """Turn the name of a source into this host, read through it."""
     return LiveHost(source) if isinstance(source, str) else source
+
+
+def hosts_answered(origin: Origin) -> str:
+    """Word how many of several hosts have answered; empty: there are not several."""
+    number = sum(part.host is not None for part in origin.parts())
+    if number < 2:
+        return ""
+    failed = len(origin.unread)
+    return f"{number - failed} of {number} hosts" if failed else f"{number} hosts"

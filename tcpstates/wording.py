@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
+
+from tcpstates.text import command_line
 
 
 def nearest(
@@ -33,3 +37,17 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """Write a number with its noun: 1 socket, 5,000 sockets."""
     return f"{number:,} {plural(number, noun, nouns)}"
+
+
+def missing_package(name: str) -> str:
+    """Word that a package of Python is missing, and how to install it beside us.
+
+    Many an environment has no pip of its own; beside the one-file program is what the
+    system's packages have installed.
+    """
+    package = os.path.dirname(__file__)
+    if os.path.isdir(package):
+        template = "use: python3 -m pip --python {} install {}"
+        return f"{name} is missing; {command_line(template, sys.executable, name)}"
+    debian = f"python3-{name.replace('_', '-')}"
+    return f"{name} is missing; install it for {sys.executable} (Debian: {debian})"

@@ -41,7 +41,7 @@ def _is_alike(word: str, text: str) -> bool:
 
 
 def resolve(words: Sequence[str]) -> list[str]:
-    """Return what the words lead to, each once; BadParameter for an unknown word."""
+    """Return what the words lead to, each once; UsageError for an unknown word."""
     found: dict[str, None] = {}
     message = " ".join(words)
     within = find_within(message) if ":" in message else None
@@ -58,9 +58,9 @@ def resolve(words: Sequence[str]) -> list[str]:
             near = [word for word in near if _is_alike(word, text)]
             hint = did_you_mean(
                 near[:3],
-                "of an error, try the word in capital letters (ECONNRESET) or the last"
-                " words; all topics: tcpstates explain",
+                "for an error, give its name (ECONNRESET) or last words; all topics:"
+                " tcpstates explain",
             )
-            raise click.BadParameter(f"unknown state or topic '{text}'{hint}")
+            raise click.UsageError(f"unknown state or topic '{text}'{hint}")
         found[target] = None
     return list(found)

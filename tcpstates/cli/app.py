@@ -54,8 +54,8 @@ FILTER: an expression of ss, with more keys. Quote it for the shell.
   States:     any system's spelling: close_wait, CLOSE-WAIT, SYN_RECV
   Groups:     all connected synchronized bucket big fin_wait half_open
   Keys:       src dst host sport dport port listener autobound dev fwmark
-              cgroup process pid user inode recv-q send-q retrans timer age idle rtt
-              netns container pod unit on-host
+              cgroup process pid user inode recv-q send-q retrans timer age
+              idle rtt netns container pod unit on-host
   Operators:  = != < <= > >= in ~ !~, not, and, or, parentheses
 
 The program of the same name in bcc is a different tool: it traces changes of
@@ -137,10 +137,11 @@ def run(arguments: list[str]) -> int:
         pass
     except (click.UsageError, TcpstatesError, OSError) as error:
         text, failure = _explain(error, arguments)
+        details = error.details if isinstance(error, TcpstatesError) else ()
         entry = COMMANDS.get(arguments[0]) if arguments else None
         if entry is not None and entry.report_failure is not None:
-            return entry.report_failure(text)
-        warn(text)
+            return entry.report_failure("; ".join((text, *details)))
+        warn(*details, text)
         if isinstance(error, FilterSyntaxError) and text == str(error):
             point_at(error.text, error.span)
         return failure
@@ -157,10 +158,9 @@ def _explain(error: Exception, arguments: list[str]) -> tuple[str, ExitCode]:
         is_like = any(argument.startswith("--like") for argument in arguments)
         hint = None if is_like else wrong_turn(arguments, list(COMMANDS), str(error))
         return hint or str(error), ExitCode.USAGE
-    if isinstance(error, ColumnError):
-        return str(error), ExitCode.USAGE
     if isinstance(error, TcpstatesError):
-        return str(error), ExitCode.FAILED
+        is_usage = isinstance(error, ColumnError)
+        return str(error), ExitCode.USAGE if is_usage else ExitCode.FAILED
     return f"cannot continue: {error}", ExitCode.FAILED
 
 

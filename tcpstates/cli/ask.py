@@ -14,8 +14,8 @@ def read_answer(prompt: str) -> str | None:
 
     None: the reader wants to end, by q, by Ctrl-C or by the end of the input.
     """
-    click.echo(prompt, nl=False, err=True)
     try:
+        click.echo(prompt, nl=False, err=True)
         line = sys.stdin.readline()
     except KeyboardInterrupt:
         line = ""

@@ -18,7 +18,7 @@ from tcpstates.columns.tally import (
     requested_rows,
 )
 from tcpstates.model import Limitation, Listing, Request
-from tcpstates.origin import LiveHost, Origin
+from tcpstates.origin import LiveHost, Origin, hosts_answered
 from tcpstates.wording import plural
 
 if TYPE_CHECKING:
@@ -175,8 +175,9 @@ class CountView:
         from textwrap import fill
 
         width = output.width if output.is_terminal else 10_000
+        origin = self._origin
         for note in summary_notes(
-            tally, self._without_file, self._origin.kernel_counts()
+            tally, self._without_file, origin.kernel_counts(), hosts_answered(origin)
         ):
             yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
         if output.is_terminal:

@@ -16,7 +16,7 @@ from tcpstates.errors import ArgumentError
 if TYPE_CHECKING:
     from tcpstates.fleet.hosts import Hosts
 
-_SECONDS, _PARALLEL = 10.0, 10
+_SECONDS, _LEAST, _PARALLEL = 10.0, 0.1, 10
 
 HOST_OPTIONS = (
     value(
@@ -55,21 +55,24 @@ HOST_OPTIONS = (
 HOST_TIMEOUT = value(
     HOSTS,
     "--timeout",
-    type=Seconds(0.1, 86_400),
+    type=Seconds(_LEAST, 86_400),
     metavar="SECONDS",
     text=f"Wait this long for each answer from a host (default: {_SECONDS:g}).",
 )
+_SOURCES = ("auto", "netlink", "procfs")  # that read another host, too
 _NEED_A_HOST = ("ssh", "sudo", "parallel", "partial")
 
 
 def names_hosts(values: Mapping[str, Any]) -> bool:
     """Check whether other hosts are named; UsageError for options without a host."""
     if values["hosts"] or values["via"]:
+        if values["ssh"] is not None and not values["hosts"]:
+            raise click.UsageError("--ssh requires --host; --via names the whole way")
         return True
     # A listing has --until, which takes a --timeout, too.
     needing = _NEED_A_HOST if "until" in values else (*_NEED_A_HOST, "timeout")
     for name in needing:
-        if values[name]:
+        if values[name] not in (None, False):
             raise click.UsageError(f"--{name} requires --host HOST or --via COMMAND")
     return False
 
@@ -88,23 +91,34 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
     from tcpstates.fleet.session import Wanted
     from tcpstates.fleet.targets import find_targets
 
+    option = "--host" if values["hosts"] else "--via"
     if values["files"]:
-        raise click.UsageError("--host and --from cannot be combined")
+        raise click.UsageError(f"{option} and --from cannot be combined")
+    source = values.get("source", "auto")
+    if source not in _SOURCES:
+        raise click.UsageError(
+            f"{option} and --source {source} cannot be combined; use"
+            f" {', '.join(_SOURCES[:-1])} or {_SOURCES[-1]}"
+        )
     seconds = _SECONDS
-    if values.get("timeout"):  # with --until, that of the waiting
-        is_awaited = bool(values.get("until"))
-        seconds = min(values["timeout"], _SECONDS if is_awaited else values["timeout"])
+    given = values.get("timeout")
+    if given and values.get("until"):  # then it is that of the waiting
+        seconds = min(given, _SECONDS)
+    elif given is not None and not values.get("until"):
+        if given < _LEAST:
+            raise click.UsageError(f"--timeout: {option} needs at least {_LEAST:g} s")
+        seconds = given
     try:
         targets = find_targets(
             values["hosts"],
             values["via"],
-            ssh=values["ssh"] or "ssh",
+            ssh="ssh" if values["ssh"] is None else values["ssh"],
             seconds=seconds,
             sudo=values["sudo"],
         )
     except ArgumentError as error:
         raise click.UsageError(str(error)) from error
-    wanted = Wanted(values.get("source", "auto"), tuple(values["netns"] or ()), seconds)
+    wanted = Wanted(source, tuple(values["netns"] or ()), seconds)
     hosts = Hosts(
         targets,
         wanted,

@@ -17,6 +17,7 @@ from tcpstates.text import command_line
 _LONGEST_FILTER = 1 << 16  # characters
 # Options of tcpstates that no other tool has; they can be combined with its flags.
 _OURS = ("--source", "--from", "--by", "--output")
+_OTHER_HOSTS = {"--host", "--via"}
 
 
 def translate_flags(tool: str, arguments: list[str]) -> list[str]:
@@ -24,11 +25,18 @@ def translate_flags(tool: str, arguments: list[str]) -> list[str]:
 
     Raise Unsupported for what tcpstates does not do, and Answered for help and version.
     """
+    for name in {argument.partition("=")[0] for argument in arguments} & _OTHER_HOSTS:
+        text = "other hosts are listed in the layout of tcpstates only"
+        raise Unsupported(f"{name} cannot be combined with --like {tool}; {text}")
     if tool == "lsof":
         from tcpstates.cli.like_lsof import translate_lsof
 
         return translate_lsof(arguments)
-    dialect = DIALECTS[tool]
+    return _translate(tool, DIALECTS[tool], arguments)
+
+
+def _translate(tool: str, dialect: Dialect, arguments: list[str]) -> list[str]:
+    """Do so for a tool other than lsof."""
     _answer(tool, dialect, arguments)
     flags: list[str] = []
     words: list[str] = []

@@ -20,7 +20,7 @@ LIVE_OPTIONS = (
         "--until",
         type=CONDITION,
         multiple=True,
-        text="Wait until a number is so: 'close_wait<1'. Exit 0, or 1 at --timeout.",
+        text="Wait until CONDITION holds, such as 'close_wait<1'; exit 1 at --timeout.",
     ),
     value(
         LIVE,
@@ -29,13 +29,14 @@ LIVE_OPTIONS = (
         type=Seconds(0, 86_400),
         default=0,
         metavar="SECONDS",
-        text="Wait until it has been so for this long.",
+        text="CONDITION must hold for this long.",
     ),
     value(
         LIVE,
         "--timeout",
         type=Seconds(0, 31_536_000),
         metavar="SECONDS",
-        text="Wait no longer than this; without --until, for each answer of a --host.",
+        text="Wait no longer than this for CONDITION; without --until, for each answer"
+        " from a --host (default: 10).",
     ),
 )

@@ -167,11 +167,12 @@ def _free_frames(error: BaseException) -> None:
         held = held.__context__
 
 
-def warn(text: str) -> None:
-    """Print one line on standard error."""
+def warn(*texts: str) -> None:
+    """Print texts on standard error, each on one line."""
     from tcpstates.text import sanitise_line
 
-    _write_error(f"tcpstates: {sanitise_line(text)}\n")
+    for text in texts:
+        _write_error(f"tcpstates: {sanitise_line(text)}\n")
 
 
 def point_at(text: str, span: tuple[int, int]) -> None:

@@ -30,7 +30,8 @@ class StateCounts:
         except FileUnavailable:
             raise
         except SourceUnavailable as error:
-            self._warn(str(error))
+            for text in (*error.details, str(error)):
+                self._warn(text)
             if not self._origin.is_here:
                 self.exit_code = ExitCode.FAILED
             return None

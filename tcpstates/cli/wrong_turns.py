@@ -58,6 +58,7 @@ _COMMANDS = {
     "list": "to list sockets: tcpstates -ta",
     "listen": "to list listeners: tcpstates -ltnp",
 }
+_HERE_ONLY = ("kill", "trace", "exporter", "sequence", "tour")  # they use this kernel
 _ALIKE = 0.75  # difflib's measure
 _TYPOGRAPHY = re.compile("[–—‐‑−“”„‘’‚«»]")  # noqa: RUF001  (that is what it is about)
 _NUMBER, _NAME = re.compile(r"\d+"), re.compile(r"[A-Za-z_][\w.+-]*")
@@ -68,8 +69,12 @@ _NO_VALUE = "takes no value"
 def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
     """Return the command for a long option that does not exist; None: no idea."""
     name, value = option, ""
-    if option in ("--host", "--via"):
-        return f"it is for this host; there: ssh -t HOST tcpstates {arguments[0]} ..."
+    if option in ("--host", "--via") and arguments[0] in _HERE_ONLY:
+        there = "ssh -t HOST" if option == "--host" else "COMMAND"
+        return (
+            f"{arguments[0]} works on the host it runs on; there: {there} tcpstates"
+            f" {arguments[0]} ..."
+        )
     for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
         if argument.startswith(f"{name}="):
             value = argument.partition("=")[2]

@@ -22,6 +22,7 @@ from tcpstates.model import WILDCARD, Limitation, OwnersBy, Request
 from tcpstates.processes import Process
 from tcpstates.protocols import PROTOCOLS, TCP, UDP
 from tcpstates.states import RFC_STATES, find_state
+from tcpstates.wording import missing_package
 
 # As this system numbers them: on MIPS, a stream is 2.
 _BY_SOCKET_TYPE = {int(SOCK_STREAM): TCP, int(SOCK_DGRAM): UDP}
@@ -83,7 +84,7 @@ class PsutilSource:
 
             return list(psutil.net_connections(kind))
         except ModuleNotFoundError as error:
-            text = "the package is missing; use: pip install psutil"
+            text = missing_package("psutil")
             raise SourceUnavailable(self.name, text) from error
         except Exception as error:  # psutil passes on the errors of system calls
             if type(error).__name__ == "AccessDenied":

@@ -30,8 +30,8 @@ After=network.target
 ExecStart=/usr/local/bin/tcpstates exporter --listen 127.0.0.1:{_PORT}
 Restart=on-failure
 DynamicUser=yes
-# Counting needs no privilege. The doctor and --by process see the programs of other
-# users with these two; --netns all needs CAP_SYS_ADMIN as well.
+# Counting needs no privilege. With these two, the doctor and --by process see
+# the programs of other users; --netns all requires CAP_SYS_ADMIN, too.
 AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
 CapabilityBoundingSet=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
 NoNewPrivileges=yes
@@ -240,7 +240,7 @@ def dashboard() -> str:
 def kubernetes() -> str:
     """Return a DaemonSet that counts in every pod of each node."""
     return f"""\
-# An image with `pip install 'tcpstates[exporter]'` has to be named below.
+# "image" has to name one with tcpstates and the Python package prometheus_client.
 apiVersion: apps/v1
 kind: DaemonSet
 metadata:

@@ -188,8 +188,9 @@ def none_answered(errors: Sequence[SourceUnavailable]) -> SourceUnavailable:
     """Make one error of those of all hosts."""
     if len(errors) == 1:
         return errors[0]
-    found = SourceUnavailable("hosts", "; ".join(map(str, errors)))
-    found.args = (f"none of {len(errors)} hosts answered: {found.reason}",)
+    found = SourceUnavailable("hosts", f"none of {len(errors)} answered")
+    found.args = (f"none of {len(errors)} hosts answered",)
+    found.details = list(map(str, errors))
     return found
 
 

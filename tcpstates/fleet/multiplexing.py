@@ -15,20 +15,24 @@ from contextlib import suppress
 from hashlib import sha256
 
 _SECONDS = 60  # for which an idle connection is kept
-_PATIENCE = 5  # seconds for ssh to print its configuration
+_PATIENCE = 5  # seconds at most for ssh to print its configuration
 _LONGEST = 50  # bytes of a folder's path: that of a socket may have 104, with ssh's own
 _PLAIN = re.compile(r"/[A-Za-z0-9._/-]+")  # ssh expands $ and %, and splits at blanks
 
 
-def multiplexing_options(ssh: Sequence[str], host: str) -> tuple[str, ...]:
+def multiplexing_options(
+    ssh: Sequence[str], host: str, seconds: float
+) -> tuple[str, ...]:
     """Return the options that share connections; none where no folder is safe.
+
+    `seconds`: for which connecting may take as a whole.
 
     Whoever can write to the folder of the sockets can use the connections. Another
     command than ssh's may lead elsewhere under the same name, so it has its own.
     """
     is_possible = sys.platform != "win32"  # OpenSSH for Windows has no ControlMaster
     folder = next(filter(_is_private, _folders()), None) if is_possible else None
-    if folder is None or _has_own(ssh, host):
+    if folder is None or _has_own(ssh, host, min(_PATIENCE, seconds / 2)):
         return ()
     mark = sha256("\0".join(ssh).encode("utf-8", "surrogateescape")).hexdigest()[:6]
     return (
@@ -38,14 +42,14 @@ def multiplexing_options(ssh: Sequence[str], host: str) -> tuple[str, ...]:
     )
 
 
-def _has_own(ssh: Sequence[str], host: str) -> bool:
+def _has_own(ssh: Sequence[str], host: str, seconds: float) -> bool:
     """Check whether the user's configuration shares connections, or forbids it."""
     try:
         asked = subprocess.run(  # noqa: S603  (words, never a shell)
             [*ssh, "-G", "--", host],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_PATIENCE,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

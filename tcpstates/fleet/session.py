@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from threading import Thread
@@ -28,6 +30,10 @@ _MOST_BEFORE = 1 << 16  # bytes before the greeting
 _MOST_ERRORS = 1 << 16
 _LONGEST_REASON = 300  # characters
 _BATCH = BEGIN.encode()
+_NAMES_ERROR = re.compile(
+    r"^(\w+ )?error\b|: (invalid|unrecognized|unknown) ", re.IGNORECASE
+)
+_EXPLAINS = re.compile("try |see |run |usage|more help", re.IGNORECASE)
 _SSH_FAILED = 255  # ssh's own exit code for its own errors
 
 Take = Callable[[Any], None]  # a batch, as JSON
@@ -131,6 +137,7 @@ class Session:
     def _start(self, words: Sequence[str]) -> None:
         if self._is_aborted:
             raise self._failed("interrupted")
+        start = time.monotonic()
         arguments = self._target.arguments(words)
         self._errors.clear()
         self.tool, self.machine = None, ""
@@ -148,7 +155,7 @@ class Session:
             text = f"{arguments[0]}: {reason}"
             raise HostFailed(self._target.name, sanitise_line(text)) from error
         self._pipes = Pipes(process)
-        self._begin()
+        self._begin(time.monotonic() - start)
         self._drain = Thread(
             target=_collect, args=(process.stderr, self._errors), daemon=True
         )
@@ -211,8 +218,8 @@ class Session:
             raise self._failed(f"unexpected answer: {_short(line[:80])}")
         return data
 
-    def _begin(self) -> None:
-        self._open_pipes().begin(self._wanted.seconds)
+    def _begin(self, spent: float = 0) -> None:
+        self._open_pipes().begin(self._wanted.seconds - spent)
 
     def _open_pipes(self) -> Pipes:
         if self._pipes is None:
@@ -226,13 +233,13 @@ class Session:
         return HostFailed(self._target.name, text)
 
     def _failed(self, reason: str) -> HostFailed:
-        """Say why: what the command has printed last as an error, or `reason`."""
+        """Say why: what the command has printed as its error, or `reason`."""
         if self._pipes is not None:
             end(self._pipes.process)
             if self._drain is not None:
                 self._drain.join(0.5)
-        said = bytes(self._errors).decode("utf-8", "replace").strip().splitlines()
-        return HostFailed(self._target.name, _short(said[-1]) if said else reason)
+        printed = bytes(self._errors).decode("utf-8", "replace")
+        return HostFailed(self._target.name, _short(_error_in(printed) or reason))
 
     def _has_no_shell(self) -> bool:
         """Check whether the far side was reached, but did not know sh."""
@@ -240,6 +247,17 @@ class Session:
             return False
         code = self._pipes.process.poll()
         return code is not None and 0 < code != _SSH_FAILED
+
+
+def _error_in(printed: str) -> str:
+    """Return the line that tells what is wrong; empty: nothing was printed.
+
+    It is the last one, unless programs name an error and then explain their usage.
+    """
+    lines = list(filter(None, map(str.strip, printed.splitlines())))
+    named = [line for line in lines if _NAMES_ERROR.search(line)]
+    plain = [line for line in lines if not _EXPLAINS.match(line)]
+    return (named[:1] or plain[-1:] or lines[-1:] or [""])[0]
 
 
 def _is_tag(text: str) -> bool:

@@ -72,9 +72,14 @@ def render_summary_narrow(
 
 
 def summary_notes(
-    tally: Tally, without_file: Mapping[str, int], kernel: KernelCounts | None
+    tally: Tally,
+    without_file: Mapping[str, int],
+    kernel: KernelCounts | None,
+    hosts: str,
 ) -> Iterator[str]:
-    """Yield the lines below the table of states."""
+    """Yield the lines below the table of states; `hosts`: see `hosts_answered`."""
+    if hosts:
+        yield f"on {hosts}"
     listening = sum(n for (*_, label), n in tally.counts.items() if label == "LISTEN")
     if listening:
         yield f"{listening} {plural(listening, 'listener')}"

@@ -8,9 +8,11 @@ from conftest import run_command
 
 
 @pytest.mark.parametrize("command", ["kill", "trace", "exporter", "sequence", "tour"])
-@pytest.mark.parametrize("option", ["--host", "--via"])
-def test_commands_of_this_host(command: str, option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "there"), [("--host", "ssh -t HOST"), ("--via", "COMMAND")]
+)
+def test_commands_of_this_host(command: str, option: str, there: str) -> None:
     finished = run_command(command, option, "web1")
     assert (finished.returncode, finished.stdout) == (2, "")
     (line,) = finished.stderr.splitlines()
-    assert f"there: ssh -t HOST tcpstates {command}" in line
+    assert f"there: {there} tcpstates {command}" in line

@@ -354,7 +354,8 @@ def test_without_the_package_it_says_what_to_install() -> None:
     )
     assert finished.returncode == 3
     assert finished.stderr == (
-        "tcpstates: prometheus_client is missing; use: pip install prometheus_client\n"
+        "tcpstates: prometheus_client is missing; use: python3 -m pip --python"
+        f" {sys.executable} install prometheus_client\n"
     )
 
 

@@ -425,7 +425,7 @@ def test_no_host_answers_the_doctor(tmp_path: Path) -> None:
     gone = ["--via", "false a", "--via", "false b"]
     finished = run("doctor", *gone)
     assert finished.returncode == 3
-    assert "none of 2 hosts answered: a: " in finished.stderr
+    assert finished.stderr.startswith("tcpstates: a: the connection was closed\n")
 
 
 def test_commands_that_the_doctor_proposes_for_others_stay_as_they_are() -> None:
@@ -450,3 +450,12 @@ def test_without_privileges_owners_are_missing(one: Lab) -> None:
     assert finished.returncode == 0
     assert "hidden" in finished.stderr
     assert "run as root" in finished.stderr
+
+
+def test_counts_name_the_number_of_hosts(tmp_path: Path) -> None:
+    hosts = ["--via", "env A=1", "--via", "env B=1"]
+    assert "\non 2 hosts\n" in run("-s", *hosts).stdout
+    assert ", on 2 hosts | " in run("check", "-w", "total=0:", *hosts).stdout
+    partial = run("-s", *hosts, "--via", "false c", "--partial")
+    assert "\non 2 of 3 hosts\n" in partial.stdout
+    assert " hosts" not in run("-s", *hosts[:2]).stdout

@@ -128,8 +128,8 @@ def test_an_old_python_is_told_what_is_needed(built: Path) -> None:
 def test_what_is_missing_is_said(built: Path, tmp_path: Path) -> None:
     bare = ["env", "-i", sys.executable, "-I", "-S", str(built)]
     for words, text in (
-        (["-tan", "--source", "psutil"], "pip install psutil"),
-        (["exporter"], "pip install prometheus_client"),
+        (["-tan", "--source", "psutil"], "psutil is missing; install it for"),
+        (["exporter"], "(Debian: python3-prometheus-client)"),
     ):
         finished = finish([*bare, *words])
         assert finished.returncode == 3

@@ -24,7 +24,7 @@ def notes(
     rows: list[dict[str, Any]] = [{"state_label": state} for state in states]
     tally = count_by([batch(*rows)] if rows else [], BY_STATE, NAMES)
     named = {name.replace("_", "-"): number for name, number in reasons.items()}
-    return list(summary_notes(tally, named, kernel))
+    return list(summary_notes(tally, named, kernel, hosts=""))
 
 
 def test_listeners_are_listeners() -> None:

@@ -21,6 +21,7 @@ from tcpstates.cli.thresholds import THRESHOLD, Threshold
 from tcpstates.cli.types import FILTER_ARGUMENT
 from tcpstates.columns.tally import rows_on_request, state_rows
 from tcpstates.model import HIDING
+from tcpstates.origin import Origin, hosts_answered
 from tcpstates.protocols import DEFAULT_PROTOCOL
 
 
@@ -88,7 +89,8 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     protocols = chosen_protocols(values, [DEFAULT_PROTOCOL])
     for limits in (warnings, criticals):
         _refuse_nonsense(limits, protocols)
-    counts = _counts(values, protocols, warnings + criticals)
+    origin = chosen_origin(values)
+    counts = _counts(values, protocols, warnings + criticals, origin)
     numbers = {
         limit.name: counts.total()
         if limit.states is None
@@ -106,6 +108,8 @@ def judge(values: dict[str, Any]) -> tuple[Result, str]:
     reported = [f"{name} {numbers[name]}{problems.get(name, '')}" for name in numbers]
     # Crossed thresholds first.
     reported.sort(key=lambda part: not part.endswith(")"))
+    hosts = hosts_answered(origin)
+    reported += [f"on {hosts}"] if hosts else []
     topics = [name for name in problems if name != "total"]
     if topics:
         reported.append(f"see: tcpstates explain {topics[-1]}")
@@ -149,7 +153,10 @@ def _performance(
 
 
 def _counts(
-    values: dict[str, Any], protocols: set[str], limits: tuple[Threshold, ...]
+    values: dict[str, Any],
+    protocols: set[str],
+    limits: tuple[Threshold, ...],
+    origin: Origin,
 ) -> Counts:
     """Count the sockets in each state, and print the limitations of the counts."""
     expression = list(values["expression"])
@@ -162,7 +169,7 @@ def _counts(
         filter=expression,
         protocols=protocols,
         families=chosen_families(values),
-        source=chosen_origin(values),
+        source=origin,
     )
     for limitation in counts.limitations:
         warn(limitation.text)

@@ -17,6 +17,7 @@ from tcpstates.errors import TcpstatesError
 from tcpstates.model import Request
 from tcpstates.pipeline import select
 from tcpstates.states import ALL_STATES
+from tcpstates.wording import missing_package
 
 _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})"
@@ -112,7 +113,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
 
     Sockets are counted by state and by listening port, zeros included. There are also
     queues, ages, connections that have ended, and the findings of the doctor. One scan
-    serves all who ask at once. This requires: pip install prometheus_client.
+    serves all who ask at once. This requires the package prometheus_client.
 
     \b
       tcpstates exporter
@@ -131,8 +132,7 @@ def exporter(output: Output, /, expression: tuple[str, ...], **values: Any) -> N
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("prometheus_client"):
             raise
-        text = "prometheus_client is missing; use: pip install prometheus_client"
-        raise TcpstatesError(text) from error
+        raise TcpstatesError(missing_package("prometheus_client")) from error
     columns = find_columns(values["by"]) if values["by"] else ()
     request = Request(
         protocols=frozenset(chosen_protocols(values, ["tcp"])),

@@ -45,7 +45,9 @@ def install_docs(output: Output, /, prefix: str | None, *, remove: bool) -> None
     if prefix == "" or str(root).startswith("~"):
         raise click.UsageError(f"--prefix '{prefix}': no such folder")
     if remove:
-        output.write(_removed(root))
+        removed = list(_removed(root))
+        nothing = f"nothing was installed below {sanitise(str(root))}\n"
+        output.write(removed or [nothing])
         return
     output.write(_installed(root))
     if root == Path(os.path.expanduser(_USER)):
