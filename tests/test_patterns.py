@@ -16,9 +16,9 @@ import tcpstates
 from tcpstates.parse.saved import lsof
 
 Use = tuple[str, re.Pattern[str], str]  # where it is used, and by which method
-SIZES = (4_000, 16_000, 64_000)
-# Seconds of the processor for the longest text. What is linear takes some milliseconds, what is quadratic
-# more than a second; a busy machine is no reason to fail.
+SIZES = (4_000, 64_000)
+# Seconds of the processor for the longest text. What is linear takes some milliseconds,
+# what is quadratic more than a second; a busy machine is no reason to fail.
 BOUND = 0.7
 PIECES = (
     *("1", "0", "a", "A", "_", ".", ":", "-", "/", " ", "\t", ",", "(", ")", "[", "]"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import COMMAND, Lab, finish, run_command
+from conftest import COMMAND, Finished, Lab, finish, run_command
 from tcpstates.cli import app
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.lifecycle.acts import Observation
@@ -149,22 +149,26 @@ WITHOUT = {
 }
 
 
-@pytest.mark.parametrize("name", WITHOUT)
-def test_a_filtered_loopback_ends_it_at_that_step(name: str) -> None:
+def test_a_filtered_loopback_ends_it_at_that_step() -> None:
     """One step's patience, and then it says what did not arrive."""
     if os.geteuid() != 0 or shutil.which("nft") is None:
         pytest.skip("filters need root and nft (Debian: nftables)")
-    rule, expected = WITHOUT[name]
-    ruleset = "add chain t i { type filter hook input priority 0; }"
-    script = (
-        f"ip link set lo up; nft add table t; nft '{ruleset}';"
-        f" nft 'add rule t i {rule}'; exec {COMMAND[0]} sequence {name} --live"
-    )
-    finished = finish(["unshare", "-n", "sh", "-c", script])
-    text = " ".join(finished.stdout.split())
-    assert finished.returncode == ExitCode.FOUND, finished.stderr
-    assert expected in text
-    assert "nft list ruleset shows its rules." in text
+
+    def ended(name: str) -> Finished:
+        ruleset = "add chain t i { type filter hook input priority 0; }"
+        script = (
+            f"ip link set lo up; nft add table t; nft '{ruleset}';"
+            f" nft 'add rule t i {WITHOUT[name][0]}';"
+            f" exec {COMMAND[0]} sequence {name} --live"
+        )
+        return finish(["unshare", "-n", "sh", "-c", script])
+
+    with ThreadPoolExecutor() as pool:
+        for name, finished in zip(WITHOUT, pool.map(ended, WITHOUT), strict=True):
+            text = " ".join(finished.stdout.split())
+            assert finished.returncode == ExitCode.FOUND, finished.stderr
+            assert WITHOUT[name][1] in text
+            assert "nft list ruleset shows its rules." in text
 
 
 @linux_only
