@@ -13,6 +13,8 @@ infinity:
 | ESTABLISHED | at least the oldest of these times | they are set on establishment |
 | SYN_SENT | r to 2**(r+1)-1 seconds | r retries, each wait 1 or 2 times the last |
 
+Where only the time of its creation is known (Windows), no state is older than that.
+
 A FIN that is received again restarts the timer of TIME_WAIT, and so the age. A program
 can set a time other than tcp_fin_timeout for a socket that it closes (TCP_LINGER2).
 This is not visible from outside, so the age of that socket is wrong by the difference.
@@ -92,7 +94,12 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: int | None) -> list[Bounds]:
             timer, left, retries = rows[i]
             times = sent[i], received[i], ack[i]
             found[i] = _bounds(labels[i], timer, left, retries, times, fin_timeout_ms)
-    return found
+    created = batch.get("created_ms")
+    if created is None:
+        return found
+    limits = (inf if known is None else known for known in created)
+    bounds = zip(found, limits, strict=True)
+    return [(low, min(high, most)) for (low, high), most in bounds]
 
 
 def _bounds(

@@ -168,7 +168,8 @@ class Snapshot:
         found = _columns(columns)
         for column in found:
             if not self._request.provides(column.needs):
-                text = f"{column.key}: snapshot({column.needs}=True) is needed"
+                argument = "info" if column.needs == "ages" else column.needs
+                text = f"{column.key}: snapshot({argument}=True) is needed"
                 raise ColumnError(text)
         tally = tally_by(self._batches, found, self._names)
         return _counts(tally, self.source, self.limitations)

@@ -18,6 +18,7 @@ class Capability(str, Enum):
     OTHER_PROCESSES = "other processes of a socket"
     COOKIE = "cookie"
     TCP_INFO = "tcp_info"
+    AGES = "ages"
     MEMORY = "memory"
     INTERFACE = "interface"
     CGROUP = "cgroup"
@@ -33,6 +34,7 @@ class Capability(str, Enum):
 NETLINK_ALONE = (
     Capability.COOKIE,
     Capability.TCP_INFO,
+    Capability.AGES,
     Capability.MEMORY,
     Capability.INTERFACE,
     Capability.CGROUP,

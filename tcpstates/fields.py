@@ -52,6 +52,7 @@ ColumnName = Literal[
     "timer",  # str: off, retransmit, keepalive, time-wait, probe, delayed-ack
     "timer_ms",  # int: milliseconds until the timer fires
     "retransmits",  # int: unanswered retransmissions or probes
+    "created_ms",  # int: milliseconds since the socket was created
     "mark",  # int: firewall mark
     "cgroup_id",  # int: id of the cgroup v2 directory
     "v6only",  # bool: an IPv6 listener that refuses IPv4
@@ -93,7 +94,7 @@ SIDES_OF_A_SOCKET: tuple[Side, Side] = ("local", "remote")
 # Which options show a field; without any: always.
 ShownWith = Literal["always", "times", "extended", "info", "memory", "places", "hosts"]
 # What has to be requested; "": nothing.
-Needs = Literal["", "processes", "info", "memory", "places"]
+Needs = Literal["", "processes", "info", "ages", "memory", "places"]
 
 
 class Kind(NamedTuple):
@@ -160,9 +161,9 @@ FIELDS: tuple[Field, ...] = (
     Field("truncated", SIDES, "addresses that a saved listing has cut off",
           "truncated"),
     Field("age_ms", NUMBER, "milliseconds in this state, at least", shown_with="times",
-          needs="info"),
+          needs="ages"),
     Field("age_max_ms", NUMBER, "milliseconds in this state, at most; None: no bound",
-          shown_with="times", needs="info"),
+          shown_with="times", needs="ages"),
     Field("idle_ms", NUMBER, "milliseconds since the last data in either direction",
           shown_with="times", needs="info"),
     Field("mark", NUMBER, "the firewall mark", "mark", "extended", read_as="mark"),

@@ -25,6 +25,7 @@ class Request(NamedTuple):
     states: frozenset[AnyState] = GROUPS["all"]
     unknown_states: bool = True  # also sockets in states without a known name
     info: bool = False
+    ages: bool = False  # what bounds them: tcp_info, or the time of creation
     memory: bool = False
     processes: bool = False  # find every owner, which may take a scan of /proc
     places: bool = False  # find containers, pods and units, by the owners
@@ -42,6 +43,7 @@ class Request(NamedTuple):
             processes="processes" in needs or "places" in needs,
             places="places" in needs,
             info="info" in needs,
+            ages="ages" in needs,
             memory="memory" in needs,
         )
 
@@ -54,6 +56,8 @@ class Request(NamedTuple):
                 return self.processes
             case "info":
                 return self.info
+            case "ages":
+                return self.ages or self.info
             case "memory":
                 return self.memory
             case "places":

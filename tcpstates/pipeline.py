@@ -130,6 +130,7 @@ def _note_missing(
     """Note the columns that were asked for and that the source lacks."""
     for wanted, option in (
         (request.info, Capability.TCP_INFO),
+        (request.ages and not request.info, Capability.AGES),
         (request.memory, Capability.MEMORY),
     ):
         if wanted and option in reading.lacks:

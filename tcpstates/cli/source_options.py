@@ -20,7 +20,7 @@ from tcpstates.origin import LiveHost, Origin
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SOURCE_HELP = "Set the source: auto, netlink, procfs, psutil or netstat."
+SOURCE_HELP = "Set the source: auto, netlink, procfs, iphlpapi, psutil or netstat."
 SOURCE_OPTION = value(
     FORM,
     "--source",
@@ -101,6 +101,10 @@ def live_origin(netns: Sequence[str], source: str = "auto") -> LiveHost:
     """Turn --netns into an origin on this machine; UsageError for an unknown name."""
     if not netns:
         return LiveHost(source)
+    from platform import system
+
+    if system() != "Linux":
+        raise click.UsageError("--netns: only Linux has network namespaces")
     from tcpstates.namespaces import Namespaces
 
     try:

@@ -143,7 +143,7 @@ class _Reading:
             family,
             mask=mask,
             sequence=_SEQUENCE,
-            info=request.info,
+            info=request.info or request.ages,
             memory=request.memory,
             program=program,
         )

@@ -32,6 +32,13 @@ def load_psutil() -> Source:
     return PsutilSource()
 
 
+def load_iphlpapi() -> Source:
+    """Load the source that asks Windows' IP Helper API."""
+    from tcpstates.collect.iphlpapi import IpHelperSource
+
+    return IpHelperSource()
+
+
 def load_netstat() -> Source:
     """Load the source that reads what Windows' netstat prints."""
     from tcpstates.collect.netstat import NetstatSource
@@ -42,6 +49,7 @@ def load_netstat() -> Source:
 SOURCES: dict[str, Callable[[], Source]] = {
     "netlink": load_netlink,
     "procfs": load_procfs,
+    "iphlpapi": load_iphlpapi,
     "psutil": load_psutil,
     "netstat": load_netstat,
 }
@@ -54,7 +62,10 @@ def missing_from(name: str) -> tuple[Capability, ...]:
 
 def source_order() -> tuple[str, ...]:
     """List the sources to try on this system, the most complete first."""
-    orders = {"linux": ("netlink", "procfs", "psutil"), "win32": ("psutil", "netstat")}
+    orders = {
+        "linux": ("netlink", "procfs", "psutil"),
+        "win32": ("iphlpapi", "psutil", "netstat"),
+    }
     return orders.get(sys.platform, ("psutil",))
 
 

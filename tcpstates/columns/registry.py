@@ -53,7 +53,7 @@ REMOTE = Column("remote", "Remote address", places.endpoints("remote"), width=21
                 known=True, order=places.endpoint_order("remote"))
 TIMER = Column("timer", "Timer", times.timer, width=18, order=times.timer_ms,
                group=times.timer_kind)
-AGE = Column("age", "Age", times.age, width=8, needs="info", order=times.age_min)
+AGE = Column("age", "Age", times.age, width=8, needs="ages", order=times.age_min)
 USER = Column("user", "User", fill.user, width=8, varied=False)
 INODE = Column("inode", "Inode", fill.column("inode"), right=True, width=8)
 INTERFACE = Column("interface", "Interface", fill.interface, varied=False)
@@ -86,9 +86,9 @@ PID = Column("pid", "Pid", fill.pids, right=True, needs="processes",
              order=fill.pid_order)
 TIMER_KIND = Column("timer-kind", "Timer kind", times.timer_kind, varied=False)
 TIMER_MS = Column("timer-ms", "Timer ms", times.timer_ms, right=True)
-AGE_MS = Column("age-ms", "Age ms", times.age_min, right=True, needs="info")
+AGE_MS = Column("age-ms", "Age ms", times.age_min, right=True, needs="ages")
 AGE_MAX_MS = Column("age-max-ms", "Age max ms", times.age_max, right=True,
-                    needs="info")
+                    needs="ages")
 IDLE_MS = Column("idle-ms", "Idle ms", times.idle, right=True, needs="info")
 RETRANS = Column("retrans", "Retrans", fill.column("retransmits"), right=True,
                  varied=False)

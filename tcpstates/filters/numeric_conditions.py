@@ -140,7 +140,7 @@ class RoundTrip(Condition):
 class Age(Condition):
     """How long the socket has been in its state, as far as that is known."""
 
-    needs = (Capability.TCP_INFO, Capability.TIMERS)
+    needs = (Capability.AGES,)
 
     def __init__(self, ranges: Ranges, fin_timeout_ms: int | None) -> None:
         """Take one range in milliseconds, and the system's tcp_fin_timeout."""

@@ -97,6 +97,7 @@ class Selection:
             states=states,
             unknown_states=unknown,
             info=request.info or Capability.TCP_INFO in needs,
+            ages=request.ages or Capability.AGES in needs,
             processes=request.processes or self.needs_processes,
             places=request.places or self.asks_for(PlaceCondition),
             kernel_filter=compile_filter(self._expression) if in_kernel else b"",

@@ -20,7 +20,15 @@ from tcpstates.fleet.checks import (
 from tcpstates.model import HOST_FAILED, HOST_LEFT_OUT, Limitation, Request
 from tcpstates.states import OtherState, TcpState
 
-_FIELDS = ("info", "memory", "processes", "places", "reported_processes", "in_order")
+_FIELDS = (
+    "info",
+    "ages",
+    "memory",
+    "processes",
+    "places",
+    "reported_processes",
+    "in_order",
+)
 _LONGEST_KIND = 40
 _STATES = {str(state): state for state in (*TcpState, *OtherState)}
 

@@ -29,7 +29,7 @@ LINUX = pytest.mark.skipif(
         ("-x", "unknown option '-x'; tcpstates shows TCP and UDP only"),
         ("--net", "unknown option '--net'; use --netns NAME"),
         ("--source netlnk", "unknown source 'netlnk'; did you mean netlink?"),
-        ("--source linux9", "choose auto, netlink, procfs, psutil"),
+        ("--source linux9", "choose auto, netlink, procfs, iphlpapi"),
         ("--color blue", "'blue' is not one of 'auto', 'always', 'never'"),
         ("-cs", "-c and -s cannot be combined"),
         ("-s --by state", "--by and -s cannot be combined"),

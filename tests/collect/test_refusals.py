@@ -302,7 +302,7 @@ def test_a_fallback_names_what_failed_and_what_is_lost(
     assert (used, sum(map(len, batches))) == ("works", 1)
     text = (
         "source netlink: no; source procfs: no; using psutil instead, without queues,"
-        " timers, uid, inode, other processes of a socket, cookie, tcp_info, memory,"
+        " timers, uid, inode, other processes of a socket, cookie, tcp_info, ages, memory,"
         " interface, cgroup, mark"
     )
     assert limitations == [Limitation("fell-back", text)]

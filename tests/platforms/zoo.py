@@ -32,6 +32,11 @@ FILTERS = {
     "not sport = :8080": "not sport = :8080",
     "dst 127.0.0.1": "dst 127.0.0.1",
 }
+SOURCES = {
+    "linux": ("netlink", "procfs", "psutil"),
+    "win32": ("iphlpapi", "psutil"),
+}
+LINUX_ONLY = ("ss -K", "sysctl", "/proc/", "tcp_max_orphans", "sudo ", "apt ")
 TUPLE = dict[str, object]
 
 
@@ -50,6 +55,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(words, -9, "", "too late")
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(words, 127, "", "not found")
 
 
 def ours(*words: str) -> subprocess.CompletedProcess[str]:
@@ -120,7 +127,7 @@ def rows_of(*words: str) -> list[TUPLE]:
 def check_sources() -> None:
     """Each source against ss, or against what this program has opened."""
     has_ss = run("sh", "-c", "command -v ss").returncode == 0
-    sources = ("netlink", "procfs", "psutil") if sys.platform == "linux" else ("auto",)
+    sources = SOURCES.get(sys.platform, ("auto",))
     for source in sources:
         found = by_us("--source", source)
         states = Counter(row["state"] for row in rows_of("--source", source))
@@ -197,11 +204,62 @@ def check_commands() -> None:
         finished = ours(*words)
         is_right = finished.returncode in (0, 1) and wanted in finished.stdout
         report(" ".join(words), is_right, finished.stdout[-200:] + finished.stderr)
-    pipe = "tcpstates check -c total=@0: | head -0; echo ${PIPESTATUS[0]}"
-    if run("sh", "-c", "command -v bash").returncode == 0:
-        script = pipe.replace("tcpstates", f"{PYTHON} -m tcpstates")
-        seen = run("bash", "-c", script).stdout.strip()
-        report("check keeps its exit code", seen == "2", seen)
+    checking = [PYTHON, "-m", "tcpstates", "check", "-c", "total=@0:"]
+    with subprocess.Popen(checking, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()  # the reader leaves before there is anything to read
+        code = process.wait(SECONDS)
+    report("check keeps its exit code", code == 2, code)
+
+
+def check_windows(held: list[socket.socket]) -> None:
+    """What Windows reports of the sockets that this program has opened."""
+    ports = {(s.getsockname()[1], _peer_port(s)) for s in held if _is_listed(s)}
+    for source in SOURCES["win32"]:
+        finished = ours("-tanp", "--json", "--source", source)
+        rows = json.loads(finished.stdout)["sockets"]
+        mine = [r for r in rows if os.getpid() in [o["pid"] for o in r["processes"]]]
+        found = {(row["local_port"], row["remote_port"]) for row in mine}
+        found.discard((BOUND_PORT, 0))  # Wine lists it, as CLOSED
+        report(f"{source}: owners", found == ports, found ^ ports)
+        named = {owner["name"] for row in mine for owner in row["processes"]}
+        report(f"{source}: names", named == {os.path.basename(PYTHON)}, named)
+        nobody = [row for row in rows if 0 in [o["pid"] for o in row["processes"]]]
+        report(f"{source}: pid 0 is no owner", not nobody, nobody)
+    netstat = ours("-tan", "--source", "netstat")
+    report("netstat: an answer or a reason", netstat.returncode in (0, 3), netstat)
+    for words, lacks in (
+        (["-tani"], "tcp_info"),
+        (["-tan", "recv-q > 0"], "queues"),
+        (["--source", "netlink", "-tan"], "netlink"),
+        (["--netns", "all", "-tan"], "Linux"),
+        (["sequence", "close", "--live"], "only Linux"),
+        (["kill", "--dry-run", "sport = :1"], "Linux"),
+        (["trace", "--for", "1"], "Linux"),
+    ):
+        finished = ours(*words)
+        first, *others = finished.stderr.splitlines() or [""]
+        is_right = lacks in first and not any("tcpstates:" in line for line in others)
+        seen = finished.returncode, finished.stderr
+        report(f"{' '.join(words)}: what is missing", is_right, seen)
+    age = ours("-tan", "age < 1h", "--source", "iphlpapi")
+    report("ages", age.returncode == 0, age.stderr)
+    for words in ([], ["explain", "listen"], ["explain", "time_wait"], ["doctor"]):
+        finished = ours(*words)
+        advice = [each for each in LINUX_ONLY if each in finished.stdout]
+        report(f"{' '.join(words)}: no advice for Linux", not advice, advice)
+
+
+def _is_listed(held: socket.socket) -> bool:
+    """Check whether Windows lists a socket of TCP; one that is bound it does not."""
+    return held.type == socket.SOCK_STREAM and held.getsockname()[1] != BOUND_PORT
+
+
+def _peer_port(held: socket.socket) -> int:
+    try:
+        return int(held.getpeername()[1])
+    except OSError:
+        return 0
 
 
 def main() -> None:
@@ -215,6 +273,8 @@ def main() -> None:
     check_sources()
     if sys.platform == "linux":
         check_linux(held[0])
+    if sys.platform == "win32":
+        check_windows(held)
     check_commands()
     for each in held:
         each.close()

@@ -157,17 +157,20 @@ def _best_tracer(
         if reader is not None:
             raise SourceUnavailable(reader, reason)
         return None, f"; cannot trace: {reason}"
-    why = ""
+    reasons: dict[str, str] = {}
     for kind in (BpfTracer, Tracer):
         if reader not in (None, kind.name):
             continue
         try:
-            return kind(), why
+            return kind(), "".join(f"; {name}: {r}" for name, r in reasons.items())
         except SourceUnavailable as error:
             if reader is not None:
                 raise
-            why += f"; {kind.name}: {error.reason}"
-    return None, f"; cannot trace: {why[2:]}"
+            reasons[kind.name] = error.reason
+    why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    if len(set(reasons.values())) == 1:
+        why = next(iter(reasons.values()))
+    return None, f"; cannot trace: {why}"
 
 
 def _traced(

@@ -32,6 +32,8 @@ _LICENCE = b"Dual MIT/GPL"
 
 def _bpf(command: int, *attributes: tuple[int, str, int]) -> int:
     """Call bpf(2) with attributes (offset, format, value); OSError if it fails."""
+    if platform.system() != "Linux":
+        raise OSError("available on Linux only")
     call = _SYSTEM_CALLS.get(platform.machine())
     if call is None:
         raise OSError(f"bpf(2) has no known number on {platform.machine()}")

@@ -246,7 +246,10 @@ def lacks_of(batches: Iterable[Batch]) -> frozenset[Capability]:
             if capability not in provided
             and any(value is not None for value in batch.column(column))
         }
-    return frozenset(_PROVIDED_BY.keys() - provided)
+    lacks = _PROVIDED_BY.keys() - provided
+    # The kernel's times and its timers bound the ages.
+    is_timeless = not lacks.isdisjoint((Capability.TCP_INFO, Capability.TIMERS))
+    return frozenset(lacks | ({Capability.AGES} if is_timeless else set()))
 
 
 _PROVIDED_BY: dict[Capability, ColumnName] = {
