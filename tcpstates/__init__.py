@@ -4,7 +4,14 @@ The API (`snapshot`, `count_by`, `examine` and their records) is loaded on first
 that the command line starts without it.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.version_info < (3, 10):  # noqa: UP036  (for whoever runs the source)
+    _TEXT = "tcpstates: this needs Python 3.10 or newer, not " + sys.version.split()[0]
+    if sys.argv[:1] == ["-m"]:  # python -m tcpstates
+        sys.exit(_TEXT)
+    raise ImportError(_TEXT)
 
 from tcpstates.errors import (
     ArgumentError,

@@ -22,6 +22,7 @@ from tcpstates.states import TcpState
 from tcpstates.wording import counted, plural
 
 if TYPE_CHECKING:
+    from tcpstates.collect.owner_table import OwnerTable
     from tcpstates.collect.places import Place, Places
 
 # Whatever the source, no process can own a socket in these.
@@ -141,7 +142,7 @@ def _by_inode(
             hidden += sum(bool(inode) and not found for inode, found in pairs)
         yield batch
     if hidden:
-        limitations.append(_hidden(hidden, table.unreadable, unseen))
+        limitations.append(_hidden(hidden, table, unseen))
     if not is_complete:
         text = "only the processes in the filter were examined: others may own the"
         text += " same sockets, and are not shown"
@@ -160,7 +161,7 @@ def _reasons(
     ]
 
 
-def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
+def _hidden(number: int, table: OwnerTable, unseen: str) -> Limitation:
     """Describe how many owners were not found, and what is known about the reason."""
     if unseen == Reason.HIDDEN:
         are = counted(number, "owner is", "owners are")
@@ -172,11 +173,12 @@ def _hidden(number: int, unreadable: int, unseen: str) -> Limitation:
         were = plural(
             number, "owner of 1 socket was", f"owners of {number:,} sockets were"
         )
-        some = counted(unreadable, "process", "processes")
-        text = (
-            f"the {were} not found: {some} cannot be inspected, even by root. A socket"
-            " that is being passed to another process has no owner"
-        )
+        some = counted(table.unreadable, "process", "processes")
+        why = "even by root. A socket that is being passed to another process has no"
+        why += " owner"
+        if table.is_out_of_descriptors:
+            why = "as tcpstates may open too few files (ulimit -n)"
+        text = f"the {were} not found: {some} cannot be inspected, {why}"
     return Limitation("owners-hidden", text)
 
 

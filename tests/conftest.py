@@ -21,7 +21,11 @@ from support import CANNOT
 TESTS = Path(__file__).parent
 # The installed command, not the source that may lie around it.
 # Its folder goes into PATH, which shells take as it is, so without "..".
-COMMAND = (os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "tcpstates"),)
+COMMAND: tuple[str, ...] = (
+    os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "tcpstates"),
+)
+if os.name == "nt" and not os.path.exists(f"{COMMAND[0]}.exe"):
+    COMMAND = (sys.executable, "-m", "tcpstates")  # not installed, but in the path
 PATIENCE = 60  # seconds that any script or command may take
 Finished = subprocess.CompletedProcess[str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from errno import EMFILE, ENFILE, ENOENT, ESRCH
 from typing import Any
 
 from tcpstates.collect.proc_files import (
@@ -31,7 +32,8 @@ class OwnerTable:
         self.names: dict[int, bytes | None] = {}  # None: it exited before it was read
         self.started: dict[int, int] = {}  # in ticks since boot, by pid
         self.usage: dict[int, tuple[int, int]] = {}  # descriptors and sockets, by pid
-        self.unreadable = 0  # processes whose descriptors we may not read
+        self.unreadable = 0  # processes whose descriptors cannot be read
+        self.is_out_of_descriptors = False  # of our own, for reading them
         self.available = True  # False: there is no /proc
         self.root = root
 
@@ -75,6 +77,12 @@ class OwnerTable:
     def name(self, pid: int) -> bytes | None:
         """Return the name of an owner at the time of the scan; None if unknown."""
         return self.names.get(pid)
+
+    def note_failure(self, error: OSError) -> None:
+        """Count a process that could not be read, unless it has exited."""
+        if error.errno not in (ENOENT, ESRCH):
+            self.unreadable += 1
+            self.is_out_of_descriptors |= error.errno in (EMFILE, ENFILE)
 
     def unseen_reason(self) -> str:
         """Return why no process was found for an open socket; see `model.Reason`."""

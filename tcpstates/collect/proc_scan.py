@@ -105,8 +105,9 @@ class ProcScan:
         """Scan one process; return the number of sockets that got their first owner."""
         try:
             directory = os.open(f"{self._root}/{pid}", DIRECTORY)
-        except OSError:
-            return 0  # the process has exited
+        except OSError as error:
+            self._table.note_failure(error)
+            return 0
         try:
             if threads:
                 found = sum(
@@ -138,10 +139,9 @@ class ProcScan:
                 found = self._scan_links(table, pid << 32)
             finally:
                 os.close(table)
-        except PermissionError:
-            self._table.unreadable += path == "fd"
-        except OSError:
-            pass  # the process has exited
+        except OSError as error:
+            if path == "fd":  # threads are looked at again
+                self._table.note_failure(error)
         return found
 
     def _scan_links(self, table: int, packed_pid: int) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Finished, finish
+from support.hosts.other_hosts import PYENV
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / ".github/INSTALL.md"
@@ -147,3 +148,16 @@ def test_the_set_up_of_the_readme_leaves_a_shell_in_which_it_works(
     finished = home.run(script)
     assert finished.returncode == 0, finished.stderr
     assert re.search("^tcpstates [0-9]", finished.stdout, re.MULTILINE)
+
+
+def test_a_python_that_is_too_old_is_a_line() -> None:
+    """Where no pip has refused it: from the source itself."""
+    old = shutil.which("python3.9") or next(
+        map(str, sorted(PYENV.glob("3.[7-9].*/bin/python"))), None
+    )
+    if old is None:
+        pytest.skip("no Python older than 3.10 here")
+    finished = finish([old, "-m", "tcpstates"], cwd=ROOT)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("tcpstates: this needs Python 3.10 or newer, not")
+    assert len(finished.stderr.splitlines()) == 1

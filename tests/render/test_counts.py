@@ -9,6 +9,7 @@ import pytest
 
 from support.fakes.batches import FixedNames, batch
 from tcpstates import attribution
+from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.columns.registry import STATE, USER
 from tcpstates.columns.tally import BY_STATE, count_by
 from tcpstates.model import KernelCounts, Reason
@@ -110,7 +111,9 @@ ROOT = "run as root, or with both capabilities CAP_SYS_PTRACE and CAP_DAC_READ_S
 def test_owners_that_were_not_found(
     number: int, unreadable: int, reason: str, text: str
 ) -> None:
-    assert attribution._hidden(number, unreadable, reason) == ("owners-hidden", text)
+    table = OwnerTable(())
+    table.unreadable = unreadable
+    assert attribution._hidden(number, table, reason) == ("owners-hidden", text)
 
 
 def test_values_are_remembered_up_to_a_bound() -> None:

@@ -140,6 +140,14 @@ def test_few_descriptors_are_enough(lab: Lab, limit: int) -> None:
 
 
 @needs_root
+def test_too_few_descriptors_are_a_reason(lab: Lab) -> None:
+    finished = lab.run("sh", "-c", 'ulimit -n 5 && exec "$@"', "sh", *COMMAND, "-ltnp")
+    assert finished.returncode == 0
+    assert all("(not found)" in row for row in finished.stdout.splitlines()[1:])
+    assert "tcpstates may open too few files (ulimit -n)\n" in finished.stderr
+
+
+@needs_root
 def test_without_proc_net_netlink_still_answers(lab: Lab) -> None:
     subset = 'mount -t proc -o subset=pid proc /proc && exec "$@"'
     finished = lab.run("unshare", "-m", "sh", "-c", subset, "sh", *COMMAND, "-tanp")
