@@ -101,9 +101,11 @@ def key(local: str, remote: str) -> tuple[str, str]:
 
 
 def by_ss(*words: str) -> Counter[tuple[str, str]]:
-    """The ends of the TCP sockets that ss shows."""
+    """The ends of the TCP sockets that ss shows; since iproute2 7, bound ones, too."""
     rows = [line.split() for line in run("ss", "-Htan", *words).stdout.splitlines()]
-    return Counter(key(row[3], row[4].replace("*", "0")) for row in rows)
+    return Counter(
+        key(row[3], row[4].replace("*", "0")) for row in rows if row[0] != "UNCONN"
+    )
 
 
 def by_us(*words: str) -> Counter[tuple[str, str]]:
@@ -158,7 +160,9 @@ def check_linux(server: socket.socket) -> None:
             by_us(words) == by_ss(theirs),
             by_us(words) - by_ss(theirs),
         )
-    cookies = set(re.findall(r"\bsk:([0-9a-f]+)", run("ss", "-tane").stdout))
+    listed = run("ss", "-Htane").stdout.splitlines()
+    unbound = "\n".join(line for line in listed if not line.startswith("UNCONN"))
+    cookies = set(re.findall(r"\bsk:([0-9a-f]+)", unbound))
     found = {f"{int(str(row['cookie'])):x}" for row in rows_of("-e")}
     report("cookies as ss", found == cookies, (found ^ cookies))
     info = rows_of("-i", "established")
