@@ -27,6 +27,7 @@ COMMAND: tuple[str, ...] = (
 if os.name == "nt" and not os.path.exists(f"{COMMAND[0]}.exe"):
     COMMAND = (sys.executable, "-m", "tcpstates")  # not installed, but in the path
 PATIENCE = 60  # seconds that any script or command may take
+_OF_WINDOWS = ("SYSTEMROOT", "PYTHONPATH", "TEMP")
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -34,6 +35,9 @@ def finish(command: Sequence[str], **settings: Any) -> Finished:
     """Run a command to its end, its output as text; a hang is a failure."""
     if "stdout" not in settings:
         settings["capture_output"] = True
+    if os.name == "nt" and "env" in settings:  # without them, nothing starts there
+        kept = {name: os.environ[name] for name in _OF_WINDOWS if name in os.environ}
+        settings["env"] = kept | dict(settings["env"])
     return subprocess.run(command, text=True, timeout=PATIENCE, check=False, **settings)
 
 
@@ -170,6 +174,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Return what compares a text with the file of that name in `golden`."""
 
+    if os.name == "nt":
+        pytest.skip("these texts are those of Linux")
+
     def compare(name: str, text: str) -> None:
         path = GOLDEN / name
         if request.config.getoption("--update-golden"):
@@ -198,6 +205,17 @@ def pytest_make_collect_report(
             reason = f"Skipped: this system has no module {found[1]}"
             report.longrepr = (str(collector.path), 0, reason)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    """Skip a test, with the reason, that runs a program which Windows lacks."""
+    try:
+        return (yield)
+    except FileNotFoundError as error:
+        if getattr(error, "winerror", None) == 2 and error.filename is None:
+            pytest.skip("it runs a program that Windows does not have")
+        raise
 
 
 def pytest_configure() -> None:

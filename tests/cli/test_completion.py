@@ -191,6 +191,7 @@ def await_output(terminal: int, text: bytes) -> bytes:
     return found
 
 
+@pytest.mark.skipif(os.name == "nt", reason="other users than on Unix")
 @BY_PROTOCOL
 def test_powershell_as_far_as_it_can_be_tried_without_it(line: str) -> None:
     words = line.split(" ")

@@ -116,7 +116,8 @@ def put_in(root: Path) -> None:
     shutil.copytree(
         ROOT / "tcpstates", target, ignore=shutil.ignore_patterns("__pycache__")
     )
-    shutil.copy(ZOO, root / "opt/zoo.py")
+    for part in ZOO.parent.glob("zoo*.py"):
+        shutil.copy(part, root / "opt")
     # One byte code for every processor: it spares minutes under emulation.
     python = shutil.which("python3.11")
     if python is not None:

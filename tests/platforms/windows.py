@@ -75,7 +75,8 @@ def run_there(cache: Path, arguments: str, output: str, *, limit: float = 900) -
         shutil.rmtree(root / "opt" / name, ignore_errors=True)
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, root / "opt" / name, ignore=ignored)
-    for file in (ZOO, ROOT / "pyproject.toml", ROOT / "README.md"):
+    project = (ROOT / "pyproject.toml", ROOT / "README.md")
+    for file in (*ZOO.parent.glob("zoo*.py"), *project):
         shutil.copy(file, root / "opt")
     for folder in ("man", ".github"):
         shutil.copytree(ROOT / folder, root / "opt" / folder, dirs_exist_ok=True)

@@ -17,11 +17,22 @@ import sys
 import time
 from collections import Counter
 
-PYTHON = sys.executable
-SECONDS = int(
-    os.environ.get("ZOO_SECONDS", "300")
-)  # for one command: emulation is slow
-PORT, PORT6, UDP_PORT, BOUND_PORT = 8080, 8081, 5353, 7777
+from zoo_saved import check_saved
+from zoo_tools import (
+    BOUND_PORT,
+    PORT,
+    PORT6,
+    PYTHON,
+    SECONDS,
+    SOURCES,
+    UDP_PORT,
+    ours,
+    report,
+    run,
+    wrong,
+)
+from zoo_windows import check_windows
+
 # Filters that the kernel decides on, and their equals for ss.
 FILTERS = {
     "sport = :8080": "sport = :8080",
@@ -32,36 +43,7 @@ FILTERS = {
     "not sport = :8080": "not sport = :8080",
     "dst 127.0.0.1": "dst 127.0.0.1",
 }
-SOURCES = {
-    "linux": ("netlink", "procfs", "psutil"),
-    "win32": ("iphlpapi", "psutil"),
-}
-LINUX_ONLY = ("ss -K", "sysctl", "/proc/", "tcp_max_orphans", "sudo ", "apt ")
 TUPLE = dict[str, object]
-
-
-def report(name: str, holds: bool, seen: object = "") -> None:
-    """Print the result of a check."""
-    print(
-        json.dumps({"check": name, "ok": holds, "seen": str(seen)[-600:]}), flush=True
-    )
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command."""
-    try:
-        return subprocess.run(
-            words, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(words, -9, "", "too late")
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(words, 127, "", "not found")
-
-
-def ours(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run tcpstates."""
-    return run(PYTHON, "-m", "tcpstates", *words)
 
 
 def open_zoo() -> list[socket.socket]:
@@ -216,58 +198,8 @@ def check_commands() -> None:
     report("check keeps its exit code", code == 2, code)
 
 
-def check_windows(held: list[socket.socket]) -> None:
-    """What Windows reports of the sockets that this program has opened."""
-    ports = {(s.getsockname()[1], _peer_port(s)) for s in held if _is_listed(s)}
-    for source in SOURCES["win32"]:
-        finished = ours("-tanp", "--json", "--source", source)
-        rows = json.loads(finished.stdout)["sockets"]
-        mine = [r for r in rows if os.getpid() in [o["pid"] for o in r["processes"]]]
-        found = {(row["local_port"], row["remote_port"]) for row in mine}
-        found.discard((BOUND_PORT, 0))  # Wine lists it, as CLOSED
-        report(f"{source}: owners", found == ports, found ^ ports)
-        named = {owner["name"] for row in mine for owner in row["processes"]}
-        report(f"{source}: names", named == {os.path.basename(PYTHON)}, named)
-        nobody = [row for row in rows if 0 in [o["pid"] for o in row["processes"]]]
-        report(f"{source}: pid 0 is no owner", not nobody, nobody)
-    netstat = ours("-tan", "--source", "netstat")
-    report("netstat: an answer or a reason", netstat.returncode in (0, 3), netstat)
-    for words, lacks in (
-        (["-tani"], "tcp_info"),
-        (["-tan", "recv-q > 0"], "queues"),
-        (["--source", "netlink", "-tan"], "netlink"),
-        (["--netns", "all", "-tan"], "Linux"),
-        (["sequence", "close", "--live"], "only Linux"),
-        (["kill", "--dry-run", "sport = :1"], "Linux"),
-        (["trace", "--for", "1"], "Linux"),
-    ):
-        finished = ours(*words)
-        first, *others = finished.stderr.splitlines() or [""]
-        is_right = lacks in first and not any("tcpstates:" in line for line in others)
-        seen = finished.returncode, finished.stderr
-        report(f"{' '.join(words)}: what is missing", is_right, seen)
-    age = ours("-tan", "age < 1h", "--source", "iphlpapi")
-    report("ages", age.returncode == 0, age.stderr)
-    for words in ([], ["explain", "listen"], ["explain", "time_wait"], ["doctor"]):
-        finished = ours(*words)
-        advice = [each for each in LINUX_ONLY if each in finished.stdout]
-        report(f"{' '.join(words)}: no advice for Linux", not advice, advice)
-
-
-def _is_listed(held: socket.socket) -> bool:
-    """Check whether Windows lists a socket of TCP; one that is bound it does not."""
-    return held.type == socket.SOCK_STREAM and held.getsockname()[1] != BOUND_PORT
-
-
-def _peer_port(held: socket.socket) -> int:
-    try:
-        return int(held.getpeername()[1])
-    except OSError:
-        return 0
-
-
-def main() -> None:
-    """Run every check."""
+def main() -> int:
+    """Run every check; with --strict, the exit code is 1 if one does not hold."""
     held = open_zoo()
     here = platform.uname()
     kernel = f"{here.system} {here.release.split('-')[0]} on {here.machine}"
@@ -279,11 +211,13 @@ def main() -> None:
         check_linux(held[0])
     if sys.platform == "win32":
         check_windows(held)
+    check_saved(held)
     check_commands()
     for each in held:
         each.close()
-    print(json.dumps({"check": "end", "ok": True, "seen": ""}), flush=True)
+    report("end", True)
+    return 1 if wrong and "--strict" in sys.argv else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
