@@ -194,6 +194,7 @@ def test_reports_in_archives_are_opened_and_other_archives_named(
         assert f"did not open the archives in it: {inside}backup.tar.xz\n" in said
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files as Unix has them")
 def test_links_and_pipes_in_a_directory_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text(SS)
@@ -226,6 +227,7 @@ def test_links_and_devices_in_an_archive_are_not_followed(tmp_path: Path) -> Non
     assert not Path("/tmp/ss_absolute").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files as Unix has them")
 def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
     folder = make(tmp_path / "in", {"ss_\x1b[31mred\n": SS})
     _, said = counted("--from", str(folder))
@@ -233,6 +235,7 @@ def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files as Unix has them")
 def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root, to become another user")

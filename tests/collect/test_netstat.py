@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -70,6 +71,7 @@ def test_failures_are_those_of_a_source(error: Exception) -> None:
         list(NetstatSource(FOLDER, Started(error)).read(Request(), []))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this is Windows")
 def test_elsewhere_it_is_no_source() -> None:
     with pytest.raises(SourceUnavailable, match="on Windows only"):
         list(NetstatSource().read(Request(), []))

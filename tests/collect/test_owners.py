@@ -48,6 +48,7 @@ def scan(proc: FakeProc, *inodes: int) -> OwnerTable:
     return table
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_every_holder_is_listed_by_pid(proc: FakeProc) -> None:
     proc.process(20, b"worker\n", fd7="socket:[5]")
     proc.process(3, b"master\n", fd4="socket:[5]", fd9="socket:[5]", fd1="/dev/null")
@@ -75,6 +76,7 @@ def test_only_a_sockets_own_link_counts(proc: FakeProc, link: str) -> None:
     assert scan(proc, 5).owners([5])[0] == ()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_thread_with_its_own_table_is_found(proc: FakeProc) -> None:
     proc.process(3, b"threaded\n", fd4="socket:[5]")
     proc.thread(3, 3, fd4="socket:[5]")
@@ -84,16 +86,19 @@ def test_a_thread_with_its_own_table_is_found(proc: FakeProc) -> None:
     assert table.owners([5])[0] == (Owner(3, b"threaded", 4),)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_name_is_taken_whole(proc: FakeProc) -> None:
     proc.process(3, b"a) R 1 (\nx\n\n", fd4="socket:[5]")
     assert scan(proc, 5).owners([5])[0] == (Owner(3, b"a) R 1 (\nx\n", 4),)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_process_without_a_name_went_away(proc: FakeProc) -> None:
     (proc.process(3, fd4="socket:[5]") / "comm").unlink()
     assert scan(proc, 5).owners([5])[0] == (Owner(3, None, 4),)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_holder_whose_name_nobody_read_is_still_listed(proc: FakeProc) -> None:
     proc.process(3, fd4="socket:[5]")
     table = scan(proc, 5)
@@ -101,6 +106,7 @@ def test_a_holder_whose_name_nobody_read_is_still_listed(proc: FakeProc) -> None
     assert table.owners([5])[0] == (Owner(3, None, 4),)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_broken_table_does_not_stop_the_others(proc: FakeProc) -> None:
     (proc.root / "7").mkdir()
     (proc.root / "8").write_text("no folder")

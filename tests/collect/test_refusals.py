@@ -139,6 +139,7 @@ def heading(path: Path, *lines: str) -> None:
     path.write_text("\n".join(("  sl  local_address", *lines, "")))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="about Linux")
 def test_a_table_that_cannot_be_read_is_an_error(proc: Path) -> None:
     (proc / "net/tcp").mkdir()
     with pytest.raises(SourceUnavailable, match="net/tcp: Is a directory"):
@@ -335,6 +336,7 @@ def process(root: Path, pid: int, *links: str, started: int = 5) -> Path:
     return folder
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_an_odd_name_hides_no_other_descriptor(tmp_path: Path) -> None:
     process(
         tmp_path, 7, "socket:[x]", "socket:[]", "/dev/null", "socket:[5]", "pipe:[5]"
@@ -347,6 +349,7 @@ def test_an_odd_name_hides_no_other_descriptor(tmp_path: Path) -> None:
     assert os.listdir("/dev/fd") == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_threads_are_looked_at_and_closed(tmp_path: Path) -> None:
     folder = process(tmp_path, 7)
     (folder / "task" / "8" / "fd").mkdir(parents=True)
@@ -358,6 +361,7 @@ def test_threads_are_looked_at_and_closed(tmp_path: Path) -> None:
     assert os.listdir("/dev/fd") == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_a_process_that_is_another_one_is_noticed(tmp_path: Path) -> None:
     folder = process(tmp_path, 7, "socket:[5]", started=1234)
     table = OwnerTable([5], str(tmp_path))
@@ -371,6 +375,7 @@ def test_a_process_that_is_another_one_is_noticed(tmp_path: Path) -> None:
     assert not table.is_same(7)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="/proc is opened with dir_fd")
 def test_processes_without_wanted_sockets_are_known_where_use_matters(
     tmp_path: Path,
 ) -> None:
@@ -418,6 +423,7 @@ def test_why_no_process_was_found(
     assert table.unseen_reason() == reason
 
 
+@pytest.mark.skipif(os.name != "posix", reason="about Linux")
 def test_bound_is_refused_alone_and_noted_among_others(proc: Path) -> None:
     heading(proc / "net/tcp")
     states: frozenset[AnyState] = frozenset({TcpState.LISTEN, OtherState.BOUND})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -190,6 +191,7 @@ def test_no_tables_at_all_is_an_error(tmp_path: Path) -> None:
         list(ProcfsSource(str(tmp_path)).read(Request(), []))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="about Linux")
 def test_bound_sockets_are_refused_where_they_cannot_be_told(tmp_path: Path) -> None:
     only = Request(states=frozenset({OtherState.BOUND}))
     with pytest.raises(SourceUnavailable, match="netlink does"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -144,7 +145,12 @@ def found(text: str, protocol: str = "tcp", **columns: Any) -> bool | None:
         ("pid = 71", {"processes": TWO}, True),
         ("process = nginx", {"processes": TWO}, True),
         ("process != nginx", {"processes": TWO}, False),
-        ('process = "a(b \\x1b\\xff"', {"processes": TWO}, True),
+        pytest.param(
+            'process = "a(b \\x1b\\xff"',
+            {"processes": TWO},
+            True,
+            marks=pytest.mark.skipif(os.name == "nt", reason="names are bytes on Unix"),
+        ),
         ("process ~ ^ngi", {}, True),
         ("process !~ ^ngi", {}, False),
         ("process in apache2,nginx", {}, True),

@@ -12,6 +12,7 @@ import gzip
 import io
 import lzma
 import os
+import posixpath
 import re
 import stat
 import tarfile
@@ -144,9 +145,10 @@ class Finder:
             for name in sorted(names):
                 self._count_file()
                 whole = os.path.join(folder, name)
+                inside = os.path.relpath(whole, self.path).replace(os.sep, "/")
                 # A link, a device, a file of another user, a damaged one.
                 try:
-                    yield from self._in_file(whole, os.path.relpath(whole, self.path))
+                    yield from self._in_file(whole, inside)
                 except OSError as error:
                     self._count_denied(error)
                 except UNREADABLE:
@@ -174,7 +176,7 @@ class Finder:
         files = _files_of_zip(stream) if is_zip else _files_of_tar(stream)
         for name, modified, content in files:
             self._count_file()
-            inside = os.path.join(outer, name) if outer else name
+            inside = posixpath.join(outer, name) if outer else name
             with content:
                 copy, start = self._begin_copy(content, inside)
                 if _holds_files(start):
