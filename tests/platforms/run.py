@@ -26,6 +26,7 @@ from platforms.machines import MACHINES, emulated, i386, kernel_of, uml  # noqa:
 from platforms.new_user import new_user  # noqa: E402
 from platforms.pythons import newest, python  # noqa: E402
 from platforms.roots import Cannot  # noqa: E402
+from platforms.small import busybox, musl  # noqa: E402
 from platforms.windows import wine, wine_tests  # noqa: E402
 
 TABLE = TESTS / "README.md"
@@ -53,6 +54,8 @@ PLATFORMS: dict[str, Callable[[Path], str]] = {
     "linux5.10": kernel_of("bullseye"),
     "linux6.12": kernel_of("trixie"),
     "newest": kernel_of("sid"),
+    "busybox": busybox,
+    "musl": musl,
     "wine": wine,
     "wine-tests": wine_tests,
     **{name: emulated(machine) for name, machine in MACHINES.items()},
