@@ -46,6 +46,8 @@ def missing_package(name: str) -> str:
     system's packages have installed.
     """
     package = os.path.dirname(__file__)
+    if sys.platform == "win32":
+        return f"{name} is missing; use: {sys.executable} -m pip install {name}"
     if os.path.isdir(package):
         template = "use: python3 -m pip --python {} install {}"
         return f"{name} is missing; {command_line(template, sys.executable, name)}"

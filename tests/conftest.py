@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from select import select
 from typing import Any
@@ -207,15 +208,33 @@ def pytest_make_collect_report(
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    """Skip a test, with the reason, that runs a program which Windows lacks."""
+@contextmanager
+def unless_absent() -> Iterator[None]:
+    """Skip, with the reason, what runs a program or needs a module of other systems."""
     try:
-        return (yield)
+        yield
     except FileNotFoundError as error:
         if getattr(error, "winerror", None) == 2 and error.filename is None:
             pytest.skip("it runs a program that Windows does not have")
         raise
+    except ModuleNotFoundError as error:
+        if error.name in NOT_EVERYWHERE:
+            pytest.skip(f"this system has no module {error.name}")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    """See `unless_absent`."""
+    with unless_absent():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, Any, Any]:
+    """See `unless_absent`."""
+    with unless_absent():
+        return (yield)
 
 
 def pytest_configure() -> None:

@@ -38,6 +38,7 @@ for module, names in ((signal, "{SIGNALS}"), (os, "{OF_OS}"), (socket, "{OF_SOCK
 """
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this is such a system")
 def test_every_file_can_be_collected_where_posix_is_missing(tmp_path: Path) -> None:
     (tmp_path / "absent.py").write_text(PLUGIN)
     command = [

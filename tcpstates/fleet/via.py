@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -92,7 +93,11 @@ def words_of(text: str, option: str) -> list[str]:
     if not text.isprintable():
         raise ArgumentError(f"{option}: control characters in '{sanitise(text)}'")
     try:
-        words = shlex.split(text)
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+        lexer.whitespace_split, lexer.commenters = True, ""
+        if sys.platform == "win32":
+            lexer.escape = ""  # there it separates folders
+        words = list(lexer)
     except ValueError as error:
         raise ArgumentError(f"{option} '{text}': {error}") from error
     if not words:

@@ -140,7 +140,7 @@ def test_sources_that_tell_less() -> None:
         _, gaps = findings(*rows, at=context(missing=frozenset(missing)))
         rules = {gap.rule for gap in gaps}
         assert ("close-wait" in rules) == (source != "netlink")
-        assert ("connect" in rules) == (source in ("psutil", "netstat"))
+        assert ("connect" in rules) == (source in ("iphlpapi", "psutil", "netstat"))
 
 
 def test_a_process_that_ends_meanwhile_is_no_reason_to_fail() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -74,6 +75,7 @@ def test_the_command_has_no_character_that_a_shell_could_take() -> None:
     compile(ASK_PYTHON[-1], "loader", "exec")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="it runs on Linux alone")
 @pytest.mark.parametrize("tag", [str(sys.implementation.cache_tag), "cpython-399"])
 def test_it_answers_alone(tag: str) -> None:
     """Without site-packages, from standard input, as on the far side."""

@@ -188,6 +188,7 @@ def test_a_file_is_there_as_a_whole(lab: Lab, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["link", "sockets.json"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files and signals as Unix has them")
 @pytest.mark.parametrize("name", ["no/such/folder", "folder"])
 def test_a_file_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -198,6 +199,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     assert os.listdir(tmp_path) == ["folder"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files and signals as Unix has them")
 def test_a_full_disk_leaves_no_half_file() -> None:
     finished = run_command("-a", "--json", "--output", "/dev/full")
     assert finished.returncode == ExitCode.FAILED
@@ -247,6 +249,7 @@ def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
     assert (after.st_uid, after.st_gid, after.st_mode & 0o777) == (65534, 65534, 0o640)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files and signals as Unix has them")
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), signal.SIGINT]
 )
