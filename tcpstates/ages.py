@@ -13,7 +13,8 @@ infinity:
 | ESTABLISHED | at least the oldest of these times | they are set on establishment |
 | SYN_SENT | r to 2**(r+1)-1 seconds | r retries, each wait 1 or 2 times the last |
 
-Where only the time of its creation is known (Windows), no state is older than that.
+Where only the time of its creation is known (Windows), no state is older than that,
+unless the clock has been set back since.
 
 A FIN that is received again restarts the timer of TIME_WAIT, and so the age. A program
 can set a time other than tcp_fin_timeout for a socket that it closes (TCP_LINGER2).

@@ -163,7 +163,7 @@ def _reasons(
 
 def _hidden(number: int, table: OwnerTable, unseen: str) -> Limitation:
     """Describe how many owners were not found, and what is known about the reason."""
-    if unseen == Reason.HIDDEN:
+    if unseen == Reason.HIDDEN and not table.is_out_of_descriptors:
         are = counted(number, "owner is", "owners are")
         text = (
             f"{are} hidden, in other users' processes: run as root, or with both"

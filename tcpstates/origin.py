@@ -287,7 +287,7 @@ def to_origin(source: str | Origin) -> Origin:
 
 
 def hosts_answered(origin: Origin) -> str:
-    """Word how many of several hosts have answered; empty: there are not several."""
+    """Word how many of several hosts have answered; empty: it is one host."""
     number = sum(part.host is not None for part in origin.parts())
     if number < 2:
         return ""

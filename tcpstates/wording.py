@@ -42,12 +42,13 @@ def counted(number: int, noun: str, nouns: str = "") -> str:
 def missing_package(name: str) -> str:
     """Word that a package of Python is missing, and how to install it beside us.
 
-    Many an environment has no pip of its own; beside the one-file program is what the
-    system's packages have installed.
+    A virtual environment may have no pip of its own. The one-file program uses the
+    packages of the system.
     """
     package = os.path.dirname(__file__)
     if sys.platform == "win32":
-        return f"{name} is missing; use: {sys.executable} -m pip install {name}"
+        python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+        return f"{name} is missing; use: {python} -m pip install {name}"
     if os.path.isdir(package):
         template = "use: python3 -m pip --python {} install {}"
         return f"{name} is missing; {command_line(template, sys.executable, name)}"

@@ -58,7 +58,7 @@ def resolve(words: Sequence[str]) -> list[str]:
             near = [word for word in near if _is_alike(word, text)]
             hint = did_you_mean(
                 near[:3],
-                "for an error, give its name (ECONNRESET) or last words; all topics:"
+                "for an error, give its name (ECONNRESET) or its text; all topics:"
                 " tcpstates explain",
             )
             raise click.UsageError(f"unknown state or topic '{text}'{hint}")

@@ -67,7 +67,9 @@ def names_hosts(values: Mapping[str, Any]) -> bool:
     """Check whether other hosts are named; UsageError for options without a host."""
     if values["hosts"] or values["via"]:
         if values["ssh"] is not None and not values["hosts"]:
-            raise click.UsageError("--ssh requires --host; --via names the whole way")
+            raise click.UsageError(
+                "--ssh requires --host; with --via, COMMAND has the options of ssh"
+            )
         return True
     # A listing has --until, which takes a --timeout, too.
     needing = _NEED_A_HOST if "until" in values else (*_NEED_A_HOST, "timeout")
@@ -103,7 +105,7 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
     seconds = _SECONDS
     given = values.get("timeout")
     if given and values.get("until"):  # then it is that of the waiting
-        seconds = min(given, _SECONDS)
+        seconds = max(_LEAST, min(given, _SECONDS))
     elif given is not None and not values.get("until"):
         if given < _LEAST:
             raise click.UsageError(f"--timeout: {option} needs at least {_LEAST:g} s")

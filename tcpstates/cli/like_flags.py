@@ -36,7 +36,7 @@ def translate_flags(tool: str, arguments: list[str]) -> list[str]:
 
 
 def _translate(tool: str, dialect: Dialect, arguments: list[str]) -> list[str]:
-    """Do so for a tool other than lsof."""
+    """Turn the arguments of any tool but lsof into ours."""
     _answer(tool, dialect, arguments)
     flags: list[str] = []
     words: list[str] = []

@@ -72,7 +72,7 @@ def guessed_option(option: str, arguments: Sequence[str]) -> str | None:
     if option in ("--host", "--via") and arguments[0] in _HERE_ONLY:
         there = "ssh -t HOST" if option == "--host" else "COMMAND"
         return (
-            f"{arguments[0]} works on the host it runs on; there: {there} tcpstates"
+            f"{arguments[0]} is for this host only; on another, run: {there} tcpstates"
             f" {arguments[0]} ..."
         )
     for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):

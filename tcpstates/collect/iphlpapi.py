@@ -52,7 +52,7 @@ class IpHelperSource:
         self._ask = ask or _ask_windows
 
     def read(self, request: Request, limitations: list[Limitation]) -> Iterator[Batch]:
-        """Yield a table after the other; see `model.Source`."""
+        """Yield one table after another; see `model.Source`."""
         refuse_bound(self.name, request.states, limitations)
         for protocol in sorted(request.protocols):
             for family in sorted(request.families):

@@ -46,6 +46,7 @@ class OwnerTable:
         self.holders = dict.fromkeys(self.holders)
         self.names, self.started, self.usage = {}, {}, {}
         self.unreadable = 0
+        self.is_out_of_descriptors = False
 
     def add(self, inode: int, holder: int) -> bool:
         """Add an owner to a requested socket; return whether it is the first.

@@ -67,6 +67,7 @@ class ProcScan:
                     self._scan_process(pid, threads=False)
                 found = (
                     self._table.unreadable,
+                    self._table.is_out_of_descriptors,
                     self._table.names,
                     self._table.started,
                     self._table.usage,
@@ -79,9 +80,11 @@ class ProcScan:
         answer = helper.result(self._add_pairs)
         if answer is None:
             self._table.unreadable = 0  # everything is scanned again
+            self._table.is_out_of_descriptors = False
             return False
-        unreadable, names, started, usage = answer
+        unreadable, is_out, names, started, usage = answer
         self._table.unreadable += unreadable
+        self._table.is_out_of_descriptors |= is_out
         self._table.names |= names
         self._table.started |= started
         self._table.usage |= usage
@@ -106,7 +109,8 @@ class ProcScan:
         try:
             directory = os.open(f"{self._root}/{pid}", DIRECTORY)
         except OSError as error:
-            self._table.note_failure(error)
+            if not threads:
+                self._table.note_failure(error)
             return 0
         try:
             if threads:

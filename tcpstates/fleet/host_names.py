@@ -45,8 +45,8 @@ def host_names(hosts: Sequence[str]) -> Iterator[str]:
 def _names_in(path: str) -> Iterator[str]:
     """Yield the names in a file: one in each line, or several with commas between.
 
-    A comment may follow. Other words may not: in a list of addresses and names, each
-    host would be asked twice.
+    A comment may follow. Several words without commas are refused: in a list of
+    addresses and their names, each host would be asked twice.
     """
     most = MOST_HOSTS * _LONGEST
     try:

@@ -25,7 +25,7 @@ def multiplexing_options(
 ) -> tuple[str, ...]:
     """Return the options that share connections; none where no folder is safe.
 
-    `seconds`: for which connecting may take as a whole.
+    `seconds`: the longest time that connecting may take.
 
     Whoever can write to the folder of the sockets can use the connections. Another
     command than ssh's may lead elsewhere under the same name, so it has its own.

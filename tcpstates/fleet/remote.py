@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -293,7 +292,4 @@ class RemoteHost(OnePart):
         if ours is not None and not is_remote:
             return ours
         inner = f"sudo {command}" if self.target.sudo else command
-        if not self.target.has_shell:
-            inner = f"sh -c {shlex.quote(inner)}"
-            return f"{self.target.shown} {inner}{_NOTE * is_remote}"
-        return f"{self.target.shown} {shlex.quote(inner)}{_NOTE * is_remote}"
+        return f"{self.target.typed(inner)}{_NOTE * is_remote}"

@@ -243,20 +243,22 @@ class Session:
 
     def _has_no_shell(self) -> bool:
         """Check whether the far side was reached, but did not know sh."""
-        if self._pipes is None or not self._target.has_shell or self._target.sudo:
+        if self._pipes is None or not self._target.shells or self._target.sudo:
             return False
         code = self._pipes.process.poll()
         return code is not None and 0 < code != _SSH_FAILED
 
 
 def _error_in(printed: str) -> str:
-    """Return the line that tells what is wrong; empty: nothing was printed.
+    """Return the line that names the error; empty: nothing was printed.
 
-    It is the last one, unless programs name an error and then explain their usage.
+    It is the last one, unless a program explains its usage after it.
     """
     lines = list(filter(None, map(str.strip, printed.splitlines())))
-    named = [line for line in lines if _NAMES_ERROR.search(line)]
     plain = [line for line in lines if not _EXPLAINS.match(line)]
+    named = [line for line in plain if _NAMES_ERROR.search(line)]
+    if len(plain) == len(lines):
+        named = []
     return (named[:1] or plain[-1:] or lines[-1:] or [""])[0]
 
 

@@ -26,16 +26,29 @@ class Target(NamedTuple):
     command: tuple[str, ...]  # what precedes the command that runs there
     shown: str  # the same, for commands that people type
     option: str  # what names it on our own command line
-    has_shell: bool  # what runs there is one text for a shell; else it is words
+    shells: int  # that read what runs there, one after another; 0: it is words
     sudo: bool = False
     ssh: tuple[str, ...] = ()  # the program and options of --ssh; empty with --via
-    seconds: float = 10  # for which connecting may take
+    seconds: float = 10  # the longest time that connecting may take
 
     def arguments(self, words: Sequence[str]) -> list[str]:
         """Return the whole command that runs some words there, without a shell here."""
         inner = ["sudo", "-n", *words] if self.sudo else list(words)
         prefix = self.connecting()
-        return [*prefix, shlex.join(inner)] if self.has_shell else [*prefix, *inner]
+        if not self.shells:
+            return [*prefix, *inner]
+        text = shlex.join(inner)
+        for _ in range(self.shells - 1):
+            text = shlex.quote(text)
+        return [*prefix, text]
+
+    def typed(self, command: str) -> str:
+        """Return what a person types here to run a command there."""
+        if not self.shells:
+            command = f"sh -c {shlex.quote(command)}"
+        for _ in range(self.shells):
+            command = shlex.quote(command)
+        return f"{self.shown} {command}"
 
     def connecting(self) -> list[str]:
         """Return the command with ssh's options for sharing a connection.
@@ -74,7 +87,7 @@ def find_targets(
             (*program, *_SSH_FIXED, "-o", patience, *chosen, "--", place),
             shlex.join([*program, *chosen, place]),
             shlex.join([*([] if ssh == "ssh" else ["--ssh", ssh]), "--host", name]),
-            has_shell=True,
+            shells=1,
             sudo=sudo,
             ssh=tuple(program),
             seconds=seconds,
@@ -96,7 +109,7 @@ def find_targets(
 
 def _through(prefix: str, *, sudo: bool) -> Target:
     """Make the target of a prefix."""
-    name, words, has_shell = read_prefix(prefix)
+    name, words, shells = read_prefix(prefix)
     shown = shlex.join(words)
     ours = shlex.join(["--via", shown])
-    return Target(name, words, shown, ours, has_shell=has_shell, sudo=sudo)
+    return Target(name, words, shown, ours, shells=shells, sudo=sudo)

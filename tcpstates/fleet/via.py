@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ntpath
 import re
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from tcpstates.errors import ArgumentError
@@ -30,15 +32,15 @@ class Prefix(NamedTuple):
 
     name: str
     words: tuple[str, ...]
-    has_shell: bool  # what it runs is one text for a shell; else it is words
+    shells: int  # that read what it runs, one after another; 0: it is words
 
 
 def read_prefix(text: str) -> Prefix:
     """Split a prefix into words, and find its place; raise ArgumentError."""
     words = words_of(text, "--via")
-    programs = [word.rpartition("/")[2] for word in words]
+    programs = list(map(_program, words))
     exec_at = programs.index("exec") if "exec" in programs else len(programs)
-    if len(words) == 1 and programs[0] in {*_EXEC, *_WRAPPERS, "ssh"}:
+    if len(words) == 1 and programs[0] in {*_EXEC, "ssh"}:
         raise ArgumentError(
             f"--via '{text}': no place named; for example --via 'docker exec web'"
         )
@@ -50,25 +52,36 @@ def read_prefix(text: str) -> Prefix:
             words = [*words[: exec_at + 1], "-i", *words[exec_at + 1 :]]
     else:
         name = _last_name(words) or text
-    is_ssh = _runs_ssh(programs[:exec_at])
-    takes_text = is_ssh or _TEXT_FOLLOWS.fullmatch(words[-1]) is not None
-    return Prefix(name, tuple(words), takes_text)
+    takes_text = _TEXT_FOLLOWS.fullmatch(words[-1]) is not None
+    return Prefix(name, tuple(words), _runs_ssh(words) + takes_text)
 
 
-def _runs_ssh(programs: Sequence[str]) -> bool:
+def _runs_ssh(words: Sequence[str]) -> bool:
     """Check whether the words after the place are joined to one text, as ssh does.
 
     Some programs have a command of that name, such as `tailscale ssh`.
     """
-    first = next((name for name in programs if name not in _WRAPPERS), "")
-    return first.endswith("ssh") or "ssh" in programs
+    is_wrapped = _program(words[0]) in _WRAPPERS
+    before = list(takewhile(lambda word: _program(word) not in _EXEC, words))
+    bare = [word for word in before if not word.startswith("-") and "=" not in word]
+    programs = [name for name in map(_program, bare) if name not in _WRAPPERS]
+    if programs and programs[0].endswith("ssh"):
+        return True
+    return "ssh" in (bare if is_wrapped else bare[1:2])
+
+
+def _program(word: str) -> str:
+    """Return the name of a program without its folder."""
+    if sys.platform == "win32":
+        return ntpath.basename(word).lower().removesuffix(".exe")
+    return word.rpartition("/")[2]
 
 
 def _last_name(words: Sequence[str]) -> str:
     """Return the last word that is no option; empty: it may be an option's value."""
     *before, last = words
     if not before:
-        return last.rpartition("/")[2]
+        return _program(last)
     if last.startswith("-"):
         return _last_name(before)
     is_value = before[-1].startswith("-") and before[-1] not in _NAME_FOLLOWS
@@ -91,7 +104,7 @@ def _options_of(words: Sequence[str]) -> tuple[list[str], str]:
 def words_of(text: str, option: str) -> list[str]:
     """Split a command as a shell does; raise ArgumentError."""
     if not text.isprintable():
-        raise ArgumentError(f"{option}: control characters in '{sanitise(text)}'")
+        raise ArgumentError(f"{option}: unprintable characters in '{sanitise(text)}'")
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""

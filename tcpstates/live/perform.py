@@ -103,7 +103,7 @@ class _Stage:
         self._sockets = self._cast.parties
         # Others may wait in the accept queue, or still close connections that had the
         # same port.
-        playing = {_cookie(made) for made in self._sockets.values()}
+        playing = self._playing = set(map(_cookie, self._sockets.values()))
         played = scenario.start[1] if scenario.start[1] is TcpState.TIME_WAIT else None
         self._foreign = {
             row.cookie
@@ -143,10 +143,10 @@ class _Stage:
 
         Once the server has left its port, any program may be given it.
         """
-        if row.cookie in self._foreign:
-            return False
+        if row.state == TcpState.LISTEN:
+            return row.cookie in self._playing
         ports = {row.local_port, row.remote_port}
-        return row.state == TcpState.LISTEN or self._client_port in ports
+        return row.cookie not in self._foreign and self._client_port in ports
 
     def _rows(self) -> Sequence[Socket]:
         """Read the sockets with the port of the server, on either side."""

@@ -124,7 +124,9 @@ def _label(code: int) -> str:
 
 
 def _since(ticks: int, now: float) -> int | None:
-    """Return the milliseconds since a FILETIME; None: it was not recorded."""
-    if not ticks:
-        return None
-    return max(0, round(now * 1000) - (ticks - _EPOCH) // _TICKS_PER_MS)
+    """Return the milliseconds since a FILETIME.
+
+    None: it was not recorded, or the clock has been set back since.
+    """
+    since = round(now * 1000) - (ticks - _EPOCH) // _TICKS_PER_MS
+    return since if ticks and since >= 0 else None

@@ -15,4 +15,4 @@ def test_commands_of_this_host(command: str, option: str, there: str) -> None:
     finished = run_command(command, option, "web1")
     assert (finished.returncode, finished.stdout) == (2, "")
     (line,) = finished.stderr.splitlines()
-    assert f"there: {there} tcpstates {command}" in line
+    assert f"on another, run: {there} tcpstates {command}" in line

@@ -27,7 +27,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="ways are scripts of sh")
         (("--from", "x", *VIA), "--via and --from cannot be combined"),
         (("--like", "ss", *VIA), "--via cannot be combined with --like ss"),
         (("--like", "lsof", "-i", "--host=x"), "--host cannot be combined with --like"),
-        (("kill", *VIA, "port = 1"), "'--via'; kill works on the host it runs on"),
+        (("kill", *VIA, "port = 1"), "'--via'; kill is for this host only"),
         (("man", "--host", "x"), "unknown option '--host'; see tcpstates man --help"),
     ],
 )
@@ -62,9 +62,9 @@ def test_a_check_has_one_line_for_all() -> None:
     )
 
 
-def way(folder: Path, text: str) -> str:
+def way(folder: Path, text: str, name: str = "way") -> str:
     """Make a command that runs another one in some place, or does something else."""
-    script = folder / "way"
+    script = folder / name
     script.write_text(f"#!/bin/sh\n{text}\n")
     script.chmod(0o755)
     return str(script)
@@ -77,7 +77,8 @@ def way(folder: Path, text: str) -> str:
         ("warning: slow\nconnection lost", "connection lost"),
         ("x: unrecognized option '--y'\nUsage: x", "x: unrecognized option '--y'"),
         ("Error: no such container\nSee 'x --help'.", "Error: no such container"),
-        ("error: pod is gone\nmore to come", "error: pod is gone"),
+        ("Warning: unknown thing\nPermission denied", "Permission denied"),
+        ("error: pod is gone\nusage: x\n  -y", "error: pod is gone"),
         ("cannot open\nTry 'x --help' for more", "cannot open"),
         ("See x --help", "See x --help"),
     ],
@@ -95,8 +96,11 @@ def test_the_reason_is_the_error_and_not_the_advice(
 def test_a_prefix_of_one_word_or_of_a_shell(tmp_path: Path) -> None:
     words = run_command("-s", "--via", way(tmp_path, 'exec "$@"'))
     assert (words.returncode, words.stderr) == (0, "")
-    text = run_command("-s", "--via", "env X=1 sh -c")
-    assert (text.returncode, text.stderr) == (0, "")
+    # As ssh does: all words after the host are one text.
+    joins = way(tmp_path, 'shift; exec sh -c "$*"', "ssh")
+    for prefix in ("env X=1 sh -c", f"{joins} web1", f"{joins} web1 sh -c"):
+        text = run_command("-s", "--via", prefix)
+        assert (text.returncode, text.stderr) == (0, "")
 
 
 @posix

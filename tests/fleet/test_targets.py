@@ -193,24 +193,37 @@ def test_connections_are_shared_only_where_nobody_else_can_use_them(
 
 
 @pytest.mark.parametrize(
-    ("prefix", "name", "has_shell"),
+    ("prefix", "name", "shells"),
     [
-        ("./to-web1", "to-web1", False),
-        ("/opt/bin/oldssh web1", "web1", True),
-        ("sudo autossh web1", "web1", True),
-        ("tailscale ssh web1", "web1", True),
-        ("docker exec sh -i web", "sh", False),
-        ("docker exec web sh -c", "web", True),
-        ("su - postgres -c", "postgres", True),
-        ("nice -n 5", "nice -n 5", False),
-        ("machinectl shell web", "web", False),
+        ("./to-web1", "to-web1", 0),
+        ("sudo", "sudo", 0),
+        ("/opt/bin/oldssh web1", "web1", 1),
+        ("sudo autossh web1", "web1", 1),
+        ("sudo -u me ssh web1", "web1", 1),
+        ("timeout 5 ssh web1", "web1", 1),
+        ("sudo docker exec ssh", "ssh", 0),
+        ("tailscale ssh web1", "web1", 1),
+        ("ssh web1 docker exec -i shop", "shop", 1),
+        ("ssh web1 sh -c", "sh", 2),
+        ("ssh web1 su - postgres -c", "postgres", 2),
+        ("docker exec sh -i web", "sh", 0),
+        ("docker exec web sh -c", "web", 1),
+        ("docker --context ssh exec web", "web", 0),
+        ("kubectl -n ssh exec web-0 --", "web-0", 0),
+        ("chroot /srv/ssh", "/srv/ssh", 0),
+        ("env X=/etc/ssh", "X=/etc/ssh", 0),
+        ("su - postgres -c", "postgres", 1),
+        ("nice -n 5", "nice -n 5", 0),
+        ("machinectl shell web", "web", 0),
     ],
 )
-def test_the_kind_of_a_prefix(prefix: str, name: str, has_shell: bool) -> None:
+def test_the_kind_of_a_prefix(prefix: str, name: str, shells: int) -> None:
     (target,) = find_targets([], [prefix])
-    assert (target.name, target.has_shell) == (name, has_shell)
-    last = target.arguments(["sh", "-c", "a b"])[-1]
-    assert last == ("sh -c 'a b'" if has_shell else "a b")
+    assert (target.name, target.shells) == (name, shells)
+    text = target.arguments(["sh", "-c", "a b"])[-1]
+    for _ in range(shells):
+        text = shlex.split(text)[-1]
+    assert text == "a b"
 
 
 @pytest.mark.parametrize("prefix", ["docker", "ssh", "docker exec", "podman exec -i"])
