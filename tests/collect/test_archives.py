@@ -9,6 +9,7 @@ import lzma
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections import Counter
@@ -86,6 +87,26 @@ def test_compressed_files_are_read_from_a_path_and_from_standard_input(
     with path.open("rb") as stream:
         finished = run_command("-tac", "--from", "-", stdin=stream)
     assert (finished.stdout, finished.stderr) == ("2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "tool", "content"),
+    [("_bz2", "bzip2", bz2.compress(b"x")), ("_lzma", "xz", lzma.compress(b"x"))],
+)
+def test_a_python_without_a_library_says_what_to_use(
+    module: str, tool: str, content: bytes, tmp_path: Path
+) -> None:
+    """A Python that was built without libbz2 or liblzma reads everything else."""
+    (tmp_path / "packed").write_bytes(content)
+    (tmp_path / "plain").write_text(SS)
+    script = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from tcpstates.cli.app import run\n"
+        "print(run(['-tac', '--from', 'plain']), run(['-tac', '--from', 'packed']))"
+    )
+    finished = finish([sys.executable, "-c", script], cwd=tmp_path)
+    assert finished.stdout.splitlines()[-1] == "0 3"
+    assert f"use `{tool} -dc FILE | tcpstates --from -`" in finished.stderr
 
 
 def test_zstd_is_refused_with_the_command_to_use(tmp_path: Path) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
+import shlex
 import shutil
+import sys
+import zipfile
 from pathlib import Path
 
-from platforms.roots import Cannot, base, call, copy_of, needs, put_in
-from tcpstates.collect import recvmmsg
+from platforms.roots import (
+    ROOT,
+    SUITE,
+    ZOO,
+    base,
+    call,
+    copy_of,
+    mirror,
+    needs,
+    put_in,
+)
 
 # What a small system may lack.
 LEFT_OUT = (
@@ -16,19 +26,26 @@ LEFT_OUT = (
     *("etc/nsswitch.conf", "usr/lib/locale", "usr/share/locale", "usr/bin/ip"),
     *("usr/sbin/sysctl", "usr/bin/ps", "etc/passwd", "etc/group", "etc/hosts"),
 )
-# The layouts that `collect.recvmmsg` describes to ctypes, as the C library has them.
-C_PROGRAM = """
-#define _GNU_SOURCE
-#include <sys/socket.h>
-#include <stddef.h>
-#include <stdio.h>
-#define O(f) (int)offsetof(struct msghdr, f)
-int main(void) {
-  printf("%d %d %d %d %d %d %d %d %d %d\\n", (int)sizeof(struct iovec),
-    (int)sizeof(struct msghdr), (int)sizeof(struct mmsghdr), O(msg_name),
-    O(msg_namelen), O(msg_iov), O(msg_iovlen), O(msg_control), O(msg_controllen),
-    O(msg_flags));
-}
+# Debian packages no Python for musl, so it is made of Debian's sources.
+SOURCES = ("python3.11", "libffi", "zlib")
+WHEELS = ("psutil", "click", "rich", "markdown-it-py", "mdurl", "pygments")
+COMPILER = """#!/bin/sh
+[ "$1" = --print-multiarch ] && { echo x86_64-linux-musl; exit; }
+exec musl-gcc "$@" -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+"""
+BUILD = """
+set -e
+cd {folder}
+for archive in *.orig.tar.*; do tar xf $archive; done
+export CC={folder}/compiler CFLAGS="-O1 -fPIC"
+(cd libffi-*/ && ./configure --prefix={folder}/root --disable-shared --disable-docs
+ make install)
+(cd zlib-*/ && ./configure --static --prefix={folder}/root && make install)
+export CPPFLAGS=-I{folder}/root/include LDFLAGS=-L{folder}/root/lib
+cd Python-*/
+./configure --prefix={folder}/python --without-ensurepip --disable-test-modules
+make -j2
+make install
 """
 
 
@@ -54,21 +71,42 @@ def busybox(cache: Path) -> str:
 
 
 def musl(cache: Path) -> str:
-    """The layouts of musl, as no Python for it is packaged in Debian."""
-    if shutil.which("musl-gcc") is None:
-        raise Cannot("missing: musl-gcc (Debian: musl-tools)")
-    source, program = cache / "layouts.c", cache / "layouts"
-    source.write_text(C_PROGRAM)
-    call("musl-gcc", "-static", "-o", program, source)
-    found = list(map(int, call(program).split()))
-    header = recvmmsg._Header
-    fields = [getattr(header, name).offset for name, *_ in header._fields_]
-    sizes = [
-        ctypes.sizeof(kind) for kind in (recvmmsg._Vector, header, recvmmsg._Message)
-    ]
-    lines = [
-        {"check": "platform", "ok": True, "seen": "musl, its layouts only"},
-        {"check": "recvmmsg", "ok": found == [*sizes, *fields], "seen": str(found)},
-        {"check": "end", "ok": True, "seen": ""},
-    ]
-    return "\n".join(map(json.dumps, lines))
+    """A Python for musl, the C library of Alpine, on this kernel."""
+    needs(musl_gcc="musl-tools", make="make", unshare="util-linux")
+    folder = cache / "musl"
+    python = folder / "python/bin/python3"
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        _make_python(folder)
+        (folder / "done").write_text("")
+    script = (
+        f"ip link set lo up; cd /; PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1"
+        f" {python} -X dev -W error {ZOO}"
+    )
+    return call("unshare", "-n", "sh", "-c", script, limit=600)
+
+
+def _make_python(folder: Path) -> None:
+    """Compile Python and what it needs with musl, and put wheels for musl into it."""
+    lists = folder / "apt"
+    (lists / "partial").mkdir(parents=True)
+    (folder / "sources.list").write_text(f"deb-src {mirror()} {SUITE} main\n")
+    options = (
+        *("-o", f"Dir::Etc::sourcelist={folder}/sources.list"),
+        *("-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={lists}"),
+    )
+    call("apt-get", "-q", *options, "update")
+    fetch = shlex.join(
+        ["apt-get", "-q", *options, "source", "--download-only", *SOURCES]
+    )
+    call("sh", "-c", f"cd {folder} && {fetch}")
+    (folder / "compiler").write_text(COMPILER)
+    (folder / "compiler").chmod(0o755)
+    call("sh", "-c", BUILD.format(folder=folder), limit=1500)
+    wheels = folder / "wheels"
+    only = ("--no-deps", "--only-binary=:all:", "--python-version", "3.11")
+    kind = ("--platform", "musllinux_1_2_x86_64", "-d", wheels)
+    call(sys.executable, "-m", "pip", "download", "-q", *only, *kind, *WHEELS)
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder / "python/lib/python3.11/site-packages")

@@ -7,10 +7,9 @@ without names.
 
 from __future__ import annotations
 
-import bz2
 import gzip
+import importlib
 import io
-import lzma
 import os
 import posixpath
 import re
@@ -45,11 +44,16 @@ _REPORT_NAME = re.compile(
     r"sos|insights|scc_|nts_|must-gather|support|bundle|diag|eks_", re.IGNORECASE
 )
 
+try:
+    from lzma import LZMAError
+except ModuleNotFoundError:  # a Python that was built without its library
+    LZMAError = EOFError  # type: ignore[misc,assignment]
+
 # What is raised for damaged data, for data that ends too early, and by the system.
 UNREADABLE = (
     OSError,
     EOFError,
-    lzma.LZMAError,
+    LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -71,22 +75,35 @@ Wanted = Callable[[str, bytes], bool]
 
 
 def decompressed(stream: io.BufferedReader, path: str) -> io.BufferedReader:
-    """Return what a stream holds; raise FileUnavailable for zstd."""
+    """Return what a stream holds; raise FileUnavailable for what Python cannot read."""
     start = stream.peek(len(_XZ))
-    inner: gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File
+    inner: Any
     if start.startswith(_GZIP):
         inner = gzip.GzipFile(fileobj=stream, mode="rb")
     elif start.startswith(_XZ):
-        inner = lzma.LZMAFile(stream)  # noqa: SIM115
+        inner = _needed("lzma", "xz", stream, path).LZMAFile(stream)
     elif start.startswith(_BZIP2):
-        inner = bz2.BZ2File(stream)
+        inner = _needed("bz2", "bzip2", stream, path).BZ2File(stream)
     elif start.startswith(_ZSTD):
-        stream.close()
-        text = "is compressed with zstd; use `zstd -dc FILE | tcpstates --from -`"
-        raise FileUnavailable(path, text)
+        raise _compressed("zstd", stream, path)
     else:
         return stream
     return io.BufferedReader(_Steps(inner, stream), BUFFER)
+
+
+def _needed(module: str, tool: str, stream: io.BufferedReader, path: str) -> Any:
+    """Import a module that a Python may lack; raise FileUnavailable without it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise _compressed(tool, stream, path) from error
+
+
+def _compressed(tool: str, stream: io.BufferedReader, path: str) -> FileUnavailable:
+    """Name the tool that can read a stream, and close it."""
+    stream.close()
+    text = f"is compressed with {tool}; use `{tool} -dc FILE | tcpstates --from -`"
+    return FileUnavailable(path, text)
 
 
 class _Steps(io.RawIOBase):
