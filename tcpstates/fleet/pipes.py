@@ -94,8 +94,13 @@ class Pipes:
             killer.start()
             try:
                 yield
+            except OSError:
+                if not self._is_over:
+                    raise
             finally:
                 killer.cancel()
+            if self._is_over:
+                raise TooLate
         else:
             poll = select.poll()
             poll.register(descriptor, select.POLLOUT if is_input else select.POLLIN)
