@@ -46,7 +46,7 @@ def missing_package(name: str) -> str:
     packages of the system.
     """
     package = os.path.dirname(__file__)
-    if sys.platform == "win32":
+    if os.name == "nt":
         python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
         return f"{name} is missing; use: {python} -m pip install {name}"
     if os.path.isdir(package):

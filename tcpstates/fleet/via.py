@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ntpath
+import os
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -72,7 +72,7 @@ def _runs_ssh(words: Sequence[str]) -> bool:
 
 def _program(word: str) -> str:
     """Return the name of a program without its folder."""
-    if sys.platform == "win32":
+    if os.name == "nt":
         return ntpath.basename(word).lower().removesuffix(".exe")
     return word.rpartition("/")[2]
 
@@ -108,7 +108,7 @@ def words_of(text: str, option: str) -> list[str]:
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""
-        if sys.platform == "win32":
+        if os.name == "nt":
             lexer.escape = ""  # there it separates folders
         words = list(lexer)
     except ValueError as error:
