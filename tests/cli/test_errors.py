@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import subprocess
 import sys
 
@@ -291,7 +292,8 @@ def test_click_81_asks_for_a_metavar_without_a_context() -> None:
 @pytest.mark.parametrize("arguments", ["-ltn --format table", "-s", "doctor", "--help"])
 def test_no_width_in_the_environment_is_too_odd(columns: str, arguments: str) -> None:
     asked = os.environ | {"COLUMNS": columns, "LINES": columns}
-    finished = run_command(*arguments.split(), env=asked)
+    with socket.create_server(("127.0.0.1", 0)):
+        finished = run_command(*arguments.split(), env=asked)
     assert finished.returncode in (ExitCode.DONE, ExitCode.FOUND), finished.stderr
     assert finished.stdout
     assert "internal error" not in finished.stderr
