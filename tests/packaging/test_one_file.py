@@ -188,7 +188,8 @@ def test_docs_come_out_of_it(built: Path, tmp_path: Path) -> None:
     removed = run(built, "install-docs", "--prefix", str(prefix), "--remove")
     assert len(removed.stdout.splitlines()) == 4
     assert not any(path.exists() for path in paths)
-    assert run(built, "install-docs", "--prefix", str(prefix), "--remove").stdout == ""
+    again = run(built, "install-docs", "--prefix", str(prefix), "--remove")
+    assert again.stdout == f"nothing was installed below {prefix}\n"
 
 
 def test_a_prefix_that_is_no_folder_is_refused(built: Path, tmp_path: Path) -> None:

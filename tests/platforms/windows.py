@@ -82,11 +82,13 @@ def run_there(cache: Path, arguments: str, output: str, *, limit: float = 900) -
         shutil.copytree(ROOT / folder, root / "opt" / folder, dirs_exist_ok=True)
     (root / "opt/run.sh").write_text(SCRIPT.format(arguments=arguments))
     script = (
-        f"mount --bind /proc {root}/proc; mount --bind /dev {root}/dev;"
+        f"mount -t proc proc {root}/proc; mount --bind /dev {root}/dev;"
         f" ip link set lo up; chroot {root} sh /opt/run.sh > {cache}/{output} 2>&1"
     )
     try:
-        call("unshare", "-nm", "sh", "-c", f"{script} || true", limit=limit)
+        # In a process namespace of its own, in which nothing is left running.
+        call("unshare", "-nmpf", "--kill-child", "sh", "-c", f"{script} || true",
+             limit=limit)  # fmt: skip
     finally:
         text = (cache / output).read_text(errors="replace").replace("\r", "")
     return text

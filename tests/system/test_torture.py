@@ -23,7 +23,7 @@ from support.tools.judge import Ended, Judge
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 @pytest.mark.parametrize(
     ("options", "runs"),
-    [("--most 2 --seconds 100", 40), ("--most 1 --interrupt --seconds 60", 10)],
+    [("--most 1 --seconds 60", 20), ("--most 1 --interrupt --seconds 25", 8)],
     ids=["errors", "interrupts"],
 )
 def test_whatever_a_call_does_no_answer_is_wrong(options: str, runs: int) -> None:
