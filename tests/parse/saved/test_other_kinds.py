@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def test_it_is_named(tmp_path: Path, text: str) -> None:
     assert finished.stderr == f"tcpstates: {path}: {REFUSED[text]}\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the tools of Unix")
 @pytest.mark.parametrize(
     ("command", "name"),
     [
