@@ -13,6 +13,10 @@ class TcpstatesError(Exception):
 
     details: Sequence[str] = ()
 
+    def lines(self) -> list[str]:
+        """Return the details and the text, each for a line."""
+        return [*self.details, str(self)]
+
 
 class SourceUnavailable(TcpstatesError):
     """A source cannot be used on this system, or stopped answering.

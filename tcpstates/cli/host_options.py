@@ -104,12 +104,11 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
         )
     seconds = _SECONDS
     given = values.get("timeout")
-    if given and values.get("until"):  # then it is that of the waiting
-        seconds = max(_LEAST, min(given, _SECONDS))
-    elif given is not None and not values.get("until"):
-        if given < _LEAST:
-            raise click.UsageError(f"--timeout: {option} needs at least {_LEAST:g} s")
-        seconds = given
+    is_awaited = bool(values.get("until"))  # then --timeout is that of the waiting
+    if given is not None and given < _LEAST and not is_awaited:
+        raise click.UsageError(f"--timeout: {option} needs at least {_LEAST:g} s")
+    if given:
+        seconds = max(_LEAST, min(given, _SECONDS) if is_awaited else given)
     try:
         targets = find_targets(
             values["hosts"],

@@ -30,7 +30,7 @@ class StateCounts:
         except FileUnavailable:
             raise
         except SourceUnavailable as error:
-            for text in (*error.details, str(error)):
+            for text in error.lines():
                 self._warn(text)
             if not self._origin.is_here:
                 self.exit_code = ExitCode.FAILED

@@ -38,10 +38,10 @@ set -e
 cd {folder}
 for archive in *.orig.tar.*; do tar xf $archive; done
 export CC={folder}/compiler CFLAGS="-O1 -fPIC"
-(cd libffi-*/ && ./configure --prefix={folder}/root --disable-shared --disable-docs
+(cd libffi-*/ && ./configure --prefix={folder}/made --disable-shared --disable-docs
  make install)
-(cd zlib-*/ && ./configure --static --prefix={folder}/root && make install)
-export CPPFLAGS=-I{folder}/root/include LDFLAGS=-L{folder}/root/lib
+(cd zlib-*/ && ./configure --static --prefix={folder}/made && make install)
+export CPPFLAGS=-I{folder}/made/include LDFLAGS=-L{folder}/made/lib
 cd Python-*/
 ./configure --prefix={folder}/python --without-ensurepip --disable-test-modules
 make -j2

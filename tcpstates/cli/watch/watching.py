@@ -116,7 +116,7 @@ class _Watched:
                 # Other hosts may come back; until then there is nothing to show.
                 if self._is_first or self._origin.is_here:
                     raise
-                warn(*error.details, str(error))
+                warn(*error.lines())
                 continue
             self._output.write(texts(look, skipped), encoding=encoding)
             self._output.flush()
