@@ -25,6 +25,7 @@ retry.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
 from math import inf
 from typing import Any
@@ -81,36 +82,50 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: int | None) -> list[Bounds]:
 
     `fin_timeout_ms` is the system's tcp_fin_timeout, or None if it has no such setting.
     """
+    least, others = ages_ms(batch, fin_timeout_ms)
+    found: list[Bounds] = list(zip(least, repeat(inf)))
+    for place, bounds in others.items():
+        found[place] = bounds
+    return found
+
+
+def ages_ms(
+    batch: Batch, fin_timeout_ms: int | None
+) -> tuple[Sequence[float], dict[int, Bounds]]:
+    """The lower bound of each age, and the bounds of sockets with an upper one, too.
+
+    The second part has the places of these sockets. Most sockets are ESTABLISHED, whose
+    ages have no upper bound: without pairs, they take 0.2 us each instead of 0.5.
+    """
     labels = batch.column("state_label")
     sent, received, ack = (batch.column(name) for name in _TIMES)
-    # Most sockets are ESTABLISHED, so that is done without Python code for each row.
-    if None in ack:
-        found, others = [UNKNOWN] * len(batch), list(range(len(batch)))
-    else:
-        found = list(zip(map(max, sent, received, ack), repeat(inf)))
-        others = [i for i, label in enumerate(labels) if label != _ESTABLISHED]
+    created = batch.get("created_ms")
+    least = [0] * len(batch) if None in ack else list(map(max, sent, received, ack))
+    others: Sequence[int] = range(len(batch))
+    if None not in ack and created is None:
+        is_one = labels.count(_ESTABLISHED) == len(batch)
+        others = () if is_one else [i for i in others if labels[i] != _ESTABLISHED]
+    found: dict[int, Bounds] = {}
     if others:
         rows = list(batch.rows("timer", "timer_ms", "retransmits"))
         for i in others:
-            timer, left, retries = rows[i]
             times = sent[i], received[i], ack[i]
-            found[i] = _bounds(labels[i], timer, left, retries, times, fin_timeout_ms)
-    created = batch.get("created_ms")
-    if created is None:
-        return found
-    limits = (inf if known is None else known for known in created)
-    bounds = zip(found, limits, strict=True)
-    return [(low, min(high, most)) for (low, high), most in bounds]
+            found[i] = _bounds(labels[i], rows[i], times, fin_timeout_ms)
+    if created is not None:
+        for i, known in enumerate(created):
+            if known is not None:
+                low, high = found[i]
+                found[i] = low, min(high, known)
+    return least, found
 
 
 def _bounds(
     label: str,
-    timer: str | None,
-    left: int | None,
-    retries: int | None,
+    running: tuple[str | None, int | None, int | None],
     times: tuple[Any, Any, Any],
     fin_timeout_ms: int | None,
 ) -> Bounds:
+    timer, left, retries = running
     sent, received, ack = times
     if label == _TIME_WAIT and left is not None:
         age = max(0, _TIME_WAIT_MS - left)

@@ -25,7 +25,7 @@ class Batch:
     Every method that takes the name of a column raises KeyError for an unknown one.
     """
 
-    __slots__ = ("_columns", "family", "origin", "protocol")
+    __slots__ = ("_columns", "_is_extended", "family", "origin", "protocol")
 
     def __init__(self, protocol: str, family: str) -> None:
         self.protocol = protocol
@@ -33,6 +33,7 @@ class Batch:
         self.origin = ""  # the label of where it was read; "": this host
         # Columns are made when they are first asked for.
         self._columns: dict[ColumnName, Sequence[Any]] = {}
+        self._is_extended = False  # whether another stage has added columns
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -68,6 +69,14 @@ class Batch:
         """Add a column that another stage has determined."""
         _check(name)
         self._columns[name] = values
+        self._is_extended = True
+
+    def packed(self) -> bytes | None:
+        """The batch as bytes, for another process of this run.
+
+        None: it has to stay in this one. The counterpart is in the module of its class.
+        """
+        return None
 
     def select(self: B, chosen: Sequence[Any]) -> B:
         """The sockets for which `chosen` is true, with every column."""
@@ -75,6 +84,7 @@ class Batch:
             return self
         selected = self._only(chosen)
         selected.origin = self.origin
+        selected._is_extended = self._is_extended
         selected._columns = {
             name: list(compress(values, chosen))
             for name, values in self._columns.items()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import marshal
 import os
-import threading
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+
+from tcpstates.forking import may_fork
 
 _AT_ONCE = 8192  # numbers
 _PIPE = 65536  # capacity of a pipe: sixteen thousand pids of four bytes
@@ -28,9 +29,7 @@ class ForkedScan:
     def start(cls, pids: list[int]) -> ForkedScan | None:
         """Fork; None if that is not possible, safe or useful."""
         fork = getattr(os, "fork", None)  # Windows has none
-        if fork is None or (os.cpu_count() or 1) < 2:
-            return None
-        if threading.active_count() > 1 or len(pids) * 4 > _PIPE:
+        if fork is None or not may_fork() or len(pids) * 4 > _PIPE:
             return None
         try:
             waiting, fill = os.pipe()

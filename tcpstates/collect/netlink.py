@@ -35,7 +35,9 @@ _BOUND_SINCE = (6, 8)  # the version of Linux that reports BOUND sockets
 _DATAGRAM = 32768  # the kernel's maximum, whatever the size of the buffer
 _SEQUENCE = 1  # each request uses a socket of its own
 _DEADLINE = 5  # seconds without a reply
-_ALONE = 8  # datagrams received before starting a thread pays
+# Datagrams received before starting a thread pays; without threads, a second process
+# may be forked (`cli.batch_texts`), which begins after 30 datagrams of -i.
+_ALONE = 48
 _AT_ONCE = 8  # datagrams per call of that thread: 256 KiB, 1.5 ms
 _AHEAD = 8  # calls whose datagrams may wait for decoding
 
@@ -143,7 +145,8 @@ class _Reading:
             family,
             mask=mask,
             sequence=_SEQUENCE,
-            info=request.info or request.ages,
+            info=request.info,
+            times=request.ages,
             memory=request.memory,
             program=program,
         )

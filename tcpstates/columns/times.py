@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, idle_ms
+from tcpstates.ages import UNKNOWN, Bounds, age_bounds_ms, ages_ms, idle_ms
 from tcpstates.batch import Batch
 from tcpstates.columns.values import Cells
 from tcpstates.model import Names
@@ -47,9 +47,14 @@ def _age_bounds(batch: Batch, names: Names) -> list[Bounds]:
 
 def age(batch: Batch, names: Names) -> Cells:
     """Show how long sockets have been in their states, as far as it is known."""
-    return list(map(_AGE_TEXTS.__getitem__, _age_bounds(batch, names)))
+    least, others = ages_ms(batch, names.fin_timeout_ms())
+    texts = list(map(_AT_LEAST.__getitem__, least))
+    for place, bounds in others.items():
+        texts[place] = _AGE_TEXTS[bounds]
+    return texts
 
 
+_AT_LEAST = Texts(lambda least: format_age(least, inf))
 _AGE_TEXTS = Texts(lambda bounds: format_age(*bounds))
 
 

@@ -74,6 +74,12 @@ def parse_attributes(data: bytes, start: int = 0) -> Iterator[tuple[int, int, in
         offset += length + 3 & ~3
 
 
+def places(row: bytes, start: int) -> dict[int, tuple[int, int]]:
+    """Map each attribute from `start` on to the offset and length of its value."""
+    found = parse_attributes(row, start)
+    return {kind: (offset, length) for kind, offset, length in found}
+
+
 def parse_memory(value: bytes) -> dict[str, int]:
     """Return the numbers of SK_MEMINFO by name."""
     numbers = array("I", value[: len(value) & ~3])

@@ -6,6 +6,7 @@ is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 
 from __future__ import annotations
 
+import marshal
 from array import array
 from collections.abc import Sequence
 from itertools import chain, compress
@@ -29,19 +30,12 @@ _SRC, _DST, _IF, _EXPIRES, _RQUEUE, _WQUEUE = 24, 40, 56, 68, 72, 76
 _UID, _INODE, ATTRIBUTES = 80, 84, 88
 _COOKIE = 60
 
-
-# The bits of a request's idiag_ext that request an attribute.
-# VEGASINFO also requests the figures of bbr and dctcp.
-WITH_INFO = (
-    1 << attached.INFO - 1 | 1 << attached.CONG - 1 | 1 << attached.VEGASINFO - 1
-)
-WITH_MEMORY = 1 << attached.SKMEMINFO - 1
-
 # Parsed attributes by their bytes, because quiet connections report the same numbers.
 _CONGESTION: dict[int, Texts[dict[str, int]]] = {
     kind: Texts(parse) for kind, parse in attached.CONGESTION.items()
 }
 _UPPER_PROTOCOLS = Texts(attached.parse_upper_protocol)
+_TIMER_NAMES = [*TIMERS, *(f"unknown({kind})" for kind in range(len(TIMERS), 256))]
 _KNOWN_WORDS = {str(state): str(state) for state in TcpState}
 
 
@@ -69,6 +63,13 @@ class DiagBatch(Batch):
         starts = compress(range(0, len(rows), stride), chosen)
         kept = b"".join([rows[start : start + stride] for start in starts])
         return DiagBatch(self.protocol, self.family, kept, stride, self._labels)
+
+    def packed(self) -> bytes | None:
+        """See `Batch`; the counterpart is `unpacked`."""
+        if self._is_extended or self.origin:
+            return None
+        kind = self.protocol, self.family, self._stride, self._labels
+        return marshal.dumps((*kind, self._rows))
 
     def cookie_halves(self) -> list[int]:
         """Return the lower 32 bits of the socket cookies."""
@@ -162,15 +163,16 @@ class DiagBatch(Batch):
     def _timer(self) -> list[str | None] | None:
         if not PROTOCOLS[self.protocol].has_timers:
             return None  # kernels have sent uninitialised memory (CVE-2021-47597)
-        kinds = self._rows[_TIMER :: self._stride]
-        known = len(TIMERS)
-        return [TIMERS[k] if k < known else f"unknown({k})" for k in kinds]
+        return list(map(_TIMER_NAMES.__getitem__, self._rows[_TIMER :: self._stride]))
 
-    def _timer_ms(self) -> list[int | None] | None:
+    def _timer_ms(self) -> Sequence[int | None] | None:
         if not PROTOCOLS[self.protocol].has_timers:
             return None
+        times = self._numbers(_EXPIRES)
+        if max(times) < 1 << 31:
+            return times
         # Old kernels let an expired timer wrap around to near 2**32.
-        return [ms if ms < 1 << 31 else None for ms in self._numbers(_EXPIRES)]
+        return [ms if ms < 1 << 31 else None for ms in times]
 
     def _retransmits(self) -> list[int] | None:
         if not PROTOCOLS[self.protocol].has_timers:
@@ -184,7 +186,7 @@ class DiagBatch(Batch):
         """
         if self._first is None:
             rows, stride = self._rows, self._stride
-            self._first = _attributes(rows[:stride])
+            self._first = attached.places(rows[:stride], ATTRIBUTES)
             headers = memoryview(rows).cast("I")
             self._is_uniform = all(
                 headers[(start - 4) // 4 :: stride // 4].tobytes()
@@ -205,7 +207,7 @@ class DiagBatch(Batch):
         found: list[bytes | None] = []
         for offset in range(0, len(rows), stride):
             row = rows[offset : offset + stride]
-            place = _attributes(row).get(kind)
+            place = attached.places(row, ATTRIBUTES).get(kind)
             found.append(None if place is None else row[place[0] : sum(place)])
         return found
 
@@ -258,12 +260,10 @@ class DiagBatch(Batch):
         ]
 
 
-def _attributes(row: bytes) -> dict[int, tuple[int, int]]:
-    """Map each attribute of a row to the offset and length of its value."""
-    return {
-        kind: (offset, length)
-        for kind, offset, length in attached.parse_attributes(row, ATTRIBUTES)
-    }
+def unpacked(packed: bytes) -> DiagBatch:
+    """Make the batch again from what `DiagBatch.packed` has returned."""
+    protocol, family, stride, labels, rows = marshal.loads(packed)  # noqa: S302
+    return DiagBatch(protocol, family, rows, stride, labels)
 
 
 _LITTLE_ENDIAN = pack("=H", 1) == b"\1\0"

@@ -38,33 +38,25 @@ def _harmless(values: Sequence[Any]) -> Sequence[Any]:
     return [formulas.get(value, value) for value in values] if formulas else values
 
 
-def render_csv(
-    columns: Sequence[Column],
-    portions: Iterable[Sequence[Sequence[Any]]],
-    *,
-    header: bool,
-) -> Iterator[str]:
-    """Yield a heading and one line per socket."""
-    if header:
-        yield _lines([[_name(column) for column in columns]])
-    for rows in portions:
-        if rows:
-            yield _lines(rows)
+def csv_heading(columns: Sequence[Column]) -> str:
+    """Return the heading."""
+    return csv_lines([[_name(column) for column in columns]])
 
 
 def render_tally_csv(tally: Tally, most: int | None, *, header: bool) -> Iterator[str]:
     """Yield a heading and one line per group, the number last."""
     if header:
-        yield _lines([[*map(_name, tally.columns), "count"]])
+        yield csv_lines([[*map(_name, tally.columns), "count"]])
     groups, _, _ = tally.groups(most)
-    yield _lines([(*_harmless(group), number) for group, number in groups])
+    yield csv_lines([(*_harmless(group), number) for group, number in groups])
 
 
 def _name(column: Column) -> str:
     return column.key.replace("-", "_")
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> str:
+def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+    """Format one line per row."""
     text = StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

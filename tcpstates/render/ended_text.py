@@ -34,9 +34,9 @@ def _rows(batches: Sequence[Batch], names: Names) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(c.cells(batch, names) for c in columns), strict=True)
 
 
-def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[Column]) -> Iterator[str]:
+def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[Column]) -> str:
     cells = [list(column) for column in zip(*rows, strict=True)]
-    yield from render_plain([cells], (), columns)
+    return render_plain([cells], columns)
 
 
 def render_targets(
@@ -47,7 +47,7 @@ def render_targets(
     `most`: so many sockets; None: all of them.
     """
     rows = list(islice(_rows(chosen.batches, names), most))
-    yield from _table(rows, _columns(chosen.batches))
+    yield _table(rows, _columns(chosen.batches))
     if len(chosen) > len(rows):
         yield f"... and {len(chosen) - len(rows):,} more\n"
     labels = chain.from_iterable(b.column("state_label") for b in chosen.batches)

@@ -190,22 +190,27 @@ def row_maker(fields: Sequence[Field], names: Names) -> Callable[[Batch], list[s
     return rows
 
 
-def render_json(listing: Listing, portions: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield one JSON object, one line per socket; limitations come last."""
+def joined_objects(rows: Sequence[str]) -> str:
+    """Join objects to a part of an array, one line each."""
+    return ",\n    ".join(rows)
+
+
+def joined_lines(rows: Sequence[str]) -> str:
+    """Join objects to lines, for JSONL."""
+    return "\n".join(rows) + "\n" if rows else ""
+
+
+def render_json(listing: Listing, portions: Iterable[str]) -> Iterator[str]:
+    """Yield one JSON object; limitations come last.
+
+    `portions` are the sockets, from `joined_objects`.
+    """
     yield opening(listing) + '  "sockets": ['
     separator = "\n    "
-    for rows in portions:
-        if rows:
-            yield separator + ",\n    ".join(rows)
-            separator = ",\n    "
+    for objects in filter(None, portions):
+        yield separator + objects
+        separator = ",\n    "
     yield "\n  ],\n" + limitations(listing) + "}\n"
-
-
-def render_jsonl(portions: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield one JSON object per line."""
-    for rows in portions:
-        if rows:
-            yield "\n".join(rows) + "\n"
 
 
 def iso(seconds: float) -> str:

@@ -38,7 +38,12 @@ from tcpstates.columns.tally import BY_STATE, Tally, count_by, state_rows
 from tcpstates.errors import ColumnError
 from tcpstates.fields import ColumnName
 from tcpstates.model import KernelCounts, Names, Owner, Request
-from tcpstates.render.csv_ import render_csv, render_tally_csv, row_maker
+from tcpstates.render.csv_ import (
+    csv_heading,
+    csv_lines,
+    render_tally_csv,
+    row_maker,
+)
 from tcpstates.render.openmetrics import MOST_SERIES, render_openmetrics
 from tcpstates.render.tally_text import render_group_numbers, render_groups_plain
 from tcpstates.text import sanitise
@@ -61,7 +66,7 @@ def named(name: bytes, **more: Any) -> dict[str, Any]:
 
 def read_csv(*rows: dict[str, Any]) -> list[dict[str, str]]:
     portion = row_maker(MACHINE, NAMES)(batch(*rows))
-    text = "".join(render_csv(MACHINE, [portion], header=True))
+    text = csv_heading(MACHINE) + csv_lines(portion)
     return list(csv.DictReader(StringIO(text, newline="")))
 
 
@@ -81,8 +86,7 @@ def test_no_cell_is_a_formula(name: str) -> None:
             return name
 
     portion = row_maker(MACHINE, Strange(numeric=False))(batch(named(name.encode())))
-    text = "".join(render_csv(MACHINE, [portion], header=False))
-    (cells,) = csv.reader(StringIO(text, newline=""))
+    (cells,) = csv.reader(StringIO(csv_lines(portion), newline=""))
     assert len(cells) == len(MACHINE)
     shown = sanitise(name)
     expected = f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown

@@ -15,7 +15,7 @@ from tcpstates.columns.registry import STATE, UID
 from tcpstates.columns.tally import count_by
 from tcpstates.fields import fields_shown
 from tcpstates.model import Limitation, Listing, Owner
-from tcpstates.render.json_ import render_json, row_maker
+from tcpstates.render.json_ import joined_objects, render_json, row_maker
 from tcpstates.render.tally_json import render_tally_json
 
 KEYS = [
@@ -48,7 +48,8 @@ def loaded(*batches: Any, names: Any = None, **wanted: bool) -> dict[str, Any]:
     asked = ("times", "extended", "info", "memory")
     options = dict.fromkeys(asked, False) | wanted
     make = row_maker(fields_shown(**options), names or FixedNames(numeric=False))
-    text = "".join(render_json(listing, map(make, listing.batches)))
+    portions = map(joined_objects, map(make, listing.batches))
+    text = "".join(render_json(listing, portions))
     text.encode("ascii")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.fakes.batches import FixedNames, batch
 from tcpstates.columns.registry import choose_columns
 from tcpstates.model import Owner
-from tcpstates.render.plain import render_plain
+from tcpstates.render.plain import PlainLines, render_plain
 from tcpstates.render.table import Screen, render_table
 
 ALL = choose_columns(
@@ -30,7 +30,7 @@ def filled(one: Any, columns: Any = BASIC, names: Any = NUMERIC) -> list[Any]:
 
 def plain(*batches: Any, columns: Any = BASIC, names: Any = NUMERIC, **how: Any) -> str:
     head = [filled(one, columns, names) for one in batches]
-    return "".join(render_plain(head, (), columns, **how))
+    return render_plain(head, columns, **how)
 
 
 def test_a_line_a_socket_with_aligned_columns() -> None:
@@ -114,18 +114,16 @@ def test_a_scope_is_shown_only_of_link_local_addresses() -> None:
     assert "[2001:db8::1]:443" in text
 
 
-def test_a_long_listing_starts_before_its_end() -> None:
-    def endless() -> Any:
-        while True:
-            yield filled(batch({}, {}))
-
-    text = render_plain([filled(batch({}))], endless(), BASIC)
-    assert [next(text).count("\n") for _ in range(4)] == [1, 1, 2, 2]
+def test_the_first_rows_leave_room_for_later_ones() -> None:
+    head = [filled(batch({}))]
+    assert len(PlainLines(head, BASIC).heading) > len(
+        PlainLines(head, BASIC, is_all=True).heading
+    )
 
 
 def test_a_cell_wider_than_foreseen_cuts_nothing() -> None:
-    later = [filled(batch({"local_address": LONG}, family="ipv6"))]
-    text = "".join(render_plain([filled(batch({}))], later, BASIC))
+    lines = PlainLines([filled(batch({}))], BASIC)
+    text = lines.text(filled(batch({"local_address": LONG}, family="ipv6")))
     assert f"[{LONG}]:443  [198" in text
 
 

@@ -1,0 +1,156 @@
+"""Texts that a forked child makes: the same, in the same order, whatever befalls it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+if not hasattr(os, "fork"):
+    pytest.skip("there is no fork", allow_module_level=True)
+from tcpstates import second_process
+from tcpstates.forking import may_fork
+from tcpstates.second_process import texts_in_two_processes
+
+HERE = os.getpid()
+MANY = range(500)
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    before = open_descriptors()
+    yield
+    assert open_descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def open_descriptors() -> list[str]:
+    folder = Path("/proc/self/fd")
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def made(number: int) -> str:
+    return f"{number}\N{SNOWMAN}\udcff\n"
+
+
+def pack(number: int) -> bytes | None:
+    return str(number).encode()
+
+
+def texts(make: object = made, pack: object = pack, most: int = 500) -> list[str]:
+    found = texts_in_two_processes(make, iter(MANY), pack, int)  # type: ignore[arg-type]
+    return list(islice(found, most))
+
+
+def test_both_processes_make_texts() -> None:
+    assert may_fork()
+    makers = texts(lambda number: f"{number} {os.getpid()}")
+    assert [text.split()[0] for text in makers] == list(map(str, MANY))
+    assert len({text.split()[1] for text in makers}) == 2
+
+
+def test_the_texts_are_the_same_in_any_characters() -> None:
+    assert texts() == list(map(made, MANY))
+
+
+def test_an_empty_text_is_a_text() -> None:
+    assert texts(lambda _: "") == [""] * len(MANY)
+
+
+@pytest.mark.parametrize("kill", [os._exit, lambda _: os.kill(os.getpid(), 9)])
+@pytest.mark.parametrize("last", [0, 1, 7, 499])
+def test_a_child_that_ends_loses_nothing(kill: object, last: int) -> None:
+    def make(number: int) -> str:
+        if os.getpid() != HERE and number >= last:
+            kill(1)  # type: ignore[operator]
+        return made(number)
+
+    assert texts(make) == list(map(made, MANY))
+
+
+def test_a_child_that_fails_loses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    def make(number: int) -> str:
+        if os.getpid() != HERE:
+            raise MemoryError
+        return made(number)
+
+    assert texts(make) == list(map(made, MANY))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["_ITEM", "_TEXT"])
+def test_what_is_too_long_is_made_here(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_process, name, 2)
+    makers = texts(lambda number: f"{'x' * (number % 9)}{os.getpid()}")
+    assert {text.lstrip("x") for text in makers} >= {str(HERE)}
+    assert texts() == list(map(made, MANY))
+
+
+def test_what_cannot_be_packed_is_made_here() -> None:
+    makers = texts(lambda number: str(os.getpid()), lambda _: None)
+    assert set(makers) == {str(HERE)}
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_nobody_may_want_the_rest(most: int) -> None:
+    assert texts(most=most) == [made(number) for number in range(most)]
+
+
+def test_an_error_here_ends_the_child() -> None:
+    def make(number: int) -> str:
+        if os.getpid() == HERE:
+            raise KeyboardInterrupt
+        signal.pause()
+        return ""
+
+    with pytest.raises(KeyboardInterrupt):
+        texts(make)
+
+
+def test_an_interrupt_ends_only_the_parent() -> None:
+    def make(number: int) -> str:
+        if os.getpid() != HERE:
+            os.kill(os.getpid(), signal.SIGINT)
+        return f"{os.getpid()}"
+
+    assert len(set(texts(make))) == 2
+
+
+def no_fork() -> int:
+    raise BlockingIOError("too many processes")
+
+
+def test_without_a_fork_everything_is_made_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "fork", no_fork)
+    assert texts() == list(map(made, MANY))
+
+
+def test_one_processor_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    assert not may_fork()
+
+
+def test_several_threads_are_not_forked() -> None:
+    goes_on = threading.Event()
+    thread = threading.Thread(target=goes_on.wait)
+    thread.start()
+    try:
+        assert not may_fork()
+    finally:
+        goes_on.set()
+        thread.join()
