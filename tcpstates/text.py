@@ -184,13 +184,14 @@ class Texts(dict[Any, T]):
     `map(texts.__getitem__, column)` takes 30 ns per value that is already known.
     """
 
-    def __init__(self, make: Callable[[Any], T]) -> None:
+    def __init__(self, make: Callable[[Any], T], most: int = _MOST_TEXTS) -> None:
         self._make = make
+        self._most = most
         super().__init__()
 
     def __missing__(self, value: Any) -> T:
         """Make it for a new value."""
-        if len(self) >= _MOST_TEXTS:
+        if len(self) >= self._most:
             self.clear()
         made = self[value] = self._make(value)
         return made

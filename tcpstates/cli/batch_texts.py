@@ -29,7 +29,7 @@ def texts_of_batches(
             break
     else:
         return
-    if sys.platform == "linux" and may_fork():
+    if sys.platform == "linux" and batch.packed() is not None and may_fork():
         from tcpstates.parse.diag_batch import unpacked
         from tcpstates.second_process import texts_in_two_processes
 

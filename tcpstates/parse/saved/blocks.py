@@ -11,40 +11,54 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any
 
 from tcpstates.batch import ColumnBatch
-from tcpstates.fields import ColumnName
+from tcpstates.fields import SIDES_OF_A_SOCKET, ColumnName
 from tcpstates.model import Owner
 from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
 from tcpstates.parse.saved.gate import are_valid
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import MalformedLine, encode_name, label_columns
 
-WINDOW = 512  # lines to try at once, and so the most rows of a batch
+# Lines to try at once: more after each run that fills the window, because the rest of
+# the window is tried again.
+FIRST_WINDOW, _WIDEST_WINDOW = 128, 2048
 LEAST = 32  # lines of a run for which this is quicker
 _PROTOCOL = "tcp"
+_FAMILIES = {"4": "ipv4", "6": "ipv6"}
 
 Columns = Mapping[str, Sequence[str]]  # the groups of a shape's pattern, for all lines
 
 
-def plain_run(
-    layout: Layout, lines: Sequence[str], place: int, endpoints: Endpoints
-) -> tuple[int, list[ColumnBatch] | None]:
-    """Return how many lines from `place` on are plain, and their batches.
+class PlainRuns:
+    """Finds the runs in the lines of one file."""
 
-    None: read by line. The last line of a run is left for later, because what follows
-    may belong to it.
-    """
-    shape = layout.shape(lines[place]) if len(lines) - place > LEAST else None
-    if shape is None:
-        return 0, None
-    run, _ = cut_run(shape, lines[place : place + LEAST + 1])
-    if run <= LEAST:
-        return run or 1, None
-    run, found = cut_run(shape, lines[place : place + WINDOW])
-    return run - 1, to_column_batches(shape, found[:-1], endpoints)
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._window = FIRST_WINDOW
+
+    def at(
+        self, layout: Layout, lines: Sequence[str], place: int
+    ) -> tuple[int, list[ColumnBatch] | None]:
+        """Return how many lines from `place` on are plain, and their batches.
+
+        None: read by line. The last line of a run is left for later, because what
+        follows may belong to it.
+        """
+        shape = layout.shape(lines[place]) if len(lines) - place > LEAST else None
+        if shape is None:
+            return 0, None
+        run, _ = cut_run(shape, lines[place : place + LEAST + 1])
+        if run <= LEAST:
+            return run or 1, None
+        run, found = cut_run(shape, lines[place : place + self._window])
+        is_full = run == self._window
+        self._window = (
+            min(2 * self._window, _WIDEST_WINDOW) if is_full else FIRST_WINDOW
+        )
+        return run - 1, to_column_batches(shape, found[:-1], self._endpoints)
 
 
 def cut_run(shape: Shape, lines: Sequence[str]) -> tuple[int, list[tuple[str, ...]]]:
@@ -74,108 +88,138 @@ def to_column_batches(
     """Convert the groups of a run; None if a value is unusual: then read by line."""
     names = _patterns(shape.line)[0].groupindex
     columns = dict(zip(names, zip(*found, strict=True), strict=True))
+    if shape.states is not None and not shape.states.issuperset(columns["state"]):
+        return None
     texts = {*columns["local"], *columns["remote"]}
-    ports = {*columns["local_port"], *columns["remote_port"]}
     try:
-        addresses = {text: endpoints.address(text) for text in texts if text}
-        numbers = {text: endpoints.port(text) for text in ports if text}
+        # lsof prints no remote end for a listener.
+        addresses = {text: endpoints.address(text or "*") for text in texts}
+        local = _ports(columns["local_port"], endpoints)
+        remote = _ports(columns["remote_port"], endpoints)
     except MalformedLine:
         return None
     if not all(address.is_whole for address in addresses.values()):
         return None
     if shape.width is not None and _may_be_cut(shape.width, columns):
         return None
-    # lsof prints no remote end for a listener.
-    addresses.setdefault("", endpoints.address("*"))
-    numbers.setdefault("", 0)
+    made = _made(shape, columns)
+    made["local_port"], made["remote_port"] = local, remote
     families = _families(shape, columns, addresses)
-    more = _more(shape, columns)
     batches = []
     for family in dict.fromkeys(families):
-        chosen = [each == family for each in families]
-        same = {
-            name: list(compress(values, chosen)) for name, values in columns.items()
-        }
-        fixed = _fixed(shape, family, same, addresses, numbers)
-        rest = {name: list(compress(values, chosen)) for name, values in more.items()}
-        count = sum(chosen)
-        if not are_valid({**fixed, **rest}):
+        batch = _batch(family, families, columns, made, addresses)
+        if batch is None:
             return None
-        owned = rest.get("processes") or [()] * count
-        labels = label_columns(_PROTOCOL, same["state"], owned)
-        if any(label.startswith("UNKNOWN") for label in set(labels["state_label"])):
-            return None
-        batches.append(
-            ColumnBatch(_PROTOCOL, family, count, {**fixed, **rest, **labels})
-        )
+        batches.append(batch)
     return batches
+
+
+def _ports(texts: Sequence[str], endpoints: Endpoints) -> list[int | str]:
+    if "" in texts:
+        texts = [text or "*" for text in texts]
+    return list(map(endpoints.ports.__getitem__, texts))
+
+
+def _batch(
+    family: str,
+    families: Sequence[str],
+    columns: Columns,
+    made: Mapping[ColumnName, Sequence[Any]],
+    addresses: Mapping[str, Address],
+) -> ColumnBatch | None:
+    """Make a batch of the sockets of one family; None if a value is unusual."""
+    local, remote = columns["local"], columns["remote"]
+    count = families.count(family)
+    if count < len(families):
+        chosen = [each == family for each in families]
+        local, remote = list(compress(local, chosen)), list(compress(remote, chosen))
+        made = {name: list(compress(values, chosen)) for name, values in made.items()}
+    shown = {text: spelled_out(each, family) for text, each in addresses.items()}
+    fixed: dict[ColumnName, Sequence[Any]] = {
+        **made,
+        "local_address": list(map(shown.__getitem__, local)),
+        "remote_address": list(map(shown.__getitem__, remote)),
+    }
+    if not are_valid(fixed):
+        return None
+    owners = made.get("processes")
+    labels = label_columns(_PROTOCOL, made["raw_state"], owners)
+    if any(label.startswith("UNKNOWN") for label in set(labels["state_label"])):
+        return None
+    return ColumnBatch(_PROTOCOL, family, count, {**fixed, **labels})
 
 
 def _may_be_cut(width: int, columns: Columns) -> bool:
     """Whether an endpoint is so long that the tool may have cut it off."""
     return any(
-        len(address) + 1 + len(port) >= width
-        for side in ("local", "remote")
-        for address, port in zip(columns[side], columns[f"{side}_port"], strict=True)
+        _longest(columns[side]) + 1 + _longest(columns[f"{side}_port"]) >= width
+        and any(
+            len(address) + 1 + len(port) >= width
+            for address, port in zip(
+                columns[side], columns[f"{side}_port"], strict=True
+            )
+        )
+        for side in SIDES_OF_A_SOCKET
     )
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(len, texts))
 
 
 def _families(
     shape: Shape, columns: Columns, addresses: Mapping[str, Address]
-) -> list[str]:
+) -> Sequence[str]:
     """Return each socket's family: that of its shape, a column, or its address."""
     if shape.family is not None:
         return [shape.family] * len(columns["local"])
     if "family" in columns:
-        return [f"ipv{digit}" for digit in columns["family"]]
-    return [addresses[text].family or "ipv4" for text in columns["local"]]
+        return list(map(_FAMILIES.__getitem__, columns["family"]))
+    families = {text: each.family or "ipv4" for text, each in addresses.items()}
+    return list(map(families.__getitem__, columns["local"]))
 
 
-def _fixed(
-    shape: Shape,
-    family: str,
-    columns: Columns,
-    addresses: Mapping[str, Address],
-    numbers: Mapping[str, Any],
-) -> dict[ColumnName, Sequence[Any]]:
-    shown = {text: spelled_out(each, family) for text, each in addresses.items()}
+def _made(shape: Shape, columns: Columns) -> dict[ColumnName, Sequence[Any]]:
+    """Make the columns that do not depend on the family, except the ports."""
+    states = columns["state"]
     made: dict[ColumnName, Sequence[Any]] = {
-        "raw_state": columns["state"],
-        "local_address": list(map(shown.__getitem__, columns["local"])),
-        "local_port": list(map(numbers.__getitem__, columns["local_port"])),
-        "remote_address": list(map(shown.__getitem__, columns["remote"])),
-        "remote_port": list(map(numbers.__getitem__, columns["remote_port"])),
-        "recv_q": [None] * len(columns["state"]),
-        "send_q": [None] * len(columns["state"]),
+        "raw_state": states,
+        "recv_q": [None] * len(states),
+        "send_q": [None] * len(states),
     }
     if "recv_q" in columns:
         made["recv_q"] = list(map(int, columns["recv_q"]))
         sent: list[int | None] = list(map(int, columns["send_q"]))
-        if not shape.has_backlog_limit and "LISTEN" in columns["state"]:
-            pairs = zip(columns["state"], sent, strict=True)
+        if not shape.has_backlog_limit and "LISTEN" in states:
+            pairs = zip(states, sent, strict=True)
             sent = [None if state == "LISTEN" else number for state, number in pairs]
         made["send_q"] = sent
-    return made
-
-
-def _more(shape: Shape, columns: Columns) -> dict[ColumnName, Sequence[Any]]:
-    """Make the columns that only some shapes have."""
-    more: dict[ColumnName, Sequence[Any]] = {}
     if "pid" in columns:
-        commands = {text: shape.unescape(text) for text in set(columns["command"])}
-        names = {text: encode_name(command) for text, command in commands.items()}
-        rows = zip(columns["pid"], columns["command"], columns["fd"], strict=True)
-        more["processes"] = [
-            (Owner(int(pid), names[text], int(fd) if fd.isdecimal() else None),)
-            for pid, text, fd in rows
-        ]
+        made["processes"] = _owners(shape, columns)
     if "user" in columns:
         users = columns["user"]
         is_number = {text: text.isdecimal() for text in set(users)}
         if any(is_number.values()):
-            more["uid"] = [int(t) if is_number[t] else None for t in users]
+            made["uid"] = [int(t) if is_number[t] else None for t in users]
         if not all(is_number.values()):
-            more["user_name"] = [None if is_number[t] else t for t in users]
+            made["user_name"] = [None if is_number[t] else t for t in users]
     if "inode" in columns:
-        more["inode"] = list(map(int, columns["inode"]))
-    return more
+        made["inode"] = list(map(int, columns["inode"]))
+    return made
+
+
+def _owners(shape: Shape, columns: Columns) -> list[tuple[Owner, ...]]:
+    """Make the owner of each row; its descriptor is unknown if it is not a number."""
+    names = {text: encode_name(shape.unescape(text)) for text in {*columns["command"]}}
+    pids = {text: int(text) for text in {*columns["pid"]}}
+    numbers = {
+        text: int(text) if text.isdecimal() else None for text in {*columns["fd"]}
+    }
+    rows = zip(
+        map(pids.__getitem__, columns["pid"]),
+        map(names.__getitem__, columns["command"]),
+        map(numbers.__getitem__, columns["fd"]),
+        strict=True,
+    )
+    # `Owner._make` does this with a call of Python, which takes four times as long.
+    return list(zip(map(tuple.__new__, repeat(Owner), rows)))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tcpstates.model import WILDCARD
 from tcpstates.parse.saved.rows import MalformedLine, More
+from tcpstates.text import Texts
 
 _ANY = ("*", "")
 _SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -47,7 +48,8 @@ class Endpoints:
         # line stores it in the row. It is here because every layout has an `Endpoints`.
         self.line = 0
         self._addresses: dict[str, Address] = {}
-        self._ports: dict[str, int | str] = {}
+        # Raises MalformedLine for a text that is no port.
+        self.ports: Texts[int | str] = Texts(self._read_port, most=65536)
 
     def ends(
         self,
@@ -86,12 +88,7 @@ class Endpoints:
 
     def port(self, text: str) -> int | str:
         """Parse a port; 0 is the wildcard, and an unknown service stays text."""
-        found = self._ports.get(text)
-        if found is None:
-            if len(self._ports) >= 65536:
-                self._ports.clear()
-            found = self._ports[text] = self._read_port(text)
-        return found
+        return self.ports[text]
 
     def _read_port(self, text: str) -> int | str:
         if text in ("*", "0"):

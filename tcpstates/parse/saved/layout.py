@@ -20,7 +20,10 @@ class Shape(NamedTuple):
 
     # A pattern with the groups state, local, local_port, remote and remote_port; maybe
     # also recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
+    # Its character sets are wide, because narrow patterns take twice the time: each
+    # distinct address is checked afterwards.
     line: str
+    states: frozenset[str] | None = None  # None: any
     family: str | None = None  # None: that of the column, or of the local address
     has_backlog_limit: bool = True  # the Send-Q of a listener
     width: int | None = None  # from which on an endpoint may be cut off

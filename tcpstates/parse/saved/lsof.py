@@ -196,7 +196,7 @@ def _unescape(name: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\]|\*)"
+_ADDRESS = r"[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]|\*"
 _PORT = r"\d{1,5}|\*"
 _PLAIN = Shape(
     r"(?P<command>[!-~]{1,32}) +(?P<pid>\d{1,9}) +(?P<user>\w[\w.-]{0,31}) +"

@@ -274,7 +274,7 @@ def _plain(protocol: str, address: str) -> str:
     )
 
 
-_PLAIN_IPV4 = Shape(_plain("tcp", r"\d{1,3}(?:\.\d{1,3}){3}"), has_backlog_limit=False)
+_PLAIN_IPV4 = Shape(_plain("tcp", "[0-9.]{7,15}"), has_backlog_limit=False)
 _PLAIN_IPV6 = Shape(
     _plain("tcp6", r"[0-9a-f:.]{2,45}"),
     family="ipv6",

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from tcpstates.batch import ColumnBatch
 from tcpstates.parse.saved.accounting import Accounts
-from tcpstates.parse.saved.blocks import LEAST, plain_run
+from tcpstates.parse.saved.blocks import LEAST, PlainRuns
 from tcpstates.parse.saved.cleaning import (
     cleaned,
     has_several_rows,
@@ -58,6 +58,7 @@ class Reader:
         `at`: see `make_layouts`.
         """
         self._endpoints = Endpoints(service)
+        self._runs = PlainRuns(self._endpoints)
         self._layouts = make_layouts(self._endpoints, format, byte_order, at)
         self._current: Layout | None = None
         self._is_named = format is not None
@@ -146,11 +147,11 @@ class Reader:
     def _plain_run(
         self, lines: Sequence[str], place: int
     ) -> tuple[int, list[ColumnBatch] | None]:
-        """See `blocks.plain_run`; a line that is not settled is read by line."""
-        is_settled = self._torn is None and not self._snapshots.is_undecided
-        if self._current is None or not is_settled:
+        """See `PlainRuns.at`; a line that is not settled is read by line."""
+        is_undecided = self._torn is not None or self._snapshots.is_undecided
+        if self._current is None or is_undecided:
             return 0, None
-        return plain_run(self._current, lines, place, self._endpoints)
+        return self._runs.at(self._current, lines, place)
 
     def finish(self) -> Sequence[Row]:
         """Return the pending rows at the end of the file."""

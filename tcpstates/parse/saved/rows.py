@@ -150,19 +150,23 @@ def _batch(protocol: str, family: str, rows: Sequence[Row]) -> ColumnBatch:
 
 
 def label_columns(
-    protocol: str, raw_states: Sequence[str], owners: Sequence[Any]
+    protocol: str, raw_states: Sequence[str], owners: Sequence[Any] | None
 ) -> dict[ColumnName, Sequence[Any]]:
-    """Make the columns of states, owners and why there is no owner."""
+    """Make the columns of states and owners, and why there is no owner.
+
+    `owners` None: no row has one.
+    """
     labels = list(map(_STATE_NAMES[protocol].__getitem__, raw_states))
-    reasons = {label: _reason(label, {}) for label in set(labels)}
+    states = {label: label if label in RFC_STATES else None for label in set(labels)}
+    reasons = {label: _reason(label, {}) for label in states}
+    shown = list(map(reasons.__getitem__, labels))
+    if owners is not None:
+        shown = [None if o else r for o, r in zip(owners, shown, strict=True)]
     return {
         "state_label": labels,
-        "state": [label if label in RFC_STATES else None for label in labels],
-        "processes": owners,
-        "no_process_reason": [
-            None if found else reasons[label]
-            for found, label in zip(owners, labels, strict=True)
-        ],
+        "state": list(map(states.__getitem__, labels)),
+        "processes": [()] * len(labels) if owners is None else owners,
+        "no_process_reason": shown,
     }
 
 

@@ -275,14 +275,14 @@ _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 
 
-_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]{2,45}\])"
+_ADDRESS = r"[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\]"
 _PLAIN = (
-    rf"(?P<state>{'|'.join(sorted(_STATE_NAMES))}) +(?P<recv_q>\d{{1,15}})"
-    rf" +(?P<send_q>\d{{1,15}}) +(?P<local>{_ADDRESS}):(?P<local_port>\d{{1,5}})"
+    r"(?P<state>[A-Z0-9-]{4,12}) +(?P<recv_q>\d{1,15}) +(?P<send_q>\d{1,15})"
+    rf" +(?P<local>{_ADDRESS}):(?P<local_port>\d{{1,5}})"
     rf" +(?P<remote>{_ADDRESS}|\*):(?P<remote_port>\d{{1,5}}|\*) *"
 )
-_WITHOUT_NETID = Shape(_PLAIN)
-_WITH_NETID = Shape(f"tcp +{_PLAIN}")
+_WITHOUT_NETID = Shape(_PLAIN, states=_STATE_NAMES)
+_WITH_NETID = Shape(f"tcp +{_PLAIN}", states=_STATE_NAMES)
 
 
 _IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")
