@@ -48,8 +48,7 @@ class Endpoints:
         # line stores it in the row. It is here because every layout has an `Endpoints`.
         self.line = 0
         self._addresses: dict[str, Address] = {}
-        # Raises MalformedLine for a text that is no port.
-        self.ports: Texts[int | str] = Texts(self._read_port, most=65536)
+        self._ports: Texts[int | str] = Texts(self._read_port, most=65536)
 
     def ends(
         self,
@@ -88,7 +87,7 @@ class Endpoints:
 
     def port(self, text: str) -> int | str:
         """Parse a port; 0 is the wildcard, and an unknown service stays text."""
-        return self.ports[text]
+        return self._ports[text]
 
     def _read_port(self, text: str) -> int | str:
         if text in ("*", "0"):

@@ -14,16 +14,18 @@ from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import Row
 
+# Columns of text by name: state, local, local_port, remote and remote_port; maybe also
+# recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
+Words = dict[str, Sequence[str]]
+
 
 class Shape(NamedTuple):
     """How a tool prints a plain TCP socket, to read many at once: see `blocks`."""
 
-    # A pattern with the groups state, local, local_port, remote and remote_port; maybe
-    # also recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
-    # Its character sets are wide, because narrow patterns take twice the time: each
-    # distinct address is checked afterwards.
-    line: str
-    states: frozenset[str] | None = None  # None: any
+    words: int  # of a line
+    # Makes columns of the words; MalformedLine: a line is not plain.
+    columns: Callable[[Sequence[Sequence[str]]], Words]
+    address: re.Pattern[str]
     family: str | None = None  # None: that of the column, or of the local address
     has_backlog_limit: bool = True  # the Send-Q of a listener
     width: int | None = None  # from which on an endpoint may be cut off

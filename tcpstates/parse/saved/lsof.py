@@ -18,6 +18,7 @@ from tcpstates.parse.saved.rows import (
     row_or_malformed,
     take_user,
 )
+from tcpstates.parse.saved.shapes import LSOF
 from tcpstates.protocols import PROTOCOLS
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
@@ -196,13 +197,4 @@ def _unescape(name: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-_ADDRESS = r"[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]|\*"
-_PORT = r"\d{1,5}|\*"
-_PLAIN = Shape(
-    r"(?P<command>[!-~]{1,32}) +(?P<pid>\d{1,9}) +(?P<user>\w[\w.-]{0,31}) +"
-    r"(?P<fd>\*?\d{1,9})[a-zA-Z]{0,2} +IPv(?P<family>[46]) +(?P<inode>\d{1,15}) +"
-    rf"0t\d+ +TCP (?P<local>{_ADDRESS}):(?P<local_port>{_PORT})"
-    rf"(?:->(?P<remote>{_ADDRESS}):(?P<remote_port>{_PORT}))?"
-    r" \((?P<state>[A-Z0-9_]+)\)",
-    unescape=_unescape,
-)
+_PLAIN = LSOF._replace(unescape=_unescape)

@@ -27,6 +27,7 @@ from tcpstates.parse.saved.rows import (
     state_of,
     take_user,
 )
+from tcpstates.parse.saved.shapes import NETSTAT, NETSTAT_IPV6, WIDTH
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
 
@@ -45,7 +46,6 @@ _EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
 _BSD_STATE = "(state)"
 _COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these instead of a state
-_WIDTH = 23  # of an endpoint in net-tools, without -W
 _HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
 
 
@@ -61,7 +61,7 @@ class Netstat(Layout):
         super().__init__(endpoints, byte_order)
         self._after_state: list[str] = []  # the columns that BSD's heading names there
         self._held: Row | None = None  # Windows -b prints its program below it
-        self._width = _WIDTH
+        self._width = WIDTH
         self._has_counters = False
         self._is_windows = False  # whether the previous row was from Windows
         self._shows_states = False  # whether a TCP row had one
@@ -77,14 +77,14 @@ class Netstat(Layout):
             self._after_state = fields[fields.index(_BSD_STATE) + 1 :]
             start = line.find("Local")
             end = line.find("Foreign")
-            self._width = end - start - 1 if 0 <= start < end else _WIDTH
+            self._width = end - start - 1 if 0 <= start < end else WIDTH
         return True
 
     def shape(self, line: str) -> Shape | None:
         """Return the shape of a plain socket of Linux: see `Layout`."""
         if self._after_state or self._has_counters or self._is_windows:
             return None
-        return _PLAIN_IPV6 if line.startswith("tcp6") else _PLAIN_IPV4
+        return NETSTAT_IPV6 if line.startswith("tcp6") else NETSTAT
 
     def rows(self, line: str) -> Sequence[Row] | None:
         """Parse a row; hold it back for one line, because its program may follow."""
@@ -180,7 +180,7 @@ class Netstat(Layout):
         if address.family == "ipv6" and not address.is_whole:
             return True
         return len(text) == self._width and (
-            address.family != "ipv4" or self._width != _WIDTH
+            address.family != "ipv4" or self._width != WIDTH
         )
 
     def _read_unix(
@@ -261,23 +261,3 @@ def _take_timer(found: re.Match[str], more: More) -> None:
     more["timer_ms"] = round(float(found[2]) * 1000)
     is_probe = kind in ("keepalive", "probe")
     more["retransmits"] = int(found[4] if is_probe else found[3])
-
-
-def _plain(protocol: str, address: str) -> str:
-    endpoints = (
-        rf"(?P<{side}>{address}):(?P<{side}_port>\d{{1,5}}|\*)"
-        for side in ("local", "remote")
-    )
-    queues = r"(?P<recv_q>\d{1,15}) +(?P<send_q>\d{1,15})"
-    return (
-        rf"{protocol} +{queues} +{' +'.join(endpoints)} +(?P<state>[A-Z][A-Z0-9_]+) *"
-    )
-
-
-_PLAIN_IPV4 = Shape(_plain("tcp", "[0-9.]{7,15}"), has_backlog_limit=False)
-_PLAIN_IPV6 = Shape(
-    _plain("tcp6", r"[0-9a-f:.]{2,45}"),
-    family="ipv6",
-    has_backlog_limit=False,
-    width=_WIDTH,
-)

@@ -65,7 +65,7 @@ class Reader:
         self.rows = 0
         self._found: list[Row] = []  # not yet returned
         self._lines: list[int] = []  # the line number of each of these rows
-        self._torn: str | None = None  # a line that may continue on the next one
+        self._torn: str | None = None  # it may continue on the next line
         self._by_line = LEAST  # lines to read one by one before a run is looked for
         self._line = 0
         self._snapshots = Snapshots(snapshot)

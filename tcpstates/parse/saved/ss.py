@@ -13,6 +13,7 @@ from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import MalformedLine, Row
+from tcpstates.parse.saved.shapes import shapes_of_ss
 from tcpstates.parse.saved.ss_details import take_details
 from tcpstates.protocols import PROTOCOLS
 
@@ -275,14 +276,7 @@ _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 
 
-_ADDRESS = r"[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\]"
-_PLAIN = (
-    r"(?P<state>[A-Z0-9-]{4,12}) +(?P<recv_q>\d{1,15}) +(?P<send_q>\d{1,15})"
-    rf" +(?P<local>{_ADDRESS}):(?P<local_port>\d{{1,5}})"
-    rf" +(?P<remote>{_ADDRESS}|\*):(?P<remote_port>\d{{1,5}}|\*) *"
-)
-_WITHOUT_NETID = Shape(_PLAIN, states=_STATE_NAMES)
-_WITH_NETID = Shape(f"tcp +{_PLAIN}", states=_STATE_NAMES)
+_WITHOUT_NETID, _WITH_NETID = shapes_of_ss(_STATE_NAMES)
 
 
 _IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")

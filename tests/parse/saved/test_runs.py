@@ -202,16 +202,16 @@ def test_a_listing_without_runs_is_not_searched_again_and_again(
     lines = plain("ss", 8000)
     lines[1::2] = [f"{line} timer:(on,200ms,3)" for line in lines[1::2]]
     searched: list[int] = []
-    cut = blocks.cut_run
+    convert = blocks.plain_batches
 
-    def counted(shape: Any, some: Sequence[str]) -> Any:
+    def counted(shape: Any, some: Sequence[str], endpoints: Any) -> Any:
         searched.append(len(some))
-        return cut(shape, some)
+        return convert(shape, some, endpoints)
 
-    monkeypatch.setattr(blocks, "cut_run", counted)
+    monkeypatch.setattr(blocks, "plain_batches", counted)
     one = Reader(SERVICES.get)
     assert sum(map(len, one.batches(lines))) + len(one.finish()) == 8000
-    assert 0 < sum(searched) < 800
+    assert 0 < sum(searched) < 2000
 
 
 @pytest.mark.parametrize("kind", PLAIN)
