@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
-from tcpstates.batch import Batch
+from tcpstates.batch import Batch, ColumnBatch
 from tcpstates.forking import may_fork
 
 # Sockets after which a second process is started: before, it would take longer.
@@ -29,14 +31,33 @@ def texts_of_batches(
             break
     else:
         return
-    if sys.platform == "linux" and batch.packed() is not None and may_fork():
-        from tcpstates.parse.diag_batch import unpacked
+    if sys.platform == "linux" and may_fork():
         from tcpstates.second_process import texts_in_two_processes
 
-        yield from texts_in_two_processes(make, rest, _pack, unpacked)
-    else:
-        yield from map(make, rest)
+        packing = _Packing(batch)
+        if packing.pack(batch) is not None:
+            yield from texts_in_two_processes(make, rest, packing.pack, packing.unpack)
+            return
+    yield from map(make, rest)
 
 
-def _pack(batch: Batch) -> bytes | None:
-    return batch.packed()
+class _Packing:
+    """Turns batches of one source into bytes, and back."""
+
+    def __init__(self, made: Batch) -> None:
+        """Take a batch whose text has been made: it knows what that needs."""
+        self._class = type(made)
+        self._asked = made.asked if isinstance(made, ColumnBatch) else set()
+
+    def pack(self, batch: Batch) -> bytes | None:
+        """Return None for a batch that has to stay in this process."""
+        parts = batch.parts(self._asked) if type(batch) is self._class else None
+        if parts is None:
+            return None
+        with suppress(ValueError):  # it has objects that `marshal` does not know
+            return marshal.dumps(parts)
+        return None
+
+    def unpack(self, packed: bytes) -> Batch:
+        """Make a batch again."""
+        return self._class.from_parts(*marshal.loads(packed))  # noqa: S302  (ours)

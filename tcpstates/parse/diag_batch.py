@@ -6,9 +6,8 @@ is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 
 from __future__ import annotations
 
-import marshal
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, compress
 from struct import Struct, pack
 from typing import Any
@@ -64,12 +63,16 @@ class DiagBatch(Batch):
         kept = b"".join([rows[start : start + stride] for start in starts])
         return DiagBatch(self.protocol, self.family, kept, stride, self._labels)
 
-    def packed(self) -> bytes | None:
-        """See `Batch`; the counterpart is `unpacked`."""
+    def parts(self, asked: Collection[ColumnName]) -> tuple[Any, ...] | None:
+        """See `Batch`; every column is made of the rows."""
         if self._is_extended or self.origin:
             return None
-        kind = self.protocol, self.family, self._stride, self._labels
-        return marshal.dumps((*kind, self._rows))
+        return self.protocol, self.family, self._rows, self._stride, self._labels
+
+    @classmethod
+    def from_parts(cls, *parts: Any) -> DiagBatch:
+        """See `Batch`."""
+        return cls(*parts)
 
     def cookie_halves(self) -> list[int]:
         """Return the lower 32 bits of the socket cookies."""
@@ -258,12 +261,6 @@ class DiagBatch(Batch):
         return [
             None if v is None else parse_tcp_info(v) for v in self.column("info.packed")
         ]
-
-
-def unpacked(packed: bytes) -> DiagBatch:
-    """Make the batch again from what `DiagBatch.packed` has returned."""
-    protocol, family, stride, labels, rows = marshal.loads(packed)  # noqa: S302
-    return DiagBatch(protocol, family, rows, stride, labels)
 
 
 _LITTLE_ENDIAN = pack("=H", 1) == b"\1\0"

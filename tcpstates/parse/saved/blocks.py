@@ -19,14 +19,13 @@ from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
 from tcpstates.parse.saved.gate import are_valid
 from tcpstates.parse.saved.layout import Layout, Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine, encode_name, label_columns
-from tcpstates.parse.saved.shapes import PORT_DIGITS, require_numbers
+from tcpstates.parse.saved.shapes import FAMILIES, PORT_DIGITS, require_numbers
 
 # Lines to try at once: more after each run that fills the window, because what is not
 # plain is tried again.
 _FIRST_WINDOW, _WIDEST_WINDOW = 128, 2048
 LEAST = 32  # lines of a run for which this is quicker
 _PROTOCOL = "tcp"
-_FAMILIES = {"4": "ipv4", "6": "ipv6"}
 # Between the words of two lines; a control character, which no plain line contains.
 _END = "\0"
 
@@ -148,7 +147,7 @@ def _families(
     if shape.family is not None:
         return [shape.family] * len(columns["local"])
     if "family" in columns:
-        return list(map(_FAMILIES.__getitem__, columns["family"]))
+        return list(map(FAMILIES.__getitem__, columns["family"]))
     families = {text: each.family or "ipv4" for text, each in addresses.items()}
     return list(map(families.__getitem__, columns["local"]))
 
@@ -193,13 +192,13 @@ def _ports(texts: Sequence[str]) -> list[int]:
 
 
 def _owners(shape: Shape, columns: Words) -> list[tuple[Owner, ...]]:
-    """Make the owner of each row; its descriptor is unknown if it is not a number."""
+    """Make the owner of each row."""
     names = {text: encode_name(shape.unescape(text)) for text in {*columns["command"]}}
     pids = {text: int(text) for text in {*columns["pid"]}}
     rows = zip(
         map(pids.__getitem__, columns["pid"]),
         map(names.__getitem__, columns["command"]),
-        [int(text) if text.isdecimal() else None for text in columns["fd"]],
+        columns["fd"],
         strict=True,
     )
     make: Any = tuple.__new__  # as Owner() does, in a quarter of the time

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.prompts import Command
 from tcpstates.parse.saved.rows import Row
 
 # Columns of text by name: state, local, local_port, remote and remote_port; maybe also
-# recv_q and send_q, inode, user, family (4 or 6), and command, pid and fd.
-Words = dict[str, Sequence[str]]
+# recv_q and send_q, inode, user, family (IPv4 or IPv6), command, pid, and fd, whose
+# values are numbers or None.
+Words = dict[str, Sequence[Any]]
 
 
 class Shape(NamedTuple):

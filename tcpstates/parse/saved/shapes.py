@@ -13,15 +13,16 @@ from itertools import repeat
 
 from tcpstates.parse.saved.layout import Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine
-from tcpstates.text import Texts
 
 DIGITS, PORT_DIGITS = 15, 5  # of a number, at most
 _USER = re.compile(r"\w[\w.-]{0,31}")
 _COMMAND = re.compile(r"[!-~]{1,32}")
-_DESCRIPTOR = re.compile(r"(\*?[0-9]{1,9})[a-zA-Z]{0,2}")
+_DESCRIPTOR = re.compile(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
+_MODES = frozenset("urw")  # open for both, reading, writing
 _OFFSET = re.compile(r"0t[0-9]+")
 _STATE = re.compile(r"[A-Z][A-Z0-9_]+")
 _IN_PARENTHESES = re.compile(r"\([A-Z0-9_]+\)")
+FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 _IPV4 = "[0-9.]{7,15}"
 WIDTH = 23  # of an endpoint in net-tools, without -W
 
@@ -115,7 +116,7 @@ NETSTAT_IPV6 = Shape(
 def _of_lsof(words: Sequence[Sequence[str]]) -> Words:
     """Take COMMAND PID USER FD TYPE DEVICE SIZE/OFF NODE, and NAME of two words."""
     command, pid, user, fd, kind, device, offset, node, name, state = words
-    _require(set(node) == {"TCP"} and {"IPv4", "IPv6"}.issuperset(kind))
+    _require(set(node) == {"TCP"} and FAMILIES.keys() >= set(kind))
     require_numbers(pid)
     require_numbers(device)
     for pattern, column in (
@@ -125,6 +126,7 @@ def _of_lsof(words: Sequence[Sequence[str]]) -> Words:
         (_IN_PARENTHESES, state),
     ):
         _require_all(pattern, column)
+    names = {text: text[1:-1] for text in set(state)}
     # A listener has no peer.
     here, arrows, there = zip(*map(str.partition, name, repeat("->")), strict=True)
     if "" in arrows:
@@ -132,28 +134,32 @@ def _of_lsof(words: Sequence[Sequence[str]]) -> Words:
     local, local_port = _ends(here)
     remote, remote_port = _ends(there)
     return {
-        "state": [text[1:-1] for text in state],
+        "state": list(map(names.__getitem__, state)),
         "local": local,
         "local_port": local_port,
         "remote": remote,
         "remote_port": remote_port,
-        "family": [text[-1] for text in kind],
+        "family": kind,
         "inode": device,
         "user": user,
         "command": command,
         "pid": pid,
-        "fd": list(map(_DESCRIPTORS.__getitem__, fd)),
+        "fd": _descriptors(fd),
     }
 
 
-def _descriptor(text: str) -> str:
-    found = _DESCRIPTOR.fullmatch(text)
-    if found is None:
-        raise MalformedLine
-    return found[1]
-
-
-_DESCRIPTORS = Texts(_descriptor)
+def _descriptors(texts: Sequence[str]) -> list[int | None]:
+    """Return the numbers of descriptors; None: lsof has cut off its first digits."""
+    modes = {text[-1] for text in texts}
+    numbers = [text[:-1] for text in texts]
+    digits = "".join(numbers)
+    is_usual = digits.isascii() and digits.isdecimal() and "" not in numbers
+    if is_usual and modes <= _MODES and max(map(len, numbers)) <= DIGITS:
+        return list(map(int, numbers))
+    found = {text: _DESCRIPTOR.fullmatch(text) for text in texts}
+    _require(None not in found.values())
+    known = {text: int(f[1]) if f and f[1] else None for text, f in found.items()}
+    return list(map(known.__getitem__, texts))
 
 
 LSOF = Shape(10, _of_lsof, re.compile(rf"{_IPV4}|\[[0-9a-f:.]{{2,45}}\]|\*"))
