@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tcpstates.batch import Batch
+from tcpstates.batch import Batch, Later
 from tcpstates.model import (
     FEW_EXAMINED,
     Limitation,
@@ -130,16 +130,17 @@ def _by_inode(
         limitations.append(Limitation("no-process-information", text))
     # Sockets that the few examined processes do not have are of no interest.
     unseen = table.unseen_reason() if is_complete else Reason.UNATTRIBUTED
+    later: Later = {
+        "processes": lambda batch: table.owners(batch.column("inode")),
+        "no_process_reason": lambda batch: _reasons(batch, unseen),
+    }
     hidden = 0
     held.reverse()
     while held:  # each batch can be forgotten once it is on its way
         batch = held.pop()
-        processes = table.owners(batch.column("inode"))
-        batch.set("processes", processes)
-        batch.set("no_process_reason", _reasons(batch, processes, unseen))
+        batch.later = later
         if unseen in (Reason.HIDDEN, Reason.NOT_FOUND):
-            pairs = zip(batch.column("inode"), processes, strict=True)
-            hidden += sum(bool(inode) and not found for inode, found in pairs)
+            hidden += table.count_without_owner(batch.column("inode"))
         yield batch
     if hidden:
         limitations.append(_hidden(hidden, table, unseen))
@@ -149,15 +150,11 @@ def _by_inode(
         limitations.append(Limitation(FEW_EXAMINED, text))
 
 
-def _reasons(
-    batch: Batch, processes: list[tuple[Owner, ...]], unseen: str
-) -> list[str | None]:
+def _reasons(batch: Batch, unseen: str) -> list[str | None]:
     """Give the reason for each socket without a process."""
     return [
         None if found else unseen if inode else reason_without_file(label)
-        for found, inode, label in zip(
-            processes, batch.column("inode"), batch.column("state_label"), strict=True
-        )
+        for found, inode, label in batch.rows("processes", "inode", "state_label")
     ]
 
 

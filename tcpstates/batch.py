@@ -9,7 +9,7 @@ The columns are those of `fields.ColumnName`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import compress
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from tcpstates.fields import COLUMN_NAMES, ColumnName, InfoColumn
 
 B = TypeVar("B", bound="Batch")
+Later = Mapping[ColumnName, Callable[["Batch"], Sequence[Any]]]
 
 
 class Batch:
@@ -25,7 +26,7 @@ class Batch:
     Every method that takes the name of a column raises KeyError for an unknown one.
     """
 
-    __slots__ = ("_columns", "_is_extended", "family", "origin", "protocol")
+    __slots__ = ("_columns", "_is_extended", "family", "later", "origin", "protocol")
 
     def __init__(self, protocol: str, family: str) -> None:
         self.protocol = protocol
@@ -34,6 +35,8 @@ class Batch:
         # Columns are made when they are first asked for.
         self._columns: dict[ColumnName, Sequence[Any]] = {}
         self._is_extended = False  # whether another stage has added columns
+        # Columns that another stage makes of the batch when they are first asked for.
+        self.later: Later = {}
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -48,7 +51,8 @@ class Batch:
         values = self._columns.get(name)
         if values is None:
             _check(name)
-            values = self._make(name)
+            make = self.later.get(name)
+            values = self._make(name) if make is None else make(self)
             if values is not None:
                 self._columns[name] = values
         return values
@@ -91,6 +95,7 @@ class Batch:
         selected = self._only(chosen)
         selected.origin = self.origin
         selected._is_extended = self._is_extended
+        selected.later = self.later
         selected._columns = {
             name: list(compress(values, chosen))
             for name, values in self._columns.items()

@@ -48,6 +48,7 @@ class _Packing:
         """Take a batch whose text has been made: it knows what that needs."""
         self._class = type(made)
         self._asked = made.asked if isinstance(made, ColumnBatch) else set()
+        self._later = made.later  # the child has it, too
 
     def pack(self, batch: Batch) -> bytes | None:
         """Return None for a batch that has to stay in this process."""
@@ -60,4 +61,6 @@ class _Packing:
 
     def unpack(self, packed: bytes) -> Batch:
         """Make a batch again."""
-        return self._class.from_parts(*marshal.loads(packed))  # noqa: S302  (ours)
+        batch = self._class.from_parts(*marshal.loads(packed))  # noqa: S302  (ours)
+        batch.later = self._later
+        return batch

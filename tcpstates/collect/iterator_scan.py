@@ -8,7 +8,11 @@ be used, /proc is read, with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import compress, repeat
+from operator import and_, eq
+from typing import TYPE_CHECKING
 
 from tcpstates.collect.owner_table import NOT_WANTED, OwnerTable
 from tcpstates.collect.proc_files import (
@@ -19,6 +23,10 @@ from tcpstates.collect.proc_files import (
 )
 from tcpstates.collect.proc_scan import ProcScan
 
+if TYPE_CHECKING:
+    from tcpstates.collect.bpf.descriptors import Descriptors
+
+_FD = 0xFFFFFFFF  # the descriptor in an owner
 _TICK = 10**9 // 100  # nanoseconds; USER_HZ is 100 wherever `program` knows bpf(2)
 Own = tuple[int, int, int]  # pid, descriptor and inode in a thread's own table
 
@@ -50,32 +58,55 @@ def _take(table: OwnerTable, *, counts_usage: bool) -> tuple[set[int], list[Own]
     from tcpstates.collect.bpf.descriptors import read_descriptors
 
     threads: list[Own] = []
-    holders, names, started = table.holders, table.names, table.started
     visited: set[int] = set()
-    opened: dict[int, int] = {}
-    sockets: dict[int, int] = {}
-    for records in read_descriptors(only_sockets=not counts_usage):
-        for pid, thread, descriptor, inode, start, name in records:
-            visited.add(pid)
-            before = holders.get(inode, NOT_WANTED)
-            if before is not NOT_WANTED:
-                if pid not in names:
-                    names[pid] = name.partition(b"\0")[0]
-                    started[pid] = start // _TICK
-                if thread != pid:
-                    threads.append((pid, descriptor, inode))
-                elif before is None:
-                    holders[inode] = pid << 32 | descriptor
-                else:
-                    table.add(inode, pid << 32 | descriptor)
-            if counts_usage and thread == pid:
-                started.setdefault(pid, start // _TICK)
-                opened[pid] = opened.get(pid, 0) + 1
-                if inode:
-                    sockets[pid] = sockets.get(pid, 0) + 1
+    opened: Counter[int] = Counter()
+    sockets: Counter[int] = Counter()
+    for some in read_descriptors(only_sockets=not counts_usage):
+        visited.update(some.pids)
+        _take_wanted(table, some, threads)
+        if counts_usage:
+            for pid, place in _first_places(some.pids).items():
+                table.started.setdefault(pid, some.started[place] // _TICK)
+            are_own = list(map(eq, some.pids, some.threads))
+            opened.update(compress(some.pids, are_own))
+            are_sockets = map(bool, some.inodes)
+            sockets.update(compress(some.pids, map(and_, are_own, are_sockets)))
     if counts_usage:
-        table.usage = {pid: (n, sockets.get(pid, 0)) for pid, n in opened.items()}
+        table.usage = {pid: (n, sockets[pid]) for pid, n in opened.items()}
     return visited, threads
+
+
+def _take_wanted(table: OwnerTable, some: Descriptors, threads: list[Own]) -> None:
+    """Take the descriptors that are requested sockets; note those of threads."""
+    holders, names = table.holders, table.names
+    before = list(map(holders.get, some.inodes, repeat(NOT_WANTED)))
+    chosen = [holder is not NOT_WANTED for holder in before]
+    inodes = list(compress(some.inodes, chosen))
+    pids = list(compress(some.pids, chosen))
+    for pid in dict.fromkeys(pids):
+        if pid not in names:
+            place = some.pids.index(pid)
+            names[pid] = some.name(place)
+            table.started[pid] = some.started[place] // _TICK
+    have_no_other = not any(compress(before, chosen)) and len(set(inodes)) == len(
+        inodes
+    )
+    if have_no_other and some.threads == some.pids:
+        holders.update(zip(inodes, compress(some.owners, chosen), strict=True))
+        return
+    tasks = compress(some.threads, chosen)
+    owners = compress(some.owners, chosen)
+    for pid, thread, inode, owner in zip(pids, tasks, inodes, owners, strict=True):
+        if thread == pid:
+            table.add(inode, owner)
+        else:
+            threads.append((pid, owner & _FD, inode))
+
+
+def _first_places(numbers: Sequence[int]) -> dict[int, int]:
+    """Return where each of the numbers occurs first."""
+    last = len(numbers) - 1
+    return {number: last - place for place, number in enumerate(reversed(numbers))}
 
 
 def _take_threads(table: OwnerTable, threads: list[Own]) -> None:

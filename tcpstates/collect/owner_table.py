@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from errno import EMFILE, ENFILE, ENOENT, ESRCH
 from typing import Any
 
@@ -40,6 +40,12 @@ class OwnerTable:
     def missing(self) -> int:
         """Return how many of the requested sockets have no owner yet."""
         return sum(1 for holder in self.holders.values() if holder is None)
+
+    def count_without_owner(self, inodes: Collection[int]) -> int:
+        """Count those of these sockets that have no owner; inode 0 is no socket."""
+        holders = map(self.holders.get, inodes)
+        pairs = zip(inodes, holders, strict=True)
+        return sum(bool(inode) and not holder for inode, holder in pairs)
 
     def clear(self) -> None:
         """Forget everything that a failed scan has found."""

@@ -181,8 +181,9 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(
 ) -> None:
     import tcpstates.collect.bpf.descriptors as module
 
-    def failing(*, only_sockets: bool) -> Iterator[list[Any]]:
-        yield [(os.getpid(), os.getpid(), 3, 77, 0, b"name\0")]
+    def failing(*, only_sockets: bool) -> Iterator[module.Descriptors]:
+        owner, pid = os.getpid() << 32 | 3, os.getpid()
+        yield module.Descriptors(struct.pack("=QIxxxxQQ16s", owner, pid, 77, 0, b"me"))
         raise OSError("stopped")
 
     for check in ("may_trace_by_bpf", "sees_all_processes"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from struct import Struct
 
 from tcpstates.collect.bpf.btf import (
     FUNCTION,
@@ -41,18 +41,43 @@ from tcpstates.collect.bpf.instructions import (
 )
 from tcpstates.collect.bpf.program import iterate
 
-# pid, thread, descriptor; the socket's inode, or 0; start of the process in
-# nanoseconds since boot; its name.
-_RECORD = Struct("=IIIxxxxQQ16s")
-Record = tuple[int, int, int, int, int, bytes]
+# A record: pid and descriptor, together an integer of 64 bits; the thread; the socket's
+# inode, or 0; the start of the process in nanoseconds since boot; its name.
+_SIZE = 48
 # Where the record is built, below the frame's end.
-_PID, _THREAD, _DESCRIPTOR, _INODE, _START, _NAME = -48, -44, -40, -32, -24, -16
+_OWNER, _THREAD, _INODE, _START, _NAME = -48, -40, -32, -24, -16
+_IS_LITTLE = sys.byteorder == "little"
+_PID, _DESCRIPTOR = (_OWNER + 4, _OWNER) if _IS_LITTLE else (_OWNER, _OWNER + 4)
 _STANDARD = 3  # descriptors that nearly every process has
 # struct bpf_iter__task_file, kernel/bpf/task_iter.c; `meta` begins with the output.
 _META, _TASK, _FD, _FILE = 0, 8, 16, 24
 
 
-def read_descriptors(*, only_sockets: bool) -> Iterator[list[Record]]:
+class Descriptors:
+    """Some hundred descriptors as columns: a tuple of each would take 0.3 us more."""
+
+    def __init__(self, printed: bytes) -> None:
+        """Take whole records."""
+        self._printed = printed
+        self.owners = self._column("Q", _OWNER)  # pid << 32 | descriptor
+        self.pids = self._column("I", _PID)
+        self.threads = self._column("I", _THREAD)
+        self.inodes = self._column("Q", _INODE)  # 0: not a socket
+        self.started = self._column("Q", _START)  # nanoseconds since boot
+
+    def _column(self, code: str, place: int) -> list[int]:
+        numbers = memoryview(self._printed).cast(code)  # type: ignore[call-overload]
+        size = numbers.itemsize
+        column: list[int] = numbers[(place - _OWNER) // size :: _SIZE // size].tolist()
+        return column
+
+    def name(self, index: int) -> bytes:
+        """Return the name of the process of one of them."""
+        start = index * _SIZE + _NAME - _OWNER
+        return self._printed[start : start + 16].partition(b"\0")[0]
+
+
+def read_descriptors(*, only_sockets: bool) -> Iterator[Descriptors]:
     """Yield the descriptors of all processes, some hundred at a time.
 
     With `only_sockets`, other files are reported only if their descriptor is below
@@ -68,7 +93,7 @@ def read_descriptors(*, only_sockets: bool) -> Iterator[list[Record]]:
     except (MissingType, IndexError, ValueError) as error:
         raise OSError(f"BTF: {error}") from error
     for printed in iterate(program, function):
-        yield list(_RECORD.iter_unpack(printed))
+        yield Descriptors(printed)
 
 
 def _program(types: KernelTypes, *, only_sockets: bool) -> bytes:
@@ -102,8 +127,8 @@ def _program(types: KernelTypes, *, only_sockets: bool) -> bytes:
         load64(R1, R6, _META),
         load64(R1, R1, 0),
         move(R2, FRAME),
-        add(R2, _PID),
-        number(R3, _RECORD.size),
+        add(R2, _OWNER),
+        number(R3, _SIZE),
         call(SEQ_WRITE),
     )
     if only_sockets:
@@ -116,7 +141,7 @@ def _program(types: KernelTypes, *, only_sockets: bool) -> bytes:
     else:
         choose = (jump_if_zero(R0, len(find_inode)),)
     body = (
-        zero64(_DESCRIPTOR),
+        zero64(_THREAD),
         zero64(_INODE),
         move(R1, R7),
         call(SOCK_FROM_FILE),
