@@ -16,13 +16,16 @@ import pytest
 
 from conftest import Lab, enter_lab
 
-FEW, MANY = 1000, 3000  # connections, each with both ends here
+# Connections, each with both ends here: so many that a thread receives the most of both.
+FEW, MANY = 7000, 9000
 PROGRAM = """
 import io, json, os, sys, threading
 count = 0
 def profile(frame, event, argument):
     global count
     count += event == "call"
+if hasattr(os, "sched_setaffinity"):  # no second process, whose calls do not count
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from tcpstates.cli.app import run
 kept = os.dup(1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -56,18 +59,18 @@ def calls(lab: Lab, arguments: list[str]) -> int:
 @pytest.mark.parametrize(
     ("arguments", "most"),
     [
-        ("-tan", 0.05),
+        ("-tan", 0.1),
         ("-tas", 0.05),
         ("-tac", 0.05),
-        ("-tano", 0.8),
-        ("-tani", 2.5),
-        ("--json -tan", 0.1),
+        ("-tano", 0.5),
+        ("-tani", 1.5),
+        ("--json -tan", 0.2),
         ("--json -tani", 2),
-        ("--csv -tan", 0.1),
-        ("-tanp", 2.5),
-        ("doctor", 0.5),
-        ("-tan recv-q > 0", 0.05),
-        ("-tan rtt > 1s", 1),
+        ("--csv -tan", 0.2),
+        ("-tanp", 1.5),
+        ("doctor", 0.4),
+        ("-tan recv-q > 0", 0.1),
+        ("-tan rtt > 1s", 0.5),
         ("-tan --sort -recv-q --limit 20", 0.05),
         ("-ta --by state", 0.05),
     ],
@@ -79,7 +82,7 @@ def test_calls_per_socket(labs: tuple[Lab, Lab], arguments: str, most: float) ->
 
 
 @pytest.mark.parametrize(
-    ("tool", "most"), [("ss -tan", 2), ("netstat -tan", 2), ("lsof -nP -iTCP", 3)]
+    ("tool", "most"), [("ss -tan", 0.3), ("netstat -tan", 0.3), ("lsof -nP -iTCP", 0.3)]
 )
 def test_calls_per_line(
     labs: tuple[Lab, Lab], tmp_path: Path, tool: str, most: float
