@@ -1,4 +1,4 @@
-"""Open files, compressed files, and the files in directories and archives.
+"""Open files, and the files in directories and archives.
 
 Nothing is extracted and no link is followed: a report may come from anyone. The members
 of a tar archive can be read only in their order, so the wanted ones are copied to files
@@ -7,58 +7,38 @@ without names.
 
 from __future__ import annotations
 
-import gzip
-import importlib
 import io
 import os
 import posixpath
 import re
 import stat
-import tarfile
-import tempfile
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from typing import IO, Any, BinaryIO, NamedTuple
 
+from tcpstates.collect.saved.compressed import (
+    BUFFER,
+    Steps,
+    decompressed,
+    is_compressed,
+    unreadable,
+)
 from tcpstates.errors import FileUnavailable
 
-# The first bytes of compressed files: RFC 1952, the .xz file format, bzip2, RFC 8878.
-_GZIP, _XZ, _BZIP2 = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
 _TAR, _TAR_AT = b"ustar", 257  # POSIX.1-1988, pax: the header's magic
 _BLOCK = 512  # bytes of a tar header
 _MOST_FILES = 500_000  # of a directory or archive
 _MOST_COPIED = 1 << 32  # bytes of an archive's listings
 _DEPTH = 2  # of archives in archives
-BUFFER = 1 << 18  # bytes that are read at once
 _IN_MEMORY = 1 << 20  # bytes of a file; more of them go to a file on disk
 HEAD = 1 << 14  # bytes by which a file is judged
 
 # Archives inside are opened only if their names are those of reports.
 _REPORT_NAME = re.compile(
     r"sos|insights|scc_|nts_|must-gather|support|bundle|diag|eks_", re.IGNORECASE
-)
-
-try:
-    from lzma import LZMAError
-except ModuleNotFoundError:  # a Python that was built without its library
-    LZMAError = EOFError  # type: ignore[misc,assignment]
-
-# What is raised for damaged data, for data that ends too early, and by the system.
-UNREADABLE = (
-    OSError,
-    EOFError,
-    LZMAError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,  # a compression of zip that Python lacks
-    RuntimeError,  # an encrypted member of a zip archive
 )
 
 
@@ -72,62 +52,6 @@ class Member(NamedTuple):
 
 # Decides from a file's path and the first bytes of what it holds.
 Wanted = Callable[[str, bytes], bool]
-
-
-def decompressed(stream: io.BufferedReader, path: str) -> io.BufferedReader:
-    """Return what a stream holds; raise FileUnavailable for what Python cannot read."""
-    start = stream.peek(len(_XZ))
-    inner: Any
-    if start.startswith(_GZIP):
-        inner = gzip.GzipFile(fileobj=stream, mode="rb")
-    elif start.startswith(_XZ):
-        inner = _needed("lzma", "xz", stream, path).LZMAFile(stream)
-    elif start.startswith(_BZIP2):
-        inner = _needed("bz2", "bzip2", stream, path).BZ2File(stream)
-    elif start.startswith(_ZSTD):
-        raise _compressed("zstd", stream, path)
-    else:
-        return stream
-    return io.BufferedReader(_Steps(inner, stream), BUFFER)
-
-
-def _needed(module: str, tool: str, stream: io.BufferedReader, path: str) -> Any:
-    """Import a module that a Python may lack; raise FileUnavailable without it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise _compressed(tool, stream, path) from error
-
-
-def _compressed(tool: str, stream: io.BufferedReader, path: str) -> FileUnavailable:
-    """Name the tool that can read a stream, and close it."""
-    stream.close()
-    text = f"is compressed with {tool}; use `{tool} -dc FILE | tcpstates --from -`"
-    return FileUnavailable(path, text)
-
-
-class _Steps(io.RawIOBase):
-    """Reads what one step gives; an error comes only after all that precedes it.
-
-    Closing it closes the files of which it is in charge.
-    """
-
-    def __init__(self, file: Any, *in_charge: IO[bytes] | io.BufferedReader) -> None:
-        self._file = file
-        self._in_charge = in_charge
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read1(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        super().close()
-        for each in self._in_charge:
-            each.close()
 
 
 def is_archive(stream: io.BufferedReader) -> bool:
@@ -168,7 +92,7 @@ class Finder:
                     yield from self._in_file(whole, inside)
                 except OSError as error:
                     self._count_denied(error)
-                except UNREADABLE:
+                except unreadable():
                     continue
 
     def _in_file(self, whole: str, inside: str) -> Iterator[Member]:
@@ -185,7 +109,7 @@ class Finder:
     def in_archive(
         self, stream: io.BufferedReader, outer: str = "", depth: int = _DEPTH
     ) -> Iterator[Member]:
-        """Yield the wanted files of a tar or zip archive; may raise any of UNREADABLE.
+        """Yield the wanted files of a tar or zip archive; may raise `unreadable`.
 
         `outer` precedes their paths.
         """
@@ -200,7 +124,7 @@ class Finder:
                     if depth and self._is_to_open(inside):
                         self._finish_copy(content, copy)
                         nested = _reopened(copy, inside)
-                        with suppress(*UNREADABLE):
+                        with suppress(*unreadable()):
                             yield from self.in_archive(nested, inside, depth - 1)
                 elif self._is_wanted(inside, start):
                     self._finish_copy(content, copy)
@@ -208,12 +132,14 @@ class Finder:
 
     def _begin_copy(self, content: IO[bytes], inside: str) -> tuple[IO[bytes], bytes]:
         """Copy the beginning of a file; return the copy and what it begins with."""
+        import tempfile
+
         copy: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         start = content.read(HEAD)
         copy.write(start)
-        if start.startswith((_GZIP, _XZ, _BZIP2)):
+        if is_compressed(start):
             self._finish_copy(content, copy)
-            with suppress(FileUnavailable, *UNREADABLE):
+            with suppress(FileUnavailable, *unreadable()):
                 start = _reopened(copy, inside).peek(HEAD)[:HEAD]
             copy.seek(0, os.SEEK_END)
         return copy, start
@@ -268,10 +194,12 @@ def _copy(source: IO[bytes], target: IO[bytes], most: int) -> int:
 def _reopened(copy: IO[bytes], path: str) -> io.BufferedReader:
     """Return what a copied file holds, from its start; the copy stays open."""
     copy.seek(0)
-    return decompressed(io.BufferedReader(_Steps(copy), BUFFER), path)
+    return decompressed(io.BufferedReader(Steps(copy), BUFFER), path)
 
 
 def _files_of_tar(stream: BinaryIO) -> Iterator[tuple[str, float, IO[bytes]]]:
+    import tarfile
+
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
             archive.members = []  # type: ignore[attr-defined]  # it would remember every entry
@@ -283,6 +211,9 @@ def _files_of_tar(stream: BinaryIO) -> Iterator[tuple[str, float, IO[bytes]]]:
 
 def _files_of_zip(stream: BinaryIO) -> Iterator[tuple[str, float, IO[bytes]]]:
     """Read the files of a zip archive, whose directory is at its end."""
+    import tempfile
+    import zipfile
+
     with tempfile.TemporaryFile() as copy:
         _copy(stream, copy, _MOST_COPIED)
         with zipfile.ZipFile(copy) as archive:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from tcpstates.collect.saved.archive import HEAD, UNREADABLE, Member
+from tcpstates.collect.saved.archive import HEAD, Member
+from tcpstates.collect.saved.compressed import unreadable
 from tcpstates.collect.saved.text import read_lines
 from tcpstates.errors import FileUnavailable
 from tcpstates.model import Limitation
@@ -87,7 +88,7 @@ def find_listings(
     """Return the listings among the files, in the order of their paths."""
     groups: dict[str, list[tuple[Member, str]]] = {}
     for member in members:
-        with suppress(FileUnavailable, *UNREADABLE):
+        with suppress(FileUnavailable, *unreadable()):
             found = _format_of(member, make_reader())
             if found is not None:
                 of_proc = _OF_PROC.search(member.path)

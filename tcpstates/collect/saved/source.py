@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from io import BufferedReader, FileIO
 from typing import NamedTuple, Protocol
@@ -15,14 +14,8 @@ from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.names import read_services
 from tcpstates.collect.restrict import restrict_batch
-from tcpstates.collect.saved.archive import (
-    BUFFER,
-    UNREADABLE,
-    Finder,
-    Member,
-    decompressed,
-    is_archive,
-)
+from tcpstates.collect.saved.archive import Finder, Member, is_archive
+from tcpstates.collect.saved.compressed import BUFFER, decompressed, unreadable
 from tcpstates.collect.saved.listings import (
     Listing,
     chosen,
@@ -99,20 +92,25 @@ class FileSource:
     def taken_at(self) -> float | None:
         """Return when the first listing was written, in seconds since the epoch."""
         path = self._files.paths[0]
-        with suppress(*UNREADABLE):
+        try:
             if os.path.isfile(path) or os.path.isdir(path):  # not a pipe
                 found = self._listings(path)
                 return found[0].members[0].modified if found else os.stat(path).st_mtime
+        except unreadable():
+            pass
         return None
 
     def boot_id(self) -> str | None:
         """Return which boot a single file of our own JSON is of; None: unknown."""
         path = self._files.paths[0]
-        if len(self._files.paths) == 1 and os.path.isfile(path):
-            with suppress(*UNREADABLE), decompressed(_open(path), path) as stream:
+        if len(self._files.paths) > 1 or not os.path.isfile(path):
+            return None
+        try:
+            with decompressed(_open(path), path) as stream:
                 found = _BOOT.search(stream.read(_HEADER))
-                return found[1].decode() if found else None
-        return None
+        except unreadable():
+            return None
+        return found[1].decode() if found else None
 
     def _listings(self, path: str) -> list[Listing] | None:
         """Find the listings in a directory or archive; None: it is neither."""
@@ -143,7 +141,7 @@ class FileSource:
             limitations += describe(path, listings, read)
             for listing in read:
                 yield from self._read_listing(path, listing, limitations)
-        except UNREADABLE as error:
+        except unreadable() as error:
             reason = getattr(error, "strerror", None) or error
             raise FileUnavailable(path, f"cannot be read: {reason}") from error
 
@@ -155,7 +153,7 @@ class FileSource:
         damage = None
         try:  # keeps what precedes an error
             kept.extend(finder.in_archive(stream) if stream else finder.in_directory())
-        except UNREADABLE as error:
+        except unreadable() as error:
             damage = str(error)
         listings = self._held[finder.path] = find_listings(kept, self._reader)
         if damage is not None and not listings:
@@ -199,7 +197,7 @@ class FileSource:
                     progress.hide()
                     yield batch
                 progress.show(reader.lines, reader.rows)
-        except UNREADABLE as error:
+        except unreadable() as error:
             if not (reader.recognised or reader.rows):
                 raise
             text = f"{path}: only its first part could be read: {error}"

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from io import BufferedReader, IncrementalNewlineDecoder
 
-from tcpstates.collect.saved.archive import BUFFER, UNREADABLE
+from tcpstates.collect.saved.compressed import BUFFER, unreadable
 from tcpstates.parse.saved.cleaning import longest
 
 _SAMPLE = 4096  # bytes, to detect an encoding
@@ -63,7 +63,7 @@ def _chunks(stream: BufferedReader, chunk: int) -> Iterator[bytes]:
     try:  # one read at a time, because the next one may fail
         while len(start) < _SAMPLE and (data := stream.read1(chunk)):
             start += data
-    except UNREADABLE as found:
+    except unreadable() as found:
         error = found
     yield start
     if error is not None:
