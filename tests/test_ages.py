@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from support.fakes.batches import batch
+from support.fakes.batches import FixedNames, batch
 from tcpstates.ages import UNKNOWN, age_bounds_ms, idle_ms
+from tcpstates.columns.times import age
+from tcpstates.text import format_age
 
 TIMES = ("info.last_sent_ms", "info.last_received_ms", "info.last_ack_ms")
 
@@ -49,6 +51,28 @@ def row(
 )  # fmt: skip
 def test_bounds(one: dict[str, Any], bounds: tuple[float, float]) -> None:
     assert list(age_bounds_ms(batch(one), 60_000)) == [bounds]
+
+
+CREATED = 5000
+
+
+@pytest.mark.parametrize("created", [None, CREATED])
+@pytest.mark.parametrize("times", [(None,) * 3, (5000, 9000, 7000)])
+def test_shown_ages_are_the_bounds(
+    times: tuple[int | None, ...], created: int | None
+) -> None:
+    known = dict(zip(TIMES, times, strict=True))
+    rows = [
+        {"state_label": label, **known, "timer_ms": 12_000, "retransmits": 2}
+        for label in ("ESTABLISHED", "TIME_WAIT", "SYN_SENT", "CLOSE_WAIT", "LISTEN")
+    ]
+    if created is not None:
+        rows = [{**row, "created_ms": created} for row in rows]
+    for chosen in (rows, rows[:1], rows[1:]):
+        bounds = age_bounds_ms(batch(*chosen), 60_000)
+        shown = [format_age(*each) for each in bounds]
+        assert age(batch(*chosen), FixedNames()) == shown
+        assert all(most <= (created or inf) for _, most in bounds)
 
 
 def test_without_the_setting_a_closed_socket_may_have_any_age() -> None:
