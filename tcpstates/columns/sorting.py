@@ -7,10 +7,12 @@ thousand rows are kept at a time; a limit alone keeps none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import ge, gt, le, lt
 from typing import Any, NamedTuple, TypeVar
 
 from tcpstates.batch import Batch
 from tcpstates.columns.registry import Column, find_column
+from tcpstates.columns.values import Cells
 from tcpstates.model import Names
 
 T = TypeVar("T")
@@ -24,6 +26,11 @@ class SortKey(NamedTuple):
 
     column: Column
     descending: bool
+
+    def values(self, batch: Batch, names: Names) -> Cells:
+        """The values to compare; None, which is unknown, comes last."""
+        fill = self.column.order or self.column.values
+        return fill(batch, names)
 
 
 def find_sort_keys(text: str) -> tuple[SortKey, ...]:
@@ -78,13 +85,15 @@ class Arrangement:
     ) -> list[T]:
         """Sort the rows; unknown values come last."""
         held: list[Batch] = []
-        number = 0
+        number, worst = 0, None
         for batch in batches:
-            held.append(batch)
-            number += len(batch)
+            better = self._better(batch, names, worst)
+            if len(better):
+                held.append(better)
+            number += len(better)
             if self._limit is not None and number > 2 * self._limit + _AT_ONCE:
                 held = self._within_limit(held, self._order(held, names))
-                number = self._limit
+                number, worst = self._limit, self._worst(held, names)
         places = self._order(held, names)
         if self._limit is not None:
             held = self._within_limit(held, places)
@@ -93,6 +102,35 @@ class Arrangement:
         for index, batch in enumerate(held):
             rows.update(enumerate(make(batch), index << 32))
         return list(map(rows.__getitem__, places))
+
+    def _worst(self, batches: Sequence[Batch], names: Names) -> Any:
+        """Return the last value of the first key; None if it is unknown."""
+        key = self._keys[0]
+        values = [v for batch in batches for v in key.values(batch, names)]
+        if not values or None in values:
+            return None
+        return min(values) if key.descending else max(values)
+
+    def _better(self, batch: Batch, names: Names, worst: Any) -> Batch:
+        """Drop rows that are beyond the limit, as so many precede the worst value.
+
+        Few batches of a long listing have a row that is not: they take 0.05 us per row,
+        and sorting 0.3 us. `worst` None: every row may be within the limit.
+        """
+        if worst is None:
+            return batch
+        key = self._keys[0]
+        values = key.values(batch, names)
+        first, beyond, or_equal = (max, gt, ge) if key.descending else (min, lt, le)
+        # Of rows that are equal, the first ones are shown, or another key decides.
+        is_better = or_equal if len(self._keys) > 1 else beyond
+        known = [v for v in values if v is not None] if None in values else values
+        if known and is_better(first(known), worst):
+            chosen = [v is not None and is_better(v, worst) for v in values]
+        else:
+            chosen = [False] * len(batch)
+        self.left_out += len(batch) - sum(chosen)
+        return batch.select(chosen)
 
     def _order(self, batches: Sequence[Batch], names: Names) -> list[int]:
         """Return the places of the rows in their order.
@@ -103,10 +141,9 @@ class Arrangement:
         for number, batch in enumerate(batches):
             places += range(number << 32, (number << 32) + len(batch))
         for key in reversed(self._keys):
-            fill = key.column.order or key.column.values
             values: dict[int, Any] = {}
             for number, batch in enumerate(batches):
-                values.update(enumerate(fill(batch, names), number << 32))
+                values.update(enumerate(key.values(batch, names), number << 32))
             known = [place for place in places if values[place] is not None]
             unknown = [place for place in places if values[place] is None]
             known.sort(key=values.__getitem__, reverse=key.descending)

@@ -16,6 +16,8 @@ def timer(batch: Batch, names: Names) -> Cells:
     kinds = batch.get("timer")
     if kinds is None:
         return [None] * len(batch)
+    if kinds.count("off") == len(batch):
+        return [None] * len(batch)
     rows = batch.rows("timer", "timer_ms", "retransmits")
     return [None if row[0] in ("off", None) else _TIMER_TEXTS[row] for row in rows]
 
