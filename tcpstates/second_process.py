@@ -30,6 +30,7 @@ _MOST_WAITING = 8  # texts that wait for the child's
 _NOTE = Struct("=BI")  # a slot, and the length of what is in it
 _TOO_LONG = 2**32 - 1  # instead of a length
 _ERRORS = "surrogatepass"
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class SecondProcess(Generic[T]):
@@ -49,20 +50,28 @@ class SecondProcess(Generic[T]):
         with ExitStack() as theirs, ExitStack() as ours:
             items, self._items = _pipe(theirs, ours)
             texts, self._texts = reversed(_pipe(ours, theirs))
-            self._child = os.fork()
-            if self._child == 0:
-                self._serve(items, texts)
+            # An interrupt in the child must not be handled as in the parent, which
+            # would remove its unfinished file.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            try:
+                self._child = os.fork()
+                if self._child == 0:
+                    self._serve(items, texts, before)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._ends = ours.pop_all()
         self._answers = poll()
         self._answers.register(self._texts, POLLIN)
 
-    def _serve(self, items: int, texts: int) -> None:
+    def _serve(self, items: int, texts: int, signals: Iterable[int]) -> None:
         """Work in the child until there are no further items, and exit."""
         code = 1
         try:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
             # The terminal sends an interrupt to both; the child ends with its parent.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
             os.close(self._items)
             while note := os.read(items, _NOTE.size):
                 slot, length = _NOTE.unpack(note)
