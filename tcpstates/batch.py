@@ -78,8 +78,8 @@ class Batch:
     def parts(self, asked: Collection[ColumnName]) -> tuple[Any, ...] | None:
         """The arguments of `from_parts`, for another process of this run.
 
-        They have only types of `marshal`, or the batch has to stay in this process, as
-        it has if the result is None. Only the columns in `asked` will be needed.
+        Only the columns in `asked` will be needed. None: the batch has to stay in this
+        process; so has one with parts that `marshal` cannot write.
         """
         return None
 

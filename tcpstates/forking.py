@@ -12,7 +12,7 @@ def may_fork() -> bool:
     A child of a process with several threads may find a lock that nobody opens again.
     With one processor, the processes would only wait for each other.
     """
-    processors = getattr(os, "sched_getaffinity", None)  # only Linux has it
+    processors = getattr(os, "sched_getaffinity", None)  # not every system has it
     if processors is None or threading.active_count() > 1:
         return False
     return len(processors(0)) > 1

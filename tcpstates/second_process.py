@@ -30,7 +30,6 @@ _MOST_WAITING = 8  # texts that wait for the child's
 _NOTE = Struct("=BI")  # a slot, and the length of what is in it
 _TOO_LONG = 2**32 - 1  # instead of a length
 _ERRORS = "surrogatepass"
-_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class SecondProcess(Generic[T]):
@@ -50,9 +49,10 @@ class SecondProcess(Generic[T]):
         with ExitStack() as theirs, ExitStack() as ours:
             items, self._items = _pipe(theirs, ours)
             texts, self._texts = reversed(_pipe(ours, theirs))
-            # An interrupt in the child must not be handled as in the parent, which
-            # would remove its unfinished file.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            # No signal in the child may be handled as in the parent, which removes its
+            # unfinished file.
+            everything = signal.valid_signals()
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
             try:
                 self._child = os.fork()
                 if self._child == 0:
@@ -67,8 +67,9 @@ class SecondProcess(Generic[T]):
         """Work in the child until there are no further items, and exit."""
         code = 1
         try:
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
+            for number in signal.valid_signals():
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.SIG_DFL)
             # The terminal sends an interrupt to both; the child ends with its parent.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, signals)
@@ -99,7 +100,7 @@ class SecondProcess(Generic[T]):
             self._end()
 
     def _ready(self, waiting: deque[str | None], most: int) -> Iterator[str]:
-        """Yield the first texts; if more than `most` wait, wait, too."""
+        """Yield the texts that are ready; wait if more than `most` are left."""
         while waiting:
             text = waiting[0]
             if text is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,8 +13,8 @@ import pytest
 
 if not hasattr(os, "fork"):
     pytest.skip("there is no fork", allow_module_level=True)
+from conftest import finish
 from tcpstates import second_process
-from tcpstates.forking import may_fork
 from tcpstates.second_process import texts_in_two_processes
 
 HERE = os.getpid()
@@ -22,17 +22,22 @@ MANY = range(500)
 
 
 @pytest.fixture(autouse=True)
-def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    children: list[int] = []
+    fork = os.fork
 
+    def forked() -> int:
+        pid = fork()
+        children.append(pid)
+        return pid
 
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+    monkeypatch.setattr(os, "fork", forked)
     before = open_descriptors()
     yield
     assert open_descriptors() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    for child in children:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
 
 
 def open_descriptors() -> list[str]:
@@ -54,7 +59,6 @@ def texts(make: object = made, pack: object = pack, most: int = 500) -> list[str
 
 
 def test_both_processes_make_texts() -> None:
-    assert may_fork()
     makers = texts(lambda number: f"{number} {os.getpid()}")
     assert [text.split()[0] for text in makers] == list(map(str, MANY))
     assert len({text.split()[1] for text in makers}) == 2
@@ -129,6 +133,41 @@ def test_an_interrupt_ends_only_the_parent() -> None:
     assert len(set(texts(make))) == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGQUIT, signal.SIGTERM])
+def test_handlers_of_the_parent_are_not_the_childs(number: int) -> None:
+    reading, writing = os.pipe()
+    before = signal.signal(number, lambda *_: os.write(writing, b"handled"))
+
+    def make(item: int) -> str:
+        if os.getpid() != HERE:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        return made(item)
+
+    try:
+        assert texts(make) == list(map(made, MANY))
+    finally:
+        signal.signal(number, before)
+        os.close(writing)
+        said = os.read(reading, 100)
+        os.close(reading)
+    assert said == b""
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def make(item: int) -> str:
+        if os.getpid() != HERE:
+            os.kill(os.getpid(), signal.SIGHUP)
+        return f"{os.getpid()}"
+
+    try:
+        assert len(set(texts(make))) == 2
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def no_fork() -> int:
     raise BlockingIOError("too many processes")
 
@@ -140,17 +179,20 @@ def test_without_a_fork_everything_is_made_here(
     assert texts() == list(map(made, MANY))
 
 
-def test_one_processor_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
-    assert not may_fork()
+PROGRAM = """
+import os, sys, threading
+from tcpstates.forking import may_fork
+os.sched_getaffinity = lambda _: set(range(int(sys.argv[1])))
+for _ in range(int(sys.argv[2]) - 1):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(may_fork())
+"""
 
 
-def test_several_threads_are_not_forked() -> None:
-    goes_on = threading.Event()
-    thread = threading.Thread(target=goes_on.wait)
-    thread.start()
-    try:
-        assert not may_fork()
-    finally:
-        goes_on.set()
-        thread.join()
+@pytest.mark.parametrize(
+    ("processors", "threads", "may"),
+    [(1, 1, False), (2, 1, True), (64, 1, True), (2, 2, False), (1, 2, False)],
+)
+def test_whether_to_fork(processors: int, threads: int, may: bool) -> None:
+    words = (sys.executable, "-c", PROGRAM, str(processors), str(threads))
+    assert finish(words).stdout.strip() == str(may)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tcpstates.columns.registry import Column
     from tcpstates.columns.sorting import Arrangement
     from tcpstates.columns.values import Cells
+    from tcpstates.render.plain import Filled
 
 T = TypeVar("T")
-Filled = Sequence["Cells"]  # the cells of each column, for some rows
 # A table of this many rows is drawn in 0.1 s; nobody reads more of them at once.
 _TABLE_ROWS = 200
 # This many rows determine the widths of a streamed listing.

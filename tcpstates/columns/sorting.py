@@ -114,8 +114,8 @@ class Arrangement:
     def _better(self, batch: Batch, names: Names, worst: Any) -> Batch:
         """Drop rows that are beyond the limit, as so many precede the worst value.
 
-        Few batches of a long listing have a row that is not: they take 0.05 us per row,
-        and sorting 0.3 us. `worst` None: every row may be within the limit.
+        In most batches of a long listing, no row is within the limit. Finding that out
+        takes 0.05 us per row, sorting 0.3 us. `worst` None: it is not known yet.
         """
         if worst is None:
             return batch

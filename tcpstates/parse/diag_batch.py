@@ -172,7 +172,7 @@ class DiagBatch(Batch):
         if not PROTOCOLS[self.protocol].has_timers:
             return None
         times = self._numbers(_EXPIRES)
-        if max(times) < 1 << 31:
+        if max(times, default=0) < 1 << 31:
             return times
         # Old kernels let an expired timer wrap around to near 2**32.
         return [ms if ms < 1 << 31 else None for ms in times]

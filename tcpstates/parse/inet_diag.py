@@ -116,7 +116,8 @@ class DiagDecoder:
         self.port_id = 0
         self._sequence = sequence
         self._labels = label_table(protocol, bound=bound)
-        self._kinds: list[bytes] = []  # the common beginnings of socket messages
+        # The common beginnings of socket messages; values have no meaning.
+        self._kinds: dict[bytes, None] = {}
         self._runs = _pattern_of_runs(())
         self._waiting: dict[bytes, list[bytes]] = {}  # by kind: parts of tables
         self._recent: set[int] = set()
@@ -129,8 +130,8 @@ class DiagDecoder:
         if len(datagram) < 16 or len(datagram) % 4:
             raise ParseError("netlink", f"malformed datagram of {len(datagram)} bytes")
         runs: list[bytes] = self._runs.findall(datagram)
-        if sum(map(len, runs)) != len(datagram):
-            runs = self._split(datagram)
+        if not self._is_run(runs[-1]):
+            runs += self._split(runs.pop())
         if self._in_order:
             made = (self._batch(run) for run in runs)
             return [self._without_repeats(batch) for batch in made if batch is not None]
@@ -150,11 +151,12 @@ class DiagDecoder:
         runs = []
         offset, end = 0, len(datagram)
         while offset < end:
-            known = self._runs.match(datagram, offset)
-            if known is not None:
-                runs.append(known[0])
-                offset = known.end()
-                continue
+            if datagram[offset : offset + _KIND] in self._kinds:
+                found = self._runs.match(datagram, offset)
+                if found is not None and self._is_run(found[0]):
+                    runs.append(found[0])
+                    offset = found.end()
+                    continue
             if end - offset < 16:
                 raise ParseError("netlink", "truncated message header")
             length = unpack_from("=I", datagram, offset)[0]
@@ -167,6 +169,10 @@ class DiagDecoder:
             offset += padded
         return runs
 
+    def _is_run(self, found: bytes) -> bool:
+        """Whether this is what the pattern matches, and not the rest behind it."""
+        return found[:_KIND] in self._kinds and len(found) % _stride(found) == 0
+
     def _is_socket(self, message: bytes) -> bool:
         """Whether a message is a socket of this dump; handle others."""
         length, kind, flags, *reply_to = _HEADER(message)
@@ -178,7 +184,7 @@ class DiagDecoder:
             if length < ATTRIBUTES:
                 raise ParseError("netlink", f"socket message of {length} bytes")
             if not flags & NLM_F_DUMP_INTR and len(self._kinds) < _MOST_KINDS:
-                self._kinds.append(message[:_KIND])
+                self._kinds[message[:_KIND]] = None
                 self._runs = _pattern_of_runs(self._kinds)
             return True
         if kind in (NLMSG_DONE, NLMSG_ERROR):
@@ -248,11 +254,15 @@ def _stride(message: bytes) -> int:
 
 
 def _pattern_of_runs(kinds: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Build a pattern that matches one or more messages of one of these kinds."""
+    """Build a pattern that matches one or more messages of one of these kinds.
+
+    Where another kind begins, it matches all that is left.
+    """
     return re.compile(
-        b"|".join(
-            b"(?:%b.{%d})+" % (re.escape(kind), _stride(kind) - _KIND) for kind in kinds
+        b"".join(
+            b"(?:%b.{%d})+|" % (re.escape(kind), _stride(kind) - _KIND)
+            for kind in kinds
         )
-        or b"(?!)",
+        + b".+",
         re.DOTALL,
     )

@@ -17,6 +17,7 @@ from tcpstates.fields import ColumnName
 from tcpstates.parse.diag_batch import _MAKERS, _NUMBERS, DiagBatch
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
+from tcpstates.parse.tcp_info import PLACES
 from tcpstates.states import GROUPS, LISTENING, OtherState, TcpState
 
 
@@ -188,6 +189,39 @@ def test_mixed_messages_lose_nothing() -> None:
         )
         assert values(again, "cookie") == list(range(70, 75))
         assert values(batches, "mark").count(1) == 40
+
+
+@pytest.mark.parametrize("flags", [2, 2 | 0x10], ids=["", "interrupted"])
+def test_more_kinds_than_are_remembered(flags: int) -> None:
+    kinds = [((100, b"x" * 4 * length),) for length in range(50)]
+    order = [kinds[number * 7 % len(kinds)] for number in range(2000)]
+    made = [
+        diag.message(cookie=n, attributes=kind, flags=flags)
+        for n, kind in enumerate(order)
+    ]
+    found = decoder()
+    batches: list[DiagBatch] = []
+    for start in range(0, len(made), 150):
+        batches += found.decode(b"".join(made[start : start + 150]))
+    batches += found.decode(diag.done())
+    assert sorted(values(batches, "cookie")) == list(range(2000))
+    assert found.changed == (flags != 2)
+
+
+@pytest.mark.parametrize("cut", [4, 8, 40])
+def test_a_known_kind_that_is_cut_off_is_an_error(cut: int) -> None:
+    found = decoder()
+    found.decode(diag.message() * 2)
+    with pytest.raises(ParseError):
+        found.decode((diag.message() * 3)[:-cut])
+
+
+def test_no_socket_has_every_column() -> None:
+    (one,) = decoded(decoder(), diag.message())
+    nothing = one.select([False])
+    assert len(nothing) == 0
+    for name in (*_MAKERS, *_NUMBERS, *PLACES):
+        assert list(nothing.column(name)) == []
 
 
 def test_attributes_of_unequal_rows_of_one_length() -> None:

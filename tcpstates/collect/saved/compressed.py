@@ -23,8 +23,9 @@ def is_compressed(start: bytes) -> bool:
 def unreadable() -> tuple[type[Exception], ...]:
     """What is raised for damaged data, for data that ends too early, and by the system.
 
-    `except unreadable()` loads these modules only after an error; a listing that is not
-    compressed needs none of them, and they take 10 ms.
+    A listing that is not compressed needs none of these modules, which take 10 ms. So
+    call this only after an error; where a generator may also be closed, after an
+    `except Exception`.
     """
     import tarfile
     import zipfile

@@ -141,7 +141,9 @@ class FileSource:
             limitations += describe(path, listings, read)
             for listing in read:
                 yield from self._read_listing(path, listing, limitations)
-        except unreadable() as error:
+        except Exception as error:
+            if not isinstance(error, unreadable()):
+                raise
             reason = getattr(error, "strerror", None) or error
             raise FileUnavailable(path, f"cannot be read: {reason}") from error
 
@@ -197,8 +199,9 @@ class FileSource:
                     progress.hide()
                     yield batch
                 progress.show(reader.lines, reader.rows)
-        except unreadable() as error:
-            if not (reader.recognised or reader.rows):
+        except Exception as error:
+            is_listing = reader.recognised or reader.rows
+            if not (is_listing and isinstance(error, unreadable())):
                 raise
             text = f"{path}: only its first part could be read: {error}"
             limitations.append(Limitation("rows-skipped", text))

@@ -15,6 +15,7 @@ from typing import Any
 from tcpstates.batch import ColumnBatch
 from tcpstates.fields import SIDES_OF_A_SOCKET, ColumnName
 from tcpstates.model import Owner
+from tcpstates.parse.saved.cleaning import LONGEST
 from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
 from tcpstates.parse.saved.gate import are_valid
 from tcpstates.parse.saved.layout import Layout, Shape, Words
@@ -65,6 +66,8 @@ def plain_batches(
     shape: Shape, lines: Sequence[str], endpoints: Endpoints
 ) -> list[ColumnBatch] | None:
     """Convert all lines but the last one; None if one of them is not plain."""
+    if max(map(len, lines)) > LONGEST:
+        return None
     words = f" {_END} ".join(lines).split()
     width = shape.words + 1
     if len(words) != width * len(lines) - 1:
@@ -75,7 +78,7 @@ def plain_batches(
         columns = shape.columns([words[n::width] for n in range(shape.words)])
         rows = {name: texts[:-1] for name, texts in columns.items()}
         return _batches(shape, rows, endpoints)
-    except MalformedLine:
+    except (MalformedLine, ValueError, OverflowError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
+LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _LONGEST_JSON = 1 << 26  # it may contain all sockets of a host
 _JSON = ("[", "{")
 _ESCAPE = re.compile(
@@ -172,4 +172,4 @@ def without_prefix(line: str) -> str | None:
 
 def longest(line: str) -> int:
     """Return how many characters a line that begins like this may have."""
-    return _LONGEST_JSON if line[:1] in _JSON else _LONGEST
+    return _LONGEST_JSON if line[:1] in _JSON else LONGEST

@@ -18,7 +18,7 @@ from tcpstates.parse.saved.rows import (
     row_or_malformed,
     take_user,
 )
-from tcpstates.parse.saved.shapes import LSOF
+from tcpstates.parse.saved.shapes import FAMILIES, LSOF
 from tcpstates.protocols import PROTOCOLS
 
 _HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
@@ -31,7 +31,6 @@ _STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
 _LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
 _LONGEST = 1000  # characters before the type; more would take the pattern too long
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
-_FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 # Protocols whose sockets are left out; any other name may be a damaged one.
 _OTHER_PROTOCOLS = frozenset(
     {"udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "raw"}
@@ -134,7 +133,7 @@ class LsofFields(Layout):
         protocol = fields.get("P", "").lower()
         if protocol not in PROTOCOLS or "n" not in fields:
             is_whole = "n" in fields and protocol in _OTHER_PROTOCOLS
-            is_damaged = fields.get("t") in _FAMILIES and not is_whole
+            is_damaged = fields.get("t") in FAMILIES and not is_whole
             return (MALFORMED._replace(line=self._line),) if is_damaged else ()
         return (row_or_malformed(partial(self._made, protocol, fields), self._line),)
 
@@ -180,7 +179,7 @@ def _row(
     here, arrow, there = (name.split() or ("",))[0].partition("->")
     if arrow and not there:
         raise MalformedLine(name)
-    family, places, ends = endpoints.ends(here, there or "*:*", _FAMILIES.get(kind))
+    family, places, ends = endpoints.ends(here, there or "*:*", FAMILIES.get(kind))
     raw = reported.get("ST")
     received, sent = (_number(reported.get(key)) for key in ("QR", "QS"))
     if raw == "LISTEN":

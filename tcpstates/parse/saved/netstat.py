@@ -82,7 +82,8 @@ class Netstat(Layout):
 
     def shape(self, line: str) -> Shape | None:
         """Return the shape of a plain socket of Linux: see `Layout`."""
-        if self._after_state or self._has_counters or self._is_windows:
+        is_of_linux = not (self._after_state or self._has_counters or self._is_windows)
+        if not is_of_linux or self._width != WIDTH:
             return None
         return NETSTAT_IPV6 if line.startswith("tcp6") else NETSTAT
 

@@ -36,8 +36,7 @@ _SOCKETS_IN_JSON = ('"protocol"', '"LocalAddress"')
 _FIELDS_OF_A_ROW = 5  # a line with fewer words may be the rest of a wrapped row
 _MOST_PREFIXES = 4  # to remove from a line
 _MOST_BY_LINE = 4096  # lines, where runs are rare
-
-# Raised for hostile lines: numbers of 5,000 digits, deeply nested lists.
+# For hostile lines: numbers of 5,000 digits, deeply nested lists.
 _BROKEN = (MalformedLine, ValueError, OverflowError, RecursionError)
 
 
@@ -148,8 +147,8 @@ class Reader:
         self, lines: Sequence[str], place: int
     ) -> tuple[int, list[ColumnBatch] | None]:
         """See `PlainRuns.at`; a line that is not settled is read by line."""
-        is_undecided = self._torn is not None or self._snapshots.is_undecided
-        if self._current is None or is_undecided:
+        is_settled = self._torn is None and not self._snapshots.is_undecided
+        if self._current is None or not is_settled:
             return 0, None
         return self._runs.at(self._current, lines, place)
 

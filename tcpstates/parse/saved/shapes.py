@@ -1,7 +1,7 @@
 """How ss, netstat and lsof print a plain TCP socket of Linux: see `blocks`.
 
 Every function takes the words of some lines, by column, and returns their plain columns
-under the names of `blocks.Columns`. It raises MalformedLine if a line is not plain.
+under the names of `layout.Words`. It raises MalformedLine if a line is not plain.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _USER = re.compile(r"\w[\w.-]{0,31}")
 _COMMAND = re.compile(r"[!-~]{1,32}")
 _DESCRIPTOR = re.compile(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
 _MODES = frozenset("urw")  # open for both, reading, writing
-_OFFSET = re.compile(r"0t[0-9]+")
+_OFFSET = re.compile(r"0t[0-9]{1,20}")
 _STATE = re.compile(r"[A-Z][A-Z0-9_]+")
 _IN_PARENTHESES = re.compile(r"\([A-Z0-9_]+\)")
 FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
@@ -32,7 +32,7 @@ def _ends(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     addresses, colons, ports = zip(
         *map(str.rpartition, texts, repeat(":")), strict=True
     )
-    _require("" not in colons)
+    _require("" not in colons and "" not in ports)
     return addresses, ports
 
 
@@ -42,7 +42,7 @@ def _require(is_plain: bool) -> None:  # noqa: FBT001
 
 
 def require_numbers(texts: Sequence[str], most: int = DIGITS) -> None:
-    """Raise MalformedLine unless all texts are short numbers; texts are not empty."""
+    """Raise MalformedLine unless all texts are short numbers; none may be empty."""
     digits = "".join(texts)
     _require(digits.isascii() and digits.isdecimal())
     _require(max(map(len, texts)) <= most)
@@ -129,6 +129,7 @@ def _of_lsof(words: Sequence[Sequence[str]]) -> Words:
     names = {text: text[1:-1] for text in set(state)}
     # A listener has no peer.
     here, arrows, there = zip(*map(str.partition, name, repeat("->")), strict=True)
+    _require(("->", "") not in zip(arrows, there, strict=True))
     if "" in arrows:
         there = tuple(end or "*:*" for end in there)
     local, local_port = _ends(here)

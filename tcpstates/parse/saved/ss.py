@@ -135,7 +135,9 @@ class Ss(Layout):
         if not self._has_state or self._is_old:
             return None
         if self._has_netid:
-            return _WITH_NETID
+            is_undecided = self._held is not None and self._held.protocol == _UNDECIDED
+            # What follows decides on the protocol of rows without Netid.
+            return None if self._waiting or is_undecided else _WITH_NETID
         return _WITHOUT_NETID if self._protocol == "tcp" else None
 
     def rows(self, line: str) -> Sequence[Row] | None:

@@ -70,7 +70,7 @@ def test_every_sample_with_its_lines_repeated(path: Path) -> None:
     text = path.read_bytes().decode("utf-8", "replace")
     if text.startswith(("{", "[")):
         pytest.skip("JSON has no lines")
-    same([line for line in text.splitlines() for _ in range(80)])
+    same([line for line in text.splitlines() for _ in range(40)])
 
 
 PLAIN = {
@@ -159,6 +159,11 @@ REPLACED = (
     (":80", ":99999"),
     (":80", ":ssh"),
     (":80", ":*"),
+    (":80", ":"),
+    (":80", ""),
+    ("->10.0.0.1:", "->"),
+    ("->10.0.0.1", "->"),
+    (" ", " " * 70_000),
     ("0", "\N{DEVANAGARI DIGIT ONE}"),
     ("LISTEN", "LISTENER"),
     ("192.0.2.1", "192.0.2.1%eth0"),
@@ -179,6 +184,28 @@ def test_values_that_are_not_plain(kind: str, replaced: int) -> None:
     for place in (40, 41, 200, 300):
         lines[place] = lines[place].replace(old, new, 1)
     same(lines)
+
+
+def test_an_arrow_without_an_end_beside_a_listener() -> None:
+    lines = plain("lsof-many", 200)
+    lines[60] = lines[60].replace(" (LISTEN)", "-> (LISTEN)")
+    assert sum(same(lines).values()) == 199
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("UNCONN", "LISTEN"), ("ESTAB", "UNCONN")]
+)
+def test_a_protocol_that_later_lines_decide(first: str, second: str) -> None:
+    lines = plain("ss-netid", 300)
+    for place, state in ((60, first), (150, second)):
+        lines[place] = f"{state} 0 0 10.0.0.1:80 192.0.2.1:0"
+    same(lines)
+
+
+def test_addresses_that_a_narrow_netstat_has_cut() -> None:
+    heading = "Proto Recv-Q Send-Q Local Address    Foreign Address  (state)"
+    row = "tcp 0 0 10.0.0.100:10031 192.0.2.1:443 ESTABLISHED"
+    same([heading, *[row] * 300])
 
 
 def test_a_repeated_heading_starts_a_snapshot() -> None:
