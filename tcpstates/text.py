@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import inf
-from string import ascii_letters, digits
 from typing import Any, TypeVar
 
 _MOST_CHARACTERS = 4096  # PATH_MAX: the path of a cgroup may be long
@@ -73,7 +72,8 @@ def sanitise_line(text: str) -> str:
     return "".join(out)
 
 
-_UNQUOTED = frozenset(ascii_letters + digits + "_@%+,./:-")
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_UNQUOTED = frozenset(_LETTERS + "_@%+,./:-")
 
 
 def quote_argument(text: str) -> str:
@@ -155,9 +155,7 @@ def decode_name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-_PLAIN_NAME = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-"
-)
+_PLAIN_NAME = frozenset(_LETTERS + "_.:/@+-")
 
 
 @lru_cache(maxsize=4096)

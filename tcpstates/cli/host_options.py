@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +131,7 @@ def hosts_origin(values: Mapping[str, Any]) -> Hosts:
 
 def _end_with_us(hosts: Hosts) -> None:
     """Let nothing that connects outlive us: each runs in a session of its own."""
+    import signal
 
     def end(number: int, frame: object) -> None:
         hosts.abort()

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 _EACH_SECOND = "1"
 _SECONDS = r"\d+(?:\.\d*)?(?:ms|s|m|h)?|\.\d+s?"
-_TIME = re.compile(_SECONDS)
-_GROUP = re.compile(f"-([A-Za-z0-9]*)w([A-Za-z]*?)({_SECONDS})?")
+_GROUP = f"-([A-Za-z0-9]*)w([A-Za-z]*?)({_SECONDS})?"
 
 
 def complete_intervals(arguments: Sequence[str]) -> list[str]:
@@ -24,7 +23,8 @@ def _completed(arguments: Sequence[str]) -> Iterator[str]:
             yield argument
             yield from waiting
             return
-        found = _GROUP.fullmatch(argument)
+        # A pattern is compiled only for an option that may be -w.
+        found = re.fullmatch(_GROUP, argument) if "w" in argument else None
         if found is None and argument != "--watch":
             yield argument
             continue
@@ -34,5 +34,5 @@ def _completed(arguments: Sequence[str]) -> Iterator[str]:
         if attached:
             yield from ("--watch", attached)
             continue
-        is_given = bool(waiting) and _TIME.fullmatch(waiting[0]) is not None
+        is_given = bool(waiting) and re.fullmatch(_SECONDS, waiting[0]) is not None
         yield from ("--watch", waiting.pop(0) if is_given else _EACH_SECOND)

@@ -11,9 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tcpstates.batch import Batch
-from tcpstates.columns.details import format_memory, info_texts
 from tcpstates.columns.saved_values import reported_users
-from tcpstates.columns.ss_info import ss_info_texts
 from tcpstates.fields import ColumnName
 from tcpstates.model import Names, Owner, Reason
 from tcpstates.states import OtherState, TcpState
@@ -229,17 +227,23 @@ def _holder(name: bytes | None, pid: int | None) -> str:
 
 def info(batch: Batch, names: Names) -> Cells:
     """Show the readable part of tcp_info."""
+    from tcpstates.columns.details import info_texts
+
     return info_texts(batch)
 
 
 def info_in_full(batch: Batch, names: Names) -> Cells:
     """Show all of tcp_info under the names of ss."""
+    from tcpstates.columns.ss_info import ss_info_texts
+
     texts = ss_info_texts(batch, numeric=names.numeric, options=True, newest=True)
     return [text and text.lstrip(" ") for text in texts]
 
 
 def memory(batch: Batch, names: Names) -> Cells:
     """Show the memory of sockets."""
+    from tcpstates.columns.details import format_memory
+
     return [
         None if memory is None else format_memory(memory)
         for memory in batch.column("memory")
