@@ -91,7 +91,7 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: int | None) -> list[Bounds]:
 
 def ages_ms(
     batch: Batch, fin_timeout_ms: int | None
-) -> tuple[Sequence[float], dict[int, Bounds]]:
+) -> tuple[Sequence[int], dict[int, Bounds]]:
     """The lower bound of each age, and the bounds of sockets with an upper one, too.
 
     The second part has the places of these sockets. Most sockets are ESTABLISHED, whose

@@ -210,15 +210,31 @@ def format_ms(milliseconds: float) -> str:
     """Format a time in a suitable unit: 12ms, 4.2s, 3m20s, 2h05m, 4d03h."""
     if milliseconds < 1000:
         return f"{milliseconds:g}ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
+    tenths = int(milliseconds + 50) // 100
+    if tenths < 600:
+        return f"{tenths // 10}.{tenths % 10}s"
+    whole = int(milliseconds + 500) // 1000
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def shown_ms(milliseconds: Sequence[int]) -> list[int]:
+    """Replace times by others that `format_ms` formats alike: by few distinct ones."""
+    return [
+        ms
+        if ms < 1000
+        else (ms + 50) // 100 * 100
+        if ms < 59_950
+        else (ms + 500) // 1000 * 1000
+        if ms < 3_599_500
+        else (ms + 500) // 60_000 * 60_000
+        if ms < 86_399_500
+        else (ms + 500) // 3_600_000 * 3_600_000
+        for ms in milliseconds
+    ]
 
 
 def format_age(least: float, most: float) -> str | None:

@@ -6,7 +6,7 @@ import unicodedata
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tcpstates.text import (
@@ -21,6 +21,7 @@ from tcpstates.text import (
     quote_argument,
     sanitise,
     sanitise_all,
+    shown_ms,
 )
 
 
@@ -94,7 +95,9 @@ def test_decoding_loses_nothing() -> None:
         (999, "999ms"),
         (1000, "1.0s"),
         (59_940, "59.9s"),
-        (59_999, "60.0s"),
+        (59_949, "59.9s"),
+        (59_950, "1m00s"),
+        (59_999, "1m00s"),
         (60_000, "1m00s"),
         (7_199_000, "1h59m"),
         (90_000_000, "1d01h"),
@@ -102,6 +105,18 @@ def test_decoding_loses_nothing() -> None:
 )
 def test_times(milliseconds: int, shown: str) -> None:
     assert format_ms(milliseconds) == shown
+
+
+@given(st.lists(st.integers(0, 10**12)))
+@example([999, 1000, 1049, 1050, 2150, 59_949, 59_950, 60_499, 60_500])
+@example([3_599_499, 3_599_500, 86_399_499, 86_399_500, 90_000_000])
+def test_rounded_times_have_the_same_text(times: list[int]) -> None:
+    assert list(map(format_ms, shown_ms(times))) == list(map(format_ms, times))
+
+
+def test_rounded_times_are_few() -> None:
+    week = range(0, 7 * 86_400_000, 997)
+    assert len(set(shown_ms(week))) < 10_000
 
 
 @pytest.mark.parametrize(
