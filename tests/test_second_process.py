@@ -133,8 +133,9 @@ def test_an_interrupt_ends_only_the_parent() -> None:
     assert len(set(texts(make))) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGQUIT, signal.SIGTERM])
-def test_handlers_of_the_parent_are_not_the_childs(number: int) -> None:
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGQUIT", "SIGTERM"])
+def test_handlers_of_the_parent_are_not_the_childs(name: str) -> None:
+    number = signal.Signals[name]
     reading, writing = os.pipe()
     before = signal.signal(number, lambda *_: os.write(writing, b"handled"))
 

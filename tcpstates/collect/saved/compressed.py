@@ -24,8 +24,7 @@ def unreadable() -> tuple[type[Exception], ...]:
     """What is raised for damaged data, for data that ends too early, and by the system.
 
     A listing that is not compressed needs none of these modules, which take 10 ms. So
-    call this only after an error; where a generator may also be closed, after an
-    `except Exception`.
+    call this for archives only, and elsewhere `is_unreadable`.
     """
     import tarfile
     import zipfile
@@ -45,6 +44,12 @@ def unreadable() -> tuple[type[Exception], ...]:
 
         found.append(LZMAError)
     return tuple(found)
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Whether an error is one of `unreadable`, whose modules it loads only then."""
+    # Without memory, none can be loaded.
+    return not isinstance(error, MemoryError) and isinstance(error, unreadable())
 
 
 def decompressed(stream: io.BufferedReader, path: str) -> io.BufferedReader:

@@ -15,7 +15,7 @@ from tcpstates.capabilities import Capability
 from tcpstates.collect.names import read_services
 from tcpstates.collect.restrict import restrict_batch
 from tcpstates.collect.saved.archive import Finder, Member, is_archive
-from tcpstates.collect.saved.compressed import BUFFER, decompressed, unreadable
+from tcpstates.collect.saved.compressed import BUFFER, decompressed, is_unreadable
 from tcpstates.collect.saved.listings import (
     Listing,
     chosen,
@@ -96,8 +96,9 @@ class FileSource:
             if os.path.isfile(path) or os.path.isdir(path):  # not a pipe
                 found = self._listings(path)
                 return found[0].members[0].modified if found else os.stat(path).st_mtime
-        except unreadable():
-            pass
+        except Exception as error:
+            if not is_unreadable(error):
+                raise
         return None
 
     def boot_id(self) -> str | None:
@@ -108,7 +109,9 @@ class FileSource:
         try:
             with decompressed(_open(path), path) as stream:
                 found = _BOOT.search(stream.read(_HEADER))
-        except unreadable():
+        except Exception as error:
+            if not is_unreadable(error):
+                raise
             return None
         return found[1].decode() if found else None
 
@@ -142,7 +145,7 @@ class FileSource:
             for listing in read:
                 yield from self._read_listing(path, listing, limitations)
         except Exception as error:
-            if not isinstance(error, unreadable()):
+            if not is_unreadable(error):
                 raise
             reason = getattr(error, "strerror", None) or error
             raise FileUnavailable(path, f"cannot be read: {reason}") from error
@@ -155,7 +158,9 @@ class FileSource:
         damage = None
         try:  # keeps what precedes an error
             kept.extend(finder.in_archive(stream) if stream else finder.in_directory())
-        except unreadable() as error:
+        except Exception as error:
+            if not is_unreadable(error):
+                raise
             damage = str(error)
         listings = self._held[finder.path] = find_listings(kept, self._reader)
         if damage is not None and not listings:
@@ -201,7 +206,7 @@ class FileSource:
                 progress.show(reader.lines, reader.rows)
         except Exception as error:
             is_listing = reader.recognised or reader.rows
-            if not (is_listing and isinstance(error, unreadable())):
+            if not (is_listing and is_unreadable(error)):
                 raise
             text = f"{path}: only its first part could be read: {error}"
             limitations.append(Limitation("rows-skipped", text))

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from io import BufferedReader, IncrementalNewlineDecoder
 
-from tcpstates.collect.saved.compressed import BUFFER, unreadable
+from tcpstates.collect.saved.compressed import BUFFER, is_unreadable
 from tcpstates.parse.saved.cleaning import longest
 
 _SAMPLE = 4096  # bytes, to detect an encoding
@@ -63,7 +63,9 @@ def _chunks(stream: BufferedReader, chunk: int) -> Iterator[bytes]:
     try:  # one read at a time, because the next one may fail
         while len(start) < _SAMPLE and (data := stream.read1(chunk)):
             start += data
-    except unreadable() as found:
+    except Exception as found:
+        if not is_unreadable(found):
+            raise
         error = found
     yield start
     if error is not None:
