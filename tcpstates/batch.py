@@ -9,7 +9,7 @@ The columns are those of `fields.ColumnName`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import compress
 from typing import Any, TypeVar
@@ -75,18 +75,12 @@ class Batch:
         self._columns[name] = values
         self._is_extended = True
 
-    def parts(self, asked: Collection[ColumnName]) -> tuple[Any, ...] | None:
-        """The arguments of `from_parts`, for another process of this run.
+    def parts(self) -> tuple[Any, ...] | None:
+        """The arguments of its class, to make the batch again in another process.
 
-        Only the columns in `asked` will be needed. None: the batch has to stay in this
-        process; so has one with parts that `marshal` cannot write.
+        They are of types that `marshal` knows. None: it has to stay in this process.
         """
         return None
-
-    @classmethod
-    def from_parts(cls, *parts: Any) -> Batch:
-        """Make the batch again from its parts."""
-        raise NotImplementedError
 
     def select(self: B, chosen: Sequence[Any]) -> B:
         """The sockets for which `chosen` is true, with every column."""
@@ -120,7 +114,7 @@ class Batch:
 class ColumnBatch(Batch):
     """A batch whose columns were all given to it."""
 
-    __slots__ = ("_count", "asked")
+    __slots__ = ("_count",)
 
     def __init__(
         self,
@@ -134,22 +128,6 @@ class ColumnBatch(Batch):
             _check(name)
         self._columns = dict(columns)
         self._count = count
-        self.asked: set[ColumnName] = set()  # the columns that were asked for
-
-    def get(self, name: ColumnName) -> Sequence[Any] | None:
-        """See `Batch`."""
-        self.asked.add(name)
-        return super().get(name)
-
-    def parts(self, asked: Collection[ColumnName]) -> tuple[Any, ...] | None:
-        """See `Batch`."""
-        found = {name: self.get(name) for name in asked}
-        return self.protocol, self.family, self.origin, self._count, found
-
-    @classmethod
-    def from_parts(cls, *parts: Any) -> Batch:
-        """See `Batch`; columns that were not sent are an error, and not absent."""
-        return _PartBatch(*parts)
 
     def __len__(self) -> int:
         return self._count
@@ -164,31 +142,6 @@ class ColumnBatch(Batch):
     def _only(self, chosen: Sequence[Any]) -> ColumnBatch:
         count = sum(map(bool, chosen))
         return ColumnBatch(self.protocol, self.family, count, {})
-
-
-class _PartBatch(Batch):
-    """A batch of which only some columns are here; None: the source has none."""
-
-    __slots__ = ("_count", "_sent")
-
-    def __init__(
-        self,
-        protocol: str,
-        family: str,
-        origin: str,
-        count: int,
-        sent: dict[ColumnName, Sequence[Any] | None],
-    ) -> None:
-        super().__init__(protocol, family)
-        self.origin = origin
-        self._count = count
-        self._sent = sent
-
-    def __len__(self) -> int:
-        return self._count
-
-    def _make(self, name: ColumnName) -> Sequence[Any] | None:
-        return self._sent[name]
 
 
 def _check(name: str) -> None:

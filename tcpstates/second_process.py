@@ -28,7 +28,7 @@ _ITEM, _TEXT = 1 << 20, 1 << 22  # bytes of shared memory for one item, and its 
 _SLOT = _ITEM + _TEXT
 _MOST_WAITING = 8  # texts that wait for the child's
 _NOTE = Struct("=BI")  # a slot, and the length of what is in it
-_TOO_LONG = 2**32 - 1  # instead of a length
+_NOT_MADE = 2**32 - 1  # instead of a length: the text is too long, or an error
 _ERRORS = "surrogatepass"
 
 
@@ -77,16 +77,24 @@ class SecondProcess(Generic[T]):
             while note := os.read(items, _NOTE.size):
                 slot, length = _NOTE.unpack(note)
                 start = slot * _SLOT
-                item = self._unpack(self._memory[start : start + length])
-                text = self._make(item).encode("utf-8", _ERRORS)
-                length = len(text) if len(text) <= _TEXT else _TOO_LONG
-                if length != _TOO_LONG:
-                    start += _ITEM
-                    self._memory[start : start + length] = text
+                length = self._answer(start, start + length)
                 os.write(texts, _NOTE.pack(slot, length))
             code = 0
         finally:
             os._exit(code)  # nothing of the parent's is closed, flushed or removed
+
+    def _answer(self, start: int, end: int) -> int:
+        """Make the text of the item at a place in memory; return its length."""
+        try:
+            item = self._unpack(self._memory[start:end])
+            text = self._make(item).encode("utf-8", _ERRORS)
+        except Exception:  # noqa: BLE001  (the parent will have it, too)
+            return _NOT_MADE
+        if len(text) > _TEXT:
+            return _NOT_MADE
+        start += _ITEM
+        self._memory[start : start + len(text)] = text
+        return len(text)
 
     def texts(self, items: Iterable[T]) -> Iterator[str]:
         """Yield the text of each item, in order; then end the child."""
@@ -134,7 +142,7 @@ class SecondProcess(Generic[T]):
             return self._make(item)
         slot, length = _NOTE.unpack(note)
         self._free.append(slot)
-        if length == _TOO_LONG:
+        if length == _NOT_MADE:
             return self._make(item)
         start = slot * _SLOT + _ITEM
         return self._memory[start : start + length].decode("utf-8", _ERRORS)

@@ -7,7 +7,7 @@ is a netlink header of 16 bytes, an `inet_diag_msg` of 72 bytes, and attributes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import chain, compress
 from struct import Struct, pack
 from typing import Any
@@ -63,16 +63,11 @@ class DiagBatch(Batch):
         kept = b"".join([rows[start : start + stride] for start in starts])
         return DiagBatch(self.protocol, self.family, kept, stride, self._labels)
 
-    def parts(self, asked: Collection[ColumnName]) -> tuple[Any, ...] | None:
-        """See `Batch`; every column is made of the rows."""
+    def parts(self) -> tuple[Any, ...] | None:
+        """See `Batch`: the arguments that make this batch."""
         if self._is_extended or self.origin:
             return None
         return self.protocol, self.family, self._rows, self._stride, self._labels
-
-    @classmethod
-    def from_parts(cls, *parts: Any) -> DiagBatch:
-        """See `Batch`."""
-        return cls(*parts)
 
     def cookie_halves(self) -> list[int]:
         """Return the lower 32 bits of the socket cookies."""

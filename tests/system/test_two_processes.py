@@ -71,26 +71,6 @@ def test_two_processes_print_what_one_prints(lab: Lab, arguments: str) -> None:
     assert one.stdout.count("ESTAB") >= CONNECTIONS
 
 
-@pytest.mark.parametrize("tool", ["ss -tan", "netstat -tan", "lsof -nP -iTCP"])
-@pytest.mark.parametrize("arguments", ["-tan", "-tanp", "--json -tan", "--csv -tanp"])
-def test_two_processes_print_the_same_of_a_file(
-    lab: Lab, tool: str, arguments: str, tmp_path: Path
-) -> None:
-    if shutil.which(tool.split(maxsplit=1)[0]) is None:
-        pytest.skip(f"{tool} is missing")
-    file = tmp_path / "listing"
-    file.write_text(lab.run(*tool.split()).stdout)
-    words = f"{arguments} --from {file}"
-    one = lab.run(*command(lab, words, alone=True)[len(lab.enter) :])
-    two = lab.run(*command(lab, words)[len(lab.enter) :])
-    assert one.returncode == two.returncode == 0
-    assert one.stdout == two.stdout
-    assert one.stdout.count("ESTAB") >= CONNECTIONS
-    # Owners of lsof are objects that stay in their process.
-    stays = tool.startswith("lsof") and arguments != "-tan"
-    assert two.stderr.count("child") == (0 if stays else 1)
-
-
 def without_clocks(text: str) -> str:
     """Leave out what changes from one moment to the next."""
     return re.sub(r'"(taken_at|\w+_ms|\w*time\w*)": [^,}]*', "", text)

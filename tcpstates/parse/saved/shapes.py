@@ -13,12 +13,12 @@ from itertools import repeat
 
 from tcpstates.parse.saved.layout import Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine
+from tcpstates.text import Texts
 
 DIGITS, PORT_DIGITS = 15, 5  # of a number, at most
 _USER = re.compile(r"\w[\w.-]{0,31}")
 _COMMAND = re.compile(r"[!-~]{1,32}")
 _DESCRIPTOR = re.compile(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
-_MODES = frozenset("urw")  # open for both, reading, writing
 _OFFSET = re.compile(r"0t[0-9]{1,20}")
 _STATE = re.compile(r"[A-Z][A-Z0-9_]+")
 _IN_PARENTHESES = re.compile(r"\([A-Z0-9_]+\)")
@@ -145,22 +145,20 @@ def _of_lsof(words: Sequence[Sequence[str]]) -> Words:
         "user": user,
         "command": command,
         "pid": pid,
-        "fd": _descriptors(fd),
+        "fd": list(map(_DESCRIPTORS.__getitem__, fd)),
     }
 
 
-def _descriptors(texts: Sequence[str]) -> list[int | None]:
-    """Return the numbers of descriptors; None: lsof has cut off its first digits."""
-    modes = {text[-1] for text in texts}
-    numbers = [text[:-1] for text in texts]
-    digits = "".join(numbers)
-    is_usual = digits.isascii() and digits.isdecimal() and "" not in numbers
-    if is_usual and modes <= _MODES and max(map(len, numbers)) <= DIGITS:
-        return list(map(int, numbers))
-    found = {text: _DESCRIPTOR.fullmatch(text) for text in texts}
-    _require(None not in found.values())
-    known = {text: int(f[1]) if f and f[1] else None for text, f in found.items()}
-    return list(map(known.__getitem__, texts))
+def _descriptor(text: str) -> int | None:
+    """Return the number of a descriptor; None: lsof has cut off its first digits."""
+    found = _DESCRIPTOR.fullmatch(text)
+    if found is None:
+        raise MalformedLine
+    return int(found[1]) if found[1] else None
+
+
+# Listings of many sockets have the descriptors of some processes again and again.
+_DESCRIPTORS = Texts(_descriptor, most=65536)
 
 
 LSOF = Shape(10, _of_lsof, re.compile(rf"{_IPV4}|\[[0-9a-f:.]{{2,45}}\]|\*"))
