@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 import struct
@@ -231,6 +232,25 @@ def test_attributes_of_unequal_rows_of_one_length() -> None:
     batches = decoded(decoder(), rows)
     assert values(batches, "mark") == [5, None]
     assert values(batches, "shutdown") == [None, 2]
+
+
+def test_a_batch_is_made_again_from_its_parts() -> None:
+    (one,) = decoded(decoder(), diag.message(cookie=1) + diag.message(6, cookie=2))
+    again = DiagBatch(*marshal.loads(marshal.dumps(one.parts())))
+    for name in (*_MAKERS, *_NUMBERS, *PLACES):
+        assert again.column(name) == one.column(name)
+    assert (again.protocol, again.family) == (one.protocol, one.family)
+
+
+@pytest.mark.parametrize("added", ["column", "origin"])
+def test_what_other_stages_have_added_has_no_parts(added: str) -> None:
+    (one,) = decoded(decoder(), diag.message(cookie=1) + diag.message(6, cookie=2))
+    if added == "column":
+        one.set("netns", ["blue", "blue"])
+    else:
+        one.origin = "elsewhere"
+    assert one.parts() is None
+    assert one.select([True, False]).parts() is None
 
 
 def test_a_socket_told_twice_is_returned_once() -> None:
