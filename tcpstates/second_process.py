@@ -148,11 +148,10 @@ class SecondProcess(Generic[T]):
         return self._memory[start : start + length].decode("utf-8", _ERRORS)
 
     def _end(self) -> None:
-        """End the child, which may still be at work if nobody wants its texts."""
+        """End the child, whatever it is doing: nobody wants its texts any more."""
         self._ends.close()
-        if self._given:
-            with suppress(OSError):
-                os.kill(self._child, signal.SIGKILL)
+        with suppress(OSError):
+            os.kill(self._child, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._child, 0)
         self._memory.close()
