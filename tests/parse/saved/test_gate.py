@@ -36,7 +36,7 @@ from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import MALFORMED, Row
 
 # 1 in 10 of the whole by default: all of it takes two minutes.
-SIZE = int(os.environ.get("HOSTILE_ROWS", "4000"))
+SIZE = int(os.environ.get("HOSTILE_ROWS", "2500"))
 TEXT_FORMATS = (
     ("-tuapeoim", "-n"),
     ("-tuapeoim", "--format", "table"),
