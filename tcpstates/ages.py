@@ -92,10 +92,11 @@ def age_bounds_ms(batch: Batch, fin_timeout_ms: int | None) -> list[Bounds]:
 def ages_ms(
     batch: Batch, fin_timeout_ms: int | None
 ) -> tuple[Sequence[int], dict[int, Bounds]]:
-    """The lower bound of each age, and the bounds of sockets with an upper one, too.
+    """The lower bound of each age, and both bounds of the ages that may have two.
 
-    The second part has the places of these sockets. Most sockets are ESTABLISHED, whose
-    ages have no upper bound: without pairs, they take 0.2 us each instead of 0.5.
+    The latter are by place; the lower bounds at these places have no meaning. Most
+    sockets are ESTABLISHED, and their ages have one bound: without pairs, they take
+    0.2 us each instead of 0.5.
     """
     labels = batch.column("state_label")
     sent, received, ack = (batch.column(name) for name in _TIMES)
@@ -103,8 +104,8 @@ def ages_ms(
     least = [0] * len(batch) if None in ack else list(map(max, sent, received, ack))
     others: Sequence[int] = range(len(batch))
     if None not in ack and created is None:
-        is_one = labels.count(_ESTABLISHED) == len(batch)
-        others = () if is_one else [i for i in others if labels[i] != _ESTABLISHED]
+        have_one = labels.count(_ESTABLISHED) == len(batch)
+        others = () if have_one else [i for i in others if labels[i] != _ESTABLISHED]
     found: dict[int, Bounds] = {}
     if others:
         rows = list(batch.rows("timer", "timer_ms", "retransmits"))

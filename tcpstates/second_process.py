@@ -1,7 +1,7 @@
 """Make texts of many items with a second process, in the order of the items.
 
 A forked child has every cache and setting of this process, so it only gets the items.
-They and the texts are exchanged in shared memory, two at a time, while this process
+Items and texts pass through shared memory, at most two at a time, while this process
 works on other items. Whatever the child does not answer is made here: it may have been
 ended, or be out of memory, or the text may be too long.
 """

@@ -72,8 +72,8 @@ def sanitise_line(text: str) -> str:
     return "".join(out)
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-_UNQUOTED = frozenset(_LETTERS + "_@%+,./:-")
+_ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_UNQUOTED = frozenset(_ALPHANUMERIC + "_@%+,./:-")
 
 
 def quote_argument(text: str) -> str:
@@ -155,7 +155,7 @@ def decode_name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-_PLAIN_NAME = frozenset(_LETTERS + "_.:/@+-")
+_PLAIN_NAME = frozenset(_ALPHANUMERIC + "_.:/@+-")
 
 
 @lru_cache(maxsize=4096)
@@ -222,7 +222,10 @@ def format_ms(milliseconds: float) -> str:
 
 
 def shown_ms(milliseconds: Sequence[int]) -> list[int]:
-    """Replace times by others that `format_ms` formats alike: by few distinct ones."""
+    """Replace times by others that `format_ms` formats alike: by few distinct ones.
+
+    The limits are where a time is rounded up to the next unit.
+    """
     return [
         ms
         if ms < 1000

@@ -9,12 +9,12 @@ be used, /proc is read, with the same result.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import compress, repeat
 from operator import and_, eq
 from typing import TYPE_CHECKING
 
-from tcpstates.collect.owner_table import NOT_WANTED, OwnerTable
+from tcpstates.collect.owner_table import FD, NOT_WANTED, OwnerTable
 from tcpstates.collect.proc_files import (
     in_first_pid_namespace,
     in_first_time_namespace,
@@ -26,7 +26,6 @@ from tcpstates.collect.proc_scan import ProcScan
 if TYPE_CHECKING:
     from tcpstates.collect.bpf.descriptors import Descriptors
 
-_FD = 0xFFFFFFFF  # the descriptor in an owner
 _TICK = 10**9 // 100  # nanoseconds; USER_HZ is 100 wherever `program` knows bpf(2)
 Own = tuple[int, int, int]  # pid, descriptor and inode in a thread's own table
 
@@ -65,8 +64,8 @@ def _take(table: OwnerTable, *, counts_usage: bool) -> tuple[set[int], list[Own]
         visited.update(some.pids)
         _take_wanted(table, some, threads)
         if counts_usage:
-            for pid, place in _first_places(some.pids).items():
-                table.started.setdefault(pid, some.started[place] // _TICK)
+            for pid in set(some.pids).difference(table.started):
+                table.started[pid] = some.started[some.pids.index(pid)] // _TICK
             are_own = list(map(eq, some.pids, some.threads))
             opened.update(compress(some.pids, are_own))
             are_sockets = map(bool, some.inodes)
@@ -88,10 +87,8 @@ def _take_wanted(table: OwnerTable, some: Descriptors, threads: list[Own]) -> No
             place = some.pids.index(pid)
             names[pid] = some.name(place)
             table.started[pid] = some.started[place] // _TICK
-    have_no_other = not any(compress(before, chosen)) and len(set(inodes)) == len(
-        inodes
-    )
-    if have_no_other and some.threads == some.pids:
+    have_owners = any(compress(before, chosen)) or len(set(inodes)) < len(inodes)
+    if not have_owners and some.threads == some.pids:
         holders.update(zip(inodes, compress(some.owners, chosen), strict=True))
         return
     tasks = compress(some.threads, chosen)
@@ -100,13 +97,7 @@ def _take_wanted(table: OwnerTable, some: Descriptors, threads: list[Own]) -> No
         if thread == pid:
             table.add(inode, owner)
         else:
-            threads.append((pid, owner & _FD, inode))
-
-
-def _first_places(numbers: Sequence[int]) -> dict[int, int]:
-    """Return where each of the numbers occurs first."""
-    last = len(numbers) - 1
-    return {number: last - place for place, number in enumerate(reversed(numbers))}
+            threads.append((pid, owner & FD, inode))
 
 
 def _take_threads(table: OwnerTable, threads: list[Own]) -> None:

@@ -35,8 +35,8 @@ _BOUND_SINCE = (6, 8)  # the version of Linux that reports BOUND sockets
 _DATAGRAM = 32768  # the kernel's maximum, whatever the size of the buffer
 _SEQUENCE = 1  # each request uses a socket of its own
 _DEADLINE = 5  # seconds without a reply
-# Datagrams received before starting a thread pays; without threads, a second process
-# may be forked (`cli.batch_texts`), which begins after 30 datagrams of -i.
+# Datagrams received before a thread is started. A second process can be forked only
+# while there is none, after some 30 datagrams of -i: see `cli.batch_texts`.
 _ALONE = 48
 _AT_ONCE = 8  # datagrams per call of that thread: 256 KiB, 1.5 ms
 _AHEAD = 8  # calls whose datagrams may wait for decoding

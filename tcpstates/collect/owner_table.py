@@ -14,7 +14,7 @@ from tcpstates.collect.proc_files import (
 from tcpstates.model import Owner, Reason
 
 _MANY_HOLDERS = 16  # then a dictionary: twice the memory of a tuple, but fast
-_FD = 0xFFFFFFFF  # of a packed owner, whose upper part is the pid
+FD = 0xFFFFFFFF  # of a packed owner, whose upper part is the pid
 NOT_WANTED = ()  # differs from every owner
 
 
@@ -110,7 +110,7 @@ class OwnerTable:
         name = self.names.get  # None also if a process exited before it was read
         make = tuple.__new__  # as Owner() does, in half the time
         return [
-            (make(Owner, (holder >> 32, name(holder >> 32), holder & _FD)),)
+            (make(Owner, (holder >> 32, name(holder >> 32), holder & FD)),)
             if type(holder) is int
             else self._several(holder)
             if holder
@@ -120,6 +120,6 @@ class OwnerTable:
 
     def _several(self, holders: Iterable[int]) -> tuple[Owner, ...]:
         return tuple(
-            Owner(holder >> 32, self.names.get(holder >> 32), holder & _FD)
+            Owner(holder >> 32, self.names.get(holder >> 32), holder & FD)
             for holder in sorted(holders)
         )

@@ -127,7 +127,7 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
 def test_a_helper_changes_nothing(
     proc: FakeProc, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     for pid in range(1, 200):
         shared = {f"fd{n}": f"socket:[{n}]" for n in range(3, 6)}
         proc.process(pid, b"p%d\n" % pid, fd9=f"socket:[{1000 + pid}]", **shared)

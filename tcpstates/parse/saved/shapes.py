@@ -15,7 +15,7 @@ from tcpstates.parse.saved.layout import Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine
 from tcpstates.text import Texts
 
-DIGITS, PORT_DIGITS = 15, 5  # of a number, at most
+_DIGITS, PORT_DIGITS = 15, 5  # of a number, at most
 _USER = re.compile(r"\w[\w.-]{0,31}")
 _COMMAND = re.compile(r"[!-~]{1,32}")
 _DESCRIPTOR = re.compile(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
@@ -41,8 +41,8 @@ def _require(is_plain: bool) -> None:  # noqa: FBT001
         raise MalformedLine
 
 
-def require_numbers(texts: Sequence[str], most: int = DIGITS) -> None:
-    """Raise MalformedLine unless all texts are short numbers; none may be empty."""
+def require_numbers(texts: Sequence[str], most: int = _DIGITS) -> None:
+    """Raise MalformedLine unless all texts, none of them empty, are short numbers."""
     digits = "".join(texts)
     _require(digits.isascii() and digits.isdecimal())
     _require(max(map(len, texts)) <= most)
