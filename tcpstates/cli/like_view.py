@@ -11,6 +11,7 @@ from tcpstates.cli.answer import Answer
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
+from tcpstates.collect.name_lookup import HostLookup
 from tcpstates.collect.names import HostNames
 from tcpstates.fields import Needs
 from tcpstates.like.layout import Layout, Shown
@@ -35,6 +36,11 @@ class _PartialNames:
         self._numeric_ports = options.numeric or options.numeric_ports
         self._numeric_users = options.numeric or options.numeric_users
         self.state_names = names.state_names
+        # ss looks up no port that the kernel may have chosen for a client.
+        self._unnamed = range(0)
+        if options.like == "ss" and not self._numeric_ports:
+            first, last = HostLookup(()).port_range()
+            self._unnamed = range(first, last + 1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
@@ -45,7 +51,9 @@ class _PartialNames:
 
     def service(self, port: int, protocol: str) -> str | None:
         """See `model.Names`."""
-        return None if self._numeric_ports else self._names.service(port, protocol)
+        if self._numeric_ports or port in self._unnamed:
+            return None
+        return self._names.service(port, protocol)
 
     def user(self, uid: int) -> str | None:
         """See `model.Names`."""

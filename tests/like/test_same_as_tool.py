@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,36 @@ def test_pipelines(lab: Lab, links: Path, pipeline: str) -> None:
         pytest.fail("the sockets do not stay as they are")
     assert (ours.stdout, ours.stderr) == (theirs.stdout, "")
     assert theirs.stdout
+
+
+_SERVICES = """
+import socket, subprocess, sys
+servers = [socket.create_server(("127.0.0.1", port)) for port in (3306, 57000)]
+subprocess.run(["sh", "-c", sys.argv[1]])
+"""
+
+
+@needs_tools
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("ss -tl", "57000"),
+        ("netstat -tl", "dircproxy"),
+        ("lsof -na -p $PPID -i", "dircproxy"),
+    ],
+)
+def test_services_at_ports_for_clients(
+    lab: Lab, links: Path, command: str, name: str
+) -> None:
+    # dircproxy, of services(5), is in the range of ports that the kernel chooses from.
+    path = f"{links}:{os.environ['PATH']}"
+    both = f"{command}; echo =; env PATH={path} {command}"
+    theirs, _, ours = lab.run(sys.executable, "-c", _SERVICES, both).stdout.partition(
+        "=\n"
+    )
+    assert ours == theirs
+    assert ":mysql " in ours
+    assert f":{name} " in ours
 
 
 @needs_tools
