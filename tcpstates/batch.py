@@ -10,7 +10,6 @@ The columns are those of `fields.ColumnName`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from itertools import compress
 from typing import Any, TypeVar
 
@@ -98,6 +97,8 @@ class Batch:
 
     def copy(self: B) -> B:
         """The same sockets, in a batch whose columns can be set independently."""
+        from copy import copy  # rarely needed, and slow to load
+
         made = copy(self)
         made._columns = dict(self._columns)
         return made

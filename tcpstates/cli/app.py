@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import Any
 
 import click
@@ -12,16 +11,9 @@ import click
 from tcpstates import __version__
 from tcpstates.cli.commands import COMMANDS, VARIABLE
 from tcpstates.cli.exit_codes import ExitCode
-from tcpstates.cli.foreign_options import (
-    FAMILIES,
-    FAMILY_OPTIONS,
-    IDLE,
-    SYNONYMS,
-    instead_of,
-)
-from tcpstates.cli.intervals import complete_intervals
+from tcpstates.cli.foreign_options import instead_of, split_flags
 from tcpstates.cli.like import Answered, Unsupported, find_tool
-from tcpstates.cli.option_groups import GroupedOption
+from tcpstates.cli.option_groups import GroupedOption, message
 from tcpstates.cli.options import listing_options, make_options
 from tcpstates.cli.output import (
     Output,
@@ -62,7 +54,6 @@ The program of the same name in bcc is a different tool: it traces changes of
 state as they happen. This one shows the current states.
 """
 
-_WINDOWS_FLAGS = re.compile("/[abnopst]+", re.IGNORECASE)  # no filter begins so
 _ALIKE = 0.7  # a worse suggestion for an option is worse than none
 
 
@@ -76,29 +67,32 @@ class ListingCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                is_ours = isinstance(parameter, GroupedOption)
-                heading = parameter.heading if is_ours else "Help"  # type: ignore[attr-defined]
-                groups.setdefault(heading, []).append(record)
+            if record is not None and isinstance(parameter, GroupedOption):
+                groups.setdefault(parameter.heading, []).append(record)
         groups["Commands"] = [(name, e.summary) for name, e in COMMANDS.items()]
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
 
 
+def _version(_: click.Context) -> str:
+    return f"tcpstates {__version__}"
+
+
+def _help(context: click.Context) -> str:
+    return context.get_help()
+
+
 @click.command(
     cls=ListingCommand,
     epilog=_EXAMPLES,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    add_help_option=False,
 )
 @listing_options
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
-@click.version_option(
-    __version__,
-    "-V",
-    "--version",
-    prog_name="tcpstates",
-    message="%(prog)s %(version)s",
+@message("-V", "--version", text="Show the version and exit.", show=_version)
+@message(
+    "-h", "--help", text="Show this message and exit.", show=click.Context.get_help
 )
 @click.pass_obj
 def tcpstates(output: Output, /, **values: Any) -> int:
@@ -193,7 +187,7 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
             except Answered as answer:
                 output.write([str(answer)])
                 return None
-        arguments = split_flags(arguments)
+        arguments = split_flags(arguments, tcpstates.params)
     try:
         context = command.make_context(name, arguments, obj=output)
     except click.exceptions.Exit:
@@ -204,63 +198,6 @@ def _invoke(arguments: list[str], output: Output) -> int | None:
     with context:
         code: int | None = command.invoke(context)
     return code
-
-
-def _families(values: list[str]) -> list[str]:
-    """Return our options for a list of families, such as inet,inet6; else nothing."""
-    names = values[0].split(",") if values else []
-    return [FAMILIES[n] for n in names] if all(n in FAMILIES for n in names) else []
-
-
-def split_flags(arguments: list[str]) -> list[str]:
-    """Split grouped short flags such as "-ltpn" into long flags.
-
-    Options of ss and netstat that mean the same under another name become ours.
-
-    click first searches for a long option of that name, and then for similar names,
-    which takes 3 ms at each start.
-    """
-    long = {
-        option: parameter.opts[1]
-        for parameter in tcpstates.params
-        for option in parameter.opts[:1]
-        if len(option) == 2
-    }
-    if sys.platform == "win32":
-        long["-b"] = "--processes"
-    with_value = {
-        option
-        for parameter in tcpstates.params
-        if isinstance(parameter, click.Option)
-        and not (parameter.is_flag or parameter.count)
-        for option in parameter.opts
-    }
-    split: list[str] = []
-    arguments = complete_intervals(arguments)
-    for index, given in enumerate(arguments):
-        is_windows = _WINDOWS_FLAGS.fullmatch(given)
-        argument = f"-{given[1:].lower()}" if is_windows else given
-        if argument == "--":
-            return split + arguments[index:]
-        if argument in SYNONYMS and "--like" not in arguments:
-            split += SYNONYMS[argument]
-            continue
-        if index and arguments[index - 1] in with_value:
-            split.append(argument)  # --sort -state
-            continue
-        if argument in FAMILY_OPTIONS and _families(arguments[index + 1 : index + 2]):
-            continue  # the next argument has the family
-        if index and arguments[index - 1] in FAMILY_OPTIONS:
-            named = _families([argument])
-            if named:
-                split += named
-                continue
-        letters = [f"-{letter}" for letter in argument[1:] if letter not in IDLE]
-        if argument[:1] == "-" and argument[1:] and not letters:
-            continue
-        known = argument[:1] == "-" and letters and long.keys() >= set(letters)
-        split += [long[letter] for letter in letters] if known else [argument]
-    return split
 
 
 def _usage_text(error: click.UsageError, arguments: list[str]) -> str:

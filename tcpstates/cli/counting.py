@@ -172,17 +172,22 @@ class CountView:
             yield render_summary(headings, rows, screen, header=header)
         else:
             yield plain
-        from textwrap import fill
-
-        width = output.width if output.is_terminal else 10_000
         origin = self._origin
-        for note in summary_notes(
-            tally, self._without_file, origin.kernel_counts(), hosts_answered(origin)
-        ):
-            yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
+        notes = list(
+            summary_notes(
+                tally,
+                self._without_file,
+                origin.kernel_counts(),
+                hosts_answered(origin),
+            )
+        )
         if output.is_terminal:
-            note = "what a state means, and what to do: tcpstates explain STATE"
-            yield fill(note, max(1, width), subsequent_indent="  ") + "\n"
+            from textwrap import fill  # which takes 1 ms to load
+
+            width = max(1, output.width)
+            notes.append("what a state means, and what to do: tcpstates explain STATE")
+            notes = [fill(note, width, subsequent_indent="  ") for note in notes]
+        yield from (f"{note}\n" for note in notes)
 
 
 def _screen(options: Options, output: Output) -> Any:

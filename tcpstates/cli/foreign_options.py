@@ -1,6 +1,13 @@
-"""Suggestions for options of ss and netstat that tcpstates does not have."""
+"""Groups of letters, and options of ss and netstat: some are ours under other names."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tcpstates.cli.intervals import complete_intervals
 
 _ONLY_TCP_UDP = "tcpstates shows TCP and UDP only; for these use ss"
 
@@ -24,6 +31,8 @@ SYNONYMS = {
 IDLE = "OTv"
 FAMILY_OPTIONS = ("-A", "-f", "--family", "--protocol", "--query", "--socket")
 FAMILIES = {"inet": "--ipv4", "inet6": "--ipv6", "tcp": "--tcp", "udp": "--udp"}
+
+_WINDOWS_FLAGS = set("abnopst")  # after a slash; no filter begins so
 
 _INSTEAD = {
     "-x": _ONLY_TCP_UDP,
@@ -92,3 +101,63 @@ _INSTEAD = {
 def instead_of(option: str) -> str | None:
     """Suggest a replacement for an option of ss or netstat; None: not one of theirs."""
     return _INSTEAD.get(option.partition("=")[0])
+
+
+def _families(values: list[str]) -> list[str]:
+    """Return our options for a list of families, such as inet,inet6; else nothing."""
+    names = values[0].split(",") if values else []
+    return [FAMILIES[n] for n in names] if all(n in FAMILIES for n in names) else []
+
+
+def split_flags(
+    arguments: list[str], parameters: Sequence[click.Parameter]
+) -> list[str]:
+    """Split grouped short flags such as "-ltpn" into long flags.
+
+    Options of ss and netstat that mean the same under another name become ours.
+
+    click first searches for a long option of that name, and then for similar names,
+    which takes 3 ms at each start.
+    """
+    long = {
+        option: parameter.opts[1]
+        for parameter in parameters
+        for option in parameter.opts[:1]
+        if len(option) == 2
+    }
+    if sys.platform == "win32":
+        long["-b"] = "--processes"
+    with_value = {
+        option
+        for parameter in parameters
+        if isinstance(parameter, click.Option)
+        and not (parameter.is_flag or parameter.count)
+        for option in parameter.opts
+    }
+    split: list[str] = []
+    arguments = complete_intervals(arguments)
+    for index, given in enumerate(arguments):
+        slash, letters = given[:1], given[1:].lower()
+        is_windows = slash == "/" and letters and _WINDOWS_FLAGS.issuperset(letters)
+        argument = f"-{letters}" if is_windows else given
+        if argument == "--":
+            return split + arguments[index:]
+        if argument in SYNONYMS and "--like" not in arguments:
+            split += SYNONYMS[argument]
+            continue
+        if index and arguments[index - 1] in with_value:
+            split.append(argument)  # --sort -state
+            continue
+        if argument in FAMILY_OPTIONS and _families(arguments[index + 1 : index + 2]):
+            continue  # the next argument has the family
+        if index and arguments[index - 1] in FAMILY_OPTIONS:
+            named = _families([argument])
+            if named:
+                split += named
+                continue
+        flags = [f"-{letter}" for letter in argument[1:] if letter not in IDLE]
+        if argument[:1] == "-" and argument[1:] and not flags:
+            continue
+        known = argument[:1] == "-" and flags and long.keys() >= set(flags)
+        split += [long[flag] for flag in flags] if known else [argument]
+    return split

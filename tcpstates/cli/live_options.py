@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tcpstates.cli.option_groups import LIVE, value
-from tcpstates.cli.thresholds import CONDITION
-from tcpstates.cli.types import Seconds
+from tcpstates.cli.types import CONDITION, Seconds
 
 LIVE_OPTIONS = (
     value(

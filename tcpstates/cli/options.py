@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -20,9 +20,11 @@ from tcpstates.cli.option_groups import (
     value,
 )
 from tcpstates.cli.source_options import ELSEWHERE, NETNS_OPTION, SOURCE_OPTION
-from tcpstates.cli.thresholds import Threshold
-from tcpstates.cli.types import COLUMN_LIST
+from tcpstates.cli.types import COLUMN_LIST, PATH
 from tcpstates.states import STATE_NAMES
+
+if TYPE_CHECKING:
+    from tcpstates.cli.thresholds import Threshold
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,7 +103,6 @@ class Options(NamedTuple):
 
 # auto: a table on a terminal, plain lines elsewhere.
 FORMATS = ("auto", "table", "plain", "json", "jsonl", "csv", "openmetrics")
-
 
 # The options of every command that counts or lists sockets.
 _KINDS = (
@@ -190,7 +191,7 @@ _DECORATORS = (
     value(
         FORM,
         "--output",
-        type=click.Path(readable=False),
+        type=PATH,
         metavar="FILE",
         text="Write to FILE, completely or not at all.",
     ),
@@ -249,9 +250,8 @@ def make_options(values: dict[str, Any]) -> Options:
         raise click.UsageError(
             "--columns requires a listing in text or CSV; others contain every field"
         )
-    if options.sort is not None and (
-        options.is_counted or options.format == "openmetrics"
-    ):
+    has_no_rows = options.is_counted or options.format == "openmetrics"
+    if options.sort is not None and has_no_rows:
         raise click.UsageError("--sort requires a listing; counts are already sorted")
     _check_waiting(options)
     return options

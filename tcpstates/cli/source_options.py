@@ -14,7 +14,7 @@ from tcpstates.cli.host_options import (
     names_hosts,
 )
 from tcpstates.cli.option_groups import FORM, value
-from tcpstates.cli.types import FROM_FORMAT, MOMENT, SOURCE
+from tcpstates.cli.types import FROM_FORMAT, MOMENT, PATH, SOURCE
 from tcpstates.errors import ArgumentError
 from tcpstates.origin import LiveHost, Origin
 
@@ -45,7 +45,7 @@ ELSEWHERE = (
         FORM,
         "--from",
         "files",
-        type=click.Path(),
+        type=PATH,
         metavar="FILE",
         multiple=True,
         text="Read the output of another tool, compressed or not, or the listings in a"

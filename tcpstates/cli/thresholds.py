@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from math import inf
-from typing import Any, NamedTuple
-
-import click
+from typing import NamedTuple
 
 from tcpstates.states import find_group, find_state, find_states, nearest_states
 from tcpstates.wording import did_you_mean
@@ -102,41 +100,3 @@ def _parse_range(text: str) -> tuple[float, float, bool]:
     if low > high:
         raise ValueError(f"range '{text}' starts above its end")
     return low, high, bool(found[1])
-
-
-class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A threshold on the command line."""
-
-    name = "threshold"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Return the placeholder that --help shows for the value."""
-        return "NAME=RANGE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Threshold:
-        """Parse the threshold, or fail with the reason."""
-        if isinstance(value, Threshold):
-            return value
-        try:
-            return parse_threshold(str(value))
-        except ValueError as error:
-            self.fail(f"'{value}': {error}", param, ctx)
-
-
-class ConditionType(ThresholdType):
-    """A condition to wait for; the grammar is that of a threshold."""
-
-    name = "condition"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Return the placeholder that --help shows for the value."""
-        return "CONDITION"
-
-
-THRESHOLD, CONDITION = ThresholdType(), ConditionType()

@@ -12,6 +12,8 @@ from tcpstates.wording import did_you_mean, nearest
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from tcpstates.cli.thresholds import Threshold
+
 
 class SourceName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """The name of a source, or auto."""
@@ -94,6 +96,56 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 MOMENT = Moment()
+
+
+class Path(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A path, which is opened by what uses it.
+
+    click's own type looks for a translation of its name, which takes 1 ms.
+    """
+
+    name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Leave it to the shell, which completes files."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+PATH = Path()
+
+
+class ThresholdType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A threshold, see `thresholds`, in the words that --help shows for it."""
+
+    def __init__(self, name: str, metavar: str) -> None:
+        self.name, self._metavar = name, metavar
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Return the placeholder for the value in --help."""
+        return self._metavar
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Threshold:
+        """Parse the threshold, or fail with the reason."""
+        from tcpstates.cli.thresholds import Threshold, parse_threshold
+
+        if isinstance(value, Threshold):
+            return value
+        try:
+            return parse_threshold(str(value))
+        except ValueError as error:
+            self.fail(f"'{value}': {error}", param, ctx)
+
+
+THRESHOLD = ThresholdType("threshold", "NAME=RANGE")
+CONDITION = ThresholdType("condition", "CONDITION")  # one to wait for
 
 
 class FromFormat(click.Choice):  # type: ignore[type-arg,unused-ignore]

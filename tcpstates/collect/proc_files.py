@@ -136,9 +136,9 @@ def may_trace_by_bpf(root: str = "/proc") -> bool:
 
 
 def _has(root: str, *capabilities: int) -> bool:
-    with suppress(OSError), open(f"{root}/self/status", encoding="ascii") as status:
+    with suppress(OSError), open(f"{root}/self/status", "rb") as status:
         for line in status:
-            if line.startswith("CapEff:"):
+            if line.startswith(b"CapEff:"):
                 held = int(line.split()[1], 16)
                 return all(held & 1 << capability for capability in capabilities)
     return False

@@ -70,7 +70,7 @@ def read_numbers(path: str) -> list[int]:
 def read_text(path: str) -> str:
     """Return the text of a kernel file; empty if it cannot be read."""
     try:
-        with open(path, encoding="ascii", errors="replace") as setting:
-            return setting.read()
+        with open(path, "rb") as setting:
+            return setting.read().decode("ascii", "replace")
     except OSError:
         return ""

@@ -19,8 +19,8 @@ sys.stdout.flush()
 sys.stderr.write(" ".join(sys.modules))
 """
 
-
-CLICK = "import click, sys; sys.stderr.write(' '.join(sys.modules))"
+PRINT_MODULES = "; import sys; sys.stderr.write(' '.join(sys.modules))"
+CLICK = f"import click{PRINT_MODULES}"
 
 
 def modules(*arguments: str, program: str = PROGRAM) -> set[str]:
@@ -63,6 +63,20 @@ def test_piped_commands_load_nothing_heavy(
 ) -> None:
     loaded = modules(*arguments.split()) - modules(program=CLICK)
     assert not loaded & set(HEAVY) - set(may)
+
+
+@pytest.mark.parametrize("arguments", ["-ltn", "-s", "-V"])
+def test_click_alone_would_load_more(arguments: str) -> None:
+    """What click would use for its help texts and their translations is not loaded."""
+    loaded = modules(*arguments.split())
+    assert not loaded & {"inspect", "locale", "textwrap"}
+
+
+def test_inspect_is_there_for_who_needs_it() -> None:
+    """Help texts of commands need it, and modules that import it later."""
+    assert "inspect" in modules("doctor", "--help")
+    program = "import tcpstates.cli, inspect; inspect.signature(print)"
+    assert "ast" in modules(program=f"{program}{PRINT_MODULES}")
 
 
 def test_a_listing_loads_no_more_than_it_needs() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import finish, run_command
-from tcpstates.cli.app import split_flags
+from tcpstates.cli.app import tcpstates
+from tcpstates.cli.foreign_options import split_flags
 
 # What is typed, what is proposed.
 WRONG_TURNS = [
@@ -140,9 +141,9 @@ def test_slashes_of_windows_are_dashes(typed: str) -> None:
 
 def test_programs_are_shown_for_b_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    assert split_flags(["-anob"])[-1] == "-anob"
+    assert split_flags(["-anob"], tcpstates.params)[-1] == "-anob"
     monkeypatch.setattr("sys.platform", "win32")
-    assert split_flags(["-anob"])[-1] == "--processes"
+    assert split_flags(["-anob"], tcpstates.params)[-1] == "--processes"
 
 
 def _as_typed(text: str) -> list[str]:

@@ -158,9 +158,10 @@ def test_counts_as_json_have_their_time(actor: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["-w", "-w2", "-tanw", "-wtan", "--watch", "-w 3 -t"])
 def test_the_seconds_may_be_left_out(given: str) -> None:
-    from tcpstates.cli.app import split_flags
+    from tcpstates.cli.app import tcpstates
+    from tcpstates.cli.foreign_options import split_flags
 
-    split = split_flags(given.split())
+    split = split_flags(given.split(), tcpstates.params)
     seconds = split[split.index("--watch") + 1]
     assert seconds == {"-w2": "2", "-w 3 -t": "3"}.get(given, "1")
     assert ("--tcp" in split) == ("t" in given.replace("--watch", ""))

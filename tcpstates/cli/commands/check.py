@@ -17,8 +17,8 @@ from tcpstates.cli.chosen import chosen_families, chosen_protocols
 from tcpstates.cli.options import selection_options
 from tcpstates.cli.output import Output, ReaderGone, warn
 from tcpstates.cli.source_options import chosen_origin
-from tcpstates.cli.thresholds import THRESHOLD, Threshold
-from tcpstates.cli.types import FILTER_ARGUMENT
+from tcpstates.cli.thresholds import Threshold
+from tcpstates.cli.types import FILTER_ARGUMENT, THRESHOLD
 from tcpstates.columns.tally import rows_on_request, state_rows
 from tcpstates.model import HIDING
 from tcpstates.origin import Origin, hosts_answered

@@ -16,7 +16,7 @@ from tcpstates.cli.exit_codes import ExitCode, with_failures
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import SOURCE_HELP, chosen_origin, live_options
 from tcpstates.cli.state_argument import color_option
-from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, SOURCE
+from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, PATH, SOURCE
 from tcpstates.columns.registry import PROCESS, find_columns
 from tcpstates.columns.tally import count_by
 from tcpstates.fields import Needs
@@ -45,7 +45,7 @@ class _Side(NamedTuple):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("first", metavar="A", type=click.Path())
+@click.argument("first", metavar="A", type=PATH)
 @click.argument("rest", nargs=-1, type=FILTER_ARGUMENT, metavar="[B] [FILTER]...")
 @click.option(
     "--by",

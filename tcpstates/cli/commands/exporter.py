@@ -11,7 +11,7 @@ from tcpstates.cli.chosen import chosen_families, chosen_protocols
 from tcpstates.cli.options import live_selection_options
 from tcpstates.cli.output import Output, warn
 from tcpstates.cli.source_options import live_origin
-from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, Seconds
+from tcpstates.cli.types import COLUMN_LIST, FILTER_ARGUMENT, PATH, Seconds
 from tcpstates.columns.registry import find_columns
 from tcpstates.errors import TcpstatesError
 from tcpstates.model import Request
@@ -97,10 +97,8 @@ class Ports(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     metavar="SECONDS",
     help="Answer with 503 if a scan takes longer; default: 5.",
 )
-@click.option(
-    "--tls-certificate", type=click.Path(), metavar="FILE", help="Serve with TLS."
-)
-@click.option("--tls-key", type=click.Path(), metavar="FILE", help="Its key.")
+@click.option("--tls-certificate", type=PATH, metavar="FILE", help="Serve with TLS.")
+@click.option("--tls-key", type=PATH, metavar="FILE", help="Its key.")
 @click.option(
     "--print",
     "recipe",

@@ -14,6 +14,7 @@ from tcpstates.cli.atomic_file import whole_file
 from tcpstates.cli.commands.completion import completion_script
 from tcpstates.cli.manual import read_page
 from tcpstates.cli.output import Output
+from tcpstates.cli.types import PATH
 from tcpstates.errors import TcpstatesError
 from tcpstates.text import sanitise
 
@@ -29,7 +30,7 @@ _COMPLETIONS = {
 @click.command("install-docs", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--prefix",
-    type=click.Path(),
+    type=PATH,
     metavar="FOLDER",
     help=f"Install below FOLDER (default: {_SYSTEM} for root, else {_USER}).",
 )
