@@ -18,13 +18,14 @@ from typing import Any
 
 from tcpstates.batch import Batch
 from tcpstates.fields import ColumnName
+from tcpstates.late_pattern import late
 from tcpstates.parse.addresses import IPV6
 from tcpstates.parse.diag_states import TIMERS
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState, find_state
 
 _HEX = "([0-9A-F]{1,16})"  # the kernel's numbers have at most 64 bits
-_ROW = re.compile(
+_ROW = late(
     r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # local
     r" ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # remote
     rf" ([0-9A-F]{{2}}) {_HEX}:{_HEX}"  # state, tx_queue:rx_queue

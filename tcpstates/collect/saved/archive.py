@@ -26,6 +26,7 @@ from tcpstates.collect.saved.compressed import (
     unreadable,
 )
 from tcpstates.errors import FileUnavailable
+from tcpstates.late_pattern import late
 
 _ZIP = b"PK\x03\x04"
 _TAR, _TAR_AT = b"ustar", 257  # POSIX.1-1988, pax: the header's magic
@@ -37,7 +38,7 @@ _IN_MEMORY = 1 << 20  # bytes of a file; more of them go to a file on disk
 HEAD = 1 << 14  # bytes by which a file is judged
 
 # Archives inside are opened only if their names are those of reports.
-_REPORT_NAME = re.compile(
+_REPORT_NAME = late(
     r"sos|insights|scc_|nts_|must-gather|support|bundle|diag|eks_", re.IGNORECASE
 )
 

@@ -16,6 +16,7 @@ from tcpstates.collect.saved.archive import HEAD, Member
 from tcpstates.collect.saved.compressed import unreadable
 from tcpstates.collect.saved.text import read_lines
 from tcpstates.errors import FileUnavailable
+from tcpstates.late_pattern import late
 from tcpstates.model import Limitation
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.wording import plural
@@ -25,29 +26,29 @@ _FEW_LINES = 60  # by which a file without a telling name is judged
 _NAMED = 3  # listings that a message names
 
 # ss_-peaonmi, netstat.txt, ip_netns_exec_blue_ss_-tan, lsof-node1, oswnetstat/*.dat
-_TELLING_NAME = re.compile(
+_TELLING_NAME = late(
     r"(?:^|[/_. -])(?:ss|(?:osw)?netstat|lsof|sockstat|fstat|lsfd|tcpstates)"
     r"(?:[_. -]|$)"
     r"|Get-Net(?:TCPConnection|UDPEndpoint)"
     r"|oswnetstat/|(?:^|/)(?:network|open-files|fs-files)\.txt(?:\.|$)",
     re.IGNORECASE,
 )
-_OF_PROC = re.compile(r"^(?P<folder>(?:.*/)?net/)(?:tcp|udp)6?$")
+_OF_PROC = late(r"^(?P<folder>(?:.*/)?net/)(?:tcp|udp)6?$")
 # Words that only the headings of listings have.
-_HEADING = re.compile(
+_HEADING = late(
     rb"Recv-Q|local_address|^COMMAND +PID|^USER +(?:COMMAND|CMD|PROCESS) |LocalAddress"
     rb"|Local Address|\"local_address\"|\"LocalAddress\"",
     re.MULTILINE,
 )
 # Where the folders of a report begin: sos, Red Hat Insights, a copy of /proc.
-_REPORT = re.compile(
+_REPORT = late(
     r"^(?P<host>(?:.*?/)??)(?:sos_commands|sos_strings|insights_commands|proc|var|etc)/"
 )
 # The reports of supportconfig keep one host's listings in one folder.
-_SUPPORTCONFIG = re.compile(r"^(?P<host>(?:.*/)?(?:scc|nts)_[^/]*/)[^/]*$")
-_NAMESPACE = re.compile(r"(?:/namespaces/|ip_netns_exec_)(?P<name>[^/_]+)")
+_SUPPORTCONFIG = late(r"^(?P<host>(?:.*/)?(?:scc|nts)_[^/]*/)[^/]*$")
+_NAMESPACE = late(r"(?:/namespaces/|ip_netns_exec_)(?P<name>[^/_]+)")
 # The options after the name of a tool, in the name of a file.
-_OPTIONS = re.compile(r"(?:ss|netstat)((?:_-[A-Za-z0-9]+)+)")
+_OPTIONS = late(r"(?:ss|netstat)((?:_-[A-Za-z0-9]+)+)")
 # What tells most comes first.
 _BY_DETAIL = ("json", "ss", "netstat", "proc")
 _NUL = "\0"  # no path contains it

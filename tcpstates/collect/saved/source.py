@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -27,12 +26,13 @@ from tcpstates.collect.saved.remarks import denied_text, remarks_on, remarks_on_
 from tcpstates.collect.saved.text import read_lines
 from tcpstates.errors import FileUnavailable
 from tcpstates.fields import ColumnName
+from tcpstates.late_pattern import late
 from tcpstates.model import Limitation, OwnersBy, Request, Source
 from tcpstates.parse.saved.reader import Reader
 from tcpstates.parse.saved.rows import to_batches
 
 # In the first members of a document, or in the first object of a recording.
-_BOOT = re.compile(rb'"boot_id": "([0-9a-f-]{36})"')
+_BOOT = late(rb'"boot_id": "([0-9a-f-]{36})"')
 _HEADER = 4096  # bytes
 
 

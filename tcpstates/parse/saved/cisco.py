@@ -10,27 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoint, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import MALFORMED, NOT_OURS, MalformedLine, Row, state_of
 
-_BRIEF_HEADING = re.compile(r"^\s*TCB\s+Local Address\s+Foreign Address\s+\(state\)")
-_BRIEF = re.compile(
+_BRIEF_HEADING = late(r"^\s*TCB\s+Local Address\s+Foreign Address\s+\(state\)")
+_BRIEF = late(
     r"^\s*(?:0x)?[0-9A-F]{8,16}\s+(\S+\.(?:\d+|\*))\s+(\S+\.(?:\d+|\*))\s+([A-Z]\w+)\s*$"
 )
-_ASA_HEADING = re.compile(r"^\s*Protocol\s+Socket\s+(?:State|Local Address)\s")
-_ASA = re.compile(
+_ASA_HEADING = late(r"^\s*Protocol\s+Socket\s+(?:State|Local Address)\s")
+_ASA = late(
     r"^\s*(TCP|SSL|UDP|DTLS)\s+[0-9a-f]{8,16}\s+(?:([A-Z]\w+)\s+)?"
     r"(\S+:(?:\d+|\*))\s+(\S+:(?:\d+|\*))(?:\s+([A-Z]\w+))?\s*$"
 )
 _OVER_TLS = {"SSL": "tcp", "DTLS": "udp"}  # ASA names what it runs over TCP and UDP
-_NXOS_HEADING = re.compile(r"^\s*Protocol\s+State/\s+Recv-Q/\s+Local Address\(port\)/")
-_NXOS_FIRST = re.compile(
+_NXOS_HEADING = late(r"^\s*Protocol\s+State/\s+Recv-Q/\s+Local Address\(port\)/")
+_NXOS_FIRST = late(
     r"^(?:\[[\w.-]+\]:\s+)?\s*(tcp|udp|raw)(6|\(4/6\))?\s+([A-Z]\w*)?\s*(\d{1,15})\s+"
     r"(\S+\(\S+\))\s*$"
 )
-_NXOS_SECOND = re.compile(r"^\s+(\S+)\s+(\d{1,15})\s+(\S+\(\S+\))\s*$")
-_WITH_PORT = re.compile(r"^(.+)\((\d{1,5}|\*)\)$")
+_NXOS_SECOND = late(r"^\s+(\S+)\s+(\d{1,15})\s+(\S+\(\S+\))\s*$")
+_WITH_PORT = late(r"^(.+)\((\d{1,5}|\*)\)$")
 _FAMILIES = {"6": "ipv6", "(4/6)": "ipv6"}
 
 
@@ -41,7 +42,7 @@ class CiscoBrief(Layout):
     formats = ("cisco",)
     has_snapshots = True
     is_unmistakable = True
-    like_row = re.compile(r"^\s*(?:0x)?[0-9A-F]{8,16}\s+\S")
+    like_row = late(r"^\s*(?:0x)?[0-9A-F]{8,16}\s+\S")
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""
@@ -61,7 +62,7 @@ class CiscoAsa(Layout):
     """`show asp table socket`."""
 
     name = "cisco-asa"
-    like_row = re.compile(r"^\s*(?:TCP|SSL|UDP|DTLS)\s+[0-9a-f]{8}")
+    like_row = late(r"^\s*(?:TCP|SSL|UDP|DTLS)\s+[0-9a-f]{8}")
     formats = ("cisco",)
     has_snapshots = True
     is_unmistakable = True

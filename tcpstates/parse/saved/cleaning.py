@@ -9,40 +9,40 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
+
 LONGEST = 1 << 16  # characters of a line; no tool prints longer lines
 _LONGEST_JSON = 1 << 26  # it may contain all sockets of a host
 _JSON = ("[", "{")
-_ESCAPE = re.compile(
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))"
-)
+_ESCAPE = late(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|\].{0,200}?(?:\x07|\x1b\\))")
 _BEFORE_QUOTES = (">", " ")
-_QUOTED = re.compile(r"^ *(?:>[ ]?)+")
+_QUOTED = late(r"^ *(?:>[ ]?)+")
 # Tags of web pages, and of terminals turned into web pages; a <br> ends a line.
-_TAG = re.compile(
+_TAG = late(
     r"</?(?:b|strong|i|em|u|a|p|pre|code|tt|kbd|samp|span|font|mark|div|li|td|th|tr)"
     r"(?:\s[^<>]{0,200})?/?>",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(
+_ENTITY = late(
     r"&(?:#\d{1,5}|#x[0-9a-f]{1,4}|quot|amp|lt|gt|nbsp|apos);", re.IGNORECASE
 )
-_LINE_END = re.compile(r"<br\s*/?>|&#(?:0*10|x0*a);|(?:\\r)?\\n", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\\{1,8}([*_\[\]<>#.|`~-])")
-_BRACKETED = re.compile(r"\[([A-Za-z][\w.-]{0,20} [\w .-]{0,40})\](?=:)")
-_PLACEHOLDER = re.compile(r"<([A-Za-z][\w .-]{0,40})>")
+_LINE_END = late(r"<br\s*/?>|&#(?:0*10|x0*a);|(?:\\r)?\\n", re.IGNORECASE)
+_MARKDOWN = late(r"\\{1,8}([*_\[\]<>#.|`~-])")
+_BRACKETED = late(r"\[([A-Za-z][\w.-]{0,20} [\w .-]{0,40})\](?=:)")
+_PLACEHOLDER = late(r"<([A-Za-z][\w .-]{0,40})>")
 _MONTHS = frozenset(
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 )
 # Clocks of logs and terminals: they begin no row of any tool.
-_STAMP = re.compile(
+_STAMP = late(
     r"^\[?(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]+)?\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
     r"(?:Z|[+-]\d\d:?\d\d)?\]?:?\s+"
     r"|^[A-Z][a-z]{2} +\d{1,2} (?:\d{4} )?\d{1,2}:\d{1,2}:\d{1,2}\s+"
 )
 # The name of the container that printed a line: "web-1  | ", "[pod/a/b] ".
-_CONTAINER = re.compile(r"^(?:[\w./@-]{1,80}\s*\|\s*|\[[\w/.:-]{2,200}\]\s+)(?=\S)")
+_CONTAINER = late(r"^(?:[\w./@-]{1,80}\s*\|\s*|\[[\w/.:-]{2,200}\]\s+)(?=\S)")
 # The beginning of a row of ss, netstat or /proc/net.
-_START = re.compile(
+_START = late(
     r"(?<![\w.])(?:"
     r"(?:tcp|udp)\s+(?:LISTEN|ESTAB|UNCONN|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s"
     r"|(?:LISTEN|ESTAB|UNCONN|CLOSING|BOUND|[A-Z]{3,5}-[A-Z]{3,4}(?:-\d)?)\s+"
@@ -53,19 +53,19 @@ _START = re.compile(
     r"|\d{1,7}: [0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} )"
 )
 # Prefixes of grep, cat -n, diff and shells, for rows whose beginning is not recognised.
-_PREFIX = re.compile(
+_PREFIX = late(
     r"^(?:\s*\d+\t|[\w./-]{0,200}:?\d{1,9}[:-](?!\d)|[\w./-]{1,200}:\s?"
     r"|\s*(?:[+*•-]|#+|//|--|;|\d{1,3}[.)])\s+|[+-]|\s+|[`*_]{1,3})"
 )
 # Marks of comments and lists, which begin no row of any tool, and those of `cat -n`.
 _MARKS = "#/*+-;\N{BULLET}"
-_MARK = re.compile(r"^\s*(?:[*+-]|--|;|\N{BULLET})\s+(?=\S)|^\s*(?://|#{1,6})\s*(?=\S)")
-_LINE_NUMBER = re.compile(r"^ {1,6}\d{1,6}\t(?=\S)")
+_MARK = late(r"^\s*(?:[*+-]|--|;|\N{BULLET})\s+(?=\S)|^\s*(?://|#{1,6})\s*(?=\S)")
+_LINE_NUMBER = late(r"^ {1,6}\d{1,6}\t(?=\S)")
 _QUOTES = "\"'`"
-_IN_QUOTES = re.compile(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
+_IN_QUOTES = late(r"^\s*([\"'`])(.*?)\s*\1\s*[,;)\]]{0,3}\s*$")
 _ONE_ROW = 60  # characters: no two rows are so short
-_MARKUP = re.compile(r"[\x1b\xa0&<\\]")
-_TRAILING = re.compile(r"(?:\*\*|__|`|\\)\s*$")
+_MARKUP = late(r"[\x1b\xa0&<\\]")
+_TRAILING = late(r"(?:\*\*|__|`|\\)\s*$")
 
 
 def cleaned(line: str) -> str:

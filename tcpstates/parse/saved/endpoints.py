@@ -6,18 +6,18 @@ becomes its port number if the service is known, and is kept unchanged otherwise
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tcpstates.late_pattern import late
 from tcpstates.model import WILDCARD
 from tcpstates.parse.saved.rows import MalformedLine, More
 from tcpstates.text import Texts
 
 _ANY = ("*", "")
-_SERVICE = re.compile(r"[A-Za-z0-9][\w.+-]*")
-_HOST = re.compile(r"[\w.:%*-]*")  # also matches a truncated address
-_NUMERIC = re.compile(r"\d+(?:\.\d+)*\.?")
+_SERVICE = late(r"[A-Za-z0-9][\w.+-]*")
+_HOST = late(r"[\w.:%*-]*")  # also matches a truncated address
+_NUMERIC = late(r"\d+(?:\.\d+)*\.?")
 _MOST = 20_000  # cached addresses
 
 

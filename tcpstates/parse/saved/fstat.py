@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoint, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
@@ -23,23 +24,23 @@ from tcpstates.parse.saved.rows import (
 )
 from tcpstates.protocols import PROTOCOLS
 
-_HEADING = re.compile(r"^USER\s+CMD\s+PID\s+FD\s")
-_OF_NETBSD = re.compile(r"SZ\|DV\s+R/W\s*$")
-_SOCKET = re.compile(
+_HEADING = late(r"^USER\s+CMD\s+PID\s+FD\s")
+_OF_NETBSD = late(r"SZ\|DV\s+R/W\s*$")
+_SOCKET = late(
     r"^\s*(?P<user>\S+)\s+(?P<command>\S.{0,60}?)\s+(?P<pid>\d{1,10})\s+"
     r"(?P<fd>\d{1,7})\*\s+internet(?P<digit>6?)\s+\S+\s+(?P<protocol>\S+)(?P<rest>.*)$"
 )
-_DETAILS = re.compile(
+_DETAILS = late(
     r"^(?:\s+(?P<pointer>(?:0x)?[0-9a-f]{1,16}))?"
     r"(?:\s+(?P<first>\S+[:.](?:\d+|\*))"
     r"(?:\s+(?P<sign>-->|<--|<->)\s+(?P<second>\S+[:.](?:\d+|\*)))?)?"
     r"(?P<more>(?:\s+(?:<==>|==>|<==)\s.*|\t\s*\d+\s+\d+)?)\s*$"
 )
-_OTHER_PROTOCOLS = re.compile(
+_OTHER_PROTOCOLS = late(
     r"\d+|ah|carp|divert|esp|gre|icmp6?|igmp|ip|ipip|ipv6(?:-icmp)?|ospf|pfsync|pim|raw"
     r"|sctp|udplite"
 )
-_OTHER = re.compile(r"\s\d+\*?\s+(?:unix|pipe|kqueue|route|local|error|pseudo|link)\b")
+_OTHER = late(r"\s\d+\*?\s+(?:unix|pipe|kqueue|route|local|error|pseudo|link)\b")
 
 
 class Fstat(Layout):
@@ -49,7 +50,7 @@ class Fstat(Layout):
     formats = ("fstat",)
     has_snapshots = True
     is_unmistakable = True
-    like_row = re.compile(r"\s\d+\s+\d+\*(?:\s+i\w{0,8})?\s*$")
+    like_row = late(r"\s\d+\s+\d+\*(?:\s+i\w{0,8})?\s*$")
     _is_of_netbsd = False
 
     @staticmethod

@@ -11,13 +11,13 @@ checked one by one only if the check of their column fails.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from string import ascii_letters, digits
 from typing import Any
 
 from tcpstates.fields import ColumnName
+from tcpstates.late_pattern import late
 from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.rows import FIXED, MALFORMED, Row
 from tcpstates.protocols import PROTOCOLS
@@ -28,7 +28,7 @@ LONGEST_NAME = 4096  # of a user, a program, a cgroup path (PATH_MAX)
 _LAST_PORT = 65_535
 _LAST_NUMBER = (1 << 64) - 1
 _OF_ADDRESSES = (ascii_letters + digits + "_.:*-").encode()  # "*" is any address
-_KEY = re.compile(r"[a-z0-9_]{1,40}")  # of tcp_info and memory, in JSON output
+_KEY = late(r"[a-z0-9_]{1,40}")  # of tcp_info and memory, in JSON output
 _MOST_KEYS = 200
 _TIMES = frozenset({"last_sent_ms", "last_received_ms", "last_ack_ms"})
 _OF_ONE_BYTE = ("retransmits", "probes", "backoff")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tcpstates.fields import FIELDS
+from tcpstates.late_pattern import late
 from tcpstates.model import FAMILIES, Owner
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
@@ -20,10 +20,10 @@ _MOST = 64 * 1024 * 1024  # characters of one object over several lines
 # The fields that fill one column each.
 _READ_BACK = [(field.name, field.read_as) for field in FIELDS if field.read_as]
 
-_BEGINS = re.compile(r'\{\s*("|$)|\[\s*([{\]]|$)')
+_BEGINS = late(r'\{\s*("|$)|\[\s*([{\]]|$)')
 # The beginnings of a line that continues JSON.
-_GOES_ON = re.compile(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
-_IS_SOCKET = re.compile(r'\{\s*"protocol"')
+_GOES_ON = late(r'["{}\[\],]|-?\d|true\b|false\b|null\b|$')
+_IS_SOCKET = late(r'\{\s*"protocol"')
 
 
 class OwnJson(Layout):

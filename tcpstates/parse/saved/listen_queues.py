@@ -7,21 +7,19 @@ does not; -A prints addresses of kernel structures at the beginning.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import NOT_OURS, Row
 
-_TITLE = re.compile(
-    r"^Current listen queue sizes|^(?:\S+\s+){0,3}Listen\s+Local Address"
-)
-_ROW = re.compile(
+_TITLE = late(r"^Current listen queue sizes|^(?:\S+\s+){0,3}Listen\s+Local Address")
+_ROW = late(
     r"^\s*(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(?:(tcp)(4|6|46)?\s+)?"
     r"(\d{1,10})/\d{1,10}/(\d{1,10})\s+(\S+)\s*$"
 )
-_OTHER = re.compile(r"^\s*(?:unix|sctp|sdp|toe)\S*\s.*\d/\d")
+_OTHER = late(r"^\s*(?:unix|sctp|sdp|toe)\S*\s.*\d/\d")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 
 
@@ -32,7 +30,7 @@ class ListenQueues(Layout):
     formats = ("netstat",)
     is_unmistakable = True
     _has_heading = False
-    like_row = re.compile(
+    like_row = late(
         r"(?:^|\s)\d+/\d+/|^[0-9a-f]{12,16}\s|(?:^|\s)[^\s.]\S{0,80}\.(?:\d+|\*|[a-z]\S*)\s*$"
     )
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
@@ -20,19 +21,19 @@ from tcpstates.parse.saved.rows import (
     take_user,
 )
 
-_HEADING = re.compile(r"^COMMAND\s+PID\s.*\bASSOC\s.*\bTYPE\s.*\bNAME\b")
-_NAME = re.compile(
+_HEADING = late(r"^COMMAND\s+PID\s.*\bASSOC\s.*\bTYPE\s.*\bNAME\b")
+_NAME = late(
     r"state=(?P<state>[\w-]+)\s+laddr=(?P<local>\S+)(?:\s+raddr=(?P<remote>\S+))?"
 )
-_TYPE = re.compile(r"\s(TCP|UDP)(v6)?\s")
-_LEFT = re.compile(r"^\s*(\S.{0,60}?)\s+(\d{1,10})\s+(?:\d{1,10}\s+)?(\S+)\s+(\d+)\s")
-_INODE = re.compile(r"\ssockfs\s+\d+\s+(\d{1,20})\s")
-_OTHER = re.compile(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX|sockfs|REG|DIR|CHR|FIFO)\b")
+_TYPE = late(r"\s(TCP|UDP)(v6)?\s")
+_LEFT = late(r"^\s*(\S.{0,60}?)\s+(\d{1,10})\s+(?:\d{1,10}\s+)?(\S+)\s+(\d+)\s")
+_INODE = late(r"\ssockfs\s+\d+\s+(\d{1,20})\s")
+_OTHER = late(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX|sockfs|REG|DIR|CHR|FIFO)\b")
 
 
-_OTHER_SOCKET = re.compile(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX)(?:v6|-\S+)?\s")
+_OTHER_SOCKET = late(r"\s(?:UDP-Lite|RAW|PING|AF_VSOCK|UNIX)(?:v6|-\S+)?\s")
 # A socket without an address, or one that lsfd could not look up.
-_WITHOUT_NAME = re.compile(r"(?:TCP|UDP|socket)(?:v6)?:\[\d+\]|sockfs\s+\d+\s+\d+\s*$")
+_WITHOUT_NAME = late(r"(?:TCP|UDP|socket)(?:v6)?:\[\d+\]|sockfs\s+\d+\s+\d+\s*$")
 
 
 class Lsfd(Layout):
@@ -42,7 +43,7 @@ class Lsfd(Layout):
     formats = ("lsfd",)
     has_snapshots = True
     is_unmistakable = True
-    like_row = re.compile(r"\s\d+\s+\S+\s+\d+\s+[rwDmpx-]{1,6}\s*$")
+    like_row = late(r"\s\d+\s+\S+\s+\d+\s+[rwDmpx-]{1,6}\s*$")
 
     @staticmethod
     def may_be_row(line: str) -> bool:

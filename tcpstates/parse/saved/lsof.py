@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.rows import (
@@ -21,16 +22,16 @@ from tcpstates.parse.saved.rows import (
 from tcpstates.parse.saved.shapes import FAMILIES, LSOF
 from tcpstates.protocols import PROTOCOLS
 
-_HEADING = re.compile(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
-_ROW = re.compile(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
-_TORN = re.compile(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
-_OTHER = re.compile(
+_HEADING = late(r"^COMMAND\s+PID\s.*\bFD\s+TYPE\s.*\bNAME\s*$")
+_ROW = late(r"\s(IPv4|IPv6)\s+(\S+)\s+(?:\S+\s+)?(TCP|UDP)\s+(\S.*)$")
+_TORN = late(r"\sIPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)$")
+_OTHER = late(
     r"\s(UDPLITE|SCTP|ICMP(?:V6)?|RAW6?|IGMP|unix|REG|DIR|CHR|FIFO|sock|a_inode|netlink|pack|raw6?)\s"
 )
-_STATE = re.compile(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
-_LEFT = re.compile(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
+_STATE = late(r"\(([^()]+)\)\s*$|\(([^()]+)\)(?=\s+\(|\s+Q)")
+_LEFT = late(r"^(.*?)\s+(\d+)\s.*?(\S+)\s+(\*?\d+|[a-zA-Z]+)([a-zA-Z ]*)$")
 _LONGEST = 1000  # characters before the type; more would take the pattern too long
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_ESCAPED = late(r"\\x([0-9a-f]{2})")
 # Protocols whose sockets are left out; any other name may be a damaged one.
 _OTHER_PROTOCOLS = frozenset(
     {"udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "raw"}
@@ -42,9 +43,7 @@ class Lsof(Layout):
     """The table of lsof."""
 
     name = "lsof"
-    like_row = re.compile(
-        r"^\S.{0,60}?\s\d+\s+\S+\s+\d+[a-zA-Z]{0,2}(?:\s+\S{0,3})?\s*$"
-    )
+    like_row = late(r"^\S.{0,60}?\s\d+\s+\S+\s+\d+[a-zA-Z]{0,2}(?:\s+\S{0,3})?\s*$")
     formats = ("lsof",)
     has_snapshots = True
     is_unmistakable = True

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Address, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.netstat_owner import owner_of_bsd
@@ -32,21 +33,21 @@ from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import TcpState
 
 # toe: TCP that the network card does, on FreeBSD.
-_PROTOCOL = re.compile(r"(tcp|udp|toe)(4|6|46)?$", re.IGNORECASE)
+_PROTOCOL = late(r"(tcp|udp|toe)(4|6|46)?$", re.IGNORECASE)
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
 # net-tools: kind (seconds left/retransmissions/probes)
-_TIMER = re.compile(
+_TIMER = late(
     r"\s(off|on|keepalive|timewait|persist|probe|unkn-\d+)"
     r" \((\d+\.\d+)/(\d+)/(\d+)\)\s*$"
 )
-_PROGRAM = re.compile(r"(?:^|\s)(\d+)/(.*)$")
-_USER_INODE = re.compile(r"^(\S+)\s+(\d+)(?=\s|$)")
-_MAYBE_ENDPOINT = re.compile(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
-_EXECUTABLE = re.compile(r"^\s*\[([^\]]+)\]\s*$")
+_PROGRAM = late(r"(?:^|\s)(\d+)/(.*)$")
+_USER_INODE = late(r"^(\S+)\s+(\d+)(?=\s|$)")
+_MAYBE_ENDPOINT = late(r"[\w.:%*\[\]-]+[:.][\w*-]+$")
+_EXECUTABLE = late(r"^\s*\[([^\]]+)\]\s*$")
 _NO_OWNER = "Can not obtain ownership information"
 _BSD_STATE = "(state)"
 _COUNTERS = {"r-mbuf", "rexmit"}  # FreeBSD's -x and -T print these instead of a state
-_HEADING = re.compile(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
+_HEADING = late(r"^\s*(?:\S+\s+){0,2}Proto\s", re.IGNORECASE)
 
 
 class Netstat(Layout):

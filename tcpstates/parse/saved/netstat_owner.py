@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+from tcpstates.late_pattern import late
+
 _PROCESS = "process:pid"
 # macOS since 14: numbers, then the process name, which may contain blanks, and the pid.
-_NAME_AND_PID = re.compile(
+_NAME_AND_PID = late(
     r"(?:\s{1,40}\d{1,20}){2,4}\s{1,40}(\S.{0,60}?)\s?:(\d{1,10})(?=\s|$)"
 )
-_ENDS_IN_PID = re.compile(r"(.{1,64}?) ?:(\d{1,10})", re.DOTALL)
-_WORD = re.compile(r"\S+")
-_MAYBE_PID = re.compile(r":\d{1,10}(?=\s|$)")
+_ENDS_IN_PID = late(r"(.{1,64}?) ?:(\d{1,10})", re.DOTALL)
+_WORD = late(r"\S+")
+_MAYBE_PID = late(r":\d{1,10}(?=\s|$)")
 
 
 def owner_of_bsd(

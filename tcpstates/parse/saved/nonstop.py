@@ -6,15 +6,15 @@ queues, Send-Q first. It names no process.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import NOT_OURS, Row, state_of
 
-_HEADING = re.compile(r"^\s*Proto\s+State\s+Laddr\s+Lport\s+Faddr\s+Fport\s")
-_ROW = re.compile(
+_HEADING = late(r"^\s*Proto\s+State\s+Laddr\s+Lport\s+Faddr\s+Fport\s")
+_ROW = late(
     r"^\s*(TCP|UDP|\d{1,3})\s+(?:([A-Z][A-Z0-9-]+)\s+)?([\w.:-]+)\s+([\w-]+|\*)\s+"
     r"([\w.:-]+)\s+([\w-]+|\*)\s+(\d{1,15})\s+(\d{1,15})\s*$"
 )
@@ -26,7 +26,7 @@ class NonStop(Layout):
     name = "nonstop"
     formats = ("netstat",)
     has_snapshots = True
-    like_row = re.compile(r"^\s*(?:TCP|UDP)\s|\s(?:\d+|\*)\s+\d+\s+\d+\s*$")
+    like_row = late(r"^\s*(?:TCP|UDP)\s|\s(?:\d+|\*)\s+\d+\s+\d+\s*$")
 
     def heading(self, line: str) -> bool:
         """Recognise the heading."""

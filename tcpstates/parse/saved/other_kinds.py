@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from tcpstates.late_pattern import late
+
 MOST_LINES = 400  # that are judged
 
 _STATE = (
@@ -16,13 +18,13 @@ _STATE = (
 )
 _ADDRESS = r"(?:(?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*::[0-9a-f:]*\]?|\*)"
 _ENDPOINT = rf"{_ADDRESS}(?:[:.](?:\d{{1,5}}|\*))?"
-_SUMMARY = re.compile(r"^Total: \d")
+_SUMMARY = late(r"^Total: \d")
 _BINARY = "binary"
 _COUNTED = "counts (`sort | uniq -c`); save the listing that was counted"
 
 # What a line belongs to, and how a message names it; the first match counts.
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), text)
+    (late(pattern), text)
     for pattern, text in (
         (rf"^\s*\d+\s+(?:{_STATE}|{_ENDPOINT})\s*$", _COUNTED),
         (rf"^\s*(?:{_STATE}|{_ENDPOINT})\s*[:=,]?\s+\d+\s*$", _COUNTED),

@@ -8,6 +8,7 @@ from functools import partial
 from types import NoneType
 from typing import Any
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.prompts import Command
@@ -46,8 +47,8 @@ _READ = (
 # The columns that people's commands add to those of the cmdlets.
 _PIDS = ("OwningProcess", "PID", "ProcessId", "Process")
 _NAMES = ("ProcessName", "Process", "ProcName", "Name")
-_PAIR = re.compile(r"^\s*(\w+)\s*:(?: (.*))?$")
-_REMARK = re.compile(r"^(\d{1,5})\s+\S.*$")  # behind a port
+_PAIR = late(r"^\s*(\w+)\s*:(?: (.*))?$")
+_REMARK = late(r"^(\d{1,5})\s+\S.*$")  # behind a port
 
 
 def make_row(
@@ -126,7 +127,7 @@ _PROPERTIES = frozenset(
         "OffloadState",
     ]
 )
-_CSV_HEADING = re.compile(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
+_CSV_HEADING = late(r'(?:^|[,;\t])"?LocalAddress"?(?:[,;\t]|$)')
 
 
 class _Powershell(Layout):
@@ -144,7 +145,7 @@ class PowershellTable(_Powershell):
     """A table: column names, a line of dashes, rows."""
 
     name = "powershell"
-    like_row = re.compile(
+    like_row = late(
         r"^\s*(?:\d{1,5}(?:\s+\d|\s*$)"
         r"|(?:\S{0,80}[:.*]\S{0,80}|ip|<ip>)(?:\s+\d{1,5}(?:\s|$)|\s*$))"
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from tcpstates.fields import ColumnName
+from tcpstates.late_pattern import late
 from tcpstates.parse.proc_net import ProcNetParser
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout
@@ -13,9 +13,9 @@ from tcpstates.parse.saved.rows import FIXED, NOT_OURS, MalformedLine, More, Row
 
 # IP protocols, which raw sockets have in place of a port: ICMP, IGMP, OSPF ...
 _RAW_PROTOCOLS = frozenset({1, 2, 41, 46, 47, 50, 51, 58, 89, 103, 112, 132, 255})
-_HEADING = re.compile(r"^\s*sl\s+local_address\s+(rem|remote)_address")
-_ROW = re.compile(r"^\s*(\d+): ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ")
-_MAYBE_ROW = re.compile(r"^\s*\d+: [0-9A-F]{8}")
+_HEADING = late(r"^\s*sl\s+local_address\s+(rem|remote)_address")
+_ROW = late(r"^\s*(\d+): ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ")
+_MAYBE_ROW = late(r"^\s*\d+: [0-9A-F]{8}")
 _MORE: tuple[ColumnName, ...] = ("uid", "inode", "timer", "timer_ms", "retransmits")
 
 

@@ -6,20 +6,21 @@ syn-recv` no state.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from tcpstates.late_pattern import late
 
 _TOOLS = ("ss", "netstat", "lsof", "Get-Net")
 # PowerShell names the protocol in its commands only, and users choose the columns.
 _CMDLETS = {"Get-NetTCPConnection": "tcp", "Get-NetUDPEndpoint": "udp"}
-_CMDLET = re.compile(r"(?:^|[>|(;{=]\s*)(Get-Net(?:TCPConnection|UDPEndpoint))\b")
+_CMDLET = late(r"(?:^|[>|(;{=]\s*)(Get-Net(?:TCPConnection|UDPEndpoint))\b")
 # After a prompt, after "Every 2.0s:" of watch, or alone on a line.
-_COMMAND = re.compile(
+_COMMAND = late(
     r"(?:^|[$#>%;]\s*|\bdo\s+|&&\s*|^Every [\d.,]+s:\s*)(?:sudo\s+(?:-\S+\s+)*)?"
     r"(?:watch\s+(?:-\S+\s+|\d+\s+)*['\"]?)?(?:[\w./-]*/)?(ss|netstat|lsof)(?:\.exe)?(?![\w.-])((?:\s+[^|;&<>'\"]+)?)"
 )
-_FLAGS = re.compile(r"(?<!\S)-([A-Za-z46]+)")
-_STATE = re.compile(r"(?:^|\s)state\s+([A-Za-z][\w-]+)")
+_FLAGS = late(r"(?<!\S)-([A-Za-z46]+)")
+_STATE = late(r"(?:^|\s)state\s+([A-Za-z][\w-]+)")
 
 
 class Command(NamedTuple):

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import repeat
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.layout import Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine
 from tcpstates.text import Texts
 
 _DIGITS, PORT_DIGITS = 15, 5  # of a number, at most
-_USER = re.compile(r"\w[\w.-]{0,31}")
-_COMMAND = re.compile(r"[!-~]{1,32}")
-_DESCRIPTOR = re.compile(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
-_OFFSET = re.compile(r"0t[0-9]{1,20}")
-_STATE = re.compile(r"[A-Z][A-Z0-9_]+")
-_IN_PARENTHESES = re.compile(r"\([A-Z0-9_]+\)")
+_USER = late(r"\w[\w.-]{0,31}")
+_COMMAND = late(r"[!-~]{1,32}")
+_DESCRIPTOR = late(r"(?:([0-9]{1,9})|\*[0-9]{1,9})[a-zA-Z]{0,2}")
+_OFFSET = late(r"0t[0-9]{1,20}")
+_STATE = late(r"[A-Z][A-Z0-9_]+")
+_IN_PARENTHESES = late(r"\([A-Z0-9_]+\)")
 FAMILIES = {"IPv4": "ipv4", "IPv6": "ipv6"}
 _IPV4 = "[0-9.]{7,15}"
 WIDTH = 23  # of an endpoint in net-tools, without -W
@@ -81,7 +82,7 @@ def _of_ss(states: frozenset[str], words: Sequence[Sequence[str]]) -> Words:
 
 
 _WORDS_OF_SS = 5
-_ENDS_OF_SS = re.compile(rf"{_IPV4}|\[[0-9a-fA-F:.]{{2,45}}\]|\*")
+_ENDS_OF_SS = late(rf"{_IPV4}|\[[0-9a-fA-F:.]{{2,45}}\]|\*")
 
 
 def shapes_of_ss(states: frozenset[str]) -> tuple[Shape, Shape]:
@@ -100,13 +101,11 @@ def _of_netstat(protocol: str, words: Sequence[Sequence[str]]) -> Words:
     return _columns(words[5], *words[1:5])
 
 
-NETSTAT = Shape(
-    6, partial(_of_netstat, "tcp"), re.compile(_IPV4), has_backlog_limit=False
-)
+NETSTAT = Shape(6, partial(_of_netstat, "tcp"), late(_IPV4), has_backlog_limit=False)
 NETSTAT_IPV6 = Shape(
     6,
     partial(_of_netstat, "tcp6"),
-    re.compile(r"[0-9a-f:.]{2,45}"),
+    late(r"[0-9a-f:.]{2,45}"),
     family="ipv6",
     has_backlog_limit=False,
     width=WIDTH,
@@ -161,4 +160,4 @@ def _descriptor(text: str) -> int | None:
 _DESCRIPTORS = Texts(_descriptor, most=65536)
 
 
-LSOF = Shape(10, _of_lsof, re.compile(rf"{_IPV4}|\[[0-9a-f:.]{{2,45}}\]|\*"))
+LSOF = Shape(10, _of_lsof, late(rf"{_IPV4}|\[[0-9a-f:.]{{2,45}}\]|\*"))

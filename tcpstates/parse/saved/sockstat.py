@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Address, Endpoint, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import (
@@ -17,20 +17,20 @@ from tcpstates.parse.saved.rows import (
 )
 
 # toe: TCP that the network card does.
-_PROTOCOL = re.compile(r"(tcp|udp|toe)(4|6|46)?$")
+_PROTOCOL = late(r"(tcp|udp|toe)(4|6|46)?$")
 _FAMILIES = {"4": "ipv4", "6": "ipv6", "46": "ipv6"}
-_HEADING = re.compile(r"^USER\s+(COMMAND|PROCESS)\s+PID\s")
-_WHOLE_ROW = re.compile(
+_HEADING = late(r"^USER\s+(COMMAND|PROCESS)\s+PID\s")
+_WHOLE_ROW = late(
     r"^\s*\S+\s+\S.{0,60}?\s\d+\s+\d+\s+(?:tcp|udp|toe)(?:4|6|46)?\s+\S+[:.](?:\d+|\*)\s"
 )
 # The headings of columns behind the addresses, most of which have blanks.
-_COLUMNS = re.compile(
+_COLUMNS = late(
     r"PCB KVA|FIB|SPLICE ADDRESS|ID|ENCAPS|PATH STATE|CONN STATE|STATE|STACK|CC"
 )
 _STATES = ("CONN STATE", "STATE")
 _NOTHING = "??"
 _WIDTH = 21  # of an address without -w
-_OTHER = re.compile(r"\s(stream|dgram|seqpac|raw|icm|divert)")
+_OTHER = late(r"\s(stream|dgram|seqpac|raw|icm|divert)")
 
 
 class Sockstat(Layout):

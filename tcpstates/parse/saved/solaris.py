@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import NOT_OURS, Row, owner, state_of
 
-_TITLE = re.compile(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
-_COLUMNS = re.compile(r"^\s*Local Address\s+Remote Address\s.*\sSwind\s")
-_DOTTED = re.compile(r"\.(\d+|\*|[\w-]+)$")
+_TITLE = late(r"^(TCP|UDP|SCTP)(?::(?:\s+IPv([46]))?)?\s*$")
+_COLUMNS = late(r"^\s*Local Address\s+Remote Address\s.*\sSwind\s")
+_DOTTED = late(r"\.(\d+|\*|[\w-]+)$")
 # Its states of UDP sockets, which are not in RFC 9293.
 _UDP_STATES = {"Connected": "ESTABLISHED", "Idle": "UNCONN", "Unbound": "UNBOUND"}
 

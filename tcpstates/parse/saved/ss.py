@@ -6,9 +6,9 @@ which columns there are; without a heading, they are inferred from the row.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoints
 from tcpstates.parse.saved.layout import Layout, Shape
 from tcpstates.parse.saved.prompts import Command
@@ -17,7 +17,7 @@ from tcpstates.parse.saved.shapes import shapes_of_ss
 from tcpstates.parse.saved.ss_details import take_details
 from tcpstates.protocols import PROTOCOLS
 
-_HEADING = re.compile(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
+_HEADING = late(r"Local Address ?: ?Port\s+Peer Address ?: ?Port")
 # The protocols that ss prints; only TCP and UDP are parsed.
 _NETIDS = frozenset(
     [
@@ -63,10 +63,10 @@ _STATE_NAMES = frozenset(
         "NEW-SYN-RECV",
     ]
 )
-_OLD_ROW = re.compile(
+_OLD_ROW = late(
     r"^\s*(?:(?:tcp|udp)\s+)?(?:LISTEN|UNCONN|ESTAB)\s+\d+\s+\d+\s.*?\s?:::(?:\d|\*)"
 )
-_OLD_OWNER = re.compile(r'users:\(\("[^"]*",\d')
+_OLD_OWNER = late(r'users:\(\("[^"]*",\d')
 
 
 class Ss(Layout):
@@ -272,7 +272,7 @@ _DETAILS = frozenset(
     ["users", "timer", "uid", "ino", "sk", "cgroup", "skmem", "fwmark"]
 )
 # What netstat prints there: a state, a program, or none.
-_OF_NETSTAT = re.compile(r"\s+(?:[A-Z][A-Z0-9_]{3,}\b|\d+/|-\s*$)")
+_OF_NETSTAT = late(r"\s+(?:[A-Z][A-Z0-9_]{3,}\b|\d+/|-\s*$)")
 _OF_BOTH = ("UNCONN", "ESTAB", None)
 _MOST_WAITING = 5000  # rows
 _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
@@ -281,7 +281,7 @@ _OTHER = Row("", "", None, "", 0, "", 0)  # a socket of another protocol
 _WITHOUT_NETID, _WITH_NETID = shapes_of_ss(_STATE_NAMES)
 
 
-_IS_STATE = re.compile(r"[A-Z][A-Z0-9_-]{2,30}")
+_IS_STATE = late(r"[A-Z][A-Z0-9_-]{2,30}")
 
 
 def _is_rest(fields: Sequence[str]) -> bool:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import Any
 
 from tcpstates.fields import ColumnName
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.rows import TIMERS, More, owner
 
 # A name may contain quotes, commas and parentheses; the numbers behind it may not.
 # With -Z, the process context precedes the descriptor, and the socket context follows.
-_OWNER = re.compile(
+_OWNER = late(
     r'\((?:"(.{0,80}?)",(?:pid=)?|([^",()]{1,80}),pid=)(\d+),(?:proc_ctx=\S{0,200}?,)?(?:fd=)?(\d+)'
     r"(?:,sock_ctx=[^)]{0,200})?\)(?=,\(|\))"
 )
 _USERS = "users:(("
-_TIMER = re.compile(r"timer:\((\w+),([^,]*),(\d+)\)")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|sec|min|hour|hours|day|days)?")
+_TIMER = late(r"timer:\((\w+),([^,]*),(\d+)\)")
+_TIME = late(r"(\d+(?:\.\d+)?)(ms|sec|min|hour|hours|day|days)?")
 _SECONDS = {"ms": 0.001, "sec": 1, "min": 60, "hour": 3600, "day": 86400}
-_FIELD = re.compile(
+_FIELD = late(
     r"(?<!\S)(uid|ino|sk|cgroup|fwmark|rto|rtt|cwnd|unacked|lost|retrans"
     r"|lastsnd|lastrcv|lastack|bytes_sent|bytes_acked|bytes_received"
     r"|notsent|backoff|v6only|dev):(\S+)"
 )
 _SHUTDOWN = {"<->": 0, "---": 3, "-->": 1, "<--": 2}  # the directions still open
-_SKMEM = re.compile(r"skmem:\(([^)]{0,300})\)")
+_SKMEM = late(r"skmem:\(([^)]{0,300})\)")
 _MEMORY = {
     "r": "receive_allocated",
     "rb": "receive_buffer",
@@ -37,7 +37,7 @@ _MEMORY = {
     "bl": "backlog",
     "d": "drops",
 }
-_MEMORY_ITEM = re.compile(r"(?<![a-z])([a-z]{1,2})(\d{1,20})")
+_MEMORY_ITEM = late(r"(?<![a-z])([a-z]{1,2})(\d{1,20})")
 _COUNTS = {
     "cwnd": "congestion_window",
     "unacked": "unacked",

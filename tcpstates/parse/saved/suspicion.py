@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import re
 
+from tcpstates.late_pattern import late
+
 EXAMINED = 1000  # characters of a line that are examined
 
 # Sockets of other protocols; FreeBSD and macOS may print a kernel address before them.
-_OTHER = re.compile(
+_OTHER = late(
     r"^\s*(?:[0-9a-f]{8,16}\s+(?:\d+\s+)?)?(?:unix|u_str|u_dgr|u_seq|nl|raw6?|mptcp"
     r"|p_raw|p_dgr|v_str|v_dgr|vsock|xdp|sctp[46]?|dccp|tipc|ti_st|ti_dg|icmp?6?|icm[46]"
     r"|udpl(?:ite)?6?|packet|netlink|l2cap|rfcomm|ax25|ipx|\?\?\?)\s",
 )
-_COUNTS = re.compile(r"^(?:TCP|UDP)\s+\d+\s+\d+\s+\d+\s*$")  # of ss -s
+_COUNTS = late(r"^(?:TCP|UDP)\s+\d+\s+\d+\s+\d+\s*$")  # of ss -s
 # A command after a prompt.
-_COMMAND = re.compile(
+_COMMAND = late(
     r"[$#>%]\s*(?:sudo\s+)?(?:curl|wget|nc|ncat|telnet|ssh|ping|docker|kubectl|ss"
     r"|netstat|lsof|nmap|iptables|nft|tcpdump|openssl|redis-cli|psql|mysql|python3?)\s",
 )
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 # An address, or a name with a dot, and a port. The lookbehind keeps the search linear.
-_ENDPOINT = re.compile(
+_ENDPOINT = late(
     rf"(?<![\w/:.-])(?:(?:{_IPV4}|\*|localhost|::|(?:::ffff:){_IPV4}"
     r"|\[[0-9a-fA-F:.%\w]{0,64}\](?:%\w{1,16})?)"
     r"(?::|\.{1,2})(?:\d{1,5}|\*|[a-z][\w-]{1,20})"
@@ -33,18 +35,18 @@ _ENDPOINT = re.compile(
     r"|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}[:.](?:\d{1,5}|\*)"
     r"|[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4})(?![\w/])"
 )
-_ADDRESS = re.compile(
+_ADDRESS = late(
     rf"(?<![\w.:/])(?:{_IPV4}|::1?|[0-9a-f]{{1,4}}(?::[0-9a-f]{{0,4}}){{3,7}})(?![\w/])"
 )
-_PROTOCOL = re.compile(r"(?<![\w/.-])(?:tcp|udp)(?:4|6|46)?(?![\w/.-])", re.IGNORECASE)
-_STATE = re.compile(
+_PROTOCOL = late(r"(?<![\w/.-])(?:tcp|udp)(?:4|6|46)?(?![\w/.-])", re.IGNORECASE)
+_STATE = late(
     r"(?<![\w./-])(?:LISTEN(?:ING)?|ESTAB(?:LISHED)?|SYN[-_](?:SENT|RECV|RECEIVED|RCVD)"
     r"|FIN[-_]?WAIT[-_]?[12]|TIME[-_]WAIT|CLOSE[-_]WAIT|LAST[-_]ACK|CLOSING|UNCONN"
     r"|CLOSED|Listen|Established|TimeWait|CloseWait|FinWait[12]|SynSent|SynReceived"
     r"|LastAck|Bound|Connected(?=\s*$))(?![\w./-])"
 )
 # Text that occurs only in rows of lsof, z/OS and /proc/net, and PowerShell's headings.
-_UNMISTAKABLE = re.compile(
+_UNMISTAKABLE = late(
     r"\s\d+[a-zA-Z]{0,2}\s+IPv[46](?:\s|$)"
     r"|\s\d+[urw]\s.{0,99}\s(?:TCP|UDP)\s+\S+:\S"
     r"|^\s*(?:Local|Foreign) Socket:\s|^[\w <>-]*\bLocal(?:Address|Port)\b[\w <>-]*$"
@@ -52,14 +54,14 @@ _UNMISTAKABLE = re.compile(
     r"|(?<![\w:])[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4} [0-9A-F]{2} [0-9A-F]{8}:"
 )
 # Lines that begin like a row: with a protocol, or with a protocol or state and queues.
-_PROTOCOL_FIRST = re.compile(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
-_ROW_CUT_OFF = re.compile(
+_PROTOCOL_FIRST = late(r"^\W*(?:tcp|udp)(?:4|6|46)?\s", re.IGNORECASE)
+_ROW_CUT_OFF = late(
     r"^\W*(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(?:tcp|udp)(?:4|6|46)?\s+"
     r"(?:\d+(?:\s+\d+)?(?:\s+\S*)?|\d+/\d*/?\d*)$"
     r"|^[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?(?:tcp|udp)(?:4|6|46)?\s*$"
 )
-_NAME_FIRST = re.compile(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
-_QUEUES = re.compile(r"\s\d+\s+\d+(?:\s|$)")
+_NAME_FIRST = late(r"^\W*(?:tcp|udp|TCP|UDP|LISTEN|ESTAB|[A-Z]+-[A-Z]+)")
+_QUEUES = late(r"\s\d+\s+\d+(?:\s|$)")
 
 
 def is_address(word: str) -> bool:

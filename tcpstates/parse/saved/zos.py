@@ -9,24 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tcpstates.late_pattern import late
 from tcpstates.parse.saved.endpoints import Endpoint, Endpoints, joined
 from tcpstates.parse.saved.layout import Layout
 from tcpstates.parse.saved.rows import MALFORMED, MalformedLine, More, Row, take_user
 
 _PREFIX = r"^\s*(?:EZ[A-Z]\d{4}I\s+)?"
-_HEADING = re.compile(
-    _PREFIX + r"User Id\s+Conn\s+(?:Local Socket|State)", re.IGNORECASE
-)
+_HEADING = late(_PREFIX + r"User Id\s+Conn\s+(?:Local Socket|State)", re.IGNORECASE)
 _BEGIN = _PREFIX + r"(?P<job>\S{1,8})\s+(?P<conn>[0-9A-F]{8})\s+"
 _ENDPOINT = r"(?:[\w.:%-]+|\*)\.\.(?:\d+|\*|[\w-]+)"
-_SHORT = re.compile(
+_SHORT = late(
     rf"{_BEGIN}(?P<local>{_ENDPOINT})\s+(?P<remote>{_ENDPOINT})\s+(?P<state>[A-Za-z]\w*)\s*$"
 )
-_LONG = re.compile(rf"{_BEGIN}(?P<state>[A-Za-z]\w*)\s*$")
-_SIDE = re.compile(
+_LONG = late(rf"{_BEGIN}(?P<state>[A-Za-z]\w*)\s*$")
+_SIDE = late(
     rf"{_PREFIX}(?P<side>Local|Foreign) Socket:\s+(?P<endpoint>\S+)\s*$", re.IGNORECASE
 )
-_LIKE_ROW = re.compile(rf"{_BEGIN}\S*\.\.")
+_LIKE_ROW = late(rf"{_BEGIN}\S*\.\.")
 
 
 class Zos(Layout):
@@ -37,7 +36,7 @@ class Zos(Layout):
     has_snapshots = True
     has_blocks = True
     is_unmistakable = True
-    like_row = re.compile(rf"{_BEGIN}\S")
+    like_row = late(rf"{_BEGIN}\S")
 
     def __init__(self, endpoints: Endpoints, byte_order: str) -> None:
         super().__init__(endpoints, byte_order)
