@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from errno import EMFILE, ENFILE, ENOENT, ESRCH
+from operator import countOf
 from typing import Any
 
 from tcpstates.collect.proc_files import (
@@ -39,13 +40,11 @@ class OwnerTable:
 
     def missing(self) -> int:
         """Return how many of the requested sockets have no owner yet."""
-        return sum(1 for holder in self.holders.values() if holder is None)
+        return countOf(self.holders.values(), None)
 
-    def count_without_owner(self, inodes: Collection[int]) -> int:
+    def count_without_owner(self, inodes: Sequence[int]) -> int:
         """Count those of these sockets that have no owner; inode 0 is no socket."""
-        holders = map(self.holders.get, inodes)
-        pairs = zip(inodes, holders, strict=True)
-        return sum(bool(inode) and not holder for inode, holder in pairs)
+        return countOf(map(self.holders.get, inodes), None) - countOf(inodes, 0)
 
     def clear(self) -> None:
         """Forget everything that a failed scan has found."""
