@@ -112,6 +112,30 @@ class Batch:
         raise NotImplementedError
 
 
+class LateColumn(Sequence[Any]):
+    """A column whose values are made when the first of them is asked for."""
+
+    __slots__ = ("_count", "_make", "_values")
+
+    def __init__(self, count: int, make: Callable[[], Sequence[Any]]) -> None:
+        self._count, self._make = count, make
+        self._values: Sequence[Any] | None = None
+
+    def _made(self) -> Sequence[Any]:
+        if self._values is None:
+            self._values = self._make()
+        return self._values
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._made()[place]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._made())
+
+
 class ColumnBatch(Batch):
     """A batch whose columns were all given to it."""
 

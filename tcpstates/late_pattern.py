@@ -1,7 +1,7 @@
 """Regular expressions that are compiled when they are first used.
 
-Saved listings are read with 160 patterns, of which each listing needs some. To compile
-them all took 22 ms, a fifth of the time that a short listing takes.
+The readers of saved listings have 160 patterns, and one listing needs some 30 of them.
+To compile all of them took 22 ms of the 110 ms that a short listing took.
 """
 
 from __future__ import annotations

@@ -91,9 +91,7 @@ def _help(context: click.Context) -> str:
 @listing_options
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
 @message("-V", "--version", text="Show the version and exit.", show=_version)
-@message(
-    "-h", "--help", text="Show this message and exit.", show=click.Context.get_help
-)
+@message("-h", "--help", text="Show this message and exit.", show=_help)
 @click.pass_obj
 def tcpstates(output: Output, /, **values: Any) -> int:
     """Show sockets and their states, with the state names of RFC 9293.

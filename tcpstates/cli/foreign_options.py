@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import click
 
@@ -155,9 +155,27 @@ def split_flags(
             if named:
                 split += named
                 continue
-        flags = [f"-{letter}" for letter in argument[1:] if letter not in IDLE]
-        if argument[:1] == "-" and argument[1:] and not flags:
+        split += _split_group(argument, long, with_value)
+    return split
+
+
+def _split_group(
+    argument: str, long: Mapping[str, str], with_value: Collection[str]
+) -> list[str]:
+    """Split one group; what follows a letter with a value is the value.
+
+    An argument that is not a group of known letters stays as it is.
+    """
+    if argument[:1] != "-" or argument[1:2] in ("", "-"):
+        return [argument]
+    split = []
+    for place, letter in enumerate(argument[1:], 2):
+        if letter in IDLE:
             continue
-        known = argument[:1] == "-" and flags and long.keys() >= set(flags)
-        split += [long[flag] for flag in flags] if known else [argument]
+        option = f"-{letter}"
+        if option not in long:
+            return [argument]
+        split.append(long[option])
+        if option in with_value:
+            return [*split, argument[place:]] if argument[place:] else split
     return split

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 _EACH_SECOND = "1"
 _SECONDS = r"\d+(?:\.\d*)?(?:ms|s|m|h)?|\.\d+s?"
-_GROUP = f"-([A-Za-z0-9]*)w([A-Za-z]*?)({_SECONDS})?"
+# What follows the N of --netns is a name, whatever letters it has.
+_GROUP = f"-([A-MO-Za-z0-9]*)w([A-Za-z]*?)({_SECONDS})?"
 
 
 def complete_intervals(arguments: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ class Dialect:
     words: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # and what does it
     with_value: dict[str, dict[str, str]] = field(default_factory=dict)
+    passed_on: dict[str, str] = field(default_factory=dict)  # with any value
 
 
 _COMMON = {
@@ -81,7 +82,6 @@ _SS = Dialect(
         "s": "--summary",
         "H": "--no-header",
         "O": "--wide",
-        "N": "--netns",
         "T": "--processes",
     },
     words=_LONG,
@@ -98,6 +98,7 @@ _SS = Dialect(
         "b": "for socket filters: {ss} -b",
     },
     with_value={"f": FAMILIES, "A": TABLES},
+    passed_on={"N": "--netns", "--net": "--netns"},
 )
 _NETSTAT = Dialect(
     state_names="netstat",

@@ -48,9 +48,9 @@ def _translate(tool: str, dialect: Dialect, arguments: list[str]) -> list[str]:
         elif argument.startswith(_OURS):
             flags.append(argument)
             if argument in _OURS:
-                flags += _next(rest, argument)
+                flags.append(_next(rest, argument))
         elif tool == "ss" and argument in ("-F", "--filter"):
-            words.append(_read_filter(_next(rest, argument)[0]))
+            words.append(_read_filter(_next(rest, argument)))
         elif argument.startswith("--"):
             flags += _long(tool, dialect, argument, rest, arguments)
         elif argument.startswith(prefixes) and len(argument) > 1:
@@ -100,6 +100,10 @@ def _letters(
             given = letters[place + 1 :] or next(rest, "")
             yield from _values(f"-{letter}", values, given)
             return
+        if known in dialect.passed_on:
+            yield dialect.passed_on[known]
+            yield letters[place + 1 :] or _next(rest, f"-{letter}")
+            return
         if known in dialect.refused:
             refusal = dialect.refused[known].format_map(_RealTools())
             raise Unsupported(f"{tool} -{letter} is not supported; {refusal}")
@@ -129,6 +133,9 @@ def _long(
         is_table = name in ("--query", "--socket")  # the long forms of ss -A
         yield from _values(name, TABLES if is_table else FAMILIES, given)
         return
+    if name in dialect.passed_on:
+        yield from (dialect.passed_on[name], value if equals else _next(rest, name))
+        return
     if name not in dialect.words:
         raise left_to_tool(tool, f"{tool} {name}", arguments)
     yield from dialect.words[name].split()
@@ -144,8 +151,8 @@ def _values(option: str, values: dict[str, str], given: str) -> Iterator[str]:
         yield from found.split()
 
 
-def _next(rest: Iterator[str], option: str) -> list[str]:
+def _next(rest: Iterator[str], option: str) -> str:
     value = next(rest, None)
     if value is None:
         raise Unsupported(f"option '{option}' requires an argument")
-    return [value]
+    return value

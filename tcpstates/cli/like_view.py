@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tcpstates.batch import Batch
 from tcpstates.cli.answer import Answer
 from tcpstates.cli.exit_codes import ExitCode
 from tcpstates.cli.options import Options
 from tcpstates.cli.output import Output
-from tcpstates.collect.name_lookup import HostLookup
 from tcpstates.collect.names import HostNames
 from tcpstates.fields import Needs
 from tcpstates.like.layout import Layout, Shown
+
+if TYPE_CHECKING:
+    from tcpstates.origin import Origin
 
 _HOST_SECONDS, _PATIENT_SECONDS = 1.0, 10.0
 
@@ -30,7 +32,7 @@ def _summary() -> str:
 class _PartialNames:
     """Names for some kinds of numbers; other tools have an option for each kind."""
 
-    def __init__(self, names: HostNames, options: Options) -> None:
+    def __init__(self, names: HostNames, options: Options, origin: Origin) -> None:
         self._names = names
         self.numeric = options.numeric or options.numeric_hosts  # addresses
         self._numeric_ports = options.numeric or options.numeric_ports
@@ -39,8 +41,8 @@ class _PartialNames:
         # ss looks up no port that the kernel may have chosen for a client.
         self._unnamed = range(0)
         if options.like == "ss" and not self._numeric_ports:
-            first, last = HostLookup(()).port_range()
-            self._unnamed = range(first, last + 1)
+            settings = origin.parts()[0].settings()
+            self._unnamed = range(settings.first_port, settings.last_port + 1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
@@ -102,7 +104,7 @@ class LikeView:
                 batches = list(answer.selection.with_processes(iter(batches)))
             if not any(map(len, batches)):
                 self.exit_code = ExitCode.FOUND  # as lsof: nothing was found
-        partial = _PartialNames(names, options)
+        partial = _PartialNames(names, options, answer.origin)
         if not partial.numeric and (options.resolve or options.like != "ss"):
             addresses = {
                 address

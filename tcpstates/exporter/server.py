@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from tcpstates.errors import TcpstatesError
 from tcpstates.exporter.collector import TcpstatesCollector
 
 _PATIENCE = 10  # seconds for a client that does not send or read
@@ -106,21 +107,39 @@ def serve(
     certificate: str | None = None,
     key: str | None = None,
 ) -> WSGIServer:
-    """Listen, with TLS if there is a certificate; raise OSError.
+    """Listen, with TLS if there is a certificate; raise TcpstatesError, or OSError.
 
     The caller runs `serve_forever`.
     """
+    context = None
+    if certificate is not None and key is not None:
+        context = _tls(certificate, key)
     host, port = address
     kind = _Server6 if ":" in host else _Server
     server = make_server(
         host, port, application(collector, deadline), kind, handler_class=_Handler
     )
-    if certificate is not None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate, key)
+    if context is not None:
         # The handshake is the client's affair, in its own thread and with its deadline:
         # in accept() a slow one would keep all others waiting.
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
     return server
+
+
+def _tls(certificate: str, key: str) -> ssl.SSLContext:
+    """Load a certificate and its key; raise TcpstatesError, which names the file."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    for path in (certificate, key):  # OpenSSL does not say which one it cannot read
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise TcpstatesError(f"cannot read '{path}': {error.strerror}") from error
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        text = f"'{certificate}' and '{key}' are not a certificate and its key"
+        raise TcpstatesError(f"{text}, in PEM format") from error
+    return context

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from conftest import COMMAND, PATIENCE, Lab, finish, run_command
+from tcpstates.cli.app import tcpstates
 from tcpstates.cli.exit_codes import ExitCode
 
 if sys.platform == "win32":
@@ -498,3 +499,11 @@ def test_a_file_to_write_need_not_be_readable(lab: Lab) -> None:
     """A pipe of another user on standard output may be written to only."""
     finished = lab.run(*lab.nobody(), "-c", "--output", "/dev/stdout")
     assert finished.stdout.strip().isdecimal(), finished.stderr
+
+
+def test_the_user_of_a_file_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is not judged by its permissions before it is used."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    options = {each.name: each for each in tcpstates.params}
+    for name in ("output", "files"):
+        assert options[name].type.convert(__file__, None, None) == __file__

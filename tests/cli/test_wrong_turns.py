@@ -139,6 +139,25 @@ def test_slashes_of_windows_are_dashes(typed: str) -> None:
     assert run_command("/?").stdout.startswith("Usage: ")
 
 
+@pytest.mark.parametrize(
+    ("typed", "split"),
+    [
+        ("-tN", ["--tcp", "--netns"]),
+        ("-Nall", ["--netns", "all"]),
+        ("-tNmesh", ["--tcp", "--netns", "mesh"]),
+        ("-tONh", ["--tcp", "--netns", "h"]),
+        ("-Nweb1", ["--netns", "web1"]),
+        ("-tx", ["-tx"]),
+        ("-", ["-"]),
+        ("--tcp", ["--tcp"]),
+    ],
+)
+def test_what_follows_a_letter_with_a_value_is_the_value(
+    typed: str, split: list[str]
+) -> None:
+    assert split_flags([typed], tcpstates.params) == split
+
+
 def test_programs_are_shown_for_b_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     assert split_flags(["-anob"], tcpstates.params)[-1] == "-anob"

@@ -325,6 +325,17 @@ def test_hostile_names_forge_nothing() -> None:
     assert "\ntcpstates_up" not in text
 
 
+def test_files_for_tls_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    certificate, missing = tmp_path / "certificate", tmp_path / "missing"
+    certificate.write_text("nonsense")
+    for key, why in ((missing, f"cannot read '{missing}': "), (certificate, "in PEM")):
+        files = ("--tls-certificate", str(certificate), "--tls-key", str(key))
+        finished = run_command("exporter", "--listen", "127.0.0.1:0", *files)
+        assert finished.returncode == 3
+        assert why in finished.stderr
+        assert finished.stderr.count("\n") == 1
+
+
 def test_usage() -> None:
     for words, said in (
         (["--listen", "x"], "expected HOST:PORT"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMMAND, Finished, Lab
+from conftest import COMMAND, Finished, Lab, finish
 from tcpstates import __version__
 
 needs_tools = pytest.mark.skipif(
@@ -130,9 +130,14 @@ def test_pipelines(lab: Lab, links: Path, pipeline: str) -> None:
     assert theirs.stdout
 
 
+_IN_A_RANGE = """
+ip link set lo up
+echo 1024 6000 > /proc/sys/net/ipv4/ip_local_port_range
+"$@"
+"""
 _SERVICES = """
 import socket, subprocess, sys
-servers = [socket.create_server(("127.0.0.1", port)) for port in (3306, 57000)]
+servers = [socket.create_server(("127.0.0.1", port)) for port in (22, 5432)]
 subprocess.run(["sh", "-c", sys.argv[1]])
 """
 
@@ -141,22 +146,19 @@ subprocess.run(["sh", "-c", sys.argv[1]])
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        ("ss -tl", "57000"),
-        ("netstat -tl", "dircproxy"),
-        ("lsof -na -p $PPID -i", "dircproxy"),
+        ("ss -tl", "5432"),
+        ("netstat -tl", "postgresql"),
+        ("lsof -na -p $PPID -i", "postgresql"),
     ],
 )
-def test_services_at_ports_for_clients(
-    lab: Lab, links: Path, command: str, name: str
-) -> None:
-    # dircproxy, of services(5), is in the range of ports that the kernel chooses from.
+def test_services_at_ports_for_clients(links: Path, command: str, name: str) -> None:
     path = f"{links}:{os.environ['PATH']}"
     both = f"{command}; echo =; env PATH={path} {command}"
-    theirs, _, ours = lab.run(sys.executable, "-c", _SERVICES, both).stdout.partition(
-        "=\n"
-    )
-    assert ours == theirs
-    assert ":mysql " in ours
+    inside = ["unshare", "-rn", "sh", "-c", _IN_A_RANGE, "sh"]
+    finished = finish([*inside, sys.executable, "-c", _SERVICES, both])
+    theirs, _, ours = finished.stdout.partition("=\n")
+    assert ours == theirs, finished.stderr
+    assert ":ssh " in ours
     assert f":{name} " in ours
 
 

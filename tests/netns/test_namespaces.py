@@ -209,13 +209,31 @@ def test_by_any_of_its_names(zoo: Zoo) -> None:
     ):
         finished = run_command("-l", "--netns", name, "--json")
         assert ports(finished) == Counter({port: 1}), name
-    both = run_command("-lN", str(pid), "-N", PREFIX + "web", "--json")
+    both = run_command("-lN", str(pid), f"-N{PREFIX}web", "--json")
     assert ports(both) == Counter({20_000: 1, 20_001: 1})
     # What namespaces of their own have: interfaces, and filters by them.
     finished = run_command("-lN", str(pid), "--by", "netns,state", "-n")
     assert "LISTEN" in finished.stdout
     by_filter = run_command("-l", "-N", "all", "--json", f"netns = {PREFIX}web")
     assert ports(by_filter) == Counter({20_000: 1})
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="missing: ss (iproute2)")
+@pytest.mark.parametrize("flags", ["-ltN {}", "-tlnN{}", "-lt --net {}", "--net={} -t"])
+def test_in_place_of_ss(zoo: Zoo, flags: str) -> None:
+    """Ports are named by the range for clients of the namespace that is read."""
+    port = socket.getservbyname("postgresql", "tcp")
+    zoo.with_name("web", port)
+    name = f"{PREFIX}web"
+    place = "/proc/sys/net/ipv4/ip_local_port_range"
+    inside = ["ip", "netns", "exec", name, "sh", "-c"]
+    for ports_of_clients in ("1024 6000", "6000 7000"):
+        finish([*inside, f"echo {ports_of_clients} > {place}"])
+        words = flags.format(name).split()
+        theirs = finish(["ss", *words])
+        ours = run_command("--like", "ss", *words)
+        assert (ours.stdout, ours.stderr) == (theirs.stdout, "")
+        assert theirs.returncode == 0
 
 
 REFUSED = [

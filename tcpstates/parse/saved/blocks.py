@@ -9,15 +9,16 @@ line by line, with the same result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import compress, repeat
 from typing import Any
 
-from tcpstates.batch import ColumnBatch
+from tcpstates.batch import ColumnBatch, LateColumn
 from tcpstates.fields import SIDES_OF_A_SOCKET, ColumnName
 from tcpstates.model import Owner
 from tcpstates.parse.saved.cleaning import LONGEST
 from tcpstates.parse.saved.endpoints import Address, Endpoints, spelled_out
-from tcpstates.parse.saved.gate import are_valid
+from tcpstates.parse.saved.gate import are_owners, are_valid
 from tcpstates.parse.saved.layout import Layout, Shape, Words
 from tcpstates.parse.saved.rows import MalformedLine, encode_name, label_columns
 from tcpstates.parse.saved.shapes import FAMILIES, PORT_DIGITS, require_numbers
@@ -27,6 +28,7 @@ from tcpstates.parse.saved.shapes import FAMILIES, PORT_DIGITS, require_numbers
 _FIRST_WINDOW, _WIDEST_WINDOW = 128, 2048
 LEAST = 32  # lines of a run for which this is quicker
 _PROTOCOL = "tcp"
+Parts = tuple[Sequence[Any], ...]  # pids, names and descriptors
 # Between the words of two lines; a control character, which no plain line contains.
 _END = "\0"
 
@@ -92,9 +94,10 @@ def _batches(shape: Shape, columns: Words, endpoints: Endpoints) -> list[ColumnB
     if shape.width is not None and _may_be_cut(shape.width, columns):
         raise MalformedLine
     made = _made(shape, columns)
+    owners = _owner_parts(shape, columns) if "pid" in columns else None
     families = _families(shape, columns, addresses)
     return [
-        _batch(family, families, columns, made, addresses)
+        _batch(family, families, columns, made, addresses, owners)
         for family in dict.fromkeys(families)
     ]
 
@@ -105,21 +108,30 @@ def _batch(
     columns: Words,
     made: Mapping[ColumnName, Sequence[Any]],
     addresses: Mapping[str, Address],
+    owners: Parts | None,
 ) -> ColumnBatch:
-    """Make a batch of the sockets of one family; raise MalformedLine."""
+    """Make a batch of the sockets of one family; raise MalformedLine.
+
+    `owners`: the parts of the owner of each socket; None: they have none.
+    """
     local, remote = columns["local"], columns["remote"]
     count = families.count(family)
     if count < len(families):
         chosen = [each == family for each in families]
         local, remote = list(compress(local, chosen)), list(compress(remote, chosen))
         made = {name: list(compress(values, chosen)) for name, values in made.items()}
+        if owners is not None:
+            owners = tuple(list(compress(part, chosen)) for part in owners)
     shown = {text: spelled_out(each, family) for text, each in addresses.items()}
     fixed: dict[ColumnName, Sequence[Any]] = {
         **made,
         "local_address": list(map(shown.__getitem__, local)),
         "remote_address": list(map(shown.__getitem__, remote)),
     }
-    labels = label_columns(_PROTOCOL, made["raw_state"], made.get("processes"))
+    labels = label_columns(_PROTOCOL, made["raw_state"], None)
+    if owners is not None:
+        labels["processes"] = LateColumn(count, partial(_owners, owners))
+        labels["no_process_reason"] = [None] * count
     is_known = not any(map(_is_unknown, set(labels["state_label"])))
     if not (is_known and are_valid(fixed)):
         raise MalformedLine
@@ -172,8 +184,6 @@ def _made(shape: Shape, columns: Words) -> dict[ColumnName, Sequence[Any]]:
             pairs = zip(states, sent, strict=True)
             sent = [None if state == "LISTEN" else number for state, number in pairs]
         made["send_q"] = sent
-    if "pid" in columns:
-        made["processes"] = _owners(shape, columns)
     if "user" in columns:
         users = columns["user"]
         is_number = {text: text.isdecimal() for text in set(users)}
@@ -194,15 +204,21 @@ def _ports(texts: Sequence[str]) -> list[int]:
     return list(map(int, texts))
 
 
-def _owners(shape: Shape, columns: Words) -> list[tuple[Owner, ...]]:
-    """Make the owner of each row."""
+def _owner_parts(shape: Shape, columns: Words) -> Parts:
+    """Return the parts of the owner of each row; raise MalformedLine."""
     names = {text: encode_name(shape.unescape(text)) for text in {*columns["command"]}}
     pids = {text: int(text) for text in {*columns["pid"]}}
-    rows = zip(
-        map(pids.__getitem__, columns["pid"]),
-        map(names.__getitem__, columns["command"]),
-        columns["fd"],
-        strict=True,
+    descriptors: Sequence[Any] = columns["fd"]
+    if not are_owners(list(pids.values()), list(names.values()), descriptors):
+        raise MalformedLine
+    return (
+        list(map(pids.__getitem__, columns["pid"])),
+        list(map(names.__getitem__, columns["command"])),
+        descriptors,
     )
+
+
+def _owners(parts: Parts) -> list[tuple[Owner, ...]]:
+    """Make the owner of each row."""
     make: Any = tuple.__new__  # as Owner() does, in a quarter of the time
-    return list(zip(map(make, repeat(Owner), rows)))
+    return list(zip(map(make, repeat(Owner), zip(*parts, strict=True))))

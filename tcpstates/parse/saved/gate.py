@@ -143,13 +143,15 @@ def _owners(values: Column) -> bool:
     are_known = None not in pids or all(
         pid is not None or name for pid, name in zip(pids, names, strict=True)
     )
-    return are_known and all(map(_ids, (pids, descriptors))) and _commands(names)
+    return are_known and are_owners(pids, names, descriptors)
 
 
-def _commands(values: Column) -> bool:
-    different = set(values)
+def are_owners(pids: Column, names: Column, descriptors: Column) -> bool:
+    """Check the parts of owners by themselves; None is valid."""
+    different = set(names)
     different.discard(None)
-    return all(type(name) is bytes and len(name) <= LONGEST_NAME for name in different)
+    are_names = all(type(n) is bytes and len(n) <= LONGEST_NAME for n in different)
+    return are_names and _ids(pids) and _ids(descriptors)
 
 
 _CHECKS: dict[ColumnName, Check] = {

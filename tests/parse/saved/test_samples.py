@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import run_command
+from conftest import Lab, run_command
 from tcpstates.batch import Batch
 from tcpstates.collect.saved.source import FileSource, SavedFiles
 from tcpstates.fields import ADDRESS, PORT, SIDES_OF_A_SOCKET
@@ -259,3 +259,15 @@ def test_layouts_have_names_of_their_own() -> None:
     names = [layout.name for layout in LAYOUTS]
     assert len(set(names)) == len(names)
     assert not any("[" in name for layout in LAYOUTS for name in layout.formats)
+
+
+@pytest.mark.parametrize("command", [("--from",), ("doctor", "--from"), ("diff",)])
+def test_a_file_of_another_user(
+    lab: Lab, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "ss").write_text("")
+    finished = lab.run(*lab.nobody(), *command, str(tmp_path / "ss"))
+    assert (finished.returncode, finished.stdout) == (3, "")
+    (line,) = finished.stderr.splitlines()
+    assert f"{tmp_path}/ss: cannot be read: Permission denied" in line
