@@ -103,6 +103,21 @@ def stuck_app(server: Host, client: Host, folder: Path, backlog: int) -> list[in
     return workers
 
 
+def full_queue(server: Host) -> dict[str, Any]:
+    """Wait for the finding of a full queue of 16, and return it.
+
+    Two handshakes that end at once on two processors may both take the last place.
+    """
+
+    def is_full() -> bool:
+        found.append(finding(server, "accept-queue", severity="critical"))
+        return found[-1]["numbers"]["waiting"] in (17, 18)
+
+    found: list[dict[str, Any]] = []
+    until(is_full)
+    return found[-1]
+
+
 @needs("gunicorn")
 def test_busy_workers_are_named_not_their_master(hosts: Hosts, tmp_path: Path) -> None:
     server, client = hosts
@@ -128,7 +143,7 @@ def test_a_full_queue_seen_from_both_hosts(hosts: Hosts, tmp_path: Path) -> None
     drop(client, "tcp flags & (syn|ack) == (syn|ack) drop")
     asking = client.client("burst", SERVER, real.APP, 40)
     client.must("nft", "delete table inet t")
-    queue = finding(server, "accept-queue", severity="critical", waiting=17)
+    queue = full_queue(server)
     assert sorted(pids(queue)) == sorted(workers)
     assert "ip route" not in text_of(queue)
     assert {f["rule"] for f in server.doctor()["findings"]} == {"accept-queue"}
@@ -149,7 +164,7 @@ def test_a_proxy_in_front_of_a_full_queue_is_not_at_fault(
     workers = stuck_app(server, client, tmp_path / "app", 16)
     real.nginx(server, tmp_path)
     client.client("requests", SERVER, real.NGINX, 80, "/app")
-    queue = finding(server, "accept-queue", severity="critical", waiting=17)
+    queue = full_queue(server)
     assert sorted(pids(queue)) == sorted(workers)
 
     def is_folded() -> bool:
