@@ -19,6 +19,8 @@ import pytest
 
 from support import CANNOT
 
+pytest_plugins = ["support.beside"]
+
 TESTS = Path(__file__).parent
 # The installed command, not the source that may lie around it.
 # Its folder goes into PATH, which shells take as it is, so without "..".
