@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import pytest
 
@@ -22,6 +22,7 @@ BESIDE = (
     *("test_elsewhere.py", "test_fuzz.py", "test_patterns.py", "test_schema.py"),
 )
 _PASSED_ON = {"-q", "-v", "--update-golden"}  # options of a run of all tests
+_NICE = 10  # as of nice(1)
 _LONGEST = 1800  # seconds to wait after the others have ended
 
 
@@ -38,6 +39,8 @@ class _Beside:
 
     def __init__(self, options: tuple[str, ...]) -> None:
         paths = [str(TESTS / name) for name in BESIDE]
+        self._folder = TemporaryDirectory()
+        os.chmod(self._folder.name, 0o711)
         self._report = TemporaryFile()  # noqa: SIM115  (open until the report is printed)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *paths],
@@ -45,7 +48,11 @@ class _Beside:
             stdin=subprocess.DEVNULL,
             stdout=self._report,
             stderr=subprocess.STDOUT,
+            # Each pytest takes away the permissions that tests gave to its folder.
+            env={**os.environ, "PYTEST_DEBUG_TEMPROOT": self._folder.name},
         )
+        if sys.platform != "win32":  # tests with time limits are in the first process
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave the tests of the second process out of the first."""
@@ -64,6 +71,10 @@ class _Beside:
             code = self._process.wait()
         if code and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what the tests of the second process have written."""
+        self._folder.cleanup()
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
