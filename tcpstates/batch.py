@@ -113,7 +113,10 @@ class Batch:
 
 
 class LateColumn(Sequence[Any]):
-    """A column whose values are made when the first of them is asked for."""
+    """A column whose values are made when the first of them is asked for.
+
+    It brings what they are made of; `Batch.later` makes columns of other columns.
+    """
 
     __slots__ = ("_count", "_make", "_values")
 

@@ -17,10 +17,10 @@ from tcpstates.late_pattern import LatePattern
 from tcpstates.parse.saved import lsof
 
 Use = tuple[str, re.Pattern[str], str]  # where it is used, and by which method
-SIZES = (4_000, 32_000)
-# Seconds of the processor for the longest text. What is linear takes a millisecond or
-# two, what is quadratic half a second; a busy machine is no reason to fail.
-BOUND = 0.2
+SIZES = (4_000, 64_000)
+# Seconds of the processor for the longest text. What is linear takes some milliseconds,
+# what is quadratic more than a second; a busy machine is no reason to fail.
+BOUND = 0.7
 PIECES = (
     *("1", "0", "a", "A", "_", ".", ":", "-", "/", " ", "\t", ",", "(", ")", "[", "]"),
     *('"', "'", "\\", "|", ">", "<", "{", "}", "=", "%", "+", "*", "\x1b", "\x1b["),

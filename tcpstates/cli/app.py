@@ -79,10 +79,6 @@ def _version(_: click.Context) -> str:
     return f"tcpstates {__version__}"
 
 
-def _help(context: click.Context) -> str:
-    return context.get_help()
-
-
 @click.command(
     cls=ListingCommand,
     epilog=_EXAMPLES,
@@ -90,8 +86,10 @@ def _help(context: click.Context) -> str:
 )
 @listing_options
 @click.argument("expression", nargs=-1, type=FILTER_ARGUMENT, metavar="[FILTER]...")
-@message("-V", "--version", text="Show the version and exit.", show=_version)
-@message("-h", "--help", text="Show this message and exit.", show=_help)
+@message("-V", "--version", show=_version, text="Show the version and exit.")
+@message(
+    *("-h", "--help"), show=click.Context.get_help, text="Show this message and exit."
+)
 @click.pass_obj
 def tcpstates(output: Output, /, **values: Any) -> int:
     """Show sockets and their states, with the state names of RFC 9293.

@@ -1,4 +1,4 @@
-"""Groups of letters, and options of ss and netstat: some are ours under other names."""
+"""Read options as users type them: in groups of letters, or as ss and netstat do."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class _PartialNames:
         self._numeric_ports = options.numeric or options.numeric_ports
         self._numeric_users = options.numeric or options.numeric_users
         self.state_names = names.state_names
-        # ss looks up no port that the kernel may have chosen for a client.
+        # ss looks up no port that the kernel may have chosen for a client. ss reads one
+        # namespace; of several, the first one decides here.
         self._unnamed = range(0)
         if options.like == "ss" and not self._numeric_ports:
             settings = origin.parts()[0].settings()

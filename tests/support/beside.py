@@ -1,9 +1,9 @@
 """Run some tests in a second process while the others run in the first.
 
-Most tests start programs, so a run of all of them takes what one processor needs, and
-another one is idle. The tests named here do not depend on what else the host does: they
-read texts, or make sockets in network namespaces of their own. Their report is below
-that of the others. Whoever asks for some tests only gets one process, as usual.
+Most tests start programs one by one, so a run keeps one processor busy. The tests named
+here do not depend on what else the host does: they read texts, or make sockets in network
+namespaces of their own. Their report is below that of the others. A run of some tests
+only is one process, as usual.
 """
 
 from __future__ import annotations
