@@ -24,13 +24,16 @@ from tcpstates.parse.diag_states import TIMERS
 from tcpstates.protocols import PROTOCOLS
 from tcpstates.states import OtherState, find_state
 
-_HEX = "([0-9A-F]{1,16})"  # the kernel's numbers have at most 64 bits
+# The kernel's numbers have at most 64 bits, its counts of retries and probes 8. From
+# these counts, ages are computed as powers of two.
+_HEX = "([0-9A-F]{1,16})"
+_HEX_COUNT, _COUNT = "0{0,14}([0-9A-F]{1,2})", r"([01]?\d?\d|2[0-4]\d|25[0-5])"
 _ROW = late(
     r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # local
     r" ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})"  # remote
     rf" ([0-9A-F]{{2}}) {_HEX}:{_HEX}"  # state, tx_queue:rx_queue
-    rf" {_HEX}:{_HEX} {_HEX}"  # tr, tm->when, retrnsmt
-    r" +(\d{1,20}) +(-?\d{1,20}) (\d{1,20})(?= |$)",  # uid, timeout, inode
+    rf" {_HEX}:{_HEX} {_HEX_COUNT}"  # tr, tm->when, retrnsmt
+    rf" +(\d{{1,20}}) +{_COUNT} (\d{{1,20}})(?= |$)",  # uid, timeout, inode
     re.MULTILINE,
 )
 _LOCAL, _LOCAL_PORT, _REMOTE, _REMOTE_PORT, _STATE, _TX, _RX = range(7)

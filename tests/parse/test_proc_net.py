@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcpstates.ages import age_bounds_ms
+from tcpstates.collect.names import SystemNames
+from tcpstates.columns.registry import COLUMNS
 from tcpstates.fields import ColumnName
 from tcpstates.parse.proc_net import ProcBatch, ProcNetParser
 
@@ -78,6 +81,20 @@ def test_a_row_is_what_it_says() -> None:
     assert {key: batch.column(key)[0] for key in expected} == expected
 
 
+@pytest.mark.parametrize(("timer", "retransmits", "probes"), [(1, 255, 0), (2, 0, 255)])
+def test_the_largest_count_of_retries_has_an_age(
+    timer: int, retransmits: int, probes: int
+) -> None:
+    line = (
+        "   1: 0100007F:1F90 0200007F:C351 02 00000000:00000000"
+        f" {timer:02X}:00000024 {retransmits:08X}  1000 {probes:8} 4242 2 0 100 0 0 10 -1"
+    )
+    batch = parse(ProcNetParser("tcp", "ipv4", "little"), line)
+    assert batch.column("retransmits") == [255]
+    assert age_bounds_ms(batch, None) == [(255_000, (2**256 - 1) * 1000)]
+    assert len(COLUMNS["age"].values(batch, SystemNames(numeric=True))) == 1
+
+
 def test_the_limit_of_a_backlog_is_not_known() -> None:
     batch = parse(ProcNetParser("tcp", "ipv4", "little"), *lines("tcp"))
     limits = zip(batch.column("state_label"), batch.column("send_q"), strict=True)
@@ -91,6 +108,10 @@ BROKEN = {
     "short address": "   1: 0100:1F90 0200007F:C351 08 0:1 02:5 0 0 0 1 1 0",
     "many digits": "   1: 0100007F:1F90 0200007F:C351 01 00000000:00000000"
     f" 01:{'F' * 4500} 00000000     0        0 4242 1 0 20 4 30 10 -1",
+    "many retransmits": "   1: 0100007F:1F90 0200007F:C351 02 00000000:00000000"
+    " 01:00000024 00000100     0        0 4242 2 0 100 0 0 10 -1",
+    "many probes": "   1: 0100007F:1F90 0200007F:C351 02 00000000:00000000"
+    " 02:00000024 00000000     0      256 4242 2 0 100 0 0 10 -1",
     "nul": "\0\0\0",
     "long": "A" * 1_000_000,
 }
