@@ -18,6 +18,7 @@ from tcpstates.model import (
     Reason,
     reason_without_file,
 )
+from tcpstates.packed_owners import PackedOwners
 from tcpstates.states import TcpState
 from tcpstates.wording import counted, plural
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tcpstates.collect.owner_table import OwnerTable
     from tcpstates.collect.places import Place, Places
 
+_MANY = 20_000  # sockets, whose owners the BPF iterator finds if it is allowed
 # Whatever the source, no process can own a socket in these.
 _NEVER_OWNED = {
     state: reason_without_file(state)
@@ -120,7 +122,13 @@ def _by_inode(
     from tcpstates.collect import owners
     from tcpstates.collect.owner_table import OwnerTable
 
-    held = list(batches)
+    held: list[Batch] = []
+    number = 0
+    for batch in batches:
+        held.append(batch)
+        number += len(batch)
+        if number - len(batch) < _MANY <= number and pids is None:
+            owners.prepare()  # the kernel goes on meanwhile
     table = OwnerTable(chain.from_iterable(b.column("inode") for b in held))
     is_complete = pids is None or not owners.scan_only(table, pids)
     if is_complete:
@@ -131,7 +139,7 @@ def _by_inode(
     # Sockets that the few examined processes do not have are of no interest.
     unseen = table.unseen_reason() if is_complete else Reason.UNATTRIBUTED
     later: Later = {
-        "processes": lambda batch: table.owners(batch.column("inode")),
+        "processes": lambda batch: table.packed(batch.column("inode")),
         "no_process_reason": lambda batch: _reasons(batch, unseen),
     }
     hidden = 0
@@ -152,9 +160,15 @@ def _by_inode(
 
 def _reasons(batch: Batch, unseen: str) -> list[str | None]:
     """Give the reason for each socket without a process."""
+    owners = batch.column("processes")
+    found = owners.holders if isinstance(owners, PackedOwners) else owners
+    if all(found):
+        return [None] * len(batch)
     return [
-        None if found else unseen if inode else reason_without_file(label)
-        for found, inode, label in batch.rows("processes", "inode", "state_label")
+        None if each else unseen if inode else reason_without_file(label)
+        for each, (inode, label) in zip(
+            found, batch.rows("inode", "state_label"), strict=True
+        )
     ]
 
 

@@ -13,9 +13,9 @@ from tcpstates.collect.proc_files import (
     sees_all_processes,
 )
 from tcpstates.model import Owner, Reason
+from tcpstates.packed_owners import PackedOwners
 
 _MANY_HOLDERS = 16  # then a dictionary: twice the memory of a tuple, but fast
-FD = 0xFFFFFFFF  # of a packed owner, whose upper part is the pid
 NOT_WANTED = ()  # differs from every owner
 
 
@@ -106,19 +106,8 @@ class OwnerTable:
 
     def owners(self, inodes: Iterable[int]) -> list[tuple[Owner, ...]]:
         """Return the owners of each socket in the order of their pids."""
-        name = self.names.get  # None also if a process exited before it was read
-        make = tuple.__new__  # as Owner() does, in half the time
-        return [
-            (make(Owner, (holder >> 32, name(holder >> 32), holder & FD)),)
-            if type(holder) is int
-            else self._several(holder)
-            if holder
-            else ()
-            for holder in map(self.holders.get, inodes)
-        ]
+        return list(self.packed(inodes))
 
-    def _several(self, holders: Iterable[int]) -> tuple[Owner, ...]:
-        return tuple(
-            Owner(holder >> 32, self.names.get(holder >> 32), holder & FD)
-            for holder in sorted(holders)
-        )
+    def packed(self, inodes: Iterable[int]) -> PackedOwners:
+        """Return the same as a column whose owners are made when they are needed."""
+        return PackedOwners(list(map(self.holders.get, inodes)), self.names)

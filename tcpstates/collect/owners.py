@@ -48,6 +48,13 @@ def scan(table: OwnerTable, *, sockets: int | None = None) -> None:
     ProcScan(table, table.root, pids, counts_usage=counts_usage, sockets=number).run()
 
 
+def prepare() -> None:
+    """Do what a scan of a host with many sockets needs, while they are still read."""
+    from tcpstates.collect.iterator_scan import prepare_iterator
+
+    prepare_iterator()
+
+
 def scan_only(table: OwnerTable, pids: Collection[int]) -> bool:
     """Scan these processes only; False if one of them cannot be examined."""
     if not os.path.exists(f"{table.root}/self"):
@@ -68,7 +75,9 @@ def is_iterator_quicker(pids: Sequence[int]) -> bool:
     files = 0
     with suppress(OSError, ValueError, IndexError), open(_FILES, "rb") as file:
         files = int(file.read().split()[0])
+    worth = (_WORTH - len(pids) * _PER_PROCESS) / _PER_DESCRIPTOR  # descriptors
+    if files > worth:
+        return True
     sample = pids[:: len(pids) // _SAMPLE + 1]
     counted = sum(count_descriptors(pid) or 0 for pid in sample)
-    descriptors = max(files, counted * len(pids) // len(sample))
-    return len(pids) * _PER_PROCESS + descriptors * _PER_DESCRIPTOR > _WORTH
+    return counted * len(pids) / len(sample) > worth

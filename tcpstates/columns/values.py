@@ -14,8 +14,9 @@ from tcpstates.batch import Batch
 from tcpstates.columns.saved_values import reported_users
 from tcpstates.fields import ColumnName
 from tcpstates.model import Names, Owner, Reason
+from tcpstates.packed_owners import FD, PackedOwners, unpack_several
 from tcpstates.states import OtherState, TcpState
-from tcpstates.text import format_name, sanitise
+from tcpstates.text import Texts, format_name, sanitise
 
 Cells = Sequence[Any]
 Filler = Callable[[Batch, Names], Cells]
@@ -144,16 +145,39 @@ def processes(batch: Batch, names: Names) -> Cells:
 
     Most sockets have one owner, which takes 0.3 us without a call of Python.
     """
+    found = batch.column("processes")
+    if isinstance(found, PackedOwners):
+        starts = Texts(lambda pid: _holder(found.names.get(pid), pid))
+        texts = [
+            f"{starts[holder >> 32]},fd={holder & FD})"
+            if type(holder) is int
+            else format_owners(unpack_several(holder, found.names))
+            if holder
+            else None
+            for holder in found.holders
+        ]
+    else:
+        texts = [
+            f"{_holder(owners[0][1], owners[0][0])},fd={owners[0][2]})"
+            if owners and len(owners) == 1 and owners[0][2] is not None
+            else format_owners(owners)
+            if owners
+            else None
+            for owners in found
+        ]
+    return _with_reasons(batch, texts, names) if None in texts else texts
+
+
+def _with_reasons(batch: Batch, texts: Sequence[str | None], names: Names) -> Cells:
+    """Fill in why a socket has no owner."""
     return [
-        f"{_holder(owners[0][1], owners[0][0])},fd={owners[0][2]})"
-        if owners and len(owners) == 1 and owners[0][2] is not None
-        else format_owners(owners)
-        if owners
+        text
+        if text is not None
         else f"(hidden: user {_user_text(uid, names) or '-'})"
         if reason == Reason.HIDDEN
         else _reason(reason)
-        for owners, reason, uid in zip(
-            batch.column("processes"),
+        for text, reason, uid in zip(
+            texts,
             batch.column("no_process_reason"),
             batch.column("uid"),
             strict=True,

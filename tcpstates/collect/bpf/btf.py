@@ -7,6 +7,8 @@ are looked up in the kernel that runs, never in a table.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
 from struct import Struct, error, unpack_from
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
@@ -39,10 +41,21 @@ class MissingType(Exception):
     """The kernel lacks a type or member, or its BTF cannot be understood."""
 
 
+class _Steps(dict[int, int]):
+    """The words of a type by its second word: it has the kind and number of members."""
+
+    def __missing__(self, info: int) -> int:
+        kind = info >> 24 & 31
+        size = _FIXED[kind] + _PER_MEMBER[kind] * (info & 0xFFFF)
+        words = self[info] = size // _WORD.size
+        return words
+
+
 class KernelTypes:
     """The types of the kernel, numbered as far as they are needed.
 
-    A type has no fixed length, so its number is found by a walk: 0.3 us per type.
+    A type has no fixed length, so its number is found by a walk: 0.1 us per type, for
+    some 60,000 of them.
     """
 
     def __init__(self, packed: bytes) -> None:
@@ -56,28 +69,39 @@ class KernelTypes:
         if magic != _MAGIC:
             raise MissingType("no BTF")
         self._packed = packed
-        self._names = packed[header + names : header + names + names_length]
-        self._end = header + types + length
-        self._next: int = header + types  # where the walk goes on
-        # By number; type 0 is "void", and not in the data.
-        self._starts, self._name_of = array("I", [0]), array("I", [0])
+        self._names = header + names
+        self._names_end = self._names + names_length
+        self._begin = header + types
+        self._end = min(self._begin + length, len(packed)) // 4 * 4
+        whole = len(packed) // _WORD.size * _WORD.size
+        self._words = array("I", packed[:whole])
+        self._steps = _Steps()
+        self._next: int = self._begin // _WORD.size  # where the walk goes on
+        # In words, by number; type 0 is "void", and not in the data.
+        self._starts = [0]
 
     def find(self, kind: int, name: bytes) -> int:
         """Return the number of a type; MissingType if there is none."""
-        place = self._names.find(b"\0" + name + b"\0") + 1
-        first = 1
-        while place:
-            try:
-                first = self._name_of.index(place, first) + 1
-            except ValueError:
-                first = len(self._starts)
-                if not self._walk():
-                    break
-            else:
-                _, info = _HEAD.unpack_from(self._packed, self._starts[first - 1])
-                if info >> 24 & 31 == kind:
-                    return first - 1
+        place = self._packed.find(b"\0" + name + b"\0", self._names, self._names_end)
+        if place >= 0:
+            # Only some of these bytes are where a type begins; the walk shows which.
+            first = _WORD.pack(place + 1 - self._names)
+            for start in self._places(first):
+                if self._words[start + 1] >> 24 & 31 == kind:
+                    while self._starts[-1] < start and self._walk():
+                        pass
+                    number = bisect_left(self._starts, start)
+                    if self._starts[number : number + 1] == [start]:
+                        return number
         raise MissingType(name.decode())
+
+    def _places(self, first: bytes) -> Iterator[int]:
+        """Yield where there are these four bytes, in words, and another word."""
+        place = self._packed.find(first, self._begin, self._end - _WORD.size)
+        while place >= 0:
+            if place % _WORD.size == 0:
+                yield place // _WORD.size
+            place = self._packed.find(first, place + 1, self._end - _WORD.size)
 
     def offset(self, structure: int, *members: bytes) -> int:
         """Return where a structure has a member, in bytes; MissingType if nowhere.
@@ -119,27 +143,24 @@ class KernelTypes:
         return None
 
     def _name(self, place: int) -> bytes:
-        return self._names[place : self._names.index(0, place)]
+        start = self._names + place
+        return self._packed[start : self._packed.index(0, start)]
 
     def _start(self, number: int) -> int:
-        """Return where a type begins; IndexError if there is no such type."""
+        """Return where a type begins, in bytes; IndexError if there is no such type."""
         while number >= len(self._starts) and self._walk():
             pass
-        return self._starts[number]
+        return self._starts[number] * _WORD.size
 
     def _walk(self) -> bool:
         """Number some thousand more types; False if there are no more."""
-        packed, place, end = self._packed, self._next, self._end
-        head, fixed, per_member = _HEAD.unpack_from, _FIXED, _PER_MEMBER
-        add, add_name = self._starts.append, self._name_of.append
+        words, steps, add = self._words, self._steps, self._starts.append
+        place, end = self._next, self._end // _WORD.size - 1
         for _ in range(_AT_ONCE):
             if place >= end:
                 break
             add(place)
-            name, info = head(packed, place)
-            add_name(name)
-            kind = info >> 24 & 31
-            place += fixed[kind] + per_member[kind] * (info & 0xFFFF)
+            place += steps[words[place + 1]]
         is_more = place > self._next
         self._next = place
         return is_more
