@@ -18,9 +18,11 @@ def main() -> int:
     gc.disable()
     sys.unraisablehook = lambda _: None  # errors in destructors when out of memory
     try:
+        from tcpstates.allocation import claim_process
         from tcpstates.cli.app import run
         from tcpstates.cli.like import named_tool
 
+        claim_process()
         code = run([*named_tool(sys.argv[0]), *sys.argv[1:]])
     except KeyboardInterrupt:
         code = 130  # unwritten output is discarded

@@ -101,9 +101,12 @@ def ages_ms(
     labels = batch.column("state_label")
     sent, received, ack = (batch.column(name) for name in _TIMES)
     created = batch.get("created_ms")
-    least = [0] * len(batch) if None in ack else list(map(max, sent, received, ack))
     others: Sequence[int] = range(len(batch))
-    if None not in ack and created is None:
+    if None in ack:
+        least, are_known = [0] * len(batch), False
+    else:
+        least, are_known = list(map(max, sent, received, ack)), True
+    if are_known and created is None:
         have_one = labels.count(_ESTABLISHED) == len(batch)
         others = () if have_one else [i for i in others if labels[i] != _ESTABLISHED]
     found: dict[int, Bounds] = {}

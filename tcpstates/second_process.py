@@ -21,6 +21,8 @@ from typing import Generic, TypeVar
 assert sys.platform != "win32"  # noqa: S101  (it has neither fork nor poll)
 from select import POLLIN, poll  # noqa: E402
 
+from tcpstates.allocation import keep_freed_memory  # noqa: E402
+
 T = TypeVar("T")
 
 _SLOTS = 2  # items that the child may have: it works on one while the other one waits
@@ -74,6 +76,7 @@ class SecondProcess(Generic[T]):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, signals)
             os.close(self._items)
+            keep_freed_memory()
             while note := os.read(items, _NOTE.size):
                 slot, length = _NOTE.unpack(note)
                 start = slot * _SLOT

@@ -14,6 +14,7 @@ from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
+from tcpstates.allocation import keep_freed_memory
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.restrict import refuse_bound
@@ -257,6 +258,7 @@ if sys.platform == "linux":
         try:
             from tcpstates.collect.recvmmsg import ManyReceiver
 
+            keep_freed_memory()
             return ManyReceiver(_AT_ONCE, _DATAGRAM)
         except (ImportError, OSError, AttributeError):
             return None

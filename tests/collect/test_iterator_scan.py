@@ -14,15 +14,18 @@ from typing import Any
 
 import pytest
 
+from tcpstates.attribution import attribute
+from tcpstates.batch import ColumnBatch
 from tcpstates.collect import iterator_scan, owners
 from tcpstates.collect.owner_table import OwnerTable
 from tcpstates.collect.proc_scan import ProcScan
+from tcpstates.model import OwnersBy
 
 if sys.platform != "linux":
     pytest.skip("BPF is Linux's", allow_module_level=True)
 
 from tcpstates.collect.bpf import btf
-from tcpstates.collect.bpf.descriptors import read_descriptors
+from tcpstates.collect.bpf.descriptors import Descriptors, read_descriptors
 
 CLONE_FILES = 0x400
 
@@ -233,6 +236,62 @@ def test_what_is_no_btf_is_a_missing_type(cut: int) -> None:
     whole += struct.pack("=III", 1, btf.STRUCT << 24, 8) + bytes(12) + b"\0abc\0\0\0\0"
     with pytest.raises((btf.MissingType, struct.error, IndexError)):
         btf.KernelTypes(whole[:cut]).find(btf.STRUCT, b"task_struct")
+
+
+def test_a_number_is_found_by_where_types_begin() -> None:
+    """The bytes of a type may also be those of another type's member."""
+    names = b"\0outer\0inner\0"
+    outer, inner = 1, 7  # places of the names
+    types = struct.pack("=III", outer, btf.STRUCT << 24 | 2, 24)
+    types += struct.pack("=III", inner, btf.STRUCT << 24, 0)  # a member, not a type
+    types += struct.pack("=III", 0, 0, 0)
+    types += struct.pack("=III", outer, btf.FUNCTION << 24, 0)
+    types += struct.pack("=III", inner, btf.FUNCTION << 24 | 1, 0)
+    types += struct.pack("=III", inner, btf.STRUCT << 24, 4)
+    sizes = 24, 0, len(types), len(types), len(names)
+    head = struct.pack("=HBBIIIII", 0xEB9F, 1, 0, *sizes)
+    found = btf.KernelTypes(head + types + names)
+    assert found.find(btf.STRUCT, b"inner") == 4
+    assert found.find(btf.FUNCTION, b"inner") == 3
+    assert found.find(btf.STRUCT, b"outer") == 1
+    with pytest.raises(btf.MissingType):
+        found.find(btf.TYPEDEF, b"outer")
+
+
+def test_columns_of_records() -> None:
+    def record(pid: int, thread: int, fd: int) -> bytes:
+        start, name = pid * 10**9, b"name %d" % pid
+        return struct.pack("=QIxxxxQQ16s", pid << 32 | fd, thread, 5, start, name)
+
+    def read(*records: bytes) -> Descriptors:
+        return Descriptors(b"".join(records))
+
+    one = read(record(70, 70, 3), record(70, 70, 4))
+    assert (one.processes(), one.have_own_tables()) == ({70}, False)
+    assert one.owners() == [70 << 32 | 3, 70 << 32 | 4]
+    assert one.inodes() == [5, 5]
+    several = read(record(70, 70, 3), record(71, 75, 3), record(70, 70, 4))
+    assert (several.processes(), several.have_own_tables()) == ({70, 71}, True)
+    assert (several.pids(), several.threads()) == ([70, 71, 70], [70, 75, 70])
+    assert (several.started(1), several.name(1)) == (71 * 10**9, b"name 71")
+
+
+@pytest.mark.parametrize(("sockets", "is_prepared"), [(19_998, False), (20_000, True)])
+def test_the_scan_of_many_sockets_is_prepared_while_they_are_read(
+    monkeypatch: pytest.MonkeyPatch, sockets: int, is_prepared: bool
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(owners, "prepare", lambda: done.append("prepared"))
+    monkeypatch.setattr(owners, "scan", lambda table: done.append("scanned"))
+
+    def read() -> Iterator[ColumnBatch]:
+        yield ColumnBatch("tcp", "ipv4", sockets, {"inode": range(sockets)})
+        yield ColumnBatch("tcp", "ipv4", 1, {"inode": [sockets]})
+        done.append("read")
+
+    found = attribute(read(), OwnersBy.INODE, [])
+    assert sum(map(len, found)) == sockets + 1
+    assert done == ["prepared"] * is_prepared + ["read", "scanned"]
 
 
 @pytest.mark.skipif(not Path(btf.VMLINUX).exists(), reason="this kernel has no BTF")
