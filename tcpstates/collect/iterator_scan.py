@@ -136,6 +136,8 @@ def _take_wanted(
 
 def _take_threads(table: OwnerTable, threads: list[Own]) -> None:
     """Take the tables of threads for sockets without an owner, as `ProcScan` does."""
+    if not threads:
+        return
     missing = table.missing()
     last = None
     for pid, descriptor, inode in sorted(threads):
