@@ -18,9 +18,9 @@ def main() -> int:
     gc.disable()
     sys.unraisablehook = lambda _: None  # errors in destructors when out of memory
     try:
-        from tcpstates.allocation import claim_process
         from tcpstates.cli.app import run
         from tcpstates.cli.like import named_tool
+        from tcpstates.own_process import claim_process
 
         claim_process()
         code = run([*named_tool(sys.argv[0]), *sys.argv[1:]])

@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 assert sys.platform != "win32"  # noqa: S101  (it has neither fork nor poll)
 from select import POLLIN, poll  # noqa: E402
 
-from tcpstates.allocation import keep_freed_memory  # noqa: E402
+from tcpstates.own_process import prepare_for_many  # noqa: E402
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class SecondProcess(Generic[T]):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, signals)
             os.close(self._items)
-            keep_freed_memory()
+            prepare_for_many()
             while note := os.read(items, _NOTE.size):
                 slot, length = _NOTE.unpack(note)
                 start = slot * _SLOT

@@ -14,12 +14,12 @@ from contextlib import closing
 from struct import pack
 from typing import TYPE_CHECKING
 
-from tcpstates.allocation import keep_freed_memory
 from tcpstates.batch import Batch
 from tcpstates.capabilities import Capability
 from tcpstates.collect.restrict import refuse_bound
 from tcpstates.errors import ParseError, SourceUnavailable
 from tcpstates.model import Limitation, OwnersBy, Request
+from tcpstates.own_process import prepare_for_many
 from tcpstates.parse.diag_states import states_mask
 from tcpstates.parse.inet_diag import DiagDecoder, encode_request, ends_dump
 from tcpstates.prefetch import read_ahead
@@ -258,7 +258,7 @@ if sys.platform == "linux":
         try:
             from tcpstates.collect.recvmmsg import ManyReceiver
 
-            keep_freed_memory()
+            prepare_for_many()
             return ManyReceiver(_AT_ONCE, _DATAGRAM)
         except (ImportError, OSError, AttributeError):
             return None
