@@ -10,8 +10,8 @@ from contextlib import suppress
 
 # malloc.h: free memory at the end of the heap up to which it is kept, and the size from
 # which memory is allocated apart. In bytes.
-_M_TRIM_THRESHOLD, _KEPT = -1, 16 << 20
-_M_MMAP_THRESHOLD, _APART = -3, 8 << 20
+_M_TRIM_THRESHOLD, _KEPT = -1, 8 << 20
+_M_MMAP_THRESHOLD, _APART = -3, 1 << 20
 _SWITCH = 0.0005  # seconds; Python's own value is ten times that
 
 
