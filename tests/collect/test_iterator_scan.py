@@ -137,8 +137,10 @@ def test_every_process_is_examined_even_without_standard_streams() -> None:
     if not child:
         os.dup2(release[0], 500)
         os.dup2(made.fileno(), 501)
-        os.write(started[1], b"x")
+        os.dup2(started[1], 502)
         os.closerange(0, 500)
+        os.write(502, b"x")
+        os.close(502)
         os.read(500, 1)
         os._exit(0)
     os.read(started[0], 1)
