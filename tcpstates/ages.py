@@ -102,10 +102,8 @@ def ages_ms(
     sent, received, ack = (batch.column(name) for name in _TIMES)
     created = batch.get("created_ms")
     others: Sequence[int] = range(len(batch))
-    if None in ack:
-        least, are_known = [0] * len(batch), False
-    else:
-        least, are_known = list(map(max, sent, received, ack)), True
+    are_known = None not in ack
+    least = list(map(max, sent, received, ack)) if are_known else [0] * len(batch)
     if are_known and created is None:
         have_one = labels.count(_ESTABLISHED) == len(batch)
         others = () if have_one else [i for i in others if labels[i] != _ESTABLISHED]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tcpstates.collect.owner_table import OwnerTable
     from tcpstates.collect.places import Place, Places
 
-_MANY = 20_000  # sockets, whose owners the BPF iterator finds if it is allowed
 # Whatever the source, no process can own a socket in these.
 _NEVER_OWNED = {
     state: reason_without_file(state)
@@ -127,7 +126,7 @@ def _by_inode(
     for batch in batches:
         held.append(batch)
         number += len(batch)
-        if number - len(batch) < _MANY <= number and pids is None:
+        if number - len(batch) < owners.MANY <= number and pids is None:
             owners.prepare()  # the kernel goes on meanwhile
     table = OwnerTable(chain.from_iterable(b.column("inode") for b in held))
     is_complete = pids is None or not owners.scan_only(table, pids)

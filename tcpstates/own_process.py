@@ -1,6 +1,6 @@
 """Settings for many sockets, made only in processes that are ours alone.
 
-A program that uses the API keeps its own.
+Programs that use the API keep the settings that they have.
 """
 
 from __future__ import annotations

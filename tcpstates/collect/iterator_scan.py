@@ -109,7 +109,7 @@ def _take_wanted(
     """Take the descriptors that are requested sockets; note those of threads."""
     inodes, owners = some.inodes(), some.owners()
     before = list(map(table.holders.get, inodes, repeat(NOT_WANTED)))
-    chosen = None
+    chosen = [True] * len(inodes)
     if before.count(None) < len(before):  # not only sockets that have no owner yet
         chosen = [holder is not NOT_WANTED for holder in before]
         before, inodes, owners = (
@@ -124,9 +124,7 @@ def _take_wanted(
     if not (have_own_tables or any(before)) and len(set(inodes)) == len(inodes):
         table.holders.update(zip(inodes, owners, strict=True))
         return
-    tasks = some.threads()
-    if chosen is not None:
-        tasks = list(compress(tasks, chosen))
+    tasks = compress(some.threads(), chosen)
     for thread, inode, owner in zip(tasks, inodes, owners, strict=True):
         if thread == owner >> 32:
             table.add(inode, owner)

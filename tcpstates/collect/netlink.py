@@ -240,6 +240,7 @@ if sys.platform == "linux":
             yield found
             if found and ends_dump(found[-1]):
                 return
+        prepare_for_many()
         many = _many_receiver()
         while not (found and ends_dump(found[-1])):
             if many is None:
@@ -258,7 +259,6 @@ if sys.platform == "linux":
         try:
             from tcpstates.collect.recvmmsg import ManyReceiver
 
-            prepare_for_many()
             return ManyReceiver(_AT_ONCE, _DATAGRAM)
         except (ImportError, OSError, AttributeError):
             return None

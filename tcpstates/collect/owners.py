@@ -19,6 +19,7 @@ from tcpstates.collect.proc_scan import ProcScan
 
 # Seconds that a scan of /proc takes, and from which the iterator is quicker.
 _PER_PROCESS, _PER_DESCRIPTOR, _WORTH = 25e-6, 5e-6, 0.1
+MANY = round(_WORTH / _PER_DESCRIPTOR)  # sockets for which the iterator is quicker
 _FILES = "/proc/sys/fs/file-nr"
 _SAMPLE = 20  # processes
 
@@ -49,7 +50,11 @@ def scan(table: OwnerTable, *, sockets: int | None = None) -> None:
 
 
 def prepare() -> None:
-    """Do what a scan of a host with many sockets needs, while they are still read."""
+    """Begin a scan for MANY sockets: do what does not depend on them.
+
+    Call it while sockets are still read: 0.03 s of work, for which the kernel then does
+    not wait.
+    """
     from tcpstates.collect.iterator_scan import prepare_iterator
 
     prepare_iterator()
