@@ -78,7 +78,7 @@ class KernelTypes:
         self._steps = _Steps()
         self._next: int = self._begin // _WORD.size  # where the walk goes on
         # In words, by number; type 0 is "void", and not in the data.
-        self._starts = [0]
+        self._starts = array("I", [0])
 
     def find(self, kind: int, name: bytes) -> int:
         """Return the number of a type; MissingType if there is none."""
@@ -91,7 +91,7 @@ class KernelTypes:
                     while self._starts[-1] < start and self._walk():
                         pass
                     number = bisect_left(self._starts, start)
-                    if self._starts[number : number + 1] == [start]:
+                    if start in self._starts[number : number + 1]:
                         return number
         raise MissingType(name.decode())
 
