@@ -27,6 +27,7 @@ from support.hosts.two_hosts import (
     two_hosts,
     until,
 )
+from tcpstates.collect.netns.find import find_namespaces
 
 Hosts = tuple[Host, Host]
 
@@ -299,6 +300,8 @@ def test_what_is_elsewhere_is_said(hosts: Hosts) -> None:
     server, client = hosts
     server.server("pushing", SERVER, 7000, 1)
     program = client.client("listening", SERVER, 7000, 1)
+    if len(find_namespaces(descriptors=False).namespaces) > 4:
+        pytest.skip("the doctor names three others, and this host has more")
     gaps = server.doctor()["not_examined"]
     (command,) = [g["command"] for g in gaps if f"[{program.pid}]" in g["text"]]
     assert command == "tcpstates doctor --netns all"
